@@ -1,0 +1,46 @@
+"""CRC-64/NVME, the checksum that S3 computes by default: hardware speed, and combinable, so that nothing is read for it alone.
+
+Parameters as in the Rocksoft model: width 64, polynomial 0xAD93D23594C93659, reflected, init and xorout all ones; the
+check value of ``123456789`` is 0xAE8B14860A799888. ``crc64nvme`` releases the GIL (over 60 GB/s was measured).
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from awscrt.checksums import combine_crc64nvme, crc64nvme
+
+if TYPE_CHECKING:
+    from splitjoin_cli.sinks.base import Buffer
+
+__all__ = ["combine", "crc64", "decode", "encode", "tagged"]
+
+
+def crc64(data: Buffer, previous: int = 0) -> int:
+    """The CRC of what ``previous`` was computed over, followed by ``data``."""
+    return int(crc64nvme(data, previous))
+
+
+def combine(left: int, right: int, right_size: int) -> int:
+    """The CRC of two runs of bytes put together, from the CRC of each and the size of the second."""
+    return int(combine_crc64nvme(left, right, right_size))
+
+
+def encode(checksum: int) -> str:
+    """As S3 writes it in ``x-amz-checksum-crc64nvme``: base64 of the 8 big-endian bytes."""
+    return base64.b64encode(checksum.to_bytes(8, "big")).decode("ascii")
+
+
+def decode(text: str) -> int:
+    """The inverse of ``encode``. Raises ValueError for anything else than 8 bytes."""
+    raw = base64.b64decode(text, validate=True)
+    if len(raw) != 8:  # noqa: PLR2004 -- 64 bits
+        msg = f"not a CRC-64/NVME: {text!r}"
+        raise ValueError(msg)
+    return int.from_bytes(raw, "big")
+
+
+def tagged(checksum: int) -> str:
+    """As manifests and JSON results write it: ``crc64nvme:BASE64``."""
+    return f"crc64nvme:{encode(checksum)}"

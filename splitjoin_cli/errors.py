@@ -1,0 +1,117 @@
+"""The errors that splitjoin raises on purpose: each knows its exit code and, where there is one, the next step.
+
+    SplitjoinError                exit 1   the operation failed
+    |-- UsageError                exit 2   the command line cannot be meant
+    |-- PartialError              exit 3   some chunks failed, the others are stored
+    |-- BadInputError             exit 4   the source is not what it should be; nothing was uploaded
+    |-- NoSuchJobError            exit 10  the tracker does not know the job
+    |-- NameTakenError            exit 11  other content has the name
+    |-- CheckFoundError           exit 12  ``status --check`` found a stuck or failed job
+    |-- SourceError               exit 1   the source cannot be read
+    |   `-- SourceChangedError    exit 1   the source changed while it was read
+    |-- StoreError                exit 1   a directory, bucket or table refused an operation
+    |   |-- NotFoundError         exit 1   the object, bucket or table is not there
+    |   |-- AccessError           exit 1   credentials are missing, wrong, expired or not allowed to do this
+    |   |-- CopyRefusedError      exit 1   the store cannot copy this range on the server: stream it instead
+    |   `-- CorruptObjectError    exit 1   what the store holds or received is not what was sent
+    `-- StoppedError              exit 130 or 143, by the signal that stopped it
+
+Foreign errors are wrapped once, in the adapter that meets them (``raise StoreError(...) from exc``). A message
+names the operation and the object; ``hint`` names the next step. Neither ever holds a secret.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import ClassVar
+
+
+class SplitjoinError(Exception):
+    """An operation failed; ``str(error)`` says which and on what."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        """``message`` is one sentence without a full stop's worth of jargon; ``hint`` is the next step to type."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(SplitjoinError):
+    """The command line cannot be meant: an unknown value, a contradiction, something missing."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class PartialError(SplitjoinError):
+    """Some chunks failed and the others are stored; the same command resumes."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class BadInputError(SplitjoinError):
+    """The source is not what it should be (stray quote, lone CR, other encoding, empty); nothing was uploaded."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class NoSuchJobError(SplitjoinError):
+    """The tracker does not know the job."""
+
+    exit_code: ClassVar[int] = 10
+
+
+class NameTakenError(SplitjoinError):
+    """Other content is stored, or on its way, under the same client and date."""
+
+    exit_code: ClassVar[int] = 11
+
+
+class CheckFoundError(SplitjoinError):
+    """``status --check`` found a job that is stuck or failed."""
+
+    exit_code: ClassVar[int] = 12
+
+
+class SourceError(SplitjoinError):
+    """The source is missing or cannot be read."""
+
+
+class SourceChangedError(SourceError):
+    """The source is no longer what it was when this run began to read it."""
+
+
+class StoreError(SplitjoinError):
+    """A directory, bucket or table refused an operation."""
+
+
+class NotFoundError(StoreError):
+    """The object, bucket or table is not there."""
+
+
+class AccessError(StoreError):
+    """Credentials are missing, wrong, expired, or not allowed to do this."""
+
+
+class CopyRefusedError(StoreError):
+    """The store cannot copy this range on the server; the caller streams it instead."""
+
+
+class CorruptObjectError(StoreError):
+    """The store holds, or says it received, other bytes than were sent."""
+
+
+class StoppedError(SplitjoinError):
+    """A signal asked to stop; everything begun was undone and the same command resumes."""
+
+    def __init__(self, signal_number: int) -> None:
+        """``signal_number``: SIGINT (exit 130) or SIGTERM (exit 143)."""
+        word = "interrupted" if signal_number == signal.SIGINT else "terminated"
+        super().__init__(f"{word} by {signal.Signals(signal_number).name}", hint="run the same command again to resume")
+        self.signal_number = signal_number
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # the one error whose code depends on the value
+        """128 + the signal's number, as shells have it."""
+        return 128 + self.signal_number

@@ -1,0 +1,136 @@
+"""The values that the parts of splitjoin hand to each other: frozen, checked when made, without behaviour of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+LineEnd = Literal["\n", "\r\n", "mixed"]
+Compression = Literal["gzip", "bz2", "xz", "zstd"]
+ChunkState = Literal["planned", "uploaded", "skipped", "failed"]
+
+LF = 0x0A
+CR = 0x0D
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """A half-open range of bytes: ``start`` is in it, ``end`` is not."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            msg = f"not a byte range: {self.start} to {self.end}"
+            raise ValueError(msg)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the range."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How records are written: each character one ASCII byte, ``None`` where there is none.
+
+    ``line_end`` is ``None`` until the source was read. ``encoding`` is the encoding of the chunks' bytes.
+    """
+
+    delimiter: str = ","
+    quotechar: str | None = '"'
+    escapechar: str | None = None
+    header: bool = True
+    line_end: LineEnd | None = None
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        chars = [c for c in (self.delimiter, self.quotechar, self.escapechar) if c is not None]
+        for char in chars:
+            if len(char) != 1 or ord(char) > 127 or char in "\r\n":  # noqa: PLR2004 -- the last ASCII code
+                msg = f"not one ASCII character other than CR and LF: {char!r}"
+                raise ValueError(msg)
+        if len(set(chars)) != len(chars):
+            msg = f"delimiter, quotechar and escapechar must differ: {', '.join(map(repr, chars))}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk of a plan. ``range`` is of the source's decompressed bytes; the header's bytes come before them.
+
+    ``rows`` is ``None`` where records were not counted. ``checksum`` is the CRC-64/NVME of the header and the body
+    together, before compression; ``None`` where the bytes were not read.
+    """
+
+    number: int
+    range: ByteRange
+    rows: int | None
+    checksum: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMetadata:
+    """What a stored chunk says of itself, in one key (see ``manifest.encode_metadata``).
+
+    ``range`` as in Chunk. ``header_lines``: physical lines of the header (0 without one): more than 1 when a quoted
+    newline is in it. ``generation`` numbers the runs of a job, from 1.
+    """
+
+    file_name: str
+    run_id: str
+    generation: int
+    number: int
+    total: int
+    range: ByteRange
+    rows: int | None
+    dialect: Dialect
+    header_lines: int
+    header_bytes: int
+    compression: Compression | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object as a store lists or heads it.
+
+    ``name`` is relative to the sink's own prefix. ``checksum`` is the CRC-64/NVME of all its bytes where the store
+    knows it. ``metadata`` is the text of the ``splitjoin`` key; ``None`` where there is none *or* the answer came
+    from a listing, which has none. ``validator`` is the ETag on S3, ``mtime_ns`` in a directory.
+    """
+
+    name: str
+    size: int
+    checksum: int | None = None
+    metadata: str | None = None
+    validator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """An object on S3 as a source of server-side copies: pinned to the ETag that was scanned."""
+
+    bucket: str
+    key: str
+    etag: str
+    version_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProperties:
+    """What a source is, decided when it is opened.
+
+    ``stored_bytes``: its size as stored (``None`` where the server does not say). ``seekable``: any range of its
+    (decompressed, transcoded) bytes can be read at once, and their number is ``size``; otherwise it is read from
+    the front, as often as asked, and ``size`` is ``None``. ``validator``: what must stay the same while it is read
+    (ETag; ``size:mtime_ns`` of a file; ``None`` where there is nothing of the kind). ``s3`` where it lies on S3, as it is.
+    """
+
+    uri: str
+    seekable: bool
+    size: int | None
+    stored_bytes: int | None
+    compression: Compression | None
+    validator: str | None
+    s3: S3Location | None = field(default=None)

@@ -1,0 +1,1 @@
+"""The split flow: find the records, plan the chunks, move the bytes."""
