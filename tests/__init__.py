@@ -1,0 +1,1 @@
+"""The tests: a folder for each part, contracts/ for what every implementation must do, servers/ to run against."""

@@ -1,0 +1,47 @@
+"""What all tests share: a clean environment, the server fixtures, and the rule that CI leaves no test out."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+pytest_plugins = ["tests.servers.s3"]
+
+SERVER_FIXTURES = {"s3_server"}
+CI_MAY_SKIP: dict[str, str] = {}
+"""Node ids of tests that CI may leave out, each with the reason."""
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the options, credentials or profiles of whoever runs it."""
+    for name in os.environ:
+        if name.startswith(("SPLITJOIN_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server."""
+    for item in items:
+        if SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skipped test is a failed one, unless CI_MAY_SKIP says why."""
+    report = yield
+    if report.skipped and "CI" in os.environ and item.nodeid not in CI_MAY_SKIP and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"CI leaves no test out, and this one was skipped: {call.excinfo and call.excinfo.value}"
+    return report

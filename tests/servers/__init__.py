@@ -1,0 +1,1 @@
+"""Real servers that tests start: on the loopback interface, on free ports, in a temporary directory, ended by pid."""

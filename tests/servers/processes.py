@@ -1,0 +1,72 @@
+"""What every server fixture needs: find a binary, take free ports, wait until the server answers, end it by pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVERS_BIN = ROOT / ".cache" / "servers" / "bin"
+START_SECONDS = 60.0
+POLL_SECONDS = 0.05
+
+
+class ServerDiedError(Exception):
+    """A server ended, or did not answer, before it was ready."""
+
+
+def find_binary(name: str) -> Path:
+    """The binary that ``make servers`` installed, else the one on PATH; skips the test where there is none."""
+    found = shutil.which(name, path=f"{SERVERS_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    if found is None:
+        pytest.skip(f"{name} is not installed: run `make servers`")
+    return Path(found)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listened on a moment ago, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], *, directory: Path, ready: Callable[[], bool], seconds: float = START_SECONDS
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in ``directory`` until the block is left; it is ready when ``ready`` says so.
+
+    What it says goes to ``server.log`` in the directory. Raises ServerDiedError, with the end of that log.
+    """
+    log = directory / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        _wait(process, ready, seconds=seconds, log=log)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], *, seconds: float, log: Path) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = log.read_text(errors="replace")[-2000:]
+            state = "did not answer" if process.returncode is None else f"exited {process.returncode}"
+            raise ServerDiedError(f"{process.args!r} {state} within {seconds:g} s:\n{tail}")
+        time.sleep(POLL_SECONDS)
