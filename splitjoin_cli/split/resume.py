@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, assert_never
-from urllib.parse import urlsplit, urlunsplit
 
+from splitjoin_cli.sources.url import redacted
 from splitjoin_cli.split.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS, ChunkCount, ChunkSize, RowCount
 
 if TYPE_CHECKING:
@@ -18,19 +18,16 @@ if TYPE_CHECKING:
 def resume_command(request: SplitRequest, job: JobName) -> str:
     """The full command to type: client and date spelled out, everything else that is not the default, quoted for sh.
 
-    Never ``--force``: what it replaces is replaced, and resuming needs no force. A URL's user, password and query are
-    left out, since the command is printed and stored.
+    ``--force`` stays: what it replaces may not all be replaced yet. A URL's user, password and query are left out,
+    since the command is printed and logged.
     """
     words = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}", *_options(request)]
-    return shlex.join([*words, "--", without_secrets(request.source), request.destination])
+    return shlex.join([*words, "--", _shown(request.source), request.destination])
 
 
-def without_secrets(source: str) -> str:
-    """A URL less user, password, query and fragment; paths and ``s3://`` (keys hold any character) as they are."""
-    if "://" not in source or source.startswith("s3://"):
-        return source
-    parts = urlsplit(source)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+def _shown(source: str) -> str:
+    """A URL without its secrets; paths, and ``s3://`` (keys hold any character), as they are."""
+    return redacted(source) if "://" in source and not source.startswith("s3://") else source
 
 
 def _options(request: SplitRequest) -> Iterator[str]:
@@ -46,6 +43,7 @@ def _options(request: SplitRequest) -> Iterator[str]:
     yield from _value("compress", request.compress)
     yield from _value("jobs", request.jobs, default=DEFAULT_JOBS)
     yield from _flag("fsync", on=request.fsync)
+    yield from _flag("force", on=request.force)
     yield from _value("run-label", request.run_label)
     yield from _value("tmp-dir", request.tmp_dir)
     yield from _value("sse", request.sse)

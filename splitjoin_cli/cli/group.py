@@ -1,0 +1,79 @@
+"""The command ``splitjoin``: its subcommands are imported only when they are used, so that help is there at once."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import click
+
+from splitjoin_cli import __version__
+from splitjoin_cli.errors import SplitjoinError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Entry(NamedTuple):
+    """Where a subcommand is (its module has it as ``command``), and its line in the help."""
+
+    module: str
+    short_help: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "split": Entry("splitjoin_cli.cli.split", "Split a CSV file into chunks in a directory or on S3."),
+}
+
+EPILOG = """\
+Every option can be set in the environment: --chunk-size by SPLITJOIN_CHUNK_SIZE, and so on. What is typed wins.
+
+\b
+Exit codes:
+  0    done
+  1    failed
+  2    usage: the command line cannot be meant
+  3    partial: some chunks failed; run it again to resume
+  4    bad input: nothing was uploaded
+  10   no such job
+  11   the name is taken by other content
+  12   --check found a stuck or failed job
+  130  interrupted (143: terminated); run it again to resume
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """In the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
+        """Import one subcommand; None where there is none of that name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        return cast("click.Command", importlib.import_module(entry.module).command)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand. Its own lost connections are errors: click would take them for a closed stdout."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as exc:
+            raise SplitjoinError(f"the other side closed a connection: {exc}", hint="run it again to resume") from exc
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's
+        """List the subcommands, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.short_help) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="splitjoin", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Split large CSV exports into exact, resumable chunks."""

@@ -1,0 +1,171 @@
+"""Options that commands share, and what holds for every option: an environment variable each, and typed ones win."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from splitjoin_cli.cli.params import Count, EndpointUrl, OneByte, OneByteOrNone, Size
+from splitjoin_cli.cli.terminal import Terminal
+from splitjoin_cli.errors import UsageError
+from splitjoin_cli.model import Dialect
+from splitjoin_cli.split.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS, ChunkCount, ChunkSize, RowCount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from splitjoin_cli.split.request import Size as RequestedSize
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+MAX_JOBS = 1024
+
+
+def option(*declarations: str, **settings: Any) -> Callable[[Command], Command]:  # noqa: ANN401 -- click's own settings
+    """``click.option`` with its environment variable: ``--chunk-size`` is ``SPLITJOIN_CHUNK_SIZE``."""
+    long = next(text for text in declarations if text.startswith("--"))
+    return click.option(*declarations, envvar=environment_variable(long), **settings)
+
+
+def environment_variable(long: str) -> str:
+    """The variable that stands for an option: without the command's name, so that it holds for all commands."""
+    return "SPLITJOIN_" + long.removeprefix("--").replace("-", "_").upper()
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """One decorator of several, which stand in the help in this order."""
+
+    def decorate(command: Command) -> Command:
+        for one in reversed(options):
+            command = one(command)
+        return command
+
+    return decorate
+
+
+talk_options = together(
+    option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, errors included."),
+    option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    option("-v", "--verbose", is_flag=True, help="Say more: details as they happen, tracebacks of bugs."),
+)
+
+aws_options = together(
+    option("--profile", metavar="NAME", help="AWS profile; else as the AWS CLI finds it."),
+    option("--region", metavar="NAME", help="AWS region; else as the AWS CLI finds it."),
+    option("--endpoint-url", type=EndpointUrl(), help="Where S3 is; for S3-compatible stores."),
+)
+
+size_options = together(
+    option(
+        "--chunk-size",
+        type=Size(),
+        default=DEFAULT_CHUNK_BYTES,
+        help="Most bytes of a chunk, uncompressed, with its header; a record that does not fit is alone in its chunk."
+        "  [default: 128MiB]",
+    ),
+    option("--chunks", type=Count(), help="So many chunks instead."),
+    option("--rows", type=Count(), help="So many records a chunk instead."),
+)
+
+dialect_options = together(
+    option(
+        "--delimiter", type=OneByte(), default=",", show_default=True, help=r"Between fields; \t or tab is the tab."
+    ),
+    option(
+        "--quotechar",
+        type=OneByteOrNone(),
+        default='"',
+        show_default=True,
+        help="Around fields; none: every newline ends a record.",
+    ),
+    option(
+        "--escapechar", type=OneByteOrNone(), default="none", show_default=True, help="Before an escaped character."
+    ),
+    option("--no-header", is_flag=True, help="The first record is data."),
+)
+
+jobs_option = option(
+    "--jobs",
+    type=Count(MAX_JOBS),
+    default=DEFAULT_JOBS,
+    show_default=True,
+    help="Chunks on their way at once.",
+)
+
+tmp_dir_option = option(
+    "--tmp-dir",
+    type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
+    metavar="DIR",
+    help="Where standard input and pipes are spooled.",
+)
+
+
+def typed(ctx: click.Context, name: str) -> bool:
+    """Whether a parameter was on the command line, and not from the environment or a default."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def given(ctx: click.Context, name: str) -> bool:
+    """Whether a parameter was on the command line or in the environment."""
+    return typed(ctx, name) or ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+
+
+def choose(ctx: click.Context, *names: str) -> str | None:
+    """Which of some options that exclude each other counts: the typed one, else the one in the environment.
+
+    None where none is given. Raises UsageError where that leaves two.
+    """
+    for told, spell in ((typed, _flag), (given, _variable)):
+        chosen = [name for name in names if told(ctx, name)]
+        if len(chosen) > 1:
+            listed = " and ".join(spell(ctx, name) for name in chosen)
+            raise UsageError(f"{listed} exclude each other", hint="give one of them")
+        if chosen:
+            return chosen[0]
+    return None
+
+
+def requested_size(ctx: click.Context, values: Mapping[str, Any]) -> RequestedSize:
+    """What ``size_options`` say."""
+    match choose(ctx, "chunk_size", "chunks", "rows"):
+        case "chunks":
+            return ChunkCount(values["chunks"])
+        case "rows":
+            return RowCount(values["rows"])
+        case _:
+            return ChunkSize(values["chunk_size"])
+
+
+def requested_dialect(values: Mapping[str, Any]) -> Dialect:
+    """What ``dialect_options`` say. Raises UsageError where two of the characters are the same."""
+    try:
+        return Dialect(
+            delimiter=values["delimiter"],
+            quotechar=values["quotechar"] or None,
+            escapechar=values["escapechar"] or None,
+            header=not values["no_header"],
+        )
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+
+
+def terminal(ctx: click.Context, values: Mapping[str, Any]) -> Terminal:
+    """What ``talk_options`` say."""
+    chosen = choose(ctx, "quiet", "verbose") if values["quiet"] and values["verbose"] else None
+    return Terminal(
+        as_json=values["as_json"],
+        quiet=values["quiet"] and chosen != "verbose",
+        verbose=values["verbose"] and chosen != "quiet",
+    )
+
+
+def _flag(ctx: click.Context, name: str) -> str:
+    parameter = next(one for one in ctx.command.params if one.name == name)
+    return next(text for text in parameter.opts if text.startswith("--"))
+
+
+def _variable(ctx: click.Context, name: str) -> str:
+    return environment_variable(_flag(ctx, name))

@@ -1,0 +1,140 @@
+"""What option values look like: sizes, durations, single bytes, tags."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_INTEGER = 2**63 - 1
+"""Offsets and counts are kept in 64 bits."""
+
+_NUMBER_AND_UNIT = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?) ?([a-z]*)", re.IGNORECASE | re.ASCII)
+_SIZE_UNITS = {"": 1, "b": 1} | {
+    name: base**power
+    for power, letter in enumerate("kmgt", start=1)
+    for name, base in ((letter, 1024), (f"{letter}ib", 1024), (f"{letter}b", 1000))
+}
+_SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Size(click.ParamType[int]):
+    """Bytes: ``64MiB``, ``100MB``, ``1.5G``, plain bytes; K and KiB are 1024, KB is 1000; case does not count."""
+
+    name = "SIZE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """An int in bytes, from 1 to 2**63 - 1."""
+        if isinstance(value, int):
+            return value
+        number = _scaled(str(value), _SIZE_UNITS)
+        if number is None:
+            self.fail(f"{value!r} is not a size: write 64MiB, 100MB, 1GiB, or plain bytes", param, ctx)
+        if number != int(number):
+            self.fail(f"{value!r} is not a whole number of bytes", param, ctx)
+        if not 1 <= number <= MAX_INTEGER:
+            self.fail(f"{value!r} is not between 1 byte and 8 EiB", param, ctx)
+        return int(number)
+
+
+class Count(click.ParamType[int]):
+    """A number from 1 to ``most``, in ASCII digits: int() alone takes ``1_000`` and other scripts' digits as well."""
+
+    name = "N"
+
+    def __init__(self, most: int = MAX_INTEGER) -> None:
+        """``most`` is allowed itself."""
+        self.most = most
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """An int from 1 to ``most``."""
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_INTEGER))
+        if not digits or not 1 <= int(text) <= self.most:
+            self.fail(f"{value!r} is not a number from 1 to {self.most}", param, ctx)
+        return int(text)
+
+
+class Duration(click.ParamType[float]):
+    """Seconds: ``90s``, ``15m``, ``2h``, ``1d``, plain seconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """A float in seconds, above 0."""
+        if isinstance(value, int | float):
+            return float(value)
+        seconds = _scaled(str(value), _SECONDS_IN)
+        if seconds is None:
+            self.fail(f"{value!r} is not a duration: write 90s, 15m, 2h", param, ctx)
+        if not 0 < seconds <= MAX_INTEGER:
+            self.fail(f"{value!r} is not more than 0 seconds", param, ctx)
+        return float(seconds)
+
+
+class OneByte(click.ParamType[str]):
+    r"""One ASCII byte other than CR and LF; ``\t`` and ``tab`` are the tab."""
+
+    name = "CHAR"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The character."""
+        text = "\t" if value in ("\\t", "tab") else str(value)
+        if len(text) != 1 or not text.isascii() or text in "\r\n":
+            self.fail(f"{value!r} is not one ASCII byte other than CR and LF", param, ctx)
+        return text
+
+
+class OneByteOrNone(OneByte):
+    """The same, or ``none``."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The character; the empty text for ``none``, since None is what click takes for absent."""
+        return "" if value in ("none", "") else super().convert(value, param, ctx)
+
+
+class Tag(click.ParamType[tuple[str, str]]):
+    """An object tag, ``K=V``: S3 takes keys of 1 to 128 characters and values of up to 256."""
+
+    name = "K=V"
+    envvar_list_splitter = ","  # which S3 takes neither in keys nor in values; spaces it does
+    max_key = 128
+    max_value = 256
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Key and value."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not equals or not 1 <= len(key) <= self.max_key or len(text) > self.max_value:
+            self.fail(f"{value!r} is not K=V with a key of 1 to 128 characters and a value of up to 256", param, ctx)
+        return key, text
+
+
+class EndpointUrl(click.ParamType[str]):
+    """An ``http://`` or ``https://`` URL without user and password."""
+
+    name = "URL"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The URL as it was given; one that holds a password is not repeated in the message."""
+        parts = urlsplit(str(value))
+        if "@" in parts.netloc:
+            self.fail("an endpoint holds no user or password: use AWS_* variables or --profile", param, ctx)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            self.fail(f"{value!r} is not an http:// or https:// URL", param, ctx)
+        return str(value)
+
+
+def _scaled(text: str, units: Mapping[str, int]) -> Decimal | None:
+    match = _NUMBER_AND_UNIT.fullmatch(text.strip())
+    unit = units.get(match[2].lower()) if match else None
+    return None if match is None or unit is None else Decimal(match[1]) * unit

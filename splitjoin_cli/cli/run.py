@@ -1,0 +1,102 @@
+"""One run of the command line, from arguments to exit code: every error becomes a message and a code here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from splitjoin_cli.cli.group import cli
+from splitjoin_cli.cli.options import environment_variable
+from splitjoin_cli.cli.signals import stopped_by_signals
+from splitjoin_cli.cli.terminal import OutputClosedError, Terminal, say
+from splitjoin_cli.errors import SplitjoinError, StoppedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_URL_SECRETS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/?#@'\"]*@", re.IGNORECASE)
+_URL_QUERY = re.compile(r"(?P<url>https?://[^\s?#'\"]+)[?#][^\s'\"]*", re.IGNORECASE)
+_TRUE = {"1", "true", "t", "yes", "y", "on"}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command, say what failed, and return the exit code."""
+    terminal = Terminal(as_json=_asked(arguments, "--json"), verbose=_asked(arguments, "--verbose", "-v"))
+    try:
+        return _reported(arguments, terminal)
+    except OutputClosedError as exc:
+        say(f"Error: {exc}")
+        _forget_stdout()
+        return 1
+
+
+def without_secrets(message: str) -> str:
+    """The message with no URL's user, password or query in it."""
+    return _URL_QUERY.sub(r"\g<url>", _URL_SECRETS.sub(r"\g<scheme>", message))
+
+
+def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
+    """The exit code, once what failed was said. Raises OutputClosedError."""
+    try:
+        with stopped_by_signals():
+            return _result(cli.main(list(arguments), prog_name="splitjoin", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as exc:
+        if not terminal.as_json:
+            say(exc.format_message())
+            return exc.exit_code
+        error: SplitjoinError = UsageError("no command was given", hint="splitjoin --help")
+    except click.UsageError as exc:
+        path = exc.ctx.command_path if exc.ctx else "splitjoin"
+        error = UsageError(exc.format_message(), hint=f"{path} --help")
+    except click.ClickException as exc:
+        error = SplitjoinError(exc.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        error = StoppedError(signal.SIGINT)
+    except SplitjoinError as exc:
+        error = exc
+        _trace(exc, terminal)
+    except OutputClosedError:
+        raise
+    except Exception as exc:  # noqa: BLE001 -- the last place: it must become a message and a code
+        error = SplitjoinError(
+            f"unexpected {type(exc).__name__}: {exc}", hint="this is a bug in splitjoin; -v shows where it is"
+        )
+        _trace(exc, terminal)
+    error.message = without_secrets(error.message)
+    error.hint = without_secrets(error.hint) if error.hint else None
+    terminal.error(error)
+    return error.exit_code
+
+
+def _result(value: object) -> int:
+    """What a command returned: its exit code, or None for 0."""
+    return value if isinstance(value, int) else 0
+
+
+def _trace(error: Exception, terminal: Terminal) -> None:
+    if terminal.verbose:
+        say(without_secrets("".join(traceback.format_exception(error)).rstrip()))
+
+
+def _asked(arguments: Sequence[str], *spellings: str) -> bool:
+    """Whether a flag is on, before anything is parsed: an argument that cannot be parsed is reported by it as well."""
+    options = list(arguments)
+    if "--" in options:
+        options = options[: options.index("--")]
+    in_environment = os.environ.get(environment_variable(spellings[0]), "").strip().lower() in _TRUE
+    return in_environment or any(spelling in options for spelling in spellings)
+
+
+def _forget_stdout() -> None:
+    """Let the interpreter's own flush at exit go nowhere: what failed was said."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -1,0 +1,117 @@
+"""All that the command line says: data on stdout, talk on stderr; the only place that knows a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from splitjoin_cli.errors import SplitjoinError
+    from splitjoin_cli.split.progress import Observer
+
+# What would move the cursor or change colours is shown as an escape: names and values come from others.
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+
+
+class OutputClosedError(Exception):
+    """Nobody reads standard output any more, or it is full."""
+
+
+class Terminal:
+    """Says things as ``--json``, ``-q`` and ``-v`` ask."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+        """``as_json``: stdout takes documents only. ``quiet``: nothing but errors is said."""
+        self.as_json = as_json
+        self.quiet = quiet
+        self.verbose = verbose
+
+    def data(self, text: str) -> None:
+        """Write a line, or lines, to stdout: the bytes of names that are no UTF-8 as the file system has them."""
+        write_stdout(f"{text}\n")
+
+    def document(self, document: Mapping[str, object]) -> None:
+        """Write the one JSON document to stdout."""
+        write_stdout(f"{json.dumps(document, allow_nan=False)}\n")
+
+    def note(self, text: str) -> None:
+        """Say something on stderr, unless ``-q``."""
+        if not self.quiet:
+            say(text)
+
+    def error(self, error: SplitjoinError) -> None:
+        """Say what failed and what to do next: as a document on stdout with ``--json``, else on stderr."""
+        if self.as_json:
+            self.document({"error": error_document(error)})
+            return
+        say(f"Error: {error.message}")
+        if error.hint:
+            say(f"Hint: {error.hint}")
+
+    @contextlib.contextmanager
+    def observer(self) -> Iterator[Observer]:
+        """What shows progress until the block is left: bars on a terminal, else a line now and then."""
+        from splitjoin_cli.cli.progress import PlainProgress, RichProgress
+        from splitjoin_cli.split.progress import Silent
+
+        if self.quiet:
+            yield Silent()
+        elif sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            with RichProgress(verbose=self.verbose) as progress:
+                yield progress
+        else:
+            with PlainProgress(say, verbose=self.verbose) as progress:
+                yield progress
+
+
+def error_document(error: SplitjoinError) -> dict[str, object]:
+    """An error's JSON form."""
+    return {"code": error.exit_code, "message": error.message, "hint": error.hint}
+
+
+def say(text: str) -> None:
+    """One message on stderr. Never raises: a talk that nobody hears fails nothing."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"{visible(text)}\n")
+        sys.stderr.flush()
+
+
+def visible(text: str) -> str:
+    """The text without control characters, each as its escape."""
+    return text.translate(_VISIBLE)
+
+
+def write_stdout(text: str) -> None:
+    """Write and flush. Raises OutputClosedError where stdout takes no more."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+    except (OSError, AttributeError) as exc:
+        reason = getattr(exc, "strerror", None) or "it is closed"
+        raise OutputClosedError(f"cannot write to standard output: {reason}") from exc
+
+
+def byte_text(size: float) -> str:
+    """Bytes for people: ``1.5 GiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1000 or unit == "TiB":  # noqa: PLR2004 -- four digits are one too many
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds for people: ``0.4 s``, ``75 s``, ``1:02:03``."""
+    if seconds < 10:  # noqa: PLR2004 -- below, tenths are of interest
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"
