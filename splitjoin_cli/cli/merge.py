@@ -1,0 +1,73 @@
+"""``splitjoin merge``: its options, one call, its result."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from splitjoin_cli.cli import options
+from splitjoin_cli.cli.terminal import byte_text, duration_text
+from splitjoin_cli.errors import UsageError
+
+EPILOG = """\
+\b
+Examples:
+  splitjoin merge chunks/ export.csv
+  splitjoin merge s3://bucket/in/ - --name acme_20240131 | wc -l
+
+OUT is a file, s3://bucket/key, or - for standard output. A file appears when it is whole. Chunks that another tool
+made need no manifest if they are named CLIENT_DATE-NUMBER-TOTAL.csv; the dialect options are for them.
+
+Exit codes: 0 done, 1 the set is not whole or a chunk is damaged, 2 usage, 11 OUT is there already.
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Put the chunks of a split back together.")
+@click.argument("place", type=click.Path(), metavar="PREFIX_OR_DIR")
+@click.argument("out", type=click.Path(allow_dash=True), metavar="OUT")
+@options.option("--name", metavar="FILE_NAME", help="Which job, CLIENT_DATE, where several lie there.")
+@options.option("--force", is_flag=True, help="Replace OUT if it is there.")
+@options.dialect_options
+@options.jobs_option
+@options.aws_options
+@options.talk_options
+@click.pass_context
+def command(ctx: click.Context, /, place: str, out: str, **values: Any) -> int:  # noqa: ANN401 -- one an option
+    """Write all chunks in PREFIX_OR_DIR to OUT, decompressed, with the header once: the bytes that were split."""
+    from splitjoin_cli.wiring_stored import STDOUT, StoredRequest, run_merge
+
+    terminal = options.terminal(ctx, values)
+    if terminal.as_json and out == STDOUT:
+        raise UsageError(
+            "the file and the JSON document cannot both go to stdout", hint="leave --json out, or name OUT"
+        )
+    request = StoredRequest(
+        place=place,
+        file_name=values["name"],
+        jobs=values["jobs"],
+        profile=values["profile"],
+        region=values["region"],
+        endpoint_url=values["endpoint_url"],
+    )
+    start = time.monotonic()
+    with terminal.observer() as observer:
+        result = run_merge(request, observer, out=out, force=values["force"], dialect=options.requested_dialect(values))
+    seconds = time.monotonic() - start
+    done = f"{result.total_parts:,} chunks of {result.file_name}, {byte_text(result.size_bytes)}"
+    terminal.note(f"{done}, merged in {duration_text(seconds)}")
+    if terminal.as_json:
+        terminal.document(
+            {
+                "file_name": result.file_name,
+                "output": out,
+                "bytes": result.size_bytes,
+                "rows": result.rows,
+                "total_parts": result.total_parts,
+                "seconds": round(seconds, 3),
+            }
+        )
+    elif out != STDOUT:
+        terminal.data(out)
+    return 0

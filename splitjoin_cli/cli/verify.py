@@ -1,0 +1,85 @@
+"""``splitjoin verify``: its options, one call, its report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from splitjoin_cli.cli import options
+
+if TYPE_CHECKING:
+    from splitjoin_cli.split.verify import Problem, VerifyReport
+
+EPILOG = """\
+\b
+Kinds of problems (--json), stable words for scripts:
+  manifest    the manifest is missing, or is none
+  plan        the split is under way, or was interrupted
+  missing     a chunk is not there
+  extra       a chunk of the same name lies there that is not of this split
+  unreadable  a chunk cannot be read or decompressed
+  size        a stored object has another size than the manifest says
+  checksum    a stored object has other bytes than the manifest says
+  coverage    the ranges leave a gap or overlap, or a chunk holds more or less than its range
+  header      a chunk does not begin with the header
+  rows        a chunk holds another number of records than the manifest says
+  metadata    a chunk says of itself that it is another one
+  bytes       a chunk differs from the source's bytes, or the source is longer or shorter
+
+\b
+Examples:
+  splitjoin verify chunks/
+  splitjoin verify s3://bucket/in/ --name acme_20240131 --source export.csv
+
+Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Check a stored split, and compare it with its source.")
+@click.argument("place", type=click.Path(), metavar="PREFIX_OR_DIR")
+@options.option("--source", metavar="SOURCE", help="Compare with this export, byte for byte.")
+@options.option("--encoding", metavar="NAME", help="Of a UTF-16 or UTF-32 SOURCE, as it was split.")
+@options.option("--name", metavar="FILE_NAME", help="Which job, CLIENT_DATE, where several lie there.")
+@options.jobs_option
+@options.tmp_dir_option
+@options.aws_options
+@options.talk_options
+@click.pass_context
+def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
+    """Check the split in PREFIX_OR_DIR against its manifest: every chunk is read once.
+
+    Presence, sizes, checksums, ranges, headers, record counts; with --source, the bytes.
+    """
+    from splitjoin_cli.wiring_stored import StoredRequest, run_verify
+
+    terminal = options.terminal(ctx, values)
+    request = StoredRequest(
+        place=place,
+        file_name=values["name"],
+        jobs=values["jobs"],
+        profile=values["profile"],
+        region=values["region"],
+        endpoint_url=values["endpoint_url"],
+    )
+    with terminal.observer() as observer:
+        report = run_verify(
+            request, observer, source=values["source"], encoding=values["encoding"], tmp_dir=values["tmp_dir"]
+        )
+    if terminal.as_json:
+        terminal.document(report.document())
+    else:
+        terminal.data("\n".join([*map(_line, report.problems), _summary(report)]))
+    return 0 if report.ok else 1
+
+
+def _line(problem: Problem) -> str:
+    return f"{problem.kind}: {problem.message}"
+
+
+def _summary(report: VerifyReport) -> str:
+    if not report.ok:
+        count = len(report.problems)
+        return f"{report.file_name}: {count:,} problem{'' if count == 1 else 's'}"
+    rows = "" if report.rows is None else f", {report.rows:,} rows"
+    return f"{report.file_name}: ok, {report.total_parts or 0:,} chunks{rows}"
