@@ -109,12 +109,16 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
-    """An object on S3 as a source of server-side copies: pinned to the ETag that was scanned."""
+    """An object on S3 as a source of server-side copies: pinned to the ETag that was scanned.
+
+    ``store`` says which S3 it lies on (``s3.store_identity``): a sink can copy it where its ``copies_from`` is equal.
+    """
 
     bucket: str
     key: str
     etag: str
     version_id: str | None = None
+    store: str = "aws"
 
 
 @dataclass(frozen=True, slots=True)
