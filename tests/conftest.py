@@ -41,7 +41,23 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skipped test is a failed one, unless CI_MAY_SKIP says why."""
     report = yield
-    if report.skipped and "CI" in os.environ and item.nodeid not in CI_MAY_SKIP and not hasattr(report, "wasxfail"):
+    if report.skipped and _ci_needs(item.nodeid) and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"CI leaves no test out, and this one was skipped: {call.excinfo and call.excinfo.value}"
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself whole."""
+    report = yield
+    if report.skipped and _ci_needs(collector.nodeid):
+        report.outcome = "failed"
+        report.longrepr = f"CI leaves no test out, and this module was skipped: {report.longrepr}"
+    return report
+
+
+def _ci_needs(node_id: str) -> bool:
+    return "CI" in os.environ and node_id not in CI_MAY_SKIP

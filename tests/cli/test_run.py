@@ -1,0 +1,234 @@
+"""The frame around every command: help, version, start-up, closed outputs, signals. As a user has it: a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from splitjoin_cli import __version__
+from splitjoin_cli.cli.group import COMMANDS, cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Ran
+
+SPLITJOIN = Path(sys.executable).with_name("splitjoin")
+HEAVY = {"boto3", "botocore", "numpy", "awscrt", "smart_open", "rich", "requests", "urllib3", "asyncio"}
+
+STOPS = """
+import sys, time, types
+from splitjoin_cli.errors import SplitjoinError
+
+def run_split(request, observer):
+    try:
+        print("splitting", file=sys.stderr, flush=True)
+        time.sleep(60)
+    finally:
+        {undo}
+        print("undone", file=sys.stderr, flush=True)
+
+module = types.ModuleType("splitjoin_cli.wiring")
+module.run_split = run_split
+sys.modules["splitjoin_cli.wiring"] = module
+{before}
+from splitjoin_cli.__main__ import main
+main()
+"""
+
+
+def installed(*arguments: str, stdout: int | None = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """Run the installed command."""
+    return subprocess.run(
+        [SPLITJOIN, *arguments], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+    )
+
+
+def test_version() -> None:
+    """The installed command and the module are the same."""
+    assert installed("--version").stdout == f"splitjoin {__version__}\n"
+    module = subprocess.run(
+        [sys.executable, "-m", "splitjoin_cli", "--version"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (module.returncode, module.stdout, module.stderr) == (0, f"splitjoin {__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """What help is slow by is what it imports, which a test can tell without a clock."""
+    code = (
+        "import sys; from splitjoin_cli.cli.run import run\n"
+        f"code = run({arguments!r})\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), code, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.startswith("Usage: splitjoin")
+    assert done.stderr == "[] 0\n"
+
+
+def test_help_of_the_group_imports_no_command() -> None:
+    """Its lines come from a table."""
+    code = (
+        "import sys; from splitjoin_cli.cli.run import run; run(['--help'])\n"
+        "print(sorted(name for name in sys.modules if name.startswith('splitjoin_cli.cli.')), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert "splitjoin_cli.cli.split" not in done.stderr
+    assert all(f"  {name}" in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_is_documented(name: str) -> None:
+    """The group's line for it is its own, it has examples or exit codes, and every option says what it does."""
+    with cli.make_context("splitjoin", [name], resilient_parsing=True) as context:
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.short_help == COMMANDS[name].short_help
+        assert "Exit codes:" in (command.epilog or "")
+        undocumented = [one.name for one in command.params if one.param_type_name == "option" and not one.help]
+    assert undocumented == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option_has_a_variable(name: str) -> None:
+    """SPLITJOIN_ and the option's own name, without the command's."""
+    with cli.make_context("splitjoin", [name], resilient_parsing=True) as context:
+        command = cli.get_command(context, name)
+        assert command is not None
+        options = [one for one in command.params if one.param_type_name == "option"]
+    assert {one.envvar for one in options} == {
+        "SPLITJOIN_" + next(text for text in one.opts if text.startswith("--"))[2:].replace("-", "_").upper()
+        for one in options
+    }
+
+
+def test_no_command(splitjoin: Callable[..., Ran]) -> None:
+    """Help on stderr and exit 2; with --json one document."""
+    ran = splitjoin()
+    assert (ran.code, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("Usage: splitjoin [OPTIONS] COMMAND [ARGS]...\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["splat", "--json"], "No such command 'splat'."),
+        (["--json"], "No such option '--json'. Did you mean '--version'?"),
+    ],
+)
+def test_errors_before_any_command(splitjoin: Callable[..., Ran], arguments: list[str], message: str) -> None:
+    """--json is heard before anything is parsed."""
+    ran = splitjoin(*arguments)
+    assert ran.code == 2
+    assert ran.document == {"error": {"code": 2, "message": message, "hint": "splitjoin --help"}}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_stdout_is_full(tmp_path: Path) -> None:
+    """A result that could not be written is a failure, said once, without a traceback."""
+    with Path("/dev/full").open("wb") as full:
+        done = installed("split", "a.csv", "--json", stdout=full.fileno())
+    assert done.returncode == 1
+    assert done.stderr == "Error: cannot write to standard output: No space left on device\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stdout_is_closed() -> None:
+    """The same for a reader that went away."""
+    read, write = os.pipe()
+    os.close(read)
+    done = installed("split", "a.csv", "--json", stdout=write)
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr == "Error: cannot write to standard output: Broken pipe\n"
+
+
+def test_stderr_is_closed() -> None:
+    """A talk that nobody hears fails nothing: the code is the error's."""
+    done = subprocess.run(
+        ["sh", "-c", '"$0" split a.csv 2>&-', str(SPLITJOIN)], capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def stopping(*arguments: str, undo: str = "pass", before: str = "") -> subprocess.Popen[str]:
+    """A split that runs for a minute and undoes when stopped, under way."""
+    script = STOPS.format(undo=undo, before=before)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "split", "acme.csv", "out", "--date=1", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert process.stderr.readline() == "splitting\n"
+    return process
+
+
+RESUME = "splitjoin split --client=acme --date=1 -- acme.csv out"
+
+
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_signals_undo(number: signal.Signals, word: str) -> None:
+    """Exit 130 or 143, after what was begun is undone, with the command that resumes."""
+    process = stopping()
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert stdout == ""
+    assert stderr == f"undone\nError: {word} by {number.name}\nHint: to resume, type: {RESUME}\n"
+
+
+def test_signals_as_json() -> None:
+    """One document, with the command on its own."""
+    process = stopping("--json")
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert stderr == "undone\n"
+    assert json.loads(stdout) == {
+        "resume": RESUME,
+        "error": {"code": 143, "message": "terminated by SIGTERM", "hint": f"to resume, type: {RESUME}"},
+    }
+
+
+def test_an_echo_of_the_signal_does_not_cut_the_undoing_short() -> None:
+    """``timeout`` signals the process and then its group: two signals that mean one."""
+    process = stopping(undo="print('undoing', file=sys.stderr, flush=True); time.sleep(0.5)")
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "undoing\n"
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert stderr.startswith("undone\n")
+
+
+def test_a_second_signal_ends_it() -> None:
+    """An undoing that hangs can be ended by asking again."""
+    process = stopping(undo="print('undoing', file=sys.stderr, flush=True); time.sleep(60)")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "undoing\n"
+    time.sleep(1.1)  # longer than an echo takes
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    assert stderr == ""
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    """A shell's background job must not hear the terminal's Ctrl-C."""
+    process = stopping(before="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143

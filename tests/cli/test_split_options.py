@@ -1,0 +1,306 @@
+"""``splitjoin split``: what is typed or in the environment becomes the request; what cannot be meant does not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from splitjoin_cli.cli.split import command
+from splitjoin_cli.errors import UsageError
+from splitjoin_cli.model import Dialect
+from splitjoin_cli.names import JobName
+from splitjoin_cli.split.request import ChunkCount, ChunkSize, RowCount, SplitRequest
+from splitjoin_cli.split.resume import resume_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Ran, RecordsRequests
+
+    Splitjoin = Callable[..., Ran]
+
+MIB = 1024 * 1024
+HELP = "splitjoin split --help"
+ALL_OPTIONS = SplitRequest(
+    source="exports/x y.csv",
+    destination="s3://bucket/in/",
+    client="acme",
+    date="20240131",
+    size=ChunkSize(5 * MIB),
+    dialect=Dialect(delimiter="\t", quotechar="'", escapechar="\\", header=False),
+    on_stray_quote="literal",
+    encoding="utf-16",
+    strict=True,
+    compress="zstd",
+    jobs=3,
+    fsync=True,
+    force=True,
+    run_label="again; $HOME",
+    tmp_dir=Path("/tmp"),  # noqa: S108 -- a directory that is there
+    sse="aws:kms",
+    sse_kms_key_id="alias/key",
+    storage_class="STANDARD_IA",
+    tags=(("team", "data & co"), ("empty", "")),
+    request_payer=True,
+    expected_bucket_owner="123456789012",
+    profile="work",
+    region="eu-west-1",
+    endpoint_url="http://127.0.0.1:9000",
+)
+
+
+def test_defaults(splitjoin: Splitjoin, core: RecordsRequests) -> None:
+    """Source and destination are enough: the client is the source's name, the date today's in UTC."""
+    before = dt.datetime.now(tz=dt.UTC).date()
+    assert splitjoin("split", "exports/acme.csv.gz", "out").code == 0
+    after = dt.datetime.now(tz=dt.UTC).date()
+    request = core.request
+    assert request.date in {f"{day:%Y%m%d}" for day in (before, after)}
+    assert request == SplitRequest(
+        source="exports/acme.csv.gz", destination="out", client="acme", date=request.date, size=ChunkSize(128 * MIB)
+    )
+
+
+def test_every_option(splitjoin: Splitjoin, core: RecordsRequests) -> None:
+    """The command that resumes a split asks for the same split: every option is there, and survives the shell."""
+    words = shlex.split(resume_command(ALL_OPTIONS, JobName("acme", "20240131")))
+    assert splitjoin(*words[1:]).code == 0
+    assert core.request == ALL_OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(ChunkCount(7), ["--chunks=7"]), (RowCount(9), ["--rows=9"]), (ChunkSize(128 * MIB), [])]
+)
+def test_resume_spells_out_what_is_not_the_default(size: ChunkSize | ChunkCount | RowCount, words: list[str]) -> None:
+    """Nothing else is in the way of reading it; client and date are always there."""
+    request = SplitRequest(source="a.csv", destination="out/", size=size)
+    assert shlex.split(resume_command(request, JobName("a", "1"))) == [
+        "splitjoin", "split", "--client=a", "--date=1", *words, "--", "a.csv", "out/",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("https://user:secret@host/a.csv?X-Amz-Signature=secret", "https://host/a.csv"),
+        ("s3://bucket/what?.csv", "s3://bucket/what?.csv"),
+        ("-", "-"),
+    ],
+)
+def test_resume_tells_no_secret(source: str, shown: str) -> None:
+    """It is printed and logged."""
+    request = SplitRequest(source=source, destination="out/")
+    assert shlex.split(resume_command(request, JobName("a", "1")))[-2] == shown
+
+
+ENVIRONMENT: dict[str, tuple[str, dict[str, Any]]] = {
+    "CLIENT": ("other", {"client": "other"}),
+    "DATE": ("2024-01-31", {"date": "2024-01-31"}),
+    "CHUNK_SIZE": ("1MiB", {"size": ChunkSize(MIB)}),
+    "CHUNKS": ("4", {"size": ChunkCount(4)}),
+    "ROWS": ("5", {"size": RowCount(5)}),
+    "DELIMITER": ("tab", {"dialect": Dialect(delimiter="\t")}),
+    "QUOTECHAR": ("none", {"dialect": Dialect(quotechar=None)}),
+    "ESCAPECHAR": ("\\", {"dialect": Dialect(escapechar="\\")}),
+    "NO_HEADER": ("1", {"dialect": Dialect(header=False)}),
+    "ON_STRAY_QUOTE": ("literal", {"on_stray_quote": "literal"}),
+    "ENCODING": ("utf-16", {"encoding": "utf-16"}),
+    "STRICT": ("true", {"strict": True}),
+    "COMPRESS": ("gzip", {"compress": "gzip"}),
+    "JOBS": ("2", {"jobs": 2}),
+    "FSYNC": ("yes", {"fsync": True}),
+    "DRY_RUN": ("1", {"dry_run": True}),
+    "FORCE": ("1", {"force": True}),
+    "RUN_LABEL": ("x", {"run_label": "x"}),
+    "TMP_DIR": ("/tmp", {"tmp_dir": Path("/tmp")}),  # noqa: S108 -- a directory that is there
+    "SSE": ("AES256", {"sse": "AES256"}),
+    "STORAGE_CLASS": ("GLACIER", {"storage_class": "GLACIER"}),
+    "TAG": ("a=1 2,b=", {"tags": (("a", "1 2"), ("b", ""))}),
+    "REQUEST_PAYER": ("1", {"request_payer": True}),
+    "EXPECTED_BUCKET_OWNER": ("1", {"expected_bucket_owner": "1"}),
+    "PROFILE": ("p", {"profile": "p"}),
+    "REGION": ("r", {"region": "r"}),
+    "ENDPOINT_URL": ("https://host", {"endpoint_url": "https://host"}),
+}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_environment(name: str, splitjoin: Splitjoin, core: RecordsRequests, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each option has its variable, also where it is for S3 and the destination is a directory: it then waits."""
+    value, expected = ENVIRONMENT[name]
+    monkeypatch.setenv(f"SPLITJOIN_{name}", value)
+    assert splitjoin("split", "acme.csv", "out").code == 0
+    for field, wanted in expected.items():
+        assert getattr(core.request, field) == wanted
+
+
+def test_every_option_has_its_variable_tested() -> None:
+    """A new option is tested with its variable, or with the talk it makes."""
+    options = {one.name.upper() for one in command.params if one.name and one.param_type_name == "option"}
+    talk = {"AS_JSON", "QUIET", "VERBOSE"}
+    with_another = {"SSE_KMS_KEY_ID"}
+    assert options - talk - with_another == set(ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    ("environment", "typed", "size"),
+    [
+        ({"ROWS": "5"}, ["--chunk-size=1MiB"], ChunkSize(MIB)),
+        ({"ROWS": "5", "CHUNKS": "6"}, ["--chunk-size=1MiB"], ChunkSize(MIB)),
+        ({"CHUNK_SIZE": "2MiB"}, ["--rows=7"], RowCount(7)),
+        ({"ROWS": "5"}, ["--rows=7"], RowCount(7)),
+    ],
+)
+def test_typed_beats_environment(
+    environment: dict[str, str],
+    typed: list[str],
+    size: ChunkSize | ChunkCount | RowCount,
+    splitjoin: Splitjoin,
+    core: RecordsRequests,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of options that exclude each other, the typed one counts."""
+    for name, value in environment.items():
+        monkeypatch.setenv(f"SPLITJOIN_{name}", value)
+    assert splitjoin("split", "acme.csv", "out", *typed).code == 0
+    assert core.request.size == size
+
+
+def test_two_in_the_environment(splitjoin: Splitjoin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is more meant than the other, and the message names the variables, for nothing was typed."""
+    monkeypatch.setenv("SPLITJOIN_ROWS", "5")
+    monkeypatch.setenv("SPLITJOIN_CHUNKS", "5")
+    ran = splitjoin("split", "acme.csv", "out")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert ran.stderr == ("Error: SPLITJOIN_CHUNKS and SPLITJOIN_ROWS exclude each other\nHint: give one of them\n")
+
+
+USAGE = {
+    "no source": ([], "SOURCE is missing", "splitjoin split SOURCE DEST; splitjoin split --help says more"),
+    "no destination": (["a.csv"], "DEST is missing", "splitjoin split SOURCE DEST; splitjoin split --help says more"),
+    "several sources": (
+        ["a.csv", "b c.csv", "out/"],
+        "split takes one SOURCE, and 2 were given",
+        "for f in a.csv 'b c.csv'; do splitjoin split \"$f\" out/ || break; done",
+    ),
+    "many sources": (
+        ["1", "2", "3", "4", "out/"],
+        "split takes one SOURCE, and 4 were given",
+        'for f in 1 2 3 ...; do splitjoin split "$f" out/ || break; done',
+    ),
+    "sizes": (
+        ["a.csv", "out", "--rows=1", "--chunks=1"],
+        "--chunks and --rows exclude each other",
+        "give one of them",
+    ),
+    "talk": (["a.csv", "out", "-q", "-v"], "--quiet and --verbose exclude each other", "give one of them"),
+    "no name": (["-", "out"], "standard input has no name: --client is needed", "add --client NAME"),
+    "client": (
+        ["x y.csv", "out"],
+        "client 'x y' holds ' ' (U+0020) at character 2; letters, digits and - . _ are allowed",
+        "give another one with --client",
+    ),
+    "date": (
+        ["x.csv", "out", "--date=a_b"],
+        "date 'a_b' holds '_' (U+005F) at character 2; letters, digits and - . are allowed",
+        "give another one with --date",
+    ),
+    "stdout": (["a.csv", "-"], "chunks cannot go to '-'", "DEST is a directory or s3://bucket/prefix/"),
+    "no bucket": (["a.csv", "s3:///x"], "chunks cannot go to 's3:///x'", "DEST is a directory or s3://bucket/prefix/"),
+    "slash": (
+        ["a.csv", "s3:/b/x"],
+        "'s3:/b/x' looks like S3 and is not s3://bucket/prefix/",
+        "DEST is a directory or s3://bucket/prefix/",
+    ),
+    "scheme": (
+        ["a.csv", "gs://b/x"],
+        "chunks cannot go to 'gs://b/x'",
+        "DEST is a directory or s3://bucket/prefix/",
+    ),
+    "same characters": (
+        ["a.csv", "out", "--delimiter='", "--quotechar='"],
+        "delimiter, quotechar and escapechar must differ: \"'\", \"'\"",
+        None,
+    ),
+    "two bytes": (
+        ["a.csv", "out", "--delimiter=é"],
+        "Invalid value for '--delimiter': 'é' is not one ASCII byte other than CR and LF",
+        HELP,
+    ),
+    "delimiter none": (
+        ["a.csv", "out", "--delimiter=none"],
+        "Invalid value for '--delimiter': 'none' is not one ASCII byte other than CR and LF",
+        HELP,
+    ),
+    "s3 only": (["a.csv", "out", "--sse=AES256"], "--sse is for s3:// destinations", "leave it out"),
+    "key without kms": (
+        ["a.csv", "s3://b", "--sse-kms-key-id=k"],
+        "--sse-kms-key-id needs --sse aws:kms",
+        "add --sse aws:kms",
+    ),
+    "tag": (
+        ["a.csv", "s3://b", "--tag=x"],
+        "Invalid value for '--tag': 'x' is not K=V with a key of 1 to 128 characters and a value of up to 256",
+        HELP,
+    ),
+    "tags": (
+        ["a.csv", "s3://b", *(f"--tag={number}=" for number in range(11))],
+        "11 tags were given; S3 takes 10 for an object",
+        None,
+    ),
+    "tag twice": (["a.csv", "s3://b", "--tag=x=1", "--tag=x=2"], "the tag 'x' was given twice", None),
+    "endpoint": (
+        ["a.csv", "s3://b", "--endpoint-url=localhost:1"],
+        "Invalid value for '--endpoint-url': 'localhost:1' is not an http:// or https:// URL",
+        HELP,
+    ),
+    "endpoint with password": (
+        ["a.csv", "s3://b", "--endpoint-url=http://me:secret@host"],
+        "Invalid value for '--endpoint-url': an endpoint holds no user or password: use AWS_* variables or --profile",
+        HELP,
+    ),
+    "unknown option": (["a.csv", "out", "--nonsense"], "No such option '--nonsense'.", HELP),
+    "jobs": (
+        ["a.csv", "out", "--jobs=0"],
+        "Invalid value for '--jobs': '0' is not a number from 1 to 1024",
+        HELP,
+    ),
+    "rows": (
+        ["a.csv", "out", "--rows=1_0"],
+        "Invalid value for '--rows': '1_0' is not a number from 1 to 9223372036854775807",
+        HELP,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", USAGE)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_usage_errors(case: str, *, as_json: bool, splitjoin: Splitjoin, core: RecordsRequests) -> None:
+    """Exit 2 with a message that says what, nothing begun; with --json one document and a silent stderr."""
+    arguments, message, hint = USAGE[case]
+    ran = splitjoin("split", *arguments, *(["--json"] if as_json else []))
+    assert ran.code == UsageError.exit_code
+    assert core.requests == []
+    if as_json:
+        assert ran.document == {"error": {"code": 2, "message": message, "hint": hint}}
+        assert ran.stderr == ""
+    else:
+        assert ran.stdout == ""
+        assert ran.stderr == f"Error: {message}\n" + (f"Hint: {hint}\n" if hint else "")
+
+
+def test_json_by_environment(splitjoin: Splitjoin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPLITJOIN_JSON holds for errors as --json does."""
+    monkeypatch.setenv("SPLITJOIN_JSON", "1")
+    assert splitjoin("split", "a.csv").document["error"]["message"] == "DEST is missing"
+
+
+def test_words_after_two_dashes_are_no_options(splitjoin: Splitjoin, core: RecordsRequests) -> None:
+    """A file may be called --json."""
+    ran = splitjoin("split", "--client=a", "--date=1", "--", "--json", "out")
+    assert (ran.code, ran.stdout) == (0, "out/acme_20240131.manifest.json\n")
+    assert core.request.source == "--json"

@@ -1,0 +1,47 @@
+"""The habits of this code base that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = sorted((ROOT / "splitjoin_cli").rglob("*.py"))
+TRACKED = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+    "\0"
+)[:-1]
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    """In its first line, as one sentence."""
+    first = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+    assert first.endswith((".", ":")), first
+
+
+def test_interfaces_live_in_base_modules_without_imports_that_run() -> None:
+    """A contract is read alone: what base.py imports from the package is for its annotations."""
+    for path in PACKAGE:
+        if path.name == "base.py":
+            imported = [
+                node.module
+                for node in ast.parse(path.read_text()).body
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("splitjoin_cli")
+            ]
+            assert imported == [], path
+
+
+def test_no_file_is_left_from_a_machine() -> None:
+    """Nothing that was built, cached or installed is tracked."""
+    built = {"__pycache__", ".venv", ".cache", "dist", "node_modules", ".hypothesis"}
+    assert [path for path in TRACKED if built & set(Path(path).parts)] == []
+
+
+def test_scripts_are_marked_as_such() -> None:
+    """What begins with a shebang can be run."""
+    scripts = [ROOT / path for path in TRACKED if path.endswith(".sh") or path == ".ci/run"]
+    assert [path for path in scripts if not path.stat().st_mode & 0o100] == []
+    assert {path.read_bytes()[:2] for path in scripts} == {b"#!"}

@@ -1,0 +1,1 @@
+"""What the Makefile and the README use: not part of the package."""
