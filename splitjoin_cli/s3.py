@@ -88,8 +88,13 @@ class Bucket:
         *,
         common: Mapping[str, str] | None = None,
         retry: Retry | None = None,
+        shared: bool = False,
     ) -> None:
-        """``common``: parameters for every operation that knows them (RequestPayer, ExpectedBucketOwner)."""
+        """``common``: parameters for every operation that knows them (RequestPayer, ExpectedBucketOwner).
+
+        ``shared``: the client is somebody else's to close.
+        """
+        self._shared = shared
         self.name = name
         self.retry = retry or Retry()
         self.stop = threading.Event()
@@ -103,9 +108,10 @@ class Bucket:
         return store_identity(self._client)
 
     def close(self) -> None:
-        """Free the connections. Safe to repeat."""
+        """Stop, and free the connections. Safe to repeat."""
         self.stop.set()
-        self._client.close()
+        if not self._shared:
+            self._client.close()
 
     def uri(self, key: str) -> str:
         """The object's URI, as messages name it."""

@@ -67,7 +67,7 @@ class S3Sink:
         where, objects = parse_uri(uri), objects or ObjectOptions()
         prefix = where.key if not where.key or where.key.endswith("/") else where.key + "/"
         made = client or aws.client("s3", options, connections=2 * jobs, attempts=1)
-        self._bucket = Bucket(made, where.bucket, common=objects.common(), retry=retry)
+        self._bucket = Bucket(made, where.bucket, common=objects.common(), retry=retry, shared=client is not None)
         self._place = Place(self._bucket, prefix, chunk_parameters=objects.new_chunk())
         self._uploads = Uploads(self._place, jobs=jobs)
         self._filled_parts = threading.BoundedSemaphore(jobs)

@@ -49,7 +49,7 @@ class S3Source:
             raise SourceError(f"cannot read {uri}: it names a prefix, not an object")
         common = {} if request_payer is None else {"RequestPayer": request_payer}
         made = client or aws.client("s3", options, connections=4 * jobs, attempts=1)
-        self._bucket = Bucket(made, where.bucket, common=common, retry=retry)
+        self._bucket = Bucket(made, where.bucket, common=common, retry=retry, shared=client is not None)
         try:
             answer = self._head(where.key)
         except SplitjoinError:
