@@ -1,0 +1,97 @@
+"""The benchmark suite runs from end to end, small: what it measures is not judged here, that it measures is."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import data
+from benchmarks.__main__ import parse_size
+from benchmarks.measure import CommandFailedError, Usage, middle, run
+from benchmarks.report import Row, Table
+
+ROOT = Path(__file__).parents[2]
+MIB = 1024**2
+
+
+def test_data_is_whole_records_of_seven_fields(tmp_path: Path) -> None:
+    """The file ends with a whole row, just below the size asked for, with newlines and quotes inside of fields."""
+    path = tmp_path / "export.csv"
+    written = data.write(path, 2 * MIB)
+    assert 2 * MIB - 200 < written == path.stat().st_size <= 2 * MIB
+    with path.open(newline="", encoding="utf-8") as file:
+        records = list(csv.reader(file))
+    assert {len(record) for record in records} == {7}
+    notes = {record[5] for record in records}
+    assert {"called on Monday,\nno answer\ntry again", 'said "later", twice'} < notes
+
+
+def test_usage_counts_the_children_of_a_command(tmp_path: Path) -> None:
+    """CPU time spent by what a shell starts is the shell's."""
+    burn = f"{sys.executable} -c 'sum(range(5_000_000))'"
+    usage = run(["sh", "-ec", f"{burn}; true"], env={}, log=tmp_path / "log")
+    assert 0.02 < usage.cpu_seconds <= 2 * usage.seconds
+    assert usage.peak_bytes > MIB
+
+
+def test_failed_command_is_no_measurement(tmp_path: Path) -> None:
+    """A tool that fails has no figures, and its words are kept."""
+    with pytest.raises(CommandFailedError) as caught:
+        run(["sh", "-c", "echo no room >&2; exit 3"], env={}, log=tmp_path / "log")
+    assert str(caught.value) == "sh -c echo no room >&2; exit 3 ended with 3:\nno room\n"
+
+
+def test_ratios_are_against_the_first_row() -> None:
+    """Speed as a multiple of ours, CPU as a multiple of ours, medians over the rounds."""
+    ours = Row("splitjoin", "all", "1", (Usage(1.0, 2.0, MIB), Usage(9.0, 9.0, MIB), Usage(2.0, 1.0, MIB)))
+    other = Row("other", "some", "2", (Usage(4.0, 1.0, 2 * MIB),))
+    assert middle(ours.runs) == Usage(2.0, 2.0, MIB)
+    assert Table("t", 1024**3, (ours, other), ("third: not there",)).markdown().splitlines()[4:] == [
+        "| splitjoin | 0.54 | 1.00 | 2.00 | 1.00 | 1 | all |",
+        "| other | 0.27 | 0.50 | 1.00 | 0.50 | 2 | some |",
+        "",
+        "Left out: third: not there",
+    ]
+
+
+@pytest.mark.parametrize(("text", "size"), [("1GiB", 1024**3), ("1.5MiB", 1536 * 1024), ("12", 12), ("7B", 7)])
+def test_sizes_are_parsed(text: str, size: int) -> None:
+    """Sizes as the command itself takes them."""
+    assert parse_size(text) == size
+
+
+def test_suite_compares_our_command_with_others(tmp_path: Path) -> None:
+    """The installed command and two peers, to a directory and to the server that discards: tables and every run."""
+    report = tmp_path / "report.json"
+    words = [
+        "--no-install",
+        "--size",
+        "2MiB",
+        "--chunk-size",
+        "512KiB",
+        "--rounds",
+        "1",
+        "--only",
+        "disk",
+        "--only",
+        "http",
+    ]
+    words += ["--peers", "cp,csv module", "--disk", str(tmp_path), "--tmpfs", str(tmp_path), "--json", str(report)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    tables: list[dict[str, Any]] = json.loads(report.read_text())["tables"]
+    assert [[row["name"] for row in table["rows"]] for table in tables] == [
+        ["splitjoin", "cp", "csv module"],
+        ["splitjoin"],
+    ]
+    assert all(row["runs"][0]["seconds"] > 0 for table in tables for row in table["rows"])
+    assert done.stdout.startswith("## Benchmark\n")
+    assert list(tmp_path.iterdir()) == [report]
