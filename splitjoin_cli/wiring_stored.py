@@ -69,18 +69,31 @@ class Place:
 def open_place(request: StoredRequest) -> Iterator[Place]:
     """The place of a request, until the block is left. Raises NotFoundError where there is no such directory."""
     if request.place.startswith("s3://"):
-        from splitjoin_cli.sinks.s3 import S3Sink
-        from splitjoin_cli.sources.s3 import S3Source
-
-        sink: Sink = S3Sink(request.place, request.aws(), jobs=request.jobs)
-        uri, aws = sink.properties.uri, request.aws()
-        place = Place(sink, lambda name: S3Source(uri + name, aws))
+        with _bucket(request) as place:
+            yield place
     else:
         place = _directory(Path(request.place))
+        try:
+            yield place
+        finally:
+            place.sink.close()
+
+
+@contextmanager
+def _bucket(request: StoredRequest) -> Iterator[Place]:
+    """One client for the listing and for all chunks: making one takes longer than reading a small chunk."""
+    from splitjoin_cli import aws
+    from splitjoin_cli.sinks.s3 import S3Sink
+    from splitjoin_cli.sources.s3 import S3Source
+
+    client = aws.client("s3", request.aws(), connections=4 * request.jobs, attempts=1)
+    sink = S3Sink(request.place, client=client, jobs=request.jobs)
+    uri = sink.properties.uri
     try:
-        yield place
+        yield Place(sink, lambda name: S3Source(uri + name, client=client, jobs=request.jobs))
     finally:
-        place.sink.close()
+        sink.close()
+        client.close()
 
 
 def _directory(path: Path) -> Place:

@@ -316,6 +316,7 @@ class _Merging:
         self._set = whole
         self._target = target
         self._observer = observer
+        self._alone = True
 
     def run(self, executor: Executor, jobs: int) -> int:
         """Copy everything; return the bytes written."""
@@ -326,6 +327,7 @@ class _Merging:
             self._target.write_at(0, memoryview(header))
             at = len(header)
             if starts is not None and self._target.at_any_place:
+                self._alone = False
                 at += sum(in_order(executor, lambda number: self._copy(number, starts[number - 1]), numbers, jobs))
             else:
                 for number in numbers:
@@ -337,7 +339,7 @@ class _Merging:
         name, starts = self._set.names(number), self._set.starts
         body_bytes = None if starts is None else starts[number] - starts[number - 1]
         at = offset
-        with ChunkReader(self._open_chunk, self._set.compression, name) as reader:
+        with ChunkReader(self._open_chunk, self._set.compression, name, alone=self._alone) as reader:
             self._check_header(name, reader.head(len(self._set.header)))
             for block in reader.blocks(memoryview(bytearray(BLOCK_BYTES))):
                 if body_bytes is not None and at + len(block) > offset + body_bytes:

@@ -13,6 +13,7 @@ from splitjoin_cli import names
 from splitjoin_cli.checksums import crc64
 from splitjoin_cli.codecs import DecompressedStream
 from splitjoin_cli.errors import NotFoundError, SplitjoinError, StoreError, UsageError
+from splitjoin_cli.sources.positioned import PositionedStream
 from splitjoin_cli.split.scanner import Alphabet, BlockScanner, State
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ R = TypeVar("R")
 
 
 class OpenChunk(Protocol):
-    """Opens the objects of a place, as they are stored."""
+    """Opens the objects of a place, as they are stored; they can be read at any place."""
 
     def __call__(self, name: str) -> Source:
         """The object's own bytes, never decompressed. Raises SourceError or StoreError where it is not there."""
@@ -139,14 +140,16 @@ class ChunkReader:
     failure is a ChunkError, so that it is never taken for one of the export that the chunk is compared with.
     """
 
-    def __init__(self, open_chunk: OpenChunk, compression: Compression | None, name: str) -> None:
-        """Open the chunk ``name``."""
+    def __init__(
+        self, open_chunk: OpenChunk, compression: Compression | None, name: str, *, alone: bool = False
+    ) -> None:
+        """Open the chunk ``name``. ``alone``: no other is read meanwhile, so that reading ahead is worth its memory."""
         self.stored_bytes = 0
         self.checksum = 0
         self._name = name
         try:
             self._source = open_chunk(name)
-            self._raw = self._source.stream()
+            self._raw: ByteStream = self._source.stream() if alone else PositionedStream(self._source)
         except SplitjoinError as exc:
             raise self._unreadable(exc) from exc
         self._stream: ByteStream = self if compression is None else DecompressedStream(self, compression, name)
