@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from functools import partial
 from pathlib import Path
@@ -23,17 +24,30 @@ __all__ = ["open_source", "understood"]
 
 
 def open_source(
-    spec: str, *, tmp_dir: Path | None = None, encoding: str | None = None, aws: AwsOptions | None = None
+    spec: str,
+    *,
+    tmp_dir: Path | None = None,
+    encoding: str | None = None,
+    aws: AwsOptions | None = None,
+    request_payer: str | None = None,
+    jobs: int = 8,
 ) -> Source:
     """Open what ``spec`` names: a path, ``-``, ``file://``, ``s3://``, or a URL that smart-open reads.
 
     ``tmp_dir`` takes what comes through a pipe (None: the system's temporary directory). ``encoding``: that of the
-    content, None for any that keeps ASCII. Raises SourceError where it cannot be opened, BadInputError where it is
-    an archive or of an encoding that was not declared, UsageError for an encoding that Python does not know.
+    content, None for any that keeps ASCII. ``aws``, ``request_payer`` and ``jobs`` (GETs at once) are for S3.
+    Raises SourceError where it cannot be opened, BadInputError where it is an archive or of an encoding that was not
+    declared, UsageError for an encoding that Python does not know.
     """
     if encoding is not None:
         needs_transcoding(encoding)  # an unknown one is refused before anything is read
-    return understood(_open_place(spec, tmp_dir, aws), encoding=encoding)
+    if spec.startswith("s3://"):
+        from splitjoin_cli.sources.s3 import S3Source  # noqa: PLC0415 -- boto3 is slow to import
+
+        base: Source = S3Source(spec, aws, jobs=jobs, request_payer=request_payer)
+    else:
+        base = _open_place(spec, tmp_dir)
+    return understood(base, encoding=encoding)
 
 
 def understood(base: Source, *, encoding: str | None = None) -> Source:
@@ -78,8 +92,8 @@ def _start_of(source: Source) -> bytes:
         stream.close()
 
 
-def _open_place(spec: str, tmp_dir: Path | None, aws: AwsOptions | None) -> Source:
-    """Where it lies, as it is stored."""
+def _open_place(spec: str, tmp_dir: Path | None) -> Source:
+    """What does not lie on S3, as it is stored."""
     if spec == "-":
         return spool_standard_input(tmp_dir)
     scheme, separator, _ = spec.partition("://")
@@ -87,10 +101,6 @@ def _open_place(spec: str, tmp_dir: Path | None, aws: AwsOptions | None) -> Sour
         return _open_path(spec, tmp_dir)
     if scheme == "file":
         return _open_path(_path_of(spec), tmp_dir)
-    if scheme == "s3":
-        from splitjoin_cli.sources.s3 import S3Source  # noqa: PLC0415 -- boto3 is slow to import
-
-        return S3Source(spec, aws)
     from splitjoin_cli.sources.url import UrlSource  # noqa: PLC0415 -- only these need smart-open
 
     return UrlSource(spec)
@@ -109,11 +119,18 @@ def _path_of(url: str) -> str:
 
 def _open_path(path: str, tmp_dir: Path | None) -> Source:
     try:
-        mode = Path(path).stat().st_mode
+        status = Path(path).stat()
     except (OSError, ValueError):
         return LocalSource(path)  # which says what is wrong with it
-    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
         return spool_pipe(path, tmp_dir)
-    if stat.S_ISSOCK(mode) and path in ("/dev/stdin", "/dev/fd/0"):
-        return spool_standard_input(tmp_dir)  # a socket can be read there, and cannot be opened by its path
+    if stat.S_ISSOCK(status.st_mode) and _is_standard_input(status):
+        return spool_standard_input(tmp_dir)  # a socket cannot be opened by its path, /dev/stdin or other
     return LocalSource(path)
+
+
+def _is_standard_input(status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(status, os.fstat(0))
+    except OSError:
+        return False

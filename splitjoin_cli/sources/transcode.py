@@ -138,6 +138,7 @@ class TranscodedStream:
             raise UsageError(f"{encoding} cannot be read piece by piece", hint="convert the file to UTF-8 first")
         self._stream = stream
         self._encoding = encoding
+        self._codec = info.name
         self._name = name
         self._decoder = info.incrementaldecoder("strict")
         self._mark_may_come = info.name.replace("_", "-") not in _SWALLOW_THEIR_MARK
@@ -185,4 +186,4 @@ class TranscodedStream:
             raise BadInputError(message, hint="check --encoding, or export the file again") from exc
         except UnicodeError as exc:  # what the utf-16 and utf-32 codecs raise without a mark
             message = f"{self._name} does not begin with a byte order mark, so {self._encoding} may mean two things"
-            raise BadInputError(message, hint=f"pass --encoding {self._encoding}le or {self._encoding}be") from exc
+            raise BadInputError(message, hint=f"pass --encoding {self._codec}le or {self._codec}be") from exc
