@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.params import Count, EndpointUrl, OneByte, OneByteOrNone, Size
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.errors import UsageError
@@ -28,11 +29,6 @@ def option(*declarations: str, **settings: Any) -> Callable[[Command], Command]:
     """``click.option`` with its environment variable: ``--chunk-size`` is ``SPLITJOIN_CHUNK_SIZE``."""
     long = next(text for text in declarations if text.startswith("--"))
     return click.option(*declarations, envvar=environment_variable(long), **settings)
-
-
-def environment_variable(long: str) -> str:
-    """The variable that stands for an option: without the command's name, so that it holds for all commands."""
-    return "SPLITJOIN_" + long.removeprefix("--").replace("-", "_").upper()
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

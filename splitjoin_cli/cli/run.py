@@ -7,13 +7,12 @@ import os
 import re
 import signal
 import sys
-import traceback
 from typing import TYPE_CHECKING
 
 import click
 
+from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.group import cli
-from splitjoin_cli.cli.options import environment_variable
 from splitjoin_cli.cli.signals import stopped_by_signals
 from splitjoin_cli.cli.terminal import OutputClosedError, Terminal, say
 from splitjoin_cli.errors import SplitjoinError, StoppedError, UsageError
@@ -83,6 +82,8 @@ def _result(value: object) -> int:
 
 def _trace(error: Exception, terminal: Terminal) -> None:
     if terminal.verbose:
+        import traceback
+
         say(without_secrets("".join(traceback.format_exception(error)).rstrip()))
 
 
