@@ -262,11 +262,11 @@ class _UrlStream:
                 data = self._pass.file.read(len(buffer))
                 if not data and self._content_length is not None and self._position < self._content_length:
                     raise EOFError  # noqa: TRY301 -- one of the ways in which a connection breaks
-            except SourceError:
+            except SourceChangedError:
                 raise
             except Exception as exc:  # noqa: BLE001 -- each transport has its own errors
                 if attempt == _TRIES:
-                    raise self._lost(exc) from None
+                    raise (exc if isinstance(exc, SourceError) else self._lost(exc)) from None
                 self._sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
                 continue
             buffer[: len(data)] = data

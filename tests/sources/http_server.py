@@ -28,6 +28,8 @@ class Resource:
     credentials: str | None = None
     break_after: list[int] = field(default_factory=list)
     """For each of the next GETs: the bytes of the body after which the connection is cut."""
+    refusals: list[int] = field(default_factory=list)
+    """Statuses of the next answers to GET, instead of 200."""
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     """Method and Range header of each request."""
 
@@ -59,8 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
         data, span = resource.data, self.headers.get("Range")
         resource.requests.append((self.command, span))
         # before the client hears anything, so that the test's next step cannot change it
-        limit = resource.break_after.pop(0) if body and resource.break_after else len(data)
         refusal = self._refusal(resource, body=body)
+        limit = resource.break_after.pop(0) if body and not refusal and resource.break_after else len(data)
         start = int(span.removeprefix("bytes=").partition("-")[0]) if span is not None and resource.ranges else None
         self.send_response(refusal or (200 if start is None else 206))
         if refusal:
@@ -75,6 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _refusal(self, resource: Resource, *, body: bool) -> int | None:
+        if body and resource.refusals:
+            return resource.refusals.pop(0)
         wanted = "Basic " + base64.b64encode((resource.credentials or "").encode()).decode()
         if resource.credentials is not None and self.headers.get("Authorization") != wanted:
             return 401

@@ -12,7 +12,7 @@ from splitjoin_cli.errors import BadInputError, SourceChangedError, SourceError
 from splitjoin_cli.sources.open import open_source
 from splitjoin_cli.sources.url import UrlSource, redacted
 from tests.sources.http_server import Resource, serving
-from tests.sources.reading import read_through
+from tests.sources.reading import drained, read_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,6 +139,28 @@ def test_broken_connection_is_taken_up_where_it_broke(resource: Resource, cuts: 
     assert read_through(source, 1 << 20) == DATA
     assert resource.break_after == []
     assert len(resource.requests) > len(cuts)
+
+
+def test_server_that_restarts_is_waited_for(resource: Resource) -> None:
+    """A server that refuses for a while after the connection broke is asked again, with growing pauses."""
+    pauses: list[float] = []
+    source = UrlSource(resource.url, sleep=pauses.append)
+    resource.break_after = [1_500_000]
+    stream = source.stream()
+    resource.refusals = [503, 502]
+    assert drained(stream, 1 << 20) == DATA
+    assert pauses == [0.5, 1.0, 2.0]
+
+
+def test_server_that_stays_away(resource: Resource) -> None:
+    """When each try to take up the pass is refused, the last refusal is told."""
+    source = open_impatiently(resource.url)
+    resource.break_after = [1_500_000]
+    stream = source.stream()
+    resource.refusals = [503] * 9
+    with pytest.raises(SourceError) as caught:
+        drained(stream, 1 << 20)
+    assert caught.value.message == f"cannot open {resource.url}: the server answered 503"
 
 
 def test_broken_for_good(resource: Resource) -> None:
