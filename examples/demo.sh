@@ -24,4 +24,12 @@ PYTHON
 show ls -l acme.csv
 show splitjoin split acme.csv chunks/ --date 20240131 --chunk-size 2MiB
 show ls -l chunks/
-show head -n 3 chunks/acme_20240131-2-*.csv
+show head -n 3 chunks/acme_20240131-2-7.csv
+
+# The same command again has nothing to do: what is stored is skipped.
+show splitjoin split acme.csv chunks/ --date 20240131 --chunk-size 2MiB
+
+show splitjoin verify chunks/ --source acme.csv
+show splitjoin merge chunks/ again.csv
+show cmp acme.csv again.csv
+printf '\nThe chunks, put together, are the export, byte for byte.\n'
