@@ -1,0 +1,187 @@
+"""``verify`` and ``merge`` as commands, on a directory and on S3: output, documents, exit codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from splitjoin_cli.cli.verify import EPILOG
+from splitjoin_cli.split.verify import KINDS
+from tests.split.places import FILE_NAME, stored_split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Ran
+    from tests.servers.s3 import Bucket
+
+    Command = Callable[..., Ran]
+
+HEADER = b"id,note\n"
+CHUNKS = [[b"1,a\n", b'2,"two\nlines"\n'], [b"3,c\n"], [b"4,d\n", b'5,"e ""e"""']]
+WHOLE = HEADER + b"".join(record for chunk in CHUNKS for record in chunk)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory with a whole split."""
+    place = tmp_path / "chunks"
+    place.mkdir()
+    for name, data in stored_split(HEADER, CHUNKS).objects.items():
+        (place / name).write_bytes(data)
+    return place
+
+
+@pytest.fixture
+def prefix(s3_env: Bucket) -> str:
+    """The same below a prefix of a bucket, compressed, with the chunks' metadata."""
+    place = stored_split(HEADER, CHUNKS, compression="gzip")
+    for name, data in place.objects.items():
+        metadata = {"splitjoin": place.metadata[name]} if name in place.metadata else {}
+        s3_env.client().put_object(Bucket=s3_env.name, Key=f"in/{name}", Body=data, Metadata=metadata)
+    return f"{s3_env.uri}in"
+
+
+def test_verify_says_that_all_is_right(splitjoin: Command, directory: Path) -> None:
+    """The report is data: it goes to stdout."""
+    ran = splitjoin("verify", str(directory), "-q")
+    assert (ran.code, ran.stdout, ran.stderr) == (0, f"{FILE_NAME}: ok, 3 chunks, 5 rows\n", "")
+
+
+def test_verify_lists_problems_and_exits_1(splitjoin: Command, directory: Path) -> None:
+    """A line for each problem and their number; the document alone with --json."""
+    (directory / f"{FILE_NAME}-2-3.csv").unlink()
+    ran = splitjoin("verify", str(directory), "-q")
+    assert ran.code == 1
+    assert ran.stdout == f"missing: chunk 2 of 3 is not there\n{FILE_NAME}: 1 problem\n"
+    ran = splitjoin("verify", str(directory), "--json")
+    assert ran.code == 1
+    assert ran.document == {
+        "file_name": FILE_NAME,
+        "ok": False,
+        "problems": [{"number": 2, "kind": "missing", "message": "chunk 2 of 3 is not there"}],
+    }
+
+
+@pytest.mark.parametrize(("content", "code"), [(WHOLE, 0), (WHOLE + b"\n", 1)])
+def test_verify_compares_with_the_source(
+    splitjoin: Command, directory: Path, tmp_path: Path, content: bytes, code: int
+) -> None:
+    """--source is opened as split opens it."""
+    source = tmp_path / "export.csv"
+    source.write_bytes(content)
+    assert splitjoin("verify", str(directory), "--source", str(source), "--json").code == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["verify", "none"], 1, "no such directory: none"),
+        (["verify", "file"], 2, "file is not a directory"),
+        (["verify", "chunks", "--name", "../x"], 2, "'../x' is no job's name"),
+        (["verify", "chunks", "--source", "none.csv"], 1, "cannot read none.csv: no such file"),
+        (["verify", "empty"], 1, "no chunks and no manifest lie in "),
+        (["merge", "chunks", "-"], 2, "the file and the JSON document cannot both go to stdout"),
+        (["merge", "chunks", "file"], 11, "file is there already"),
+        (["merge", "chunks", "empty"], 2, "empty is a directory"),
+        (["merge", "chunks", "s3://bucket/"], 2, "s3://bucket/ names no object"),
+        (["merge", "chunks"], 2, "Missing argument 'OUT'."),
+    ],
+)
+def test_mistakes_are_named(
+    splitjoin: Command,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    """Each mistake has its exit code and one JSON document; nothing is made or changed."""
+    monkeypatch.chdir(directory.parent)
+    (directory.parent / "file").write_bytes(b"kept")
+    (directory.parent / "empty").mkdir()
+    ran = splitjoin(*arguments, "--json")
+    assert ran.code == code
+    assert ran.document["error"]["code"] == code
+    assert ran.document["error"]["message"].startswith(message)
+    assert sorted(path.name for path in directory.parent.iterdir()) == ["chunks", "empty", "file"]
+    assert (directory.parent / "file").read_bytes() == b"kept"
+
+
+def test_merge_writes_the_file_and_names_it(splitjoin: Command, directory: Path, tmp_path: Path) -> None:
+    """OUT on stdout, talk on stderr."""
+    out = tmp_path / "out.csv"
+    ran = splitjoin("merge", str(directory), str(out))
+    assert (ran.code, ran.stdout) == (0, f"{out}\n")
+    assert ran.stderr.splitlines()[-1].startswith(f"3 chunks of {FILE_NAME}, {len(WHOLE)} B, merged in ")
+    assert out.read_bytes() == WHOLE
+
+
+def test_merge_describes_what_it_made(splitjoin: Command, directory: Path, tmp_path: Path) -> None:
+    """The document of merge."""
+    out = tmp_path / "out.csv"
+    document = splitjoin("merge", str(directory), str(out), "--json").document
+    assert document.pop("seconds") >= 0
+    assert document == {
+        "file_name": FILE_NAME,
+        "output": str(out),
+        "bytes": len(WHOLE),
+        "rows": 5,
+        "total_parts": 3,
+    }
+
+
+def test_merge_to_stdout_writes_nothing_else_there(splitjoin: Command, directory: Path) -> None:
+    """``-`` is the file alone."""
+    ran = splitjoin("merge", str(directory), "-", "-q")
+    assert (ran.code, ran.stdout.encode(), ran.stderr) == (0, WHOLE, "")
+
+
+def test_merge_of_a_set_that_is_not_whole_fails(splitjoin: Command, directory: Path, tmp_path: Path) -> None:
+    """Exit 1, the missing number, the next step."""
+    (directory / f"{FILE_NAME}-2-3.csv").unlink()
+    ran = splitjoin("merge", str(directory), str(tmp_path / "out.csv"), "-q")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        f"Error: {FILE_NAME} is not whole: chunk 2 of 3 missing\nHint: run the split again: it stores what is missing\n"
+    )
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_prefix_on_s3_is_verified(splitjoin: Command, prefix: str, s3_env: Bucket) -> None:
+    """Chunks and their metadata are read from S3; one of another run is found."""
+    assert splitjoin("verify", prefix, "--json").document == {"file_name": FILE_NAME, "ok": True, "problems": []}
+    key = f"in/{FILE_NAME}-2-3.csv.gz"
+    s3_env.client().put_object(Bucket=s3_env.name, Key=key, Body=s3_env.get(key), Metadata={"splitjoin": "{}"})
+    ran = splitjoin("verify", prefix, "--json")
+    assert (ran.code, [problem["kind"] for problem in ran.document["problems"]]) == (1, ["metadata"])
+
+
+def test_prefix_on_s3_is_merged_to_a_file_and_to_an_object(
+    splitjoin: Command, prefix: str, s3_env: Bucket, tmp_path: Path
+) -> None:
+    """From S3 to a file, and to an object beside the chunks, which is not replaced without --force."""
+    assert splitjoin("merge", prefix, str(tmp_path / "out.csv")).code == 0
+    assert (tmp_path / "out.csv").read_bytes() == WHOLE
+    out = f"{s3_env.uri}out/whole.csv"
+    assert splitjoin("merge", prefix, out).code == 0
+    assert s3_env.get("out/whole.csv") == WHOLE
+    ran = splitjoin("merge", prefix, out, "--json")
+    assert (ran.code, ran.document["error"]["message"]) == (11, f"{out} is there already")
+    assert s3_env.open_uploads() == []
+
+
+def test_missing_bucket_is_named(splitjoin: Command, s3_env: Bucket) -> None:
+    """A bucket that is not there is an error, not an empty place."""
+    missing = f"s3://{s3_env.name}-none/"
+    ran = splitjoin("verify", missing, "--json")
+    assert ran.code == 1
+    assert "bucket does not exist" in ran.document["error"]["message"]
+
+
+def test_help_has_every_kind_of_problem() -> None:
+    """What scripts match on is in the help, in the words of the library."""
+    for kind, meaning in KINDS.items():
+        assert f"  {kind:<10}  {meaning}\n" in EPILOG
