@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 READ_BYTES = 1024 * 1024
-SERVER_STOP_SECONDS = 10
 
 
 def parse_size(text: str) -> int:
@@ -175,26 +174,25 @@ def discard_server(scheme: str, directory: Path) -> Iterator[dict[str, str]]:
     command = [sys.executable, str(peers.HERE / "discard_server.py")]
     if scheme == "https":
         command += ["--https", str(directory)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        said = json.loads(process.stdout.readline() if process.stdout else "")
-        env = clean_env() | {
-            "AWS_ACCESS_KEY_ID": "bench",
-            "AWS_SECRET_ACCESS_KEY": "bench",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_ENDPOINT_URL": said["url"],
-            "S3_ENDPOINT_URL": said["url"],
-        }
-        if said["ca_bundle"]:
-            env |= {"AWS_CA_BUNDLE": said["ca_bundle"], "SSL_CERT_FILE": said["ca_bundle"]}
-        yield env
-    finally:
-        process.terminate()
-        process.wait(SERVER_STOP_SECONDS)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said = json.loads(process.stdout.readline() if process.stdout else "")
+            env = clean_env() | {
+                "AWS_ACCESS_KEY_ID": "bench",
+                "AWS_SECRET_ACCESS_KEY": "bench",
+                "AWS_REGION": "us-east-1",
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_CONFIG_FILE": os.devnull,
+                "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+                "AWS_ENDPOINT_URL": said["url"],
+                "S3_ENDPOINT_URL": said["url"],
+            }
+            if said["ca_bundle"]:
+                env |= {"AWS_CA_BUNDLE": said["ca_bundle"], "SSL_CERT_FILE": said["ca_bundle"]}
+            yield env
+        finally:
+            process.terminate()
 
 
 def upload(scheme: str, options: argparse.Namespace) -> Table:

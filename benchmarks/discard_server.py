@@ -3,9 +3,9 @@
     python benchmarks/discard_server.py [--port N] [--https DIRECTORY]
 
 It prints one line of JSON, ``{"url": ..., "ca_bundle": ...}``, once it listens on 127.0.0.1, and runs until it is
-ended by its pid. It remembers names, sizes and headers (so that HEAD, listings and multipart answers are right) and
-the bytes of objects up to 1 MiB; all other bytes are counted and dropped. Digests are echoed, never checked, and no
-signature is. ``--https`` writes a certificate for 127.0.0.1 into the directory with the ``openssl`` command.
+ended by its pid. It remembers names, sizes and headers (so that HEAD, listings, If-None-Match and multipart answers
+are right) and the bytes of objects up to 1 MiB; all other bytes are counted and dropped. Digests are echoed, never
+checked, and no signature is. ``--https`` writes a certificate for 127.0.0.1 into the directory with the ``openssl`` command.
 """
 
 from __future__ import annotations
@@ -65,10 +65,15 @@ class Handler(BaseHTTPRequestHandler):
         path, query = self._target()
         size, data = self._read_body()
         with self.server.lock:
+            taken = self.headers["If-None-Match"] == "*" and path in self.server.objects
             if "uploadId" in query:
                 self.server.uploads[query["uploadId"][0]].size += size
-            elif path.strip("/").count("/"):
+            elif path.strip("/").count("/") and not taken:
                 self.server.objects[path] = Held(size, data, self._kept_headers())
+        if taken:
+            refusal = b"<Error><Code>PreconditionFailed</Code><Message>it is there already</Message></Error>"
+            self._answer(HTTPStatus.PRECONDITION_FAILED, refusal)
+            return
         echoed = {CHECKSUM: self.headers[CHECKSUM]} if self.headers[CHECKSUM] else {}
         self._answer(HTTPStatus.OK, headers={"ETag": ETAG, **echoed})
 

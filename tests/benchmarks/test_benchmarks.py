@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from benchmarks import data
-from benchmarks.__main__ import parse_size
+from benchmarks.__main__ import discard_server, parse_size
 from benchmarks.measure import CommandFailedError, Usage, middle, run
 from benchmarks.report import Row, Table
+from splitjoin_cli.checksums import crc64
+from splitjoin_cli.sinks.s3 import S3Sink
 
 ROOT = Path(__file__).parents[2]
 MIB = 1024**2
@@ -64,6 +66,28 @@ def test_ratios_are_against_the_first_row() -> None:
 def test_sizes_are_parsed(text: str, size: int) -> None:
     """Sizes as the command itself takes them."""
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_server_that_discards_serves_our_sink(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps names, sizes, checksums and small objects, refuses a taken name, and drops the bytes of large ones."""
+    with discard_server(scheme, tmp_path) as env:
+        for name, value in env.items():
+            if name.startswith("AWS_"):
+                monkeypatch.setenv(name, value)
+        sink = S3Sink("s3://bench/in/")
+        claims = [sink.put_small("a.plan.json", b"{}", if_absent=True) for _ in range(2)]
+        writer = sink.writer("a-1-1.csv", metadata="{}")
+        writer.write(bytes(2 * MIB))
+        writer.commit(checksum=None)
+        stored = sink.head("a-1-1.csv")
+        found = [(one.name, one.size) for one in sink.list("a")]
+        assert sink.get_small("a.plan.json") == b"{}"
+        sink.close()
+    assert claims == [True, False]
+    assert found == [("a-1-1.csv", 2 * MIB), ("a.plan.json", 2)]
+    assert stored is not None
+    assert (stored.size, stored.metadata, stored.checksum) == (2 * MIB, "{}", crc64(bytes(2 * MIB)))
 
 
 def test_suite_compares_our_command_with_others(tmp_path: Path) -> None:
