@@ -5,7 +5,8 @@
 It prints one line of JSON, ``{"url": ..., "ca_bundle": ...}``, once it listens on 127.0.0.1, and runs until it is
 ended by its pid. It remembers names, sizes and headers (so that HEAD, listings, If-None-Match and multipart answers
 are right) and the bytes of objects up to 1 MiB; all other bytes are counted and dropped. Digests are echoed, never
-checked, and no signature is. ``--https`` writes a certificate for 127.0.0.1 into the directory with the ``openssl`` command.
+checked, and no signature is. ``--https`` writes a certificate for 127.0.0.1 into the directory with the ``openssl``
+command.
 """
 
 from __future__ import annotations
