@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from splitjoin_cli.model import ByteRange
-    from splitjoin_cli.sinks.base import Body, Buffer
+    from splitjoin_cli.sinks.base import Body, Buffer, StagedObject
 
 __all__ = ["STORE", "MemorySink", "MemoryStore", "location"]
 
@@ -72,6 +72,13 @@ class MemoryStaged:
             if len(self.data) < end:
                 self.data.extend(bytes(end - len(self.data)))
             self.data[offset:end] = data
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """As in StagedObject."""
+        with self.owner.store.lock:
+            piece = bytes(self.data[offset : offset + len(buffer)])
+        buffer[: len(piece)] = piece
+        return len(piece)
 
     def truncate(self, size: int) -> None:
         """As in StagedObject."""
@@ -210,11 +217,11 @@ class MemorySink:
             self.store.unfinished[id(staged)] = staged
         return staged
 
-    def publish(self, staged: MemoryStaged, name: str) -> StoredObject:
+    def publish(self, staged: StagedObject, name: str) -> StoredObject:
         """As in StagingSink."""
         return self.finish(staged, name, None, None)
 
-    def discard(self, staged: MemoryStaged) -> None:
+    def discard(self, staged: StagedObject) -> None:
         """As in StagingSink."""
         with self.store.lock:
             self.store.unfinished.pop(id(staged), None)
@@ -231,12 +238,13 @@ class MemorySink:
         """End without undoing anything."""
         self.alive = False
 
-    def finish(self, staged: MemoryStaged, name: str, checksum: int | None, metadata: str | None) -> StoredObject:
+    def finish(self, staged: StagedObject, name: str, checksum: int | None, metadata: str | None) -> StoredObject:
         """Make what was staged visible, if it is what was announced. Raises CorruptObjectError, and discards it."""
         with self.store.lock:
-            if self.store.unfinished.pop(id(staged), None) is None:
+            held = self.store.unfinished.pop(id(staged), None)
+            if held is None:
                 raise StoreError(f"{self._properties.uri}{name}: the staged object is gone")
-            data = bytes(staged.data)
+            data = bytes(held.data)
             found = checksums.crc64(data)
             if checksum is not None and found != checksum:
                 raise CorruptObjectError(

@@ -1,0 +1,1 @@
+"""Tests of what single sinks do beyond their contract."""
