@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.errors import NotFoundError, UsageError
+from splitjoin_cli.errors import NotFoundError, StoreError, UsageError
 from splitjoin_cli.names import parse_file_name
 
 if TYPE_CHECKING:
@@ -158,7 +158,10 @@ def _target(stack: ExitStack, request: StoredRequest, out: str, *, force: bool) 
     from splitjoin_cli.split.merge import FileTarget, ObjectTarget, StreamTarget
 
     if out == STDOUT:
-        return StreamTarget(stack.enter_context(open(1, "wb", buffering=0, closefd=False)))
+        try:
+            return StreamTarget(stack.enter_context(open(1, "wb", buffering=0, closefd=False)))
+        except OSError as exc:
+            raise StoreError(f"cannot write to the output: {exc.strerror}") from exc
     if not out.startswith("s3://"):
         return FileTarget(Path(out), force=force)
     prefix, _, name = out.rpartition("/")

@@ -77,13 +77,14 @@ class FileTarget:
 
     def __init__(self, path: Path, *, force: bool) -> None:
         """Raises NameTakenError where the file is there, without ``force``; UsageError where it is a directory."""
-        self._path = Path(os.path.realpath(path))  # a link keeps leading to the file
         self._shown = path
         self._force = force
-        mode = self._path.stat().st_mode if self._path.exists() else None
+        mode = path.stat().st_mode if path.exists() else None
         if mode is not None and stat.S_ISDIR(mode):
             raise UsageError(f"{path} is a directory", hint="name the file to write")
         self.at_any_place = mode is None or stat.S_ISREG(mode)
+        # A link keeps leading to the file; that of a pipe (/dev/stdout) leads to no path.
+        self._path = Path(os.path.realpath(path)) if self.at_any_place else path
         if mode is not None and self.at_any_place and not force:
             raise self._taken()
         self._temporary: Path | None = None

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
+
 from splitjoin_cli import names
 from splitjoin_cli.checksums import crc64, tagged
 from splitjoin_cli.errors import StoreError
@@ -316,7 +318,8 @@ class _Comparison:
             return
         expected = memoryview(self._expected)[: len(block)]
         got = self._source.read_at(self._at, expected)
-        if expected[:got] != block:
-            same = next((at for at in range(got) if expected[at] != block[at]), got)
-            self.differs_at = self._at + same
+        # numpy compares at memory speed; memoryviews are compared item by item
+        other = np.flatnonzero(np.frombuffer(expected[:got], np.uint8) != np.frombuffer(block[:got], np.uint8))
+        if len(other) or got < len(block):
+            self.differs_at = self._at + (int(other[0]) if len(other) else got)
         self._at += len(block)

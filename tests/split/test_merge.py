@@ -121,6 +121,15 @@ def test_device_is_written_in_place() -> None:
     assert Path(os.devnull).is_char_device()
 
 
+def test_pipe_behind_a_link_is_written_in_place() -> None:
+    """/dev/fd/N of a pipe, as /dev/stdout is one, leads to no path that could be renamed."""
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as reader:
+        merged(stored_split(HEADER, CHUNKS), FileTarget(Path(f"/dev/fd/{write_end}"), force=False))
+        os.close(write_end)
+        assert reader.read() == WHOLE
+
+
 def test_directory_is_no_output(tmp_path: Path) -> None:
     """A directory as OUT is a mistake on the command line."""
     with pytest.raises(UsageError) as caught:
