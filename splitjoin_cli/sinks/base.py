@@ -81,8 +81,17 @@ class Sink(Protocol):
     def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:
         """Begin an object whose size is not known yet."""
 
-    def copy(self, name: str, prefix: bytes, source: S3Location, ranges: ByteRange, *, checksum: int | None,
-             read: Body, metadata: str | None = None) -> StoredObject:
+    def copy(
+        self,
+        name: str,
+        prefix: bytes,
+        source: S3Location,
+        ranges: ByteRange,
+        *,
+        checksum: int | None,
+        read: Body,
+        metadata: str | None = None,
+    ) -> StoredObject:
         """Store ``prefix`` + the range of ``source``, the range copied on the server where S3's limits allow.
 
         ``read`` is the same object's bytes as they would be streamed (prefix included), for the first 5 MiB.
@@ -126,6 +135,9 @@ class StagedObject(Protocol):
 
     def write_at(self, offset: int, data: Buffer) -> None:
         """Write at ``offset``. Concurrent calls write ranges that do not overlap."""
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Read back what was written; returns the bytes filled. Only before ``close``."""
 
     def truncate(self, size: int) -> None:
         """Cut to ``size`` bytes."""

@@ -1,0 +1,337 @@
+"""A directory as a sink: written in a hidden folder of the same file system, renamed when whole.
+
+The folder ``.splitjoin-TOKEN`` belongs to one process, which holds a lock on a file in it for as long as it lives; what a
+killed process left is known by its lock being free. ``--fsync`` makes each object survive a power cut, too; without it
+the file system writes when it likes, as with ``cp``.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.checksums import crc64
+from splitjoin_cli.errors import AccessError, CopyRefusedError, CorruptObjectError, StoreError
+from splitjoin_cli.model import StoredObject
+from splitjoin_cli.sinks.base import SinkProperties
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from splitjoin_cli.model import ByteRange, S3Location
+    from splitjoin_cli.sinks.base import Body, Buffer, ObjectWriter, StagedObject
+
+STAGING_PREFIX = ".splitjoin-"
+LOCK_NAME = "lock"
+COPY_BYTES = 1 << 20
+FRESH_SECONDS = 60
+"""A staging folder younger than this without a lock file is one that its process is just making."""
+
+
+@contextmanager
+def _explained(operation: str, path: Path) -> Iterator[None]:
+    """Turn an OSError into ours, naming what was done to what."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                f"no space left while {operation} {path}",
+                hint="free space there or choose another directory, then run the same command again",
+            ) from exc
+        if isinstance(exc, PermissionError):
+            raise AccessError(f"not allowed: {operation} {path}", hint="check the directory's permissions") from exc
+        raise StoreError(f"{operation} {path} failed: {exc.strerror or exc}") from exc
+
+
+def _write_all(descriptor: int, data: Buffer, offset: int) -> None:
+    view = memoryview(data).cast("B")
+    written = os.pwrite(descriptor, view, offset)
+    while written < len(view):  # a signal or a full disk may cut a write short; the next one says which
+        written += os.pwrite(descriptor, view[written:], offset + written)
+
+
+class StagedFile:
+    """A file without a name yet, in the staging folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the file; it stays open until ``close``."""
+        self.path: Path | None = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+    def write_at(self, offset: int, data: Buffer) -> None:
+        """As in StagedObject."""
+        with _explained("writing", self._path):
+            _write_all(self._descriptor, data, offset)
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """As in StagedObject."""
+        with _explained("reading", self._path):
+            return os.preadv(self._descriptor, [buffer], offset)
+
+    def truncate(self, size: int) -> None:
+        """As in StagedObject."""
+        with _explained("cutting", self._path):
+            os.ftruncate(self._descriptor, size)
+
+    def sync(self) -> None:
+        """Make the content survive a power cut."""
+        with _explained("syncing", self._path):
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """As in StagedObject. Safe to repeat."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with _explained("closing", self._path):  # some file systems tell only now that the disk is full
+                os.close(descriptor)
+
+    @property
+    def _path(self) -> Path:
+        return self.path or Path("a staged file")
+
+
+class _FileWriter:
+    def __init__(self, sink: DirectorySink, name: str) -> None:
+        self._sink, self._name = sink, name
+        self._staged = sink.new_file()
+        self._size = self._crc = 0
+
+    def write(self, data: Buffer) -> None:
+        self._staged.write_at(self._size, data)
+        self._crc = crc64(data, self._crc)
+        self._size += memoryview(data).nbytes
+
+    def commit(self, *, checksum: int | None) -> StoredObject:
+        if checksum is not None and checksum != self._crc:
+            self.abort()
+            raise CorruptObjectError(f"writing {self._name}: the bytes written are not the bytes planned")
+        stored = self._sink.publish(self._staged, self._name)
+        return StoredObject(stored.name, stored.size, self._crc, None, stored.validator)
+
+    def abort(self) -> None:
+        self._sink.discard(self._staged)
+
+
+class DirectorySink:
+    """Objects as files of one directory; a StagingSink. Metadata is not kept: a directory has the manifest."""
+
+    def __init__(self, path: Path, *, fsync: bool = False) -> None:
+        """Make the directory if it is missing. Raises StoreError where that fails or a file is in the way."""
+        self._path = path.absolute()
+        self._fsync = fsync
+        self._lock = threading.Lock()
+        self._staging: Path | None = None
+        self._staging_lock = -1
+        self._count = 0
+        if path.exists() and not path.is_dir():
+            raise StoreError(f"not a directory: {path}", hint="DEST is a directory or s3://bucket/prefix/")
+        with _explained("making", path):
+            path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def properties(self) -> SinkProperties:
+        """A directory renames; it copies from nowhere."""
+        return SinkProperties(uri=f"{self._path}/", renames=True)
+
+    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+        """As in Sink."""
+        writer = self.writer(name, metadata=metadata)
+        try:
+            buffer = memoryview(bytearray(min(COPY_BYTES, max(body.size, 1))))
+            offset = 0
+            while offset < body.size:
+                filled = body.read_at(offset, buffer[: min(len(buffer), body.size - offset)])
+                if not filled:
+                    raise CorruptObjectError(f"writing {name}: {offset} bytes came, {body.size} were planned")
+                writer.write(buffer[:filled])
+                offset += filled
+            return writer.commit(checksum=checksum)
+        except BaseException:
+            writer.abort()
+            raise
+
+    def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:  # noqa: ARG002 -- nowhere to keep it
+        """As in Sink."""
+        return _FileWriter(self, name)
+
+    def copy(
+        self,
+        name: str,
+        prefix: bytes,
+        source: S3Location,
+        ranges: ByteRange,
+        *,
+        checksum: int | None,
+        read: Body,
+        metadata: str | None = None,
+    ) -> StoredObject:
+        """A directory cannot."""
+        raise CopyRefusedError(f"a directory cannot copy on the server: {name}")
+
+    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """As in Sink. A hard link is the conditional rename: it fails where the name is taken."""
+        staged = self.new_file()
+        try:
+            staged.write_at(0, data)
+            if not if_absent:
+                self.publish(staged, name)
+                return True
+            self._settle(staged)
+            with _explained("writing", self._path / name):
+                try:
+                    os.link(staged._path, self._path / name)  # noqa: SLF001 -- its own staged file
+                except FileExistsError:
+                    return False
+            self._sync_directory()
+            return True
+        finally:
+            self.discard(staged)
+
+    def get_small(self, name: str) -> bytes | None:
+        """As in Sink."""
+        with _explained("reading", self._path / name):
+            try:
+                return (self._path / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def head(self, name: str) -> StoredObject | None:
+        """As in Sink; without a checksum, which a directory does not keep."""
+        with _explained("looking at", self._path / name):
+            try:
+                found = (self._path / name).stat()
+            except FileNotFoundError:
+                return None
+        return StoredObject(name, found.st_size, validator=str(found.st_mtime_ns))
+
+    def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
+        """As in Sink."""
+        with _explained("listing", self._path), os.scandir(self._path) as entries:
+            names = sorted(
+                entry.name
+                for entry in entries
+                if entry.name.startswith(name_prefix) and not entry.name.startswith(STAGING_PREFIX) and entry.is_file()
+            )
+        for name in names:
+            found = self.head(name)
+            if found is not None:
+                yield found
+
+    def delete(self, name: str) -> None:
+        """As in Sink."""
+        with _explained("removing", self._path / name), suppress(FileNotFoundError):
+            (self._path / name).unlink()
+
+    def sweep(self, name_prefix: str) -> int:  # noqa: ARG002 -- a staging folder holds one dead process's files, all ours
+        """As in Sink: staging folders whose lock nobody holds, of any job."""
+        swept = 0
+        for folder in sorted(self._path.glob(f"{STAGING_PREFIX}*")):
+            if folder != self._staging and folder.is_dir() and _is_dead(folder):
+                swept += 1
+        return swept
+
+    def stage(self, name_prefix: str, number: int) -> StagedFile:  # noqa: ARG002 -- the folder says whose it is
+        """As in StagingSink."""
+        return self.new_file()
+
+    def publish(self, staged: StagedObject, name: str) -> StoredObject:
+        """As in StagingSink."""
+        assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
+        path = self._settle(staged)
+        with _explained("renaming to", self._path / name):
+            size = path.stat()
+            path.rename(self._path / name)
+        staged.path = None
+        self._sync_directory()
+        return StoredObject(name, size.st_size, validator=str(size.st_mtime_ns))
+
+    def discard(self, staged: StagedObject) -> None:
+        """As in StagingSink."""
+        assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
+        with suppress(StoreError):
+            staged.close()
+        path, staged.path = staged.path, None
+        if path is not None:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def close(self) -> None:
+        """As in Sink: the staging folder goes, with what is in it."""
+        with self._lock:
+            staging, self._staging = self._staging, None
+            if staging is not None:
+                shutil.rmtree(staging, ignore_errors=True)
+                os.close(self._staging_lock)
+
+    def new_file(self) -> StagedFile:
+        """A new file in the staging folder."""
+        with self._lock:
+            if self._staging is None:
+                self._staging, self._staging_lock = self._make_staging()
+            self._count += 1
+            path = self._staging / str(self._count)
+        with _explained("writing", path):
+            return StagedFile(path)
+
+    def _make_staging(self) -> tuple[Path, int]:
+        while True:
+            staging = self._path / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
+            with _explained("writing in", self._path):
+                staging.mkdir()
+                lock = os.open(staging / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:  # another process takes it for a dead one's and is about to remove it
+                    os.close(lock)
+                    continue
+            return staging, lock
+
+    def _settle(self, staged: StagedFile) -> Path:
+        """Close it, on the disk first where asked."""
+        if self._fsync:
+            staged.sync()
+        staged.close()
+        assert staged.path is not None  # noqa: S101 -- not published and not discarded
+        return staged.path
+
+    def _sync_directory(self) -> None:
+        """Make the names survive a power cut, too."""
+        if self._fsync:
+            with _explained("syncing", self._path):
+                descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+
+def _is_dead(folder: Path) -> bool:
+    """Remove a staging folder unless a living process holds its lock."""
+    try:
+        lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        with suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > FRESH_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+                return True
+        return False
+    except PermissionError:  # another user's
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+    finally:
+        os.close(lock)

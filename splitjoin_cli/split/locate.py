@@ -1,0 +1,108 @@
+"""Finds, after the fact, where in a source something is: reads again, so that the scan itself need not remember."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from splitjoin_cli.model import LF
+from splitjoin_cli.split.scanner import NO_OFFSET, BlockScanner, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from splitjoin_cli.sources.base import Source
+    from splitjoin_cli.split.scanner import Alphabet
+
+BLOCK_BYTES = 1024 * 1024
+BOM = b"\xef\xbb\xbf"
+
+
+class RaggedRecord(NamedTuple):
+    """A record with another number of fields than the first: its line (from 1), first byte and fields."""
+
+    line: int
+    start: int
+    fields: int
+
+
+def read_blocks(source: Source, start: int, end: int | None = None) -> Iterator[memoryview]:
+    """The bytes from ``start`` to ``end`` (None: the end), in order, in one buffer that is used again."""
+    buffer = memoryview(bytearray(BLOCK_BYTES))
+    if source.properties.seekable:
+        stop = source.properties.size if end is None else end
+        while start < (stop or 0):
+            filled = source.read_at(start, buffer[: min(BLOCK_BYTES, (stop or 0) - start)])
+            if not filled:
+                return
+            yield buffer[:filled]
+            start += filled
+        return
+    stream = source.stream()
+    try:
+        position = 0
+        while filled := stream.readinto(buffer):
+            first, stop = max(start - position, 0), filled if end is None else min(end - position, filled)
+            if first < stop:
+                yield buffer[first:stop]
+            position += filled
+            if end is not None and position >= end:
+                return
+    finally:
+        stream.close()
+
+
+def line_of(source: Source, offset: int) -> int:
+    """The physical line that byte ``offset`` lies in, from 1, as an editor counts them."""
+    return 1 + sum(
+        int(np.count_nonzero(np.frombuffer(block, np.uint8) == LF)) for block in read_blocks(source, 0, max(offset, 0))
+    )
+
+
+def find_open_quote(source: Source, alphabet: Alphabet, record_start: int) -> int:
+    """The byte of the quote that is still open at the source's end; its record begins at ``record_start``."""
+    scanner = BlockScanner(alphabet, BLOCK_BYTES)
+    state, position, found = State.FIELD, record_start, record_start
+    for block in read_blocks(source, record_start):
+        array = np.frombuffer(block, np.uint8)
+        if position == 0 and bytes(block[: len(BOM)]) == BOM:
+            array = array[len(BOM) :]
+            position += len(BOM)
+        if not len(array):
+            continue
+        outcome = scanner.outcome(array, state)
+        opening = scanner.last_opening(array, state)
+        if opening != NO_OFFSET:
+            found = position + opening
+        state, position = outcome.end, position + len(array)
+    return found
+
+
+def find_ragged(source: Source, alphabet: Alphabet, start: int, expected_delimiters: int) -> RaggedRecord | None:
+    """The first record at or after the record start ``start`` with another number of delimiters than expected."""
+    scanner = BlockScanner(alphabet, BLOCK_BYTES)
+    state, position, record_start, before = State.FIELD, start, start, 0
+    for block in read_blocks(source, start):
+        array = np.frombuffer(block, np.uint8)
+        if position == 0 and bytes(block[: len(BOM)]) == BOM:
+            array = array[len(BOM) :]
+            position += len(BOM)
+        if not len(array):
+            continue
+        outcome = scanner.outcome(array, state)
+        ends = scanner.ends(array, state)
+        if len(ends):
+            counts = np.diff(scanner.delimiters_before(array, state, ends), prepend=-before)
+            wrong = np.flatnonzero(counts != expected_delimiters)
+            if len(wrong):
+                first = int(wrong[0])
+                at = position + int(ends[first - 1]) if first else record_start
+                return RaggedRecord(line_of(source, at), at, int(counts[first]) + 1)
+            record_start, before = position + int(ends[-1]), outcome.tail
+        else:
+            before += outcome.delimiters
+        state, position = outcome.end, position + len(array)
+    if position > record_start and before != expected_delimiters:
+        return RaggedRecord(line_of(source, record_start), record_start, before + 1)
+    return None

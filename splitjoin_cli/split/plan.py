@@ -1,0 +1,303 @@
+"""Where the chunks end: fed with the blocks of a source in order, a builder turns record ends into chunks, greedily.
+
+Nothing is kept of a block but counters, and a chunk is three numbers in columns, so that memory stays flat. The
+result depends on the bytes and the options alone, never on the size of the blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from splitjoin_cli.checksums import combine, crc64
+from splitjoin_cli.chunk_table import ChunkTable
+from splitjoin_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from splitjoin_cli.split.scanner import BlockScanner, Outcome, State
+
+    Bytes = NDArray[np.uint8]
+    Offsets = NDArray[np.int64]
+
+MAX_CHUNKS = 10_000_000
+"""More than that is a mistake in a size, not a plan; a tracker of a million chunks is what was measured."""
+
+
+class Mark(NamedTuple):
+    """A place right after a record end, and what came before it, from the source's first byte on.
+
+    ``records`` are record ends, the header's too; ``delimiters`` those outside quotes; ``crc`` the CRC-64/NVME of all
+    bytes before. The difference of two marks describes the bytes between them, their CRC too (it is linear).
+    """
+
+    offset: int
+    records: int
+    delimiters: int
+    crc: int
+
+
+def crc_between(start: Mark, end: Mark) -> int:
+    """The CRC of the bytes from one mark to another, from the CRCs of all bytes before each."""
+    return end.crc ^ combine(start.crc, 0, end.offset - start.offset)
+
+
+WAIT = -2
+"""A rule's answer: no cut in this block."""
+AT_LAST = -1
+"""A rule's answer: cut at the last record end of the blocks before."""
+
+
+class CutRule(Protocol):
+    """Says where the next chunk ends."""
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
+        """Whether the chunk from ``start`` may end in a block that ends at ``block_end`` with ``records`` ends so far."""
+
+    def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:
+        """The index in ``ends`` (the block's record ends, absolute) where the chunk from ``start`` ends; or WAIT or AT_LAST.
+
+        ``last`` is the last record end before the block; its ``records`` number those before ``ends[0]``.
+        """
+
+
+class BySize:
+    """Chunks of at most ``capacity`` bytes of body; a longer record is alone in its chunk."""
+
+    def __init__(self, chunk_bytes: int) -> None:
+        """``chunk_bytes``: the header included; its size is set when it is known."""
+        self._chunk_bytes = chunk_bytes
+        self.header_bytes = 0
+        self.oversized = 0
+
+    @property
+    def _capacity(self) -> int:
+        return max(self._chunk_bytes - self.header_bytes, 0)
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
+        """Whether the limit lies before the block's end."""
+        return block_end > start.offset + self._capacity
+
+    def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:
+        """The last record end within the limit, else the first one."""
+        limit = start.offset + self._capacity
+        if block_end <= limit:
+            return WAIT
+        fits = int(np.searchsorted(ends, limit, side="right")) - 1
+        if fits >= 0 and ends[fits] > start.offset:
+            return fits
+        if start.offset < last.offset <= limit:
+            return AT_LAST
+        if fits + 1 < len(ends):
+            self.oversized += 1
+            return fits + 1
+        return WAIT
+
+
+class ByRows:
+    """Chunks of ``rows`` records."""
+
+    def __init__(self, rows: int) -> None:
+        """``rows``: at least 1."""
+        self._rows = rows
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
+        """Whether the block has the record that ends the chunk."""
+        return records >= start.records + self._rows
+
+    def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:  # noqa: ARG002 -- a rule's signature
+        """The end of the chunk's last record."""
+        index = start.records + self._rows - last.records - 1
+        return index if index < len(ends) else WAIT
+
+
+class ByCount:
+    """Exactly min(``count``, records) chunks of about the same size: needs the totals, so a first pass.
+
+    The k-th cut is the last record end at or before k/count of the body, but every chunk has a record, and every later
+    one keeps one.
+    """
+
+    def __init__(self, count: int, *, body_start: int, body_end: int, first_record: int, last_record: int) -> None:
+        """``first_record``/``last_record``: ``Mark.records`` at the body's start and end."""
+        self._count = max(1, min(count, last_record - first_record))
+        self._body_start, self._body_bytes = body_start, body_end - body_start
+        self._last_record = last_record
+        self._cuts = 0
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
+        """Whether the next cut's target, or the last record it may take, lies before the block's end."""
+        if self._cuts + 1 >= self._count:
+            return False
+        return records > start.records and (self._target() < block_end or records >= self._bound())
+
+    def _target(self) -> int:
+        return self._body_start + self._body_bytes * (self._cuts + 1) // self._count
+
+    def _bound(self) -> int:
+        return self._last_record - (self._count - self._cuts - 1)
+
+    def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:
+        """The record end by the rule above."""
+        known = last.records + len(ends)
+        if not self.may_cut(start, known, block_end):
+            return WAIT
+        wanted = last.records + int(np.searchsorted(ends, self._target(), side="right"))
+        record = min(max(wanted, start.records + 1), self._bound())
+        if record > known:
+            return WAIT
+        self._cuts += 1
+        return AT_LAST if record <= last.records else record - last.records - 1
+
+
+@dataclass(slots=True)
+class Ragged:
+    """Chunks with a record whose number of fields is not the first record's, found from totals."""
+
+    chunks: int = 0
+    first: int = 0
+
+
+class PlanBuilder:
+    """Feeds on blocks in order, yields the cuts, and holds the chunks. Not thread-safe: one block at a time."""
+
+    def __init__(self, rule: CutRule, *, header: bool, start: Mark) -> None:
+        """``start``: the source's beginning: offset 0, with nothing before it."""
+        self._rule = rule
+        self.skipped = 0
+        self._header_pending = header
+        self.header: Mark = start
+        self._start = start
+        self._last = start
+        self.crc, self.position, self.records, self.delimiters, self.crlf = start.crc, start.offset, 0, 0, 0
+        self.table: ChunkTable | None = None if header else ChunkTable(start.offset)
+        self.expected_delimiters: int | None = None
+        self.ragged = Ragged()
+
+    @property
+    def header_pending(self) -> bool:
+        """Whether the header's end has not come yet."""
+        return self._header_pending
+
+    @property
+    def last_mark(self) -> Mark:
+        """The last record end so far."""
+        return self._last
+
+    def skip(self, mark: memoryview) -> None:
+        """Pass over a byte order mark at the source's start: bytes of the first record, not of its first field."""
+        self.crc = crc64(mark, self.crc)
+        self.position += len(mark)
+        self.skipped = len(mark)
+
+    def feed(self, block: Bytes, state: State, outcome: Outcome, scanner: BlockScanner) -> list[int]:
+        """Take the next block, which starts in ``state``; return the cuts it decides, absolute (the first may lie before it)."""
+        base, view = self.position, memoryview(block)
+        records = self.records + outcome.records
+        cuts: list[Mark] = []
+        first = self.expected_delimiters is None and outcome.records > 0
+        may_cut = not self._header_pending and self._rule.may_cut(self._start, records, base + len(block))
+        if first or may_cut:
+            ends = scanner.ends(block, state) + base
+            if first:
+                ends = self._take_first(block, state, scanner, ends)
+            if not self._header_pending:
+                cuts = self._cut_all(block, state, scanner, ends)
+        hashed, crc = 0, self.crc
+        if cuts and cuts[-1].offset > base:
+            hashed, crc = cuts[-1].offset - base, cuts[-1].crc
+        if outcome.records:
+            crc = crc64(view[hashed : outcome.last_end], crc)
+            hashed = outcome.last_end
+            delimiters = self.delimiters + outcome.delimiters - outcome.tail
+            self._last = Mark(base + outcome.last_end, records, delimiters, crc)
+        self.crc = crc64(view[hashed:], crc)
+        self.position, self.records = base + len(block), records
+        self.delimiters += outcome.delimiters
+        self.crlf += outcome.crlf
+        return [cut.offset for cut in cuts]
+
+    def finish(self) -> list[int]:
+        """No more blocks: return the last cuts, the body's end included (unless the body is empty)."""
+        end = Mark(self.position, self.records, self.delimiters, self.crc)
+        if self._header_pending:  # a header without a line end is all of the source
+            end = end._replace(records=1)
+            self.expected_delimiters = end.delimiters
+            self._set_header(end)
+        cuts: list[Mark] = []
+        if end.offset > self._last.offset:  # the last record has no line end
+            end = end._replace(records=end.records + 1)
+            if self.expected_delimiters is None:
+                self.expected_delimiters = end.delimiters
+            ends = np.asarray([end.offset], np.int64)
+            while self._rule.cut(self._start, self._last, ends, end.offset) == AT_LAST:
+                cuts.append(self._last)
+                self._append(self._last)
+        self.records = end.records
+        assert self.table is not None
+        if self._start.offset < end.offset or not len(self.table):
+            cuts.append(end)
+            self._append(end)
+        return [cut.offset for cut in cuts]
+
+    def _take_first(self, block: Bytes, state: State, scanner: BlockScanner, ends: Offsets) -> Offsets:
+        """The first record is here: it says how many fields a record has, and may be the header. The body's ends."""
+        first = int(ends[0])
+        self.expected_delimiters = self.delimiters + int(
+            scanner.delimiters_before(block, state, [first - self.position])[0]
+        )
+        if not self._header_pending:
+            return ends
+        crc = crc64(memoryview(block)[: first - self.position], self.crc)
+        self._set_header(Mark(first, 1, self.expected_delimiters, crc))
+        return ends[1:]
+
+    def _set_header(self, header: Mark) -> None:
+        self._header_pending = False
+        self.header = self._start = self._last = header
+        self.table = ChunkTable(header.offset)
+        if isinstance(self._rule, BySize):
+            self._rule.header_bytes = header.offset
+
+    def _cut_all(self, block: Bytes, state: State, scanner: BlockScanner, ends: Offsets) -> list[Mark]:
+        """Ask the rule for cuts until it has none in this block, and append the chunks."""
+        base, view, start = self.position, memoryview(block), self._start
+        cuts: list[Mark] = []
+        inside: list[Mark] = []
+        while (index := self._rule.cut(start, self._last, ends, base + len(block))) != WAIT:
+            if index == AT_LAST:
+                start = self._last
+                cuts.append(start)
+            else:
+                # The rule looks at offset and records alone; delimiters and CRC follow below, for all cuts at once.
+                start = Mark(int(ends[index]), self._last.records + index + 1, 0, 0)
+                inside.append(start)
+        counts = scanner.delimiters_before(block, state, [mark.offset - base for mark in inside])
+        hashed, crc = 0, self.crc
+        for mark, count in zip(inside, counts.tolist(), strict=True):
+            crc = crc64(view[hashed : mark.offset - base], crc)
+            hashed = mark.offset - base
+            cuts.append(mark._replace(delimiters=self.delimiters + count, crc=crc))
+        for mark in cuts:
+            self._append(mark)
+        return cuts
+
+    def _append(self, end: Mark) -> None:
+        """The chunk from the last cut to ``end``."""
+        table, start = self.table, self._start
+        assert table is not None
+        if len(table) == MAX_CHUNKS:
+            raise UsageError(
+                f"more than {MAX_CHUNKS:,} chunks",
+                hint="ask for larger chunks, with --chunk-size, --chunks or --rows",
+            )
+        body = crc_between(start, end)
+        rows = end.records - start.records
+        table.append(end.offset, rows, combine(self.header.crc, body, end.offset - start.offset))
+        if end.delimiters - start.delimiters != rows * (self.expected_delimiters or 0):
+            self.ragged.first = self.ragged.first or len(table)
+            self.ragged.chunks += 1
+        self._start = end

@@ -1,0 +1,319 @@
+"""Runs the scanner over a whole source: blocks read and scanned on several threads, put together in order.
+
+Each thread takes the next block, reads and scans it, waits for its turn, and lets the planner take the block while it
+is still in the core's cache; what follows (writing it, in a split to a directory) again runs beside the other threads.
+Memory is threads x block, whatever the source's size.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from splitjoin_cli.errors import BadInputError, SourceChangedError
+from splitjoin_cli.model import LF
+from splitjoin_cli.split.locate import find_open_quote, line_of
+from splitjoin_cli.split.scanner import BlockScanner, Defect, Kind, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from numpy.typing import NDArray
+
+    from splitjoin_cli.model import LineEnd
+    from splitjoin_cli.sources.base import ByteStream, Source
+    from splitjoin_cli.split.plan import PlanBuilder
+    from splitjoin_cli.split.progress import Observer
+    from splitjoin_cli.split.scanner import Alphabet, Outcome
+
+    Bytes = NDArray[np.uint8]
+    Write = Callable[[], None]
+
+BOM = b"\xef\xbb\xbf"
+PIECE_BYTES = 512 * 1024
+"""What is scanned at once: large enough to leave the GIL alone, small enough to stay in the cache of a core."""
+REMOTE_BLOCK_BYTES = 8 * 1024 * 1024
+"""What is asked of S3 at once: fewer and larger requests; it is scanned in pieces."""
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+"""The header is in every chunk and in memory; a longer one is a quote that was never closed."""
+
+
+class BlockConsumer(Protocol):
+    """Hears of each block in order, in its turn."""
+
+    def take(self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None) -> list[Write]:
+        """``block`` begins at ``base``; the returned writes are done after the turn, on the same thread, then it is reused.
+
+        ``cuts`` are where chunks end, absolute; the first may lie before the block. ``header``: the header's bytes,
+        which the body follows; None while its end has not come.
+        """
+
+    def end(self, cuts: list[int], *, header: bytes) -> None:
+        """The source has ended; the last cut is its end (where it has a body)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What bytes mean, and how hard to look. ``threads`` at once; ``strict``: every record's fields are counted."""
+
+    alphabet: Alphabet
+    threads: int
+    strict: bool = False
+    piece_bytes: int = PIECE_BYTES
+    block_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a scan found, beside the chunks in its PlanBuilder. ``size``: bytes of the source; ``header``: its bytes."""
+
+    size: int
+    crc: int
+    header: bytes
+    header_lines: int
+    line_end: LineEnd | None
+    rows: int
+
+
+class Scan:
+    """One pass over a source. ``run`` it once."""
+
+    def __init__(
+        self,
+        source: Source,
+        builder: PlanBuilder,
+        options: ScanOptions,
+        *,
+        observer: Observer,
+        consumer: BlockConsumer | None = None,
+    ) -> None:
+        """``builder`` takes the blocks and holds the chunks; ``consumer`` hears of them after it, in the same turn."""
+        self._source, self._builder, self._options = source, builder, options
+        self._observer, self._consumer = observer, consumer
+        self._block_bytes = options.block_bytes or _block_bytes(source)
+        self._stream: ByteStream | None = None if source.properties.seekable else source.stream()
+        self._tickets = threading.Lock()
+        self._next = 0
+        self._stream_ended = False
+        self._turn = threading.Condition()
+        self._current = 0
+        self._error: BaseException | None = None
+        self._state = State.FIELD
+        self._header = bytearray()
+
+    def run(self, executor: Executor) -> Found:
+        """Scan to the end. Raises BadInputError, at the first byte that breaks the rules, and what the source raises.
+
+        ``executor`` must run ``options.threads`` calls at once, on threads.
+        """
+        workers = [executor.submit(self._work) for _ in range(self._options.threads)]
+        try:
+            for worker in workers:
+                worker.result()
+        except BaseException as exc:  # a signal, most likely: the workers must not go on
+            self._fail(exc)
+            raise
+        finally:
+            for worker in workers:
+                worker.exception()
+            if self._stream is not None:
+                self._stream.close()
+        if self._error is not None:
+            raise self._error
+        return self._finish()
+
+    def _fail(self, exc: BaseException) -> None:
+        with self._turn:
+            self._error = self._error or exc
+            self._turn.notify_all()
+
+    def _work(self) -> None:
+        buffer = memoryview(bytearray(self._block_bytes))
+        scanner = BlockScanner(self._options.alphabet, min(self._options.piece_bytes, self._block_bytes))
+        try:
+            while self._error is None and self._one_block(buffer, scanner):
+                pass
+        except BaseException as exc:  # noqa: BLE001 -- raised again by run(), on the caller's thread
+            self._fail(exc)
+
+    def _one_block(self, buffer: memoryview, scanner: BlockScanner) -> bool:
+        """Read, scan and hand on one block; False when there is none left."""
+        number, filled = self._read(buffer)
+        if not filled:
+            return False
+        size = self._options.piece_bytes
+        pieces = [buffer[at : min(at + size, filled)] for at in range(0, filled, size)]
+        # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
+        skip = len(BOM) if number == 0 and pieces[0][: len(BOM)] == BOM else 0
+        arrays = [np.frombuffer(piece, np.uint8)[0 if at else skip :] for at, piece in enumerate(pieces)]
+        # All but the last are scanned again in their turn if their masks are asked for: seldom, as a cut is.
+        outcomes = [scanner.scan(array).outcomes if len(array) else None for array in arrays]
+        with self._turn:
+            self._turn.wait_for(lambda: self._current == number or self._error is not None)
+            if self._error is not None:
+                return False
+        # Only the thread whose turn it is gets here: the planner needs no lock of its own.
+        writes: list[Write] = []
+        for piece, array, known in zip(pieces, arrays, outcomes, strict=True):
+            writes += self._take(piece, array, known, scanner)
+        with self._turn:
+            self._current += 1
+            self._turn.notify_all()
+        for write in writes:
+            write()
+        self._observer.advance(filled)
+        return True
+
+    def _read(self, buffer: memoryview) -> tuple[int, int]:
+        """The next block's number and size; 0 bytes at the end."""
+        if self._stream is not None:
+            with self._tickets:
+                number, self._next = self._next, self._next + 1
+                if self._stream_ended:
+                    return number, 0
+                filled = self._stream.readinto(buffer)
+                self._stream_ended = filled < len(buffer)
+                return number, filled
+        with self._tickets:
+            number, self._next = self._next, self._next + 1
+        size = self._source.properties.size or 0
+        offset = number * self._block_bytes
+        wanted = min(self._block_bytes, size - offset)
+        if wanted <= 0:
+            return number, 0
+        filled = self._source.read_at(offset, buffer[:wanted])
+        if filled < wanted:
+            raise SourceChangedError(
+                f"{self._source.properties.uri} ended at byte {offset + filled}, it had {size} bytes when it was opened",
+                hint="split it when nothing writes to it any more",
+            )
+        return number, filled
+
+    def _take(
+        self, piece: memoryview, array: Bytes, outcomes: tuple[Outcome | None, ...] | None, scanner: BlockScanner
+    ) -> list[Write]:
+        """In its turn: let the planner and the consumer have one piece; ``array`` is it less a byte order mark."""
+        builder, state = self._builder, self._state
+        base = builder.position
+        pending = builder.header_pending
+        if len(array) < len(piece):
+            builder.skip(piece[: len(piece) - len(array)])
+        cuts: list[int] = []
+        if outcomes is not None:
+            outcome = outcomes[state] or scanner.outcome(array, state)
+            if outcome.defect is not None:
+                raise self._bad(outcome.defect, builder.position)
+            if self._options.strict:
+                self._check_fields(array, state, scanner)
+            cuts = builder.feed(array, state, outcome, scanner)
+            self._state = outcome.end
+        if pending:
+            self._keep_header(piece, base)
+        if self._consumer is None:
+            return []
+        return self._consumer.take(piece, base, cuts, header=None if builder.header_pending else self._header)
+
+    def _keep_header(self, piece: memoryview, base: int) -> None:
+        end = len(piece) if self._builder.header_pending else self._builder.header.offset - base
+        self._header += piece[:end]
+        if len(self._header) > MAX_HEADER_BYTES:
+            raise BadInputError(
+                f"{self._source.properties.uri}: the first record does not end within {MAX_HEADER_BYTES >> 20} MiB",
+                hint="check --quotechar and --escapechar; --no-header if the file has no header",
+            )
+
+    def _check_fields(self, piece: Bytes, state: State, scanner: BlockScanner) -> None:
+        """``--strict``: find the first record of the piece whose fields are not as many as the first record's."""
+        builder = self._builder
+        ends = scanner.ends(piece, state)
+        if not len(ends):
+            return
+        before = scanner.delimiters_before(piece, state, ends) + builder.delimiters
+        at_last = builder.last_mark.delimiters
+        counts = np.diff(before, prepend=at_last)
+        expected = builder.expected_delimiters
+        expected = int(counts[0]) if expected is None else expected
+        wrong = np.flatnonzero(counts != expected)
+        if len(wrong):
+            first = int(wrong[0])
+            start = builder.position + int(ends[first - 1]) if first else builder.last_mark.offset
+            raise self.ragged_error(start, int(counts[first]) + 1, expected + 1)
+
+    def ragged_error(self, start: int, fields: int, expected: int) -> BadInputError:
+        """The error for a record that begins at ``start``."""
+        line = line_of(self._source, start)
+        return BadInputError(
+            f"{self._source.properties.uri}, line {line} (byte {start}): "
+            f"the record has {fields} fields, the first record has {expected}",
+            hint="repair the record, or leave --strict out to split it as it is",
+        )
+
+    def _bad(self, defect: Defect, base: int) -> BadInputError:
+        at = base + defect.offset
+        place = f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {at})"
+        if defect.kind == Kind.LONE_CR:
+            return BadInputError(
+                f"{place}: a carriage return without a line feed; records end with LF or CR LF",
+                hint="convert the line ends first, for example: tr '\\r' '\\n' < old.csv > new.csv",
+            )
+        what = "a quote inside a field that does not begin with one" if defect.kind == Kind.OPENING else (
+            "a closing quote that is not followed by a delimiter or the record's end"
+        )
+        return BadInputError(
+            f"{place}: {what}",
+            hint="repair the source; or --on-stray-quote literal to take such quotes as data; "
+            "or --quotechar none if quotes mean nothing in it; check --delimiter and --escapechar",
+        )
+
+    def _finish(self) -> Found:
+        builder, alphabet = self._builder, self._options.alphabet
+        if builder.position == builder.skipped:
+            raise BadInputError(
+                f"{self._source.properties.uri} is empty; expected a header or a record",
+                hint="check the export that should have written it",
+            )
+        if self._state == State.RETURNED:
+            raise self._bad(Defect(-1, Kind.LONE_CR), builder.position)
+        if self._state in (State.QUOTED, State.ESCAPED_QUOTED) and not alphabet.literal:
+            raise self._unclosed()
+        if self._options.strict:
+            self._check_last()
+        ends, crlf = builder.records, builder.crlf
+        line_end: LineEnd | None = None if not ends else "\n" if not crlf else "\r\n" if crlf == ends else "mixed"
+        cuts = builder.finish()
+        header = bytes(self._header)
+        if self._consumer is not None:
+            self._consumer.end(cuts, header=header)
+        rows = builder.records - builder.header.records
+        return Found(builder.position, builder.crc, header, _lines(header), line_end, rows)
+
+    def _check_last(self) -> None:
+        """The last record, when it has no line end."""
+        builder = self._builder
+        last, expected = builder.last_mark, builder.expected_delimiters
+        fields = builder.delimiters - last.delimiters
+        if expected is not None and builder.position > last.offset and fields != expected:
+            raise self.ragged_error(last.offset, fields + 1, expected + 1)
+
+    def _unclosed(self) -> BadInputError:
+        at = find_open_quote(self._source, self._options.alphabet, self._builder.last_mark.offset)
+        return BadInputError(
+            f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {at}): "
+            "the quote that opens here is still open at the end of the file",
+            hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
+            "or --quotechar none if quotes mean nothing in it",
+        )
+
+
+def _block_bytes(source: Source) -> int:
+    properties = source.properties
+    return REMOTE_BLOCK_BYTES if properties.seekable and properties.s3 is not None else PIECE_BYTES
+
+
+def _lines(header: bytes) -> int:
+    """Physical lines of the header: what LOAD DATA must ignore."""
+    return header.count(LF) + (not header.endswith(b"\n")) if header else 0
