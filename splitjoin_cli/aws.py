@@ -48,9 +48,10 @@ THROTTLING_CODES = _codes(
     " ProvisionedThroughputExceededException 429"
 )
 # ConditionalRequestConflict is S3's answer to a conditional write that met another one: "retry the upload".
+# TransactionConflictException is DynamoDB's to a write of an item that somebody's transaction holds just then.
 TRANSIENT_CODES = THROTTLING_CODES | _codes(
     "InternalError InternalFailure ServiceUnavailable RequestTimeout RequestTimeoutException PriorRequestNotComplete"
-    " TransactionInProgressException ConditionalRequestConflict"
+    " TransactionInProgressException TransactionConflictException ConditionalRequestConflict"
 )
 TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
 EXPIRED_CODES = _codes("ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired")

@@ -9,11 +9,18 @@
     |-- CheckFoundError           exit 12  ``status --check`` found a stuck or failed job
     |-- SourceError               exit 1   the source cannot be read
     |   `-- SourceChangedError    exit 1   the source changed while it was read
+    |-- MixupError                exit 1   two things that must not be mixed meet under one job's name
+    |   |-- OtherRunError         exit 1   the job is another run's
+    |   `-- OtherTotalError       exit 1   the job has another number of chunks
     |-- StoreError                exit 1   a directory, bucket or table refused an operation
     |   |-- NotFoundError         exit 1   the object, bucket or table is not there
     |   |-- AccessError           exit 1   credentials are missing, wrong, expired or not allowed to do this
     |   |-- CopyRefusedError      exit 1   the store cannot copy this range on the server: stream it instead
-    |   `-- CorruptObjectError    exit 1   what the store holds or received is not what was sent
+    |   |-- CorruptObjectError    exit 1   what the store holds or received is not what was sent
+    |   `-- LoadError             exit 1   a database did not load a chunk; nothing of it is there, and it may be tried again
+    |       |-- BadRowError       exit 1   the table does not take what the chunk holds; trying again does not help
+    |       |-- RunConflictError  exit 1   the ledger holds another run, another table or another object of this job
+    |       `-- OlderRunError     exit 1   a newer run of the job has replaced the chunk's: it need not be loaded
     `-- StoppedError              exit 130 or 143, by the signal that stopped it
 
 Foreign errors are wrapped once, in the adapter that meets them (``raise StoreError(...) from exc``). A message
@@ -82,6 +89,18 @@ class SourceChangedError(SourceError):
     """The source is no longer what it was when this run began to read it."""
 
 
+class MixupError(SplitjoinError):
+    """Two things that must not be mixed meet under one job's name; the message names both."""
+
+
+class OtherRunError(MixupError):
+    """The job is another run's, and not an older one that a newer replaces."""
+
+
+class OtherTotalError(MixupError):
+    """The job has another number of chunks."""
+
+
 class StoreError(SplitjoinError):
     """A directory, bucket or table refused an operation."""
 
@@ -100,6 +119,22 @@ class CopyRefusedError(StoreError):
 
 class CorruptObjectError(StoreError):
     """The store holds, or says it received, other bytes than were sent."""
+
+
+class LoadError(StoreError):
+    """A database did not load a chunk; nothing of it is there. It may be tried again."""
+
+
+class BadRowError(LoadError):
+    """The table does not take what the chunk holds; the message names the row. Trying again does not help."""
+
+
+class RunConflictError(LoadError):
+    """The ledger holds another run, another table or another object of this job; the message names both."""
+
+
+class OlderRunError(LoadError):
+    """A newer run of the job has replaced the chunk's: its event is acknowledged, and nothing is loaded."""
 
 
 class StoppedError(SplitjoinError):

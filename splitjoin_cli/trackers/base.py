@@ -1,0 +1,365 @@
+"""The contract of a tracker: the store of each job's progress. tests/contracts/test_trackers.py holds each rule.
+
+A tracker answers three questions exactly: is this chunk counted, is the job complete, and who may run what follows.
+Its rules are those of a protocol that was model-checked: each condition below closes a gap through which a join was
+lost, doubled, or early.
+
+All times are seconds since 1970-01-01 UTC, whole milliseconds, of the tracker's own injected clock.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Clock = Callable[[], float]
+
+JoinState = Literal["none", "claimed", "waiting", "failed", "joined"]
+
+SHARD_PARTS = 256
+"""Chunks that are counted in one place; a job of more has one place for each so many: DynamoDB's bill asks for it."""
+MAX_CLAIMS = 5
+"""After so many claims without a finish the join is ``failed`` until ``reopen_join``."""
+ERROR_BYTES = 500
+"""Error texts are cut to so many bytes of UTF-8."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Run:
+    """One generation of a job. ``file_name`` is ``<client>_<date>``; ``generation`` counts from 1."""
+
+    file_name: str
+    run_id: str
+    generation: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.file_name or "#" in self.file_name or not self.run_id or self.generation < 1:
+            raise ValueError(f"not a run: {self}")
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} (generation {self.generation})"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a job is opened with. ``rows_expected``: None where records were not counted; ``destination``: a URI."""
+
+    run: Run
+    total_parts: int
+    rows_expected: int | None = None
+    destination: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.total_parts < 1:
+            raise ValueError(f"not a number of chunks: {self.total_parts}")
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """What is known of the join.
+
+    ``state``: ``none`` (never claimed, or given back), ``claimed``, ``waiting`` (a try failed; the next one may begin
+    after ``lease_until``), ``failed`` (for good, until ``reopen_join``), ``joined``. ``fence`` grows with every claim
+    and never starts again, not even with another run. ``attempts``: claims since the run began or was reopened.
+    ``joined_at``: when the run was first claimed, so that every try of the continuation sends the same bytes.
+    """
+
+    state: JoinState = "none"
+    owner: str | None = None
+    token: str | None = None
+    fence: int = 0
+    lease_until: float | None = None
+    attempts: int = 0
+    error: str | None = None
+    joined_at: float | None = None
+    finished_at: float | None = None
+    changed_at: float | None = None
+
+    def held(self, now: float) -> bool:
+        """Whether nobody may claim at ``now``: a lease is alive, or the wait after a failure is not over."""
+        return self.state in {"claimed", "waiting"} and self.lease_until is not None and self.lease_until >= now
+
+    def alive(self, now: float) -> bool:
+        """Whether an owner holds a live lease."""
+        return self.state == "claimed" and self.held(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The head of a job, as one consistent read shows it.
+
+    ``run_id`` is None for a job that only the published counter wrote (``SET total_parts ... ADD processed_parts``).
+    ``processed_parts``: chunks counted into the head; chunks of a shard that is not full are not in it. ``rows``
+    likewise. ``counted_at``: when something was last newly counted into it.
+    """
+
+    file_name: str
+    total_parts: int
+    processed_parts: int = 0
+    run_id: str | None = None
+    generation: int = 1
+    rows: int = 0
+    rows_expected: int | None = None
+    destination: str | None = None
+    duplicates: int = 0
+    created_at: float | None = None
+    counted_at: float | None = None
+    join: Join = field(default_factory=Join)
+
+    @property
+    def run(self) -> Run | None:
+        """Whose job it is; None where only the published counter wrote."""
+        return None if self.run_id is None else Run(self.file_name, self.run_id, self.generation)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk is counted: what ``claim_join`` asks for."""
+        return self.processed_parts == self.total_parts
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """This call counted the chunk. ``job``: None while the chunk's shard is not full (then nothing is complete)."""
+
+    job: Job | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk of the job is counted."""
+        return self.job is not None and self.job.complete
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The chunk was counted before. ``job`` as in Counted: a duplicate sees completeness as well."""
+
+    job: Job | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk of the job is counted."""
+        return self.job is not None and self.job.complete
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """The job has a newer generation than the caller's: nothing was written, nothing is left to do for the old one."""
+
+    job: Job
+
+
+Marked = Counted | Duplicate | Superseded
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run the continuation until ``lease_until``; ``token`` and ``fence`` prove it to the tracker."""
+
+    run: Run
+    owner: str
+    token: str
+    fence: int
+    attempt: int
+    lease_until: float
+    joined_at: float
+    total_parts: int
+
+
+class Refusal(enum.StrEnum):
+    """Why a join cannot be claimed now."""
+
+    JOINED = "joined"
+    FAILED = "failed"
+    INCOMPLETE = "incomplete"
+    HELD = "held"
+    WAITING = "waiting"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Somebody else has the join, or it is not time for it. ``job`` is what the refusal was decided on."""
+
+    reason: Refusal
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The most recent failed try of a chunk that is not counted. ``final``: nobody tries again by himself."""
+
+    number: int
+    error: str
+    attempts: int
+    at: float
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """All that is known of a job.
+
+    ``processed_parts`` counts every chunk, also those of shards that are not full. ``missing``: numbers not counted,
+    ascending; None where it cannot be known because ``unnumbered`` counts came without a number (the published
+    counter's). ``failures``: by number, only of chunks that are not counted. ``rows``: None where some counts told
+    none. ``complete``: the head says so (a claim is possible); all chunks can be counted a moment earlier.
+    ``counted_at``: the last newly counted chunk; ``updated_at``: the last change that was progress of any kind.
+    """
+
+    file_name: str
+    run_id: str | None
+    generation: int
+    total_parts: int
+    processed_parts: int
+    unnumbered: int
+    complete: bool
+    missing: tuple[int, ...] | None
+    failures: tuple[Failure, ...]
+    duplicates: int
+    rows: int | None
+    rows_expected: int | None
+    destination: str | None
+    created_at: float | None
+    counted_at: float | None
+    updated_at: float | None
+    join: Join
+
+    @property
+    def run(self) -> Run | None:
+        """Whose job it is; None where only the published counter wrote."""
+        return None if self.run_id is None else Run(self.file_name, self.run_id, self.generation)
+
+
+@dataclass(frozen=True, slots=True)
+class InitReport:
+    """What ``init`` did.
+
+    ``created``: the table was not there. ``changed``: settings it had to set on one that was; ``unsupported``: those
+    that the store does not know (a local stand-in for DynamoDB).
+    """
+
+    created: bool
+    changed: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+
+
+class Tracker(Protocol):
+    """A store of jobs. All methods are thread-safe, and safe across processes where the store is.
+
+    Every method is safe to repeat: after a lost answer, a crash, or a redelivery the same call leaves the same state
+    and tells the same, as far as nobody else acted in between. A store that asks for patience (throttling, conflicts,
+    locks, 5xx, lost connections) is asked again, and that is never taken for an answer; when patience ends, StoreError.
+
+    "Another run" is another ``run_id`` or generation than the job's. Where the job's generation is newer, the caller's
+    run was replaced: Superseded (or its like). Else OtherRunError, which names both. It is looked at first, the total
+    second (OtherTotalError), and only then whether the chunk is counted.
+    """
+
+    @property
+    def uri(self) -> str:
+        """``dynamodb:TABLE``, ``sqlite:PATH``, ``memory:``; for messages."""
+
+    def init(self) -> InitReport:
+        """Make the table and what belongs to it. What is right already is left as it is."""
+
+    def open_job(self, spec: JobSpec) -> Job:
+        """Make the job known, or complete what is known of it; MAY come after chunks were counted.
+
+        An upsert: what is there stays, what is missing is filled in. The answer's ``generation`` is what the chunks'
+        metadata must carry: that of the job where the same run is there, else ``spec.run.generation``. Raises
+        NameTakenError where another run has the name, whatever its generation, and where the job has counts but no
+        run (the published counter's); OtherTotalError where the same run has another total.
+        """
+
+    def replace_job(self, spec: JobSpec) -> Job:
+        """``split --force``: make ``spec``'s the job's run, MUST happen before the first object is replaced.
+
+        The generation grows by exactly 1 (at least to ``spec.run.generation``), counts and join start again, the fence
+        does not. Where the same run is there, or nothing, this is ``open_job``: repeated, it is no newer generation.
+        """
+
+    def job(self, file_name: str) -> Job | None:
+        """The job's head, consistent and cheap, whatever its size; None where the tracker does not know it."""
+
+    def mark_done(self, run: Run, number: int, *, total_parts: int, rows: int) -> Marked:
+        """Count chunk ``number`` (from 1), whose ``rows`` are loaded and committed.
+
+        Each chunk MUST be counted exactly once, whatever is delivered, repeated or lost; the ``job`` in an answer is
+        what the counting write itself returned, never a later read. For each run exactly one Counted reaches the
+        total, if no answer is lost: whoever gets ``complete`` goes on to ``claim_join``, Duplicate or not.
+        Whoever sees a full shard counts it into the head before this returns. Works without ``open_job``: the first
+        count makes the job. Duplicates are counted, as well as can be. Raises OtherRunError, OtherTotalError,
+        ValueError for a number outside 1 to ``total_parts``.
+        After ``finish_join`` the shards of a large job expire: ask ``job`` first, and leave a joined run alone.
+        """
+
+    def mark_failed(self, run: Run, number: int, *, error: str, final: bool) -> None:
+        """Note a failed try of a chunk. ``error`` is cut to ERROR_BYTES and MUST hold no secret.
+
+        ``final``: nobody tries again by himself. A count of the chunk, before or after, wins over it. MAY count a try
+        twice when an answer is lost.
+        """
+
+    def claim_join(self, run: Run, *, owner: str, lease_seconds: float) -> Claim | Refused:
+        """Ask for the right to run the continuation. At most one owner at a time has a live lease.
+
+        Granted where the job is the same run's, complete, not joined, not failed, and nobody holds it. Each claim has
+        a fresh token, so that its own repeat after a lost answer is recognised, and a fence greater than all before.
+        The first claim of a run sets ``joined_at``. After MAX_CLAIMS claims that lapsed or failed the join is
+        ``failed``. Raises OtherRunError, NoSuchJobError.
+        """
+
+    def renew_join(self, claim: Claim, *, lease_seconds: float) -> Claim | None:
+        """Prolong a lease, from now on; to be called at a third of its length. None: it is somebody else's by now."""
+
+    def release_join(self, claim: Claim) -> bool:
+        """Give a claim back before the continuation began: it is no attempt. False: it was somebody else's by now."""
+
+    def fail_join(self, claim: Claim, *, error: str, backoff_seconds: float, final: bool = False) -> bool:
+        """Note that the continuation failed; the next claim may come after ``backoff_seconds``.
+
+        ``final``, and the MAX_CLAIMS-th attempt: the join is ``failed``. False: it was somebody else's by now, and
+        nothing was written.
+        """
+
+    def finish_join(self, run: Run) -> bool:
+        """The continuation succeeded: the run is joined, whoever's claim stands by now.
+
+        A success needs only the same run: else a continuation longer than its lease would repeat for ever. What is
+        kept only for counting gets an end; the head stays. False where the run was replaced: nothing was written.
+        Raises OtherRunError, NoSuchJobError, StoreError where the run was never claimed.
+        """
+
+    def reopen_join(self, run: Run) -> Job:
+        """``retry --join``: a failed or waiting join may be claimed at once, with new attempts; all else stays.
+
+        Counts full shards first, as ``count_full_shards``. Raises OtherRunError (also where the run was replaced),
+        NoSuchJobError.
+        """
+
+    def count_full_shards(self, run: Run) -> Job:
+        """The sweep's repair: count every full shard that the head lacks; the answer tells whether the job is complete.
+
+        Where a published counter counted beside ours (more counts than numbers) and both together reach the total,
+        the head is made complete. Nothing happens where the run was replaced. Raises NoSuchJobError.
+        """
+
+    def unfinished(self) -> Iterator[Job]:
+        """The sweep's candidates: heads with a run that ``finish_join`` has not done with, each read consistently.
+
+        MAY lag behind by seconds, and MAY give a job whose join is ``joined``: its finish was interrupted while it
+        tidied up, and wants to be called again.
+        """
+
+    def progress(self, file_name: str) -> JobProgress:
+        """All about one job, fast up to a million chunks. Raises NoSuchJobError."""
+
+    def list(self) -> Iterator[JobProgress]:
+        """All jobs, in no order; published ones too. MAY lag behind by seconds."""
+
+    def close(self) -> None:
+        """Free threads and connections. Safe to repeat."""
