@@ -275,7 +275,7 @@ def report(
         run_id=job.run_id,
         generation=job.generation,
         total_parts=job.total_parts,
-        processed_parts=counted + unnumbered,
+        processed_parts=counted if numbers is None else counted + unnumbered,
         unnumbered=unnumbered,
         complete=job.complete,
         missing=None if unnumbered else missing,
