@@ -1,4 +1,4 @@
-"""Requests to one DynamoDB table: repeated while that can help, with a failed condition as an answer and not an error."""
+"""Requests to one DynamoDB table: repeated while that can help; a failed condition is an answer, not an error."""
 
 from __future__ import annotations
 
@@ -85,29 +85,38 @@ class Table:
         """``dynamodb:TABLE``."""
         return f"dynamodb:{self.name}"
 
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as boto3 has it
-        """``client.method(**parameters)``; the answer to a failed condition has the item at most, and no attributes."""
+    def attempt(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as boto3 has it
+        """``client.method(**parameters)``, repeated while that can help; raises botocore's own errors."""
         failed = 0
         while True:
             try:
                 answer: dict[str, Any] = getattr(self.client, method)(**parameters)
             except aws.ERRORS as exc:
-                if aws.error_code(exc) == FAILED_CONDITION:
-                    return {"Item": getattr(exc, "response", {}).get("Item")}
                 failed += 1
                 if not self._retry.may_repeat(exc, failed):
-                    raise self.translated(exc, method) from exc
+                    raise
                 self._wait(self._retry.delay_seconds(failed))
             else:
                 return answer
 
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as boto3 has it
+        """``attempt``, where no code of an error is of interest: what it raises is ours."""
+        try:
+            return self.attempt(method, **parameters)
+        except aws.ERRORS as exc:
+            raise self.translated(exc, method) from exc
+
     def update(self, key: Item, update: Update) -> Answer:
-        """Update one item. A failed condition tells the item on which it failed, read again where the answer has none."""
+        """Update one item. A failed condition tells the item that it met, read where the answer has none."""
         parameters = {"TableName": self.name, "Key": key, "ReturnValues": "ALL_NEW", **update.parameters()}
-        answer = self.call("update_item", ReturnValuesOnConditionCheckFailure="ALL_OLD", **parameters)
-        if "Attributes" in answer:
-            return Answer(written=True, item=answer["Attributes"])
-        return Answer(written=False, item=answer.get("Item") or self.get(key))
+        try:
+            made = self.attempt("update_item", ReturnValuesOnConditionCheckFailure="ALL_OLD", **parameters)
+        except aws.ERRORS as exc:
+            if aws.error_code(exc) != FAILED_CONDITION:
+                raise self.translated(exc, "update_item") from exc
+            met: Item | None = getattr(exc, "response", {}).get("Item")
+            return Answer(written=False, item=met or self.get(key))
+        return Answer(written=True, item=made["Attributes"])
 
     def get(self, key: Item) -> Item | None:
         """One item, read consistently; None where it is absent."""

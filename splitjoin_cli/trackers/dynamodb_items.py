@@ -131,6 +131,11 @@ def job_of(item: Mapping[str, Any]) -> Job:
     )
 
 
+def job_or_none(item: Mapping[str, Any] | None) -> Job | None:
+    """The same for an item that may be absent."""
+    return None if item is None else job_of(item)
+
+
 def head_of_shard(item: Mapping[str, Any], run: Run) -> Job:
     """A shard's run and total, in the shape in which the rules look at them."""
     return Job(run.file_name, _int(item, "shard_total"), run_id=_text(item, "run_id"), generation=run.generation)
