@@ -1,4 +1,4 @@
-"""Request bodies that boto3 sends as they are: large blocks from one reused buffer, a checksum as they pass."""
+"""Request bodies that boto3 sends as they are: large blocks from one reused buffer, as often as it takes."""
 
 from __future__ import annotations
 
@@ -49,9 +49,13 @@ class BytesBody:
 
     def read_at(self, offset: int, buffer: memoryview) -> int:
         """As in Body."""
-        piece = self._data[offset : offset + len(buffer)]
+        piece = self.view(offset, len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """The bytes themselves."""
+        return self._data[offset : offset + size]
 
 
 class RequestBody:
@@ -67,18 +71,21 @@ class RequestBody:
         self._part = part
         self._stopped = stopped
         self._position = 0
-        self._summed = 0
-        self._checksum = 0
+        self._checksum: int | None = None
+        # Bytes in memory are sent from where they lie.
+        self._lying = body if isinstance(body, BytesBody) else None
 
     def __len__(self) -> int:
         return self._part.size
 
     @property
     def checksum(self) -> int:
-        """The CRC-64/NVME of the range: of the first pass, which is made now if there was none."""
-        if self._summed != self._part.size:
-            for _ in self.blocks():
-                pass
+        """The CRC-64/NVME of the range, from a pass of its own the first time that it is asked for."""
+        if self._checksum is None:
+            summed = 0
+            for block in self.blocks():
+                summed = checksums.crc64(block, summed)
+            self._checksum = summed
         return self._checksum
 
     def tell(self) -> int:
@@ -86,10 +93,8 @@ class RequestBody:
         return self._position
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As files have it; the front starts an unfinished checksum anew."""
+        """As files have it."""
         self._position = (0, self._position, self._part.size)[whence] + offset
-        if self._position == 0 and self._summed != self._part.size:
-            self._summed = self._checksum = 0
         return self._position
 
     def read(self, _size: int = -1) -> memoryview:
@@ -100,13 +105,13 @@ class RequestBody:
         if self._stopped():
             raise StoreError("the upload was stopped before it was done")
         wanted = min(BLOCK_BYTES, self._part.size - self._position)
-        view = _block()[: max(wanted, 0)]
         if wanted <= 0:
-            return view
-        self._fill(view)
-        if self._summed == self._position:
-            self._checksum = checksums.crc64(view, self._checksum)
-            self._summed += wanted
+            return memoryview(b"")
+        if self._lying is not None:
+            view = self._lying.view(self._part.start + self._position, wanted)
+        else:
+            view = _block()[:wanted]
+            self._fill(view)
         self._position += wanted
         return view
 
