@@ -47,11 +47,11 @@ Exit codes:
 class LazyGroup(click.Group):
     """A group that knows its subcommands' names and help without importing them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """In the order in which they are used."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
         """Import one subcommand; None where there is none of that name."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
         except BrokenPipeError as exc:
             raise SplitjoinError(f"the other side closed a connection: {exc}", hint="run it again to resume") from exc
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's
         """List the subcommands, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.short_help) for name, entry in COMMANDS.items()])
