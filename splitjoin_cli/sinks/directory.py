@@ -1,8 +1,8 @@
 """A directory as a sink: written in a hidden folder of the same file system, renamed when whole.
 
-The folder ``.splitjoin-TOKEN`` belongs to one process, which holds a lock on a file in it for as long as it lives; what a
-killed process left is known by its lock being free. ``--fsync`` makes each object survive a power cut, too; without it
-the file system writes when it likes, as with ``cp``.
+The folder ``.splitjoin-TOKEN`` belongs to one process, which holds a lock on a file in it for as long as it lives; what
+a killed process left is known by its lock being free. ``--fsync`` makes each object survive a power cut, too; without
+it the file system writes when it likes, as with ``cp``.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class DirectorySink:
     """Objects as files of one directory; a StagingSink. Metadata is not kept: a directory has the manifest."""
 
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
-        """Make the directory if it is missing. Raises StoreError where that fails or a file is in the way."""
+        """The directory is made when something is first written. Raises StoreError where a file is in the way."""
         self._path = path.absolute()
         self._fsync = fsync
         self._lock = threading.Lock()
@@ -134,13 +134,11 @@ class DirectorySink:
         self._count = 0
         if path.exists() and not path.is_dir():
             raise StoreError(f"not a directory: {path}", hint="DEST is a directory or s3://bucket/prefix/")
-        with _explained("making", path):
-            path.mkdir(parents=True, exist_ok=True)
 
     @property
     def properties(self) -> SinkProperties:
         """A directory renames; it copies from nowhere."""
-        return SinkProperties(uri=f"{self._path}/", renames=True)
+        return SinkProperties(uri=f"{self._path}/", renames=True, keeps_metadata=False)
 
     def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
         """As in Sink."""
@@ -159,7 +157,7 @@ class DirectorySink:
             writer.abort()
             raise
 
-    def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:  # noqa: ARG002 -- nowhere to keep it
+    def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:
         """As in Sink."""
         return _FileWriter(self, name)
 
@@ -215,6 +213,8 @@ class DirectorySink:
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
         """As in Sink."""
+        if not self._path.exists():
+            return
         with _explained("listing", self._path), os.scandir(self._path) as entries:
             names = sorted(
                 entry.name
@@ -231,7 +231,7 @@ class DirectorySink:
         with _explained("removing", self._path / name), suppress(FileNotFoundError):
             (self._path / name).unlink()
 
-    def sweep(self, name_prefix: str) -> int:  # noqa: ARG002 -- a staging folder holds one dead process's files, all ours
+    def sweep(self, name_prefix: str) -> int:
         """As in Sink: staging folders whose lock nobody holds, of any job."""
         swept = 0
         for folder in sorted(self._path.glob(f"{STAGING_PREFIX}*")):
@@ -239,7 +239,7 @@ class DirectorySink:
                 swept += 1
         return swept
 
-    def stage(self, name_prefix: str, number: int) -> StagedFile:  # noqa: ARG002 -- the folder says whose it is
+    def stage(self, name_prefix: str, number: int) -> StagedFile:
         """As in StagingSink."""
         return self.new_file()
 
@@ -283,6 +283,8 @@ class DirectorySink:
             return StagedFile(path)
 
     def _make_staging(self) -> tuple[Path, int]:
+        with _explained("making", self._path):
+            self._path.mkdir(parents=True, exist_ok=True)
         while True:
             staging = self._path / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
             with _explained("writing in", self._path):
