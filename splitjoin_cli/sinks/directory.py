@@ -5,6 +5,8 @@ a killed process left is known by its lock being free. ``--fsync`` makes each ob
 it the file system writes when it likes, as with ``cp``.
 """
 
+# ruff: noqa: ARG002 -- the contract has arguments that a directory does not need
+
 from __future__ import annotations
 
 import errno
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from splitjoin_cli.model import ByteRange, S3Location
-    from splitjoin_cli.sinks.base import Body, Buffer, ObjectWriter, StagedObject
+    from splitjoin_cli.sinks.base import Body, Buffer, StagedObject
 
 STAGING_PREFIX = ".splitjoin-"
 LOCK_NAME = "lock"
@@ -62,41 +64,42 @@ def _write_all(descriptor: int, data: Buffer, offset: int) -> None:
 class StagedFile:
     """A file without a name yet, in the staging folder."""
 
-    def __init__(self, path: Path) -> None:
-        """Make the file; it stays open until ``close``."""
+    def __init__(self, path: Path, *, fsync: bool) -> None:
+        """Make the file; it stays open until ``close``, which waits for the disk with ``fsync``."""
         self.path: Path | None = path
+        self._fsync = fsync
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def write_at(self, offset: int, data: Buffer) -> None:
         """As in StagedObject."""
-        with _explained("writing", self._path):
+        with _explained("writing", self.place):
             _write_all(self._descriptor, data, offset)
 
     def read_at(self, offset: int, buffer: memoryview) -> int:
         """As in StagedObject."""
-        with _explained("reading", self._path):
+        with _explained("reading", self.place):
             return os.preadv(self._descriptor, [buffer], offset)
 
     def truncate(self, size: int) -> None:
         """As in StagedObject."""
-        with _explained("cutting", self._path):
+        with _explained("cutting", self.place):
             os.ftruncate(self._descriptor, size)
-
-    def sync(self) -> None:
-        """Make the content survive a power cut."""
-        with _explained("syncing", self._path):
-            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """As in StagedObject. Safe to repeat."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            with _explained("closing", self._path):  # some file systems tell only now that the disk is full
-                os.close(descriptor)
+            with _explained("closing", self.place):  # some file systems tell only now that the disk is full
+                try:
+                    if self._fsync and self.path is not None:
+                        os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     @property
-    def _path(self) -> Path:
-        return self.path or Path("a staged file")
+    def place(self) -> Path:
+        """Where it lies; for messages, and for who publishes it."""
+        return self.path or Path("a file that was published")
 
 
 class _FileWriter:
@@ -109,6 +112,14 @@ class _FileWriter:
         self._staged.write_at(self._size, data)
         self._crc = crc64(data, self._crc)
         self._size += memoryview(data).nbytes
+
+    def copy(self, body: Body, offset: int, buffer: memoryview) -> int:
+        """Append what fits into ``buffer`` of ``body`` from ``offset`` on; the bytes appended."""
+        filled = body.read_at(offset, buffer[: min(len(buffer), body.size - offset)])
+        if not filled:
+            raise CorruptObjectError(f"writing {self._name}: {offset} bytes came, {body.size} were planned")
+        self.write(buffer[:filled])
+        return filled
 
     def commit(self, *, checksum: int | None) -> StoredObject:
         if checksum is not None and checksum != self._crc:
@@ -147,17 +158,13 @@ class DirectorySink:
             buffer = memoryview(bytearray(min(COPY_BYTES, max(body.size, 1))))
             offset = 0
             while offset < body.size:
-                filled = body.read_at(offset, buffer[: min(len(buffer), body.size - offset)])
-                if not filled:
-                    raise CorruptObjectError(f"writing {name}: {offset} bytes came, {body.size} were planned")
-                writer.write(buffer[:filled])
-                offset += filled
+                offset += writer.copy(body, offset, buffer)
             return writer.commit(checksum=checksum)
         except BaseException:
             writer.abort()
             raise
 
-    def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:
+    def writer(self, name: str, *, metadata: str | None = None) -> _FileWriter:
         """As in Sink."""
         return _FileWriter(self, name)
 
@@ -183,10 +190,10 @@ class DirectorySink:
             if not if_absent:
                 self.publish(staged, name)
                 return True
-            self._settle(staged)
+            staged.close()
             with _explained("writing", self._path / name):
                 try:
-                    os.link(staged._path, self._path / name)  # noqa: SLF001 -- its own staged file
+                    os.link(staged.place, self._path / name)
                 except FileExistsError:
                     return False
             self._sync_directory()
@@ -246,10 +253,10 @@ class DirectorySink:
     def publish(self, staged: StagedObject, name: str) -> StoredObject:
         """As in StagingSink."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
-        path = self._settle(staged)
+        staged.close()
         with _explained("renaming to", self._path / name):
-            size = path.stat()
-            path.rename(self._path / name)
+            size = staged.place.stat()
+            staged.place.rename(self._path / name)
         staged.path = None
         self._sync_directory()
         return StoredObject(name, size.st_size, validator=str(size.st_mtime_ns))
@@ -257,9 +264,9 @@ class DirectorySink:
     def discard(self, staged: StagedObject) -> None:
         """As in StagingSink."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
+        path, staged.path = staged.path, None  # what goes away need not reach the disk
         with suppress(StoreError):
             staged.close()
-        path, staged.path = staged.path, None
         if path is not None:
             with suppress(FileNotFoundError):
                 path.unlink()
@@ -280,7 +287,7 @@ class DirectorySink:
             self._count += 1
             path = self._staging / str(self._count)
         with _explained("writing", path):
-            return StagedFile(path)
+            return StagedFile(path, fsync=self._fsync)
 
     def _make_staging(self) -> tuple[Path, int]:
         with _explained("making", self._path):
@@ -296,14 +303,6 @@ class DirectorySink:
                     os.close(lock)
                     continue
             return staging, lock
-
-    def _settle(self, staged: StagedFile) -> Path:
-        """Close it, on the disk first where asked."""
-        if self._fsync:
-            staged.sync()
-        staged.close()
-        assert staged.path is not None  # noqa: S101 -- not published and not discarded
-        return staged.path
 
     def _sync_directory(self) -> None:
         """Make the names survive a power cut, too."""
