@@ -13,7 +13,7 @@ from splitjoin_cli.errors import StoreError
 from splitjoin_cli.model import ByteRange, StoredObject
 from splitjoin_cli.s3 import Bucket, parse_uri
 from splitjoin_cli.sinks.base import SinkProperties
-from splitjoin_cli.sinks.s3_body import BytesBody, RequestBody, plan_parts
+from splitjoin_cli.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.sinks.s3_copy import COPY_MIN_BYTES, check_copy, copy_range
 from splitjoin_cli.sinks.s3_multipart import Upload, UploadLostError, Uploads
 from splitjoin_cli.sinks.s3_place import ABSENT_CODES, ObjectOptions, Place, Wanted
@@ -129,7 +129,7 @@ class S3Sink:
         parameters: dict[str, Any] = dict(self._small_parameters)
         if if_absent:
             parameters |= {"IfNoneMatch": "*", "Metadata": {CLAIM_KEY: claim}}
-        request = RequestBody(BytesBody(data), ByteRange(0, len(data)), stopped=self._bucket.stop.is_set)
+        request = self._place.request(name, BytesBody(data))
         with self._bucket.translating("put_object", self._place.key(name)):
             try:
                 self._place.with_digest(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.sinks.base import Body, Buffer
 
-__all__ = ["MAX_PARTS", "BytesBody", "RequestBody", "content_md5", "plan_parts"]
+__all__ = ["MAX_PARTS", "BytesBody", "RequestBody", "UploadStoppedError", "content_md5", "plan_parts"]
 
 MAX_PARTS = 10_000
 MIB = 1024 * 1024
@@ -33,6 +33,10 @@ def _block() -> memoryview:
         _of_thread.block = memoryview(bytearray(BLOCK_BYTES))
     block: memoryview = _of_thread.block
     return block
+
+
+class UploadStoppedError(StoreError):
+    """The body ended because something else did: another part failed, or the sink is closing."""
 
 
 class BytesBody:
@@ -65,10 +69,14 @@ class RequestBody:
     would cost three times the CPU.
     """
 
-    def __init__(self, body: Body, part: ByteRange, *, stopped: Callable[[], bool]) -> None:
-        """``stopped``: asked before each block; once it says yes, ``read`` raises StoreError."""
+    def __init__(self, body: Body, part: ByteRange, *, uri: str, stopped: Callable[[], bool]) -> None:
+        """``uri``: of the object, for messages. ``stopped``: asked before each block.
+
+        Once it says yes, ``read`` raises UploadStoppedError.
+        """
         self._body = body
         self._part = part
+        self._uri = uri
         self._stopped = stopped
         self._position = 0
         self._checksum: int | None = None
@@ -103,7 +111,7 @@ class RequestBody:
         Raises SourceChangedError where the source ends early, SourceError where it cannot be read.
         """
         if self._stopped():
-            raise StoreError("the upload was stopped before it was done")
+            raise UploadStoppedError(f"{self._uri}: stopped before it was done")
         wanted = min(BLOCK_BYTES, self._part.size - self._position)
         if wanted <= 0:
             return memoryview(b"")
@@ -126,9 +134,10 @@ class RequestBody:
         try:
             got = self._body.read_at(place, view)
         except OSError as exc:
-            raise SourceError(f"cannot read the source: {exc.strerror or exc}") from exc
+            raise SourceError(f"{self._uri}: cannot read the source: {exc.strerror or exc}") from exc
         if got < len(view):
-            raise SourceChangedError(f"the source ended {self._part.size - self._position - got} bytes early")
+            missing = self._part.size - self._position - got
+            raise SourceChangedError(f"{self._uri}: the source ended {missing} bytes early")
 
 
 def content_md5(body: RequestBody) -> str:

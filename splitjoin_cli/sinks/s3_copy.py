@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli import aws, checksums
@@ -35,13 +36,12 @@ def copy_range(upload: Upload, prefix_bytes: int, source: S3Location, ranges: By
     """
     sent = max(SENT_BYTES, prefix_bytes)
     begin = ranges.start + sent - prefix_bytes
-    first = upload.submit(upload.send, 1, read, ByteRange(0, sent))
     rest = plan_parts(ranges.end - begin, COPIED_PART_BYTES)
     copies = [
-        upload.submit(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end))
+        partial(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end))
         for number, part in enumerate(rest, 2)
     ]
-    return upload.gather([first, *copies])
+    return upload.run([partial(upload.send, 1, read, ByteRange(0, sent)), *copies])
 
 
 def check_copy(place: Place, stored: StoredObject, wanted: Wanted) -> StoredObject:
