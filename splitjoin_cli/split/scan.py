@@ -46,8 +46,9 @@ class BlockConsumer(Protocol):
     """Hears of each block in order, in its turn."""
 
     def take(self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None) -> list[Write]:
-        """``block`` begins at ``base``; the returned writes are done after the turn, on the same thread, then it is reused.
+        """``block`` begins at ``base``; the returned writes are done after the turn, on the same thread.
 
+        Then the block's memory is used again.
         ``cuts`` are where chunks end, absolute; the first may lie before the block. ``header``: the header's bytes,
         which the body follows; None while its end has not come.
         """
@@ -188,7 +189,8 @@ class Scan:
         filled = self._source.read_at(offset, buffer[:wanted])
         if filled < wanted:
             raise SourceChangedError(
-                f"{self._source.properties.uri} ended at byte {offset + filled}, it had {size} bytes when it was opened",
+                f"{self._source.properties.uri} ended at byte {offset + filled}, "
+                f"it had {size} bytes when it was opened",
                 hint="split it when nothing writes to it any more",
             )
         return number, filled
@@ -260,9 +262,9 @@ class Scan:
                 f"{place}: a carriage return without a line feed; records end with LF or CR LF",
                 hint="convert the line ends first, for example: tr '\\r' '\\n' < old.csv > new.csv",
             )
-        what = "a quote inside a field that does not begin with one" if defect.kind == Kind.OPENING else (
-            "a closing quote that is not followed by a delimiter or the record's end"
-        )
+        what = "a closing quote that is not followed by a delimiter or the record's end"
+        if defect.kind == Kind.OPENING:
+            what = "a quote inside a field that does not begin with one"
         return BadInputError(
             f"{place}: {what}",
             hint="repair the source; or --on-stray-quote literal to take such quotes as data; "
