@@ -155,8 +155,11 @@ class StagingSink(Sink, Protocol):
     def stage(self, name_prefix: str, number: int) -> StagedObject:
         """Begin a staged object; ``name_prefix`` is the job's, ``number`` the chunk's: what ``sweep`` finds it by."""
 
-    def publish(self, staged: StagedObject, name: str) -> StoredObject:
-        """Make it visible under ``name``; replaces. Atomic."""
+    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+        """Make it visible under ``name``; replaces. Atomic. ``metadata`` as in ``put``."""
 
     def discard(self, staged: StagedObject) -> None:
         """Remove it. Safe after publish (then nothing happens) and to repeat."""
+
+    def checksum(self, name: str) -> int | None:
+        """The CRC-64/NVME of an object's bytes, which may be read for it, in bounded memory; None when it is absent."""

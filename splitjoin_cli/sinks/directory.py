@@ -250,7 +250,7 @@ class DirectorySink:
         """As in StagingSink."""
         return self.new_file()
 
-    def publish(self, staged: StagedObject, name: str) -> StoredObject:
+    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
         """As in StagingSink."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
         staged.close()
@@ -270,6 +270,19 @@ class DirectorySink:
         if path is not None:
             with suppress(FileNotFoundError):
                 path.unlink()
+
+    def checksum(self, name: str) -> int | None:
+        """As in StagingSink."""
+        path, crc = self._path / name, 0
+        buffer = memoryview(bytearray(COPY_BYTES))
+        with _explained("reading", path):
+            try:
+                with path.open("rb", buffering=0) as file:
+                    while filled := file.readinto(buffer):
+                        crc = crc64(buffer[:filled], crc)
+            except FileNotFoundError:
+                return None
+        return crc
 
     def close(self) -> None:
         """As in Sink: the staging folder goes, with what is in it."""
@@ -302,7 +315,9 @@ class DirectorySink:
                 except BlockingIOError:  # another process takes it for a dead one's and is about to remove it
                     os.close(lock)
                     continue
-            return staging, lock
+            if os.fstat(lock).st_nlink:
+                return staging, lock
+            os.close(lock)  # or has just removed it
 
     def _sync_directory(self) -> None:
         """Make the names survive a power cut, too."""

@@ -107,21 +107,27 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Exi
 
     Returns what was there and the plan that stands.
 
-    Exactly one of several processes with different content gets the name. With ``force`` the other run's manifest goes
-    first, and the plan replaces the other's. Raises NameTakenError.
+    Exactly one of several processes with different content gets the name. With ``force`` the plan replaces the other
+    run's, and its manifest goes before any chunk is replaced. Raises NameTakenError.
     """
+    name = plan_name(job.file_name)
     for _ in range(CLAIM_TRIES):
         existing = look(sink, job)
-        same = [each for each in (existing.plan, existing.manifest) if each is not None and each.run_id == plan.run_id]
         if force and not existing.is_empty and not _is_ours(sink, existing, plan):
             return existing, _replace(sink, job, existing, plan)
         check_free(sink, existing, plan)
-        if same:
-            return existing, existing.plan or plan
-        if sink.put_small(plan_name(job.file_name), plan.to_bytes(), if_absent=True):
-            return existing, plan
+        if existing.plan is not None:
+            return existing, existing.plan
+        if existing.manifest is not None:
+            return existing, replace(plan, generation=existing.manifest.generation)
+        if sink.put_small(name, plan.to_bytes(), if_absent=True):
+            # The look and the claim are two steps: between them another process may have claimed the name, finished
+            # and removed its plan. It wrote its manifest before that, so it is there by now.
+            if sink.head(manifest_name(job.file_name)) is None:
+                return existing, plan
+            sink.delete(name)
     raise StoreError(
-        f"{sink.properties.uri}{plan_name(job.file_name)} comes and goes: other processes split under this name",
+        f"{sink.properties.uri}{name} comes and goes: other processes split under this name",
         hint="wait for them, then run the same command again",
     )
 
@@ -135,8 +141,16 @@ def _is_ours(sink: Sink, existing: Existing, plan: PlanFile) -> bool:
 
 
 def _replace(sink: Sink, job: JobName, existing: Existing, plan: PlanFile) -> PlanFile:
-    newer = replace(plan, generation=existing.generation + 1)
+    """Put ``plan`` in the place of what is there.
+
+    The plan comes before the manifest goes: a process that is killed between the two leaves its generation behind, and
+    the next one finds it.
+    """
+    if existing.plan is not None and existing.plan.run_id == plan.run_id:
+        newer = existing.plan
+    else:
+        newer = replace(plan, generation=existing.generation + 1)
+        sink.put_small(plan_name(job.file_name), newer.to_bytes())
     if existing.manifest is not None:
         sink.delete(manifest_name(job.file_name))
-    sink.put_small(plan_name(job.file_name), newer.to_bytes())
     return newer

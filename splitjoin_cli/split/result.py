@@ -19,7 +19,10 @@ STATES: tuple[ChunkState, ...] = ("planned", "uploaded", "skipped", "failed")
 
 @dataclass(slots=True)
 class Progress:
-    """What became of each chunk, as columns, index 0 for chunk 1. Unknown: -1 in ``stored_bytes``, 0 in ``checksums``."""
+    """What became of each chunk, as columns, index 0 for chunk 1.
+
+    Unknown: -1 in ``stored_bytes``, 0 in ``checksums``.
+    """
 
     states: bytearray
     stored_bytes: array[int]

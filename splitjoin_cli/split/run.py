@@ -32,6 +32,7 @@ from splitjoin_cli.split.resume import resume_command
 from splitjoin_cli.split.scan import Scan, ScanOptions
 from splitjoin_cli.split.scanner import Alphabet
 from splitjoin_cli.split.staging import Staging
+from splitjoin_cli.split.stored import in_order
 from splitjoin_cli.split.transfer import Job, Transfer
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from splitjoin_cli.split.progress import Observer
     from splitjoin_cli.split.request import SplitRequest
     from splitjoin_cli.split.scan import Found
+
+LOOK_AHEAD = 256
+"""How many stored chunks a resume looks at before it is known whether they must be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class SplitRun:
         self._began = time.monotonic()
         self._alphabet = Alphabet.of(request.dialect, literal=request.on_stray_quote == "literal")
         self._digest = _digest(request)
+        self._name_prefix = f"{job.file_name}-"  # of its chunks, and of no chunk of a job that is named ``a_12``
 
     def run(self) -> SplitResult:
         """Split, or resume; failed chunks are in the result.
@@ -154,7 +159,7 @@ class SplitRun:
     def _scan(
         self, rule: CutRule, executor: ThreadPoolExecutor, *, staged: bool
     ) -> tuple[PlanBuilder, Found, Staging | None]:
-        staging = Staging(cast("StagingSink", self._sink), self._job.file_name) if staged else None
+        staging = Staging(cast("StagingSink", self._sink), self._name_prefix) if staged else None
         builder = PlanBuilder(rule, header=self._request.dialect.header, start=Mark(0, 0, 0, 0))
         options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict)
         self._observer.phase("splitting" if staged else "scanning", self._source.properties.size, None)
@@ -274,7 +279,7 @@ class SplitRun:
 
     def _store(self, planned: _Planned, executor: ThreadPoolExecutor) -> SplitResult:
         existing, plan = claim(self._sink, self._job, planned.plan, force=self._request.force)
-        swept = self._sink.sweep(self._job.file_name)
+        swept = self._sink.sweep(self._name_prefix)
         if swept:
             self._observer.detail(f"removed {swept} leftovers of a killed run")
         progress = Progress.of(len(plan.chunks))
@@ -282,7 +287,7 @@ class SplitRun:
             self._publish(planned.staging, plan, progress)
         else:
             self._send(planned, plan, existing, progress, executor)
-        self._source.check_unchanged()
+            self._source.check_unchanged()
         if not progress.count("failed"):
             self._conclude(plan, existing, progress)
         return self._result(plan, progress)
@@ -291,7 +296,7 @@ class SplitRun:
         sink = cast("StagingSink", self._sink)
         self._observer.phase("naming", None, len(plan.chunks))
         for number, staged in enumerate(staging.chunks, 1):
-            sink.publish(staged, chunk_name(plan, number))
+            sink.publish(staged, chunk_name(plan, number), metadata=self._metadata(plan, plan.chunks[number]))
             progress.set(number, "uploaded")
             self._observer.chunk_done(number, "uploaded")
 
@@ -335,28 +340,21 @@ class SplitRun:
         self, plan: PlanFile, existing: Existing, progress: Progress, executor: ThreadPoolExecutor
     ) -> Iterator[Chunk]:
         """The chunks to send: all but those that are stored, which are marked as skipped."""
-        header = plan.header_bytes
-        candidates = []
-        for chunk in plan.chunks:
-            stored = existing.chunks.get(chunk_name(plan, chunk.number))
-            if stored is not None and (plan.compression is not None or stored.size == header + chunk.range.size):
-                candidates.append(chunk)
-        kept = dict(
-            zip(
-                (chunk.number for chunk in candidates),
-                executor.map(lambda chunk: self._stored(plan, chunk, existing), candidates),
-                strict=True,
-            )
-        )
-        for chunk in plan.chunks:
-            stored = kept.get(chunk.number)
+        if not existing.chunks:
+            yield from plan.chunks
+            return
+
+        def look_at(chunk: Chunk) -> tuple[Chunk, StoredObject | None]:
+            return chunk, self._stored(plan, chunk, existing)
+
+        for chunk, stored in in_order(executor, look_at, plan.chunks, LOOK_AHEAD):
             if stored is None:
                 yield chunk
                 continue
             progress.stored_bytes[chunk.number - 1] = stored.size
             progress.checksums[chunk.number - 1] = stored.checksum or 0
             progress.set(chunk.number, "skipped")
-            self._observer.advance(header + chunk.range.size)
+            self._observer.advance(plan.header_bytes + chunk.range.size)
             self._observer.chunk_done(chunk.number, "skipped")
 
     def _stored(self, plan: PlanFile, chunk: Chunk, existing: Existing) -> StoredObject | None:
@@ -366,30 +364,32 @@ class SplitRun:
         there: then, and for compressed chunks, whose checksum is of the stored bytes, the (local) file is read.
         """
         name = chunk_name(plan, chunk.number)
-        stored = existing.chunks[name]
+        stored = existing.chunks.get(name)
+        if stored is None or (plan.compression is None and stored.size != plan.header_bytes + chunk.range.size):
+            return None
         if self._sink.properties.keeps_metadata:
-            found = self._sink.head(name)
-            if found is None or found.metadata is None:
-                return None
-            try:
-                metadata = decode_metadata(found.metadata, name)
-            except StoreError:
-                return None
-            same = (metadata.run_id, metadata.number, metadata.range) == (plan.run_id, chunk.number, chunk.range)
-            whole = plan.compression is not None or found.checksum in (None, chunk.checksum) or chunk.checksum is None
-            return found if same and whole else None
+            return self._stored_remotely(plan, chunk, name)
         if plan.compression is None and plan.generation == 1:
             return stored
-        crc = self._file_checksum(name)
-        if plan.compression is None and crc != chunk.checksum:
-            return None
-        if plan.compression is not None and plan.generation > 1:
+        crc = cast("StagingSink", self._sink).checksum(name)
+        wanted = chunk.checksum if plan.compression is None else None
+        if existing.manifest is not None and existing.manifest.run_id == plan.run_id:
+            wanted = existing.manifest.chunks[chunk.number].checksum
+        elif plan.compression is not None and plan.generation > 1:
             return None  # nothing tells it from the replaced run's
-        return replace(stored, checksum=crc)
+        return replace(stored, checksum=crc) if wanted in (None, crc) else None
 
-    def _file_checksum(self, name: str) -> int:
-        data = self._sink.get_small(name)
-        return crc64(data or b"")
+    def _stored_remotely(self, plan: PlanFile, chunk: Chunk, name: str) -> StoredObject | None:
+        found = self._sink.head(name)
+        if found is None or found.metadata is None:
+            return None
+        try:
+            metadata = decode_metadata(found.metadata, name)
+        except StoreError:
+            return None
+        same = (metadata.run_id, metadata.number, metadata.range) == (plan.run_id, chunk.number, chunk.range)
+        whole = plan.compression is not None or found.checksum in (None, chunk.checksum) or chunk.checksum is None
+        return found if same and whole else None
 
     def _metadata(self, plan: PlanFile, chunk: Chunk) -> str | None:
         if not self._sink.properties.keeps_metadata:
@@ -420,12 +420,25 @@ class SplitRun:
         """Write the manifest, then remove what it replaces, then the plan."""
         name = manifest_name(plan.file_name)
         if existing.manifest is None or existing.manifest.run_id != plan.run_id:
+            self._check_still_ours(plan)
             self._sink.put_small(name, self._manifest(plan, progress).to_bytes())
-        ours = {chunk_name(plan, number) for number in range(1, len(plan.chunks) + 1)} if existing.chunks else set()
-        for other in existing.chunks:
-            if other not in ours:
-                self._sink.delete(other)
+        if plan.generation > 1 and existing.chunks:
+            ours = {chunk_name(plan, number) for number in range(1, len(plan.chunks) + 1)}
+            for other in existing.chunks:
+                if other not in ours:
+                    self._sink.delete(other)
         self._sink.delete(plan_name(plan.file_name))
+
+    def _check_still_ours(self, plan: PlanFile) -> None:
+        """Raise NameTakenError where a split with ``--force`` took the name away while this one ran."""
+        standing = read_plan(self._sink, self._job)
+        if standing is not None and standing.run_id != plan.run_id:
+            raise NameTakenError(
+                f"{self._sink.properties.uri}{plan.file_name} was taken over, with --force, by a split of "
+                f"{standing.source.uri} (run {standing.run_id}) while this one ran (run {plan.run_id})",
+                hint="the other's chunks may be overwritten by this one's: splitjoin verify says so; "
+                "if they are, run the other command again",
+            )
 
     def _manifest(self, plan: PlanFile, progress: Progress) -> Manifest:
         chunks, header = plan.chunks, plan.header_bytes
