@@ -1,6 +1,7 @@
 """Writes chunks while the scan still runs, under no name yet: a split into a directory reads its source once.
 
 The scan hands over each block with the cuts in it; its bytes are written from the buffer they were read and scanned in.
+A chunk that lies in one block is begun, written and ended in one go, so that a block of many has few open at once.
 A cut may lie before the block, in bytes that went to the chunk before it: they move to the new chunk when the last
 write of that one is done. The parts that are written on several threads never overlap.
 """
@@ -40,15 +41,15 @@ class Staging:
         """``name_prefix``: the job's, by which ``sweep`` finds what a killed process left."""
         self._sink, self._name_prefix = sink, name_prefix
         self._lock = threading.Lock()
-        self._all: list[StagedObject] = []
+        self._all: list[StagedObject | None] = []  # None: to be written yet
         self._open: _Staged | None = None
         self._body_start: int | None = None
         self._header = b""
 
     @property
     def chunks(self) -> list[StagedObject]:
-        """The staged chunks, the first first."""
-        return self._all
+        """The staged chunks, the first first. Only after the scan, when all of them are written."""
+        return [staged for staged in self._all if staged is not None]
 
     def take(
         self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None
@@ -64,8 +65,13 @@ class Staging:
             if cut < position:
                 self._move_tail(cut, position)
                 continue
-            writes += self._write(block[position - base : cut - base], position)
-            self._close(cut)
+            data = block[position - base : cut - base]
+            if self._open is None:
+                self._all.append(None)
+                writes.append(partial(self._write_whole, len(self._all), data))
+            else:
+                writes += self._write(data, position)
+                self._close(cut)
             position = cut
         return writes + self._write(block[position - base :], position)
 
@@ -81,7 +87,7 @@ class Staging:
 
     def discard(self) -> None:
         """Remove all of it. Safe to repeat, and after some were published."""
-        for staged in self._all:
+        for staged in self.chunks:
             self._sink.discard(staged)
 
     def _written_to(self) -> int:
@@ -103,6 +109,13 @@ class Staging:
             chunk.pending += 1
         chunk.written = position + len(data) - chunk.start
         return [partial(self._write_now, chunk, position - chunk.start, data)]
+
+    def _write_whole(self, number: int, data: memoryview) -> None:
+        staged = self._sink.stage(self._name_prefix, number)
+        self._all[number - 1] = staged
+        staged.write_at(0, self._header)
+        staged.write_at(len(self._header), data)
+        staged.close()
 
     def _write_now(self, chunk: _Staged, offset: int, data: memoryview) -> None:
         chunk.object.write_at(len(self._header) + offset, data)
