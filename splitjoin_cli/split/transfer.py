@@ -125,7 +125,10 @@ class Transfer:
         return still
 
     def _guarded(self, chunk: Chunk, send: Callable[[Chunk], StoredObject]) -> None:
-        """Send one chunk, and sort what goes wrong: fatal for all, or a failure of this one."""
+        """Send one chunk, and sort what goes wrong: fatal for all, or a failure of this one.
+
+        Once all is given up, what breaks because of it (the sink is closed) is no news.
+        """
         if self._stop.is_set():
             return
         try:
@@ -133,10 +136,11 @@ class Transfer:
         except FATAL:
             self._stop.set()
             raise
-        except CorruptObjectError as exc:  # other bytes than were scanned: is it the source, or the way?
-            self._job.source.check_unchanged()
-            self._job.failed(chunk, exc)
         except SplitjoinError as exc:
+            if self._stop.is_set():
+                return
+            if isinstance(exc, CorruptObjectError):  # other bytes than were scanned: is it the source, or the way?
+                self._job.source.check_unchanged()
             self._job.failed(chunk, exc)
         else:
             self._job.done(chunk, stored)
@@ -237,6 +241,7 @@ class Transfer:
             packer = None if job.compression is None else compressor(job.compression)
             crc = crc64(job.header)
             writer.write(job.header if packer is None else packer.compress(job.header))
+            job.observer.advance(len(job.header))
             for piece in reader.read_to(chunk.range.end):
                 crc = crc64(piece, crc)
                 writer.write(piece if packer is None else packer.compress(piece))
