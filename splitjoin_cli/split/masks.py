@@ -15,6 +15,8 @@ import numpy as np
 from splitjoin_cli.split.outcome import NO_OFFSET
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]
@@ -26,6 +28,7 @@ ONE = np.uint64(1)
 _ALL_BITS = (1 << WORD_BITS) - 1
 _TOP = np.uint64(63)
 _SHIFTS = tuple(np.uint64(1 << k) for k in range(6))
+SLICE_BYTES = 256 * 1024
 _NEAR_WORDS = 16  # a record end is seldom further from a block's edge than 1 KiB: look there first
 
 
@@ -94,6 +97,11 @@ _memchr.restype = ctypes.c_void_p
 def occurs(block: Bytes, byte: int) -> bool:
     """Whether a byte occurs: the C library's memchr, at tens of GB/s, so that masks nobody needs are not made."""
     return _memchr(block.ctypes.data, byte, block.size) is not None
+
+
+def nothing(size: int) -> Words:
+    """The mask over ``size`` bytes with no bit set."""
+    return np.zeros(-(-size // WORD_BITS), np.uint64)
 
 
 def holds(mask: Words | None, offset: int) -> bool:
@@ -213,25 +221,36 @@ class MaskReader:
     def __init__(self, block_bytes: int) -> None:
         """``block_bytes``: the largest block."""
         words = -(-block_bytes // WORD_BITS)
-        self._flags = np.zeros(words * WORD_BITS, np.bool_)
+        self._flags = np.zeros(min(words * WORD_BITS, SLICE_BYTES), np.bool_)
         self.scratch = Scratch(words)
 
-    def of_byte(self, block: Bytes, byte: int) -> Words:
-        """Where ``byte`` is."""
-        size = len(block)
-        flags = self._flags[: -(-size // WORD_BITS) * WORD_BITS]
-        np.equal(block, np.uint8(byte), out=flags[:size])
-        flags[size:] = False
-        return np.packbits(flags, bitorder="little").view(np.uint64)
+    def of_bytes(self, block: Bytes, wanted: Sequence[int | None]) -> list[Words | None]:
+        """For each wanted byte, where it is; None if there is no such byte in the block, or None was asked for.
 
-    def of_byte_if_any(self, block: Bytes, byte: int | None) -> Words | None:
-        """Where ``byte`` is; None if there is no such byte in the block, or none is asked for."""
-        return self.of_byte(block, byte) if byte is not None and occurs(block, byte) else None
+        Slice by slice, so that the bytes come from the core's cache for all masks but the first; the masks are
+        whole, since steps over few words would spend their time on taking and giving back the GIL.
+        """
+        size = len(block)
+        masks: list[Words | None] = [None] * len(wanted)
+        for start in range(0, size, SLICE_BYTES):
+            part = block[start : start + SLICE_BYTES]
+            words = -(-len(part) // WORD_BITS)
+            flags = self._flags[: words * WORD_BITS]
+            flags[len(part) :] = False
+            for number, byte in enumerate(wanted):
+                if byte is None or not occurs(part, byte):
+                    continue
+                mask = masks[number]
+                if mask is None:
+                    mask = masks[number] = nothing(size)
+                np.equal(part, np.uint8(byte), out=flags[: len(part)])
+                first = start // WORD_BITS
+                mask[first : first + words] = np.packbits(flags, bitorder="little").view(np.uint64)
+        return masks
 
     def of_offsets(self, places: Offsets, size: int) -> Words:
         """The mask over ``size`` bytes with the bits at ``places`` set."""
-        flags = self._flags[: -(-size // WORD_BITS) * WORD_BITS]
-        flags[:] = False
+        flags = np.zeros(-(-size // WORD_BITS) * WORD_BITS, np.bool_)
         flags[places] = True
         return np.packbits(flags, bitorder="little").view(np.uint64)
 

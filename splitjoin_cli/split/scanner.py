@@ -28,6 +28,7 @@ from splitjoin_cli.split.masks import (
     holds,
     last_bit,
     later,
+    nothing,
     occurs,
     offsets,
     outside_of,
@@ -94,7 +95,7 @@ class BlockScanner:
     """Scans blocks of up to ``block_bytes`` bytes with buffers that it uses again. It belongs to one thread."""
 
     def __init__(self, alphabet: Alphabet, block_bytes: int) -> None:
-        """``block_bytes``: the largest block, in bytes; 256 KiB to 1 MiB stay in the cache of a core."""
+        """``block_bytes``: the largest block, in bytes; some MiB, so that threads seldom wait for the GIL."""
         self._alphabet = alphabet
         self._mends = alphabet.literal and alphabet.quote is not None
         self._reader = MaskReader(block_bytes)
@@ -144,7 +145,7 @@ class BlockScanner:
         return offsets(masks.keep_outside(masks.feeds, quoted=state in WITHIN)) + 1
 
     def delimiters_before(self, block: Bytes, state: State, places: Sequence[int] | Offsets) -> Offsets:
-        """int64[len(places)]: the delimiters outside quotes before each offset of the block that starts in ``state``."""
+        """int64[len(places)]: the delimiters outside quotes before each offset of a block that starts in ``state``."""
         masks = self._masks_from(block, state)
         mask = masks.keep_outside(masks.delimiters, quoted=state in WITHIN)
         sums = np.zeros(len(mask) + 1, np.int64)
@@ -171,10 +172,9 @@ class BlockScanner:
     def _read(self, block: Bytes, *, first_is_data: bool = False) -> Masks:
         """The masks of a block; with ``first_is_data`` its first byte counts as data, whatever it is."""
         alphabet, reader = self._alphabet, self._reader
-        quotes = reader.of_byte_if_any(block, alphabet.quote)
-        returns = reader.of_byte_if_any(block, CR)
-        feeds = reader.of_byte(block, LF)
-        delimiters = reader.of_byte(block, alphabet.delimiter)
+        quotes, returns, feeds, delimiters = reader.of_bytes(block, (alphabet.quote, CR, LF, alphabet.delimiter))
+        feeds = nothing(len(block)) if feeds is None else feeds
+        delimiters = nothing(len(block)) if delimiters is None else delimiters
         pending = False
         if first_is_data or (alphabet.escape is not None and occurs(block, alphabet.escape)):
             data, pending = reader.of_escaped(block, alphabet.escape, first_is_data=first_is_data)
