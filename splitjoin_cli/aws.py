@@ -153,7 +153,7 @@ def client(
         )
         return _make(session, service, options, config)
     except (aws_errors.BotoCoreError, ValueError) as exc:
-        raise translate(exc, service, "the client") from exc
+        raise translate(exc, service, "client") from exc
 
 
 def _make(session: boto3.Session, service: str, options: AwsOptions, config: Config) -> Any:  # noqa: ANN401 -- see client

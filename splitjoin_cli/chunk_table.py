@@ -103,6 +103,15 @@ class ChunkTable:
             return None
         return sum(self.rows)
 
+    def with_checksums(self, checksums: array[int]) -> ChunkTable:
+        """The same chunks with other checksums, one for each (0: not known)."""
+        if len(checksums) != len(self):
+            msg = f"{len(checksums)} checksums for {len(self)} chunks"
+            raise ValueError(msg)
+        other = ChunkTable(self.start)
+        other.starts, other.rows, other.checksums = self.starts, self.rows, checksums
+        return other
+
     def boundaries(self) -> bytes:
         """``starts`` as 8 little-endian bytes each, the same on every machine: what a run's id is hashed from."""
         column = self.starts

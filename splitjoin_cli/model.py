@@ -1,4 +1,4 @@
-"""The values that the parts of splitjoin hand to each other: frozen, checked when made, without behaviour of their own."""
+"""The values that the parts of splitjoin hand to each other: frozen, and checked when made."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ class SourceProperties:
     ``stored_bytes``: its size as stored (``None`` where the server does not say). ``seekable``: any range of its
     (decompressed, transcoded) bytes can be read at once, and their number is ``size``; otherwise it is read from
     the front, as often as asked, and ``size`` is ``None``. ``validator``: what must stay the same while it is read
-    (ETag; ``size:mtime_ns`` of a file; ``None`` where there is nothing of the kind). ``s3`` where it lies on S3, as it is.
+    (ETag; ``size:mtime_ns`` of a file; ``None`` where there is nothing of the kind). ``s3``: where it
+    lies on S3, as it is.
     """
 
     uri: str

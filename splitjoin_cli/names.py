@@ -119,6 +119,12 @@ def parse_manifest_name(key: str) -> JobName | None:
     return parse_file_name(name.removesuffix(MANIFEST_SUFFIX)) if name.endswith(MANIFEST_SUFFIX) else None
 
 
+def parse_plan_name(key: str) -> JobName | None:
+    """The job whose plan a key is, whatever prefix stands before the last ``/``; None for any other key."""
+    name = key.rpartition("/")[2]
+    return parse_file_name(name.removesuffix(PLAN_SUFFIX)) if name.endswith(PLAN_SUFFIX) else None
+
+
 def manifest_name(file_name: str) -> str:
     """The object that says that a split is whole."""
     return f"{file_name}{MANIFEST_SUFFIX}"

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from splitjoin_cli.cli.terminal import byte_text, duration_text, visible
+from splitjoin_cli.cli.terminal import byte_text, count_text, duration_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,15 +39,14 @@ class Phase:
 
     def ended(self, now: float) -> str:
         """``uploading done: 33 chunks, 4.0 GiB in 38 s``."""
-        facts = [f"{self.chunks_done:,} chunks"] if self.chunks_done else []
+        facts = [count_text(self.chunks_done, "chunk")] if self.chunks_done else []
         facts += [byte_text(self.bytes_done)] if self.bytes_done or not facts else []
         return f"{self.name} done: {', '.join(facts)} in {duration_text(now - self.began)}"
 
     def _facts(self, seconds: float) -> list[str]:
         facts = []
         if self.chunks_done or self.total_chunks:
-            of = "" if self.total_chunks is None else f" of {self.total_chunks:,}"
-            facts.append(f"{self.chunks_done:,}{of} chunks")
+            facts.append(_of(self.chunks_done, self.total_chunks))
         of = "" if self.total_bytes is None else f" of {byte_text(self.total_bytes)}"
         facts.append(f"{byte_text(self.bytes_done)}{of}")
         rate = self.bytes_done / seconds
@@ -89,7 +88,7 @@ class PlainProgress:
             now = self._clock()
             self._phase = Phase(name, total_bytes, total_chunks, now)
             self._last_line = now
-            totals = [] if total_chunks is None else [f"{total_chunks:,} chunks"]
+            totals = [] if total_chunks is None else [count_text(total_chunks, "chunk")]
             totals += [] if total_bytes is None else [byte_text(total_bytes)]
             self._say(" ".join([name, ", ".join(totals)]).strip())
 
@@ -198,8 +197,8 @@ class RichProgress:
 
 def _of(done: int, total: int | None) -> str:
     if total is None:
-        return f"{done:,} chunks" if done else ""
-    return f"{done:,} of {total:,} chunks"
+        return count_text(done, "chunk") if done else ""
+    return f"{done:,} of {count_text(total, 'chunk')}"
 
 
 def _bars() -> Progress:

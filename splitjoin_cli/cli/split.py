@@ -11,7 +11,7 @@ import click
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Tag
-from splitjoin_cli.cli.terminal import byte_text, duration_text, error_document
+from splitjoin_cli.cli.terminal import byte_text, count_text, duration_text, error_document
 from splitjoin_cli.errors import PartialError, StoppedError, UsageError
 from splitjoin_cli.names import manifest_name
 from splitjoin_cli.split.request import SplitRequest
@@ -190,7 +190,7 @@ def _show(document: dict[str, Any], terminal: Terminal, *, dry_run: bool) -> int
     error = None
     if document["failed"]:
         error = PartialError(
-            f"{document['failed']:,} of {document['total_parts']:,} chunks failed",
+            f"{document['failed']:,} of {count_text(document['total_parts'], 'chunk')} failed",
             hint=f"to resume, type: {document['resume']}",
         )
     if terminal.as_json:
@@ -207,10 +207,10 @@ def _show(document: dict[str, Any], terminal: Terminal, *, dry_run: bool) -> int
 
 
 def _summary(document: Mapping[str, Any]) -> str:
-    rows = "" if document["rows"] is None else f"{document['rows']:,} rows, "
+    rows = "" if document["rows"] is None else f"{count_text(document['rows'], 'row')}, "
     return (
-        f"{document['total_parts']:,} chunks, {rows}{byte_text(document['bytes'])}: {document['uploaded']:,} uploaded, "
-        f"{document['skipped']:,} skipped in {duration_text(document['seconds'])}"
+        f"{count_text(document['total_parts'], 'chunk')}, {rows}{byte_text(document['bytes'])}: "
+        f"{document['uploaded']:,} uploaded, {document['skipped']:,} skipped in {duration_text(document['seconds'])}"
     )
 
 

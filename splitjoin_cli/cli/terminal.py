@@ -106,6 +106,11 @@ def byte_text(size: float) -> str:
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
+def count_text(count: int, thing: str) -> str:
+    """``1 chunk``, ``1,234 chunks``."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def duration_text(seconds: float) -> str:
     """Seconds for people: ``0.4 s``, ``75 s``, ``1:02:03``."""
     if seconds < 10:  # noqa: PLR2004 -- below, tenths are of interest

@@ -18,13 +18,15 @@ class SinkProperties:
     """What sinks differ in, as data.
 
     ``uri`` ends with ``/``; an object's URI is ``uri + name``. ``renames``: chunks can be written before their
-    names are known (the sink is a StagingSink). ``copies_from``: endpoint and account are the same as those of
+    names are known (the sink is a StagingSink). ``keeps_metadata``: ``head`` gives back
+    what ``put`` was given. ``copies_from``: endpoint and account are the same as those of
     sources on S3 that carry this identity (``None``: nothing can be copied on the server).
     ``copy_min_bytes``: smaller chunks are streamed even where they could be copied.
     """
 
     uri: str
     renames: bool = False
+    keeps_metadata: bool = True
     copies_from: str | None = None
     copy_min_bytes: int = 10 * 1024 * 1024
 
@@ -74,8 +76,9 @@ class Sink(Protocol):
     def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
         """Store ``body`` under ``name``; replaces. Memory MUST stay bounded by connections x part, not by the body.
 
-        ``checksum``: CRC-64/NVME of the whole body, when known; the store's own MUST be compared with it, or the bytes as
-        they pass: CorruptObjectError with nothing visible when they differ. The answer's ``checksum`` is never None.
+        ``checksum``: CRC-64/NVME of the whole body, when known; the store's own MUST be compared with it, or the
+        bytes as they pass: CorruptObjectError with nothing visible when they differ. The answer's ``checksum`` is
+        never None.
         """
 
     def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:
@@ -143,7 +146,7 @@ class StagedObject(Protocol):
         """Cut to ``size`` bytes."""
 
     def close(self) -> None:
-        """No more writes; the content stays, still without a name (a million staged objects are not a million open files)."""
+        """No more writes; the content stays, still without a name: a million of them are not a million open files."""
 
 
 class StagingSink(Sink, Protocol):
@@ -152,8 +155,11 @@ class StagingSink(Sink, Protocol):
     def stage(self, name_prefix: str, number: int) -> StagedObject:
         """Begin a staged object; ``name_prefix`` is the job's, ``number`` the chunk's: what ``sweep`` finds it by."""
 
-    def publish(self, staged: StagedObject, name: str) -> StoredObject:
-        """Make it visible under ``name``; replaces. Atomic."""
+    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+        """Make it visible under ``name``; replaces. Atomic. ``metadata`` as in ``put``."""
 
     def discard(self, staged: StagedObject) -> None:
         """Remove it. Safe after publish (then nothing happens) and to repeat."""
+
+    def checksum(self, name: str) -> int | None:
+        """The CRC-64/NVME of an object's bytes, which may be read for it, in bounded memory; None when it is absent."""

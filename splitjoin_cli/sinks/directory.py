@@ -1,9 +1,11 @@
 """A directory as a sink: written in a hidden folder of the same file system, renamed when whole.
 
-The folder ``.splitjoin-TOKEN`` belongs to one process, which holds a lock on a file in it for as long as it lives; what a
-killed process left is known by its lock being free. ``--fsync`` makes each object survive a power cut, too; without it
-the file system writes when it likes, as with ``cp``.
+The folder ``.splitjoin-TOKEN`` belongs to one process, which holds a lock on a file in it for as long as it lives; what
+a killed process left is known by its lock being free. ``--fsync`` makes each object survive a power cut, too; without
+it the file system writes when it likes, as with ``cp``.
 """
+
+# ruff: noqa: ARG002 -- the contract has arguments that a directory does not need
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from splitjoin_cli.model import ByteRange, S3Location
-    from splitjoin_cli.sinks.base import Body, Buffer, ObjectWriter, StagedObject
+    from splitjoin_cli.sinks.base import Body, Buffer, StagedObject
 
 STAGING_PREFIX = ".splitjoin-"
 LOCK_NAME = "lock"
@@ -62,41 +64,42 @@ def _write_all(descriptor: int, data: Buffer, offset: int) -> None:
 class StagedFile:
     """A file without a name yet, in the staging folder."""
 
-    def __init__(self, path: Path) -> None:
-        """Make the file; it stays open until ``close``."""
+    def __init__(self, path: Path, *, fsync: bool) -> None:
+        """Make the file; it stays open until ``close``, which waits for the disk with ``fsync``."""
         self.path: Path | None = path
+        self._fsync = fsync
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def write_at(self, offset: int, data: Buffer) -> None:
         """As in StagedObject."""
-        with _explained("writing", self._path):
+        with _explained("writing", self.place):
             _write_all(self._descriptor, data, offset)
 
     def read_at(self, offset: int, buffer: memoryview) -> int:
         """As in StagedObject."""
-        with _explained("reading", self._path):
+        with _explained("reading", self.place):
             return os.preadv(self._descriptor, [buffer], offset)
 
     def truncate(self, size: int) -> None:
         """As in StagedObject."""
-        with _explained("cutting", self._path):
+        with _explained("cutting", self.place):
             os.ftruncate(self._descriptor, size)
-
-    def sync(self) -> None:
-        """Make the content survive a power cut."""
-        with _explained("syncing", self._path):
-            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """As in StagedObject. Safe to repeat."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            with _explained("closing", self._path):  # some file systems tell only now that the disk is full
-                os.close(descriptor)
+            with _explained("closing", self.place):  # some file systems tell only now that the disk is full
+                try:
+                    if self._fsync and self.path is not None:
+                        os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     @property
-    def _path(self) -> Path:
-        return self.path or Path("a staged file")
+    def place(self) -> Path:
+        """Where it lies; for messages, and for who publishes it."""
+        return self.path or Path("a file that was published")
 
 
 class _FileWriter:
@@ -109,6 +112,14 @@ class _FileWriter:
         self._staged.write_at(self._size, data)
         self._crc = crc64(data, self._crc)
         self._size += memoryview(data).nbytes
+
+    def copy(self, body: Body, offset: int, buffer: memoryview) -> int:
+        """Append what fits into ``buffer`` of ``body`` from ``offset`` on; the bytes appended."""
+        filled = body.read_at(offset, buffer[: min(len(buffer), body.size - offset)])
+        if not filled:
+            raise CorruptObjectError(f"writing {self._name}: {offset} bytes came, {body.size} were planned")
+        self.write(buffer[:filled])
+        return filled
 
     def commit(self, *, checksum: int | None) -> StoredObject:
         if checksum is not None and checksum != self._crc:
@@ -125,7 +136,7 @@ class DirectorySink:
     """Objects as files of one directory; a StagingSink. Metadata is not kept: a directory has the manifest."""
 
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
-        """Make the directory if it is missing. Raises StoreError where that fails or a file is in the way."""
+        """The directory is made when something is first written. Raises StoreError where a file is in the way."""
         self._path = path.absolute()
         self._fsync = fsync
         self._lock = threading.Lock()
@@ -134,13 +145,11 @@ class DirectorySink:
         self._count = 0
         if path.exists() and not path.is_dir():
             raise StoreError(f"not a directory: {path}", hint="DEST is a directory or s3://bucket/prefix/")
-        with _explained("making", path):
-            path.mkdir(parents=True, exist_ok=True)
 
     @property
     def properties(self) -> SinkProperties:
         """A directory renames; it copies from nowhere."""
-        return SinkProperties(uri=f"{self._path}/", renames=True)
+        return SinkProperties(uri=f"{self._path}/", renames=True, keeps_metadata=False)
 
     def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
         """As in Sink."""
@@ -149,17 +158,13 @@ class DirectorySink:
             buffer = memoryview(bytearray(min(COPY_BYTES, max(body.size, 1))))
             offset = 0
             while offset < body.size:
-                filled = body.read_at(offset, buffer[: min(len(buffer), body.size - offset)])
-                if not filled:
-                    raise CorruptObjectError(f"writing {name}: {offset} bytes came, {body.size} were planned")
-                writer.write(buffer[:filled])
-                offset += filled
+                offset += writer.copy(body, offset, buffer)
             return writer.commit(checksum=checksum)
         except BaseException:
             writer.abort()
             raise
 
-    def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:  # noqa: ARG002 -- nowhere to keep it
+    def writer(self, name: str, *, metadata: str | None = None) -> _FileWriter:
         """As in Sink."""
         return _FileWriter(self, name)
 
@@ -185,10 +190,10 @@ class DirectorySink:
             if not if_absent:
                 self.publish(staged, name)
                 return True
-            self._settle(staged)
+            staged.close()
             with _explained("writing", self._path / name):
                 try:
-                    os.link(staged._path, self._path / name)  # noqa: SLF001 -- its own staged file
+                    os.link(staged.place, self._path / name)
                 except FileExistsError:
                     return False
             self._sync_directory()
@@ -215,6 +220,8 @@ class DirectorySink:
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
         """As in Sink."""
+        if not self._path.exists():
+            return
         with _explained("listing", self._path), os.scandir(self._path) as entries:
             names = sorted(
                 entry.name
@@ -231,7 +238,7 @@ class DirectorySink:
         with _explained("removing", self._path / name), suppress(FileNotFoundError):
             (self._path / name).unlink()
 
-    def sweep(self, name_prefix: str) -> int:  # noqa: ARG002 -- a staging folder holds one dead process's files, all ours
+    def sweep(self, name_prefix: str) -> int:
         """As in Sink: staging folders whose lock nobody holds, of any job."""
         swept = 0
         for folder in sorted(self._path.glob(f"{STAGING_PREFIX}*")):
@@ -239,17 +246,17 @@ class DirectorySink:
                 swept += 1
         return swept
 
-    def stage(self, name_prefix: str, number: int) -> StagedFile:  # noqa: ARG002 -- the folder says whose it is
+    def stage(self, name_prefix: str, number: int) -> StagedFile:
         """As in StagingSink."""
         return self.new_file()
 
-    def publish(self, staged: StagedObject, name: str) -> StoredObject:
+    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
         """As in StagingSink."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
-        path = self._settle(staged)
+        staged.close()
         with _explained("renaming to", self._path / name):
-            size = path.stat()
-            path.rename(self._path / name)
+            size = staged.place.stat()
+            staged.place.rename(self._path / name)
         staged.path = None
         self._sync_directory()
         return StoredObject(name, size.st_size, validator=str(size.st_mtime_ns))
@@ -257,12 +264,25 @@ class DirectorySink:
     def discard(self, staged: StagedObject) -> None:
         """As in StagingSink."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
+        path, staged.path = staged.path, None  # what goes away need not reach the disk
         with suppress(StoreError):
             staged.close()
-        path, staged.path = staged.path, None
         if path is not None:
             with suppress(FileNotFoundError):
                 path.unlink()
+
+    def checksum(self, name: str) -> int | None:
+        """As in StagingSink."""
+        path, crc = self._path / name, 0
+        buffer = memoryview(bytearray(COPY_BYTES))
+        with _explained("reading", path):
+            try:
+                with path.open("rb", buffering=0) as file:
+                    while filled := file.readinto(buffer):
+                        crc = crc64(buffer[:filled], crc)
+            except FileNotFoundError:
+                return None
+        return crc
 
     def close(self) -> None:
         """As in Sink: the staging folder goes, with what is in it."""
@@ -280,9 +300,11 @@ class DirectorySink:
             self._count += 1
             path = self._staging / str(self._count)
         with _explained("writing", path):
-            return StagedFile(path)
+            return StagedFile(path, fsync=self._fsync)
 
     def _make_staging(self) -> tuple[Path, int]:
+        with _explained("making", self._path):
+            self._path.mkdir(parents=True, exist_ok=True)
         while True:
             staging = self._path / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
             with _explained("writing in", self._path):
@@ -293,15 +315,9 @@ class DirectorySink:
                 except BlockingIOError:  # another process takes it for a dead one's and is about to remove it
                     os.close(lock)
                     continue
-            return staging, lock
-
-    def _settle(self, staged: StagedFile) -> Path:
-        """Close it, on the disk first where asked."""
-        if self._fsync:
-            staged.sync()
-        staged.close()
-        assert staged.path is not None  # noqa: S101 -- not published and not discarded
-        return staged.path
+            if os.fstat(lock).st_nlink:
+                return staging, lock
+            os.close(lock)  # or has just removed it
 
     def _sync_directory(self) -> None:
         """Make the names survive a power cut, too."""

@@ -217,14 +217,19 @@ class MemorySink:
             self.store.unfinished[id(staged)] = staged
         return staged
 
-    def publish(self, staged: StagedObject, name: str) -> StoredObject:
+    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
         """As in StagingSink."""
-        return self.finish(staged, name, None, None)
+        return self.finish(staged, name, None, metadata)
 
     def discard(self, staged: StagedObject) -> None:
         """As in StagingSink."""
         with self.store.lock:
             self.store.unfinished.pop(id(staged), None)
+
+    def checksum(self, name: str) -> int | None:
+        """As in StagingSink."""
+        held = self.store.objects.get(name)
+        return None if held is None else held.stored.checksum
 
     def close(self) -> None:
         """As in Sink."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ from splitjoin_cli.errors import StoreError
 from splitjoin_cli.model import ByteRange, StoredObject
 from splitjoin_cli.s3 import Bucket, parse_uri
 from splitjoin_cli.sinks.base import SinkProperties
-from splitjoin_cli.sinks.s3_body import BytesBody, RequestBody, plan_parts
+from splitjoin_cli.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.sinks.s3_copy import COPY_MIN_BYTES, check_copy, copy_range
 from splitjoin_cli.sinks.s3_multipart import Upload, UploadLostError, Uploads
 from splitjoin_cli.sinks.s3_place import ABSENT_CODES, ObjectOptions, Place, Wanted
 from splitjoin_cli.sinks.s3_sweep import abort_doubtful, sweep
-from splitjoin_cli.sinks.s3_writer import S3Writer
+from splitjoin_cli.sinks.s3_writer import PartBuffers, S3Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +69,7 @@ class S3Sink:
         self._bucket = Bucket(made, where.bucket, common=objects.common(), retry=retry, shared=client is not None)
         self._place = Place(self._bucket, prefix, chunk_parameters=objects.new_chunk())
         self._uploads = Uploads(self._place, jobs=jobs)
-        self._filled_parts = threading.BoundedSemaphore(jobs)
+        self._buffers = PartBuffers(jobs)
         self._small_parameters = objects.new_small_object()
         self._began = time.monotonic()
         self._properties = SinkProperties(
@@ -96,7 +95,7 @@ class S3Sink:
 
     def writer(self, name: str, *, metadata: str | None = None) -> S3Writer:
         """As in Sink."""
-        return S3Writer(self._uploads, self._filled_parts, name, metadata=metadata)
+        return S3Writer(self._uploads, self._buffers, name, metadata=metadata)
 
     def copy(
         self,
@@ -130,7 +129,7 @@ class S3Sink:
         parameters: dict[str, Any] = dict(self._small_parameters)
         if if_absent:
             parameters |= {"IfNoneMatch": "*", "Metadata": {CLAIM_KEY: claim}}
-        request = RequestBody(BytesBody(data), ByteRange(0, len(data)), stopped=self._bucket.stop.is_set)
+        request = self._place.request(name, BytesBody(data))
         with self._bucket.translating("put_object", self._place.key(name)):
             try:
                 self._place.with_digest(

@@ -1,4 +1,4 @@
-"""Request bodies that boto3 sends as they are: large blocks from one reused buffer, a checksum as they pass."""
+"""Request bodies that boto3 sends as they are: large blocks from one reused buffer, as often as it takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.sinks.base import Body, Buffer
 
-__all__ = ["MAX_PARTS", "BytesBody", "RequestBody", "content_md5", "plan_parts"]
+__all__ = ["MAX_PARTS", "BytesBody", "RequestBody", "UploadStoppedError", "content_md5", "plan_parts"]
 
 MAX_PARTS = 10_000
 MIB = 1024 * 1024
@@ -35,6 +35,10 @@ def _block() -> memoryview:
     return block
 
 
+class UploadStoppedError(StoreError):
+    """The body ended because something else did: another part failed, or the sink is closing."""
+
+
 class BytesBody:
     """Bytes in memory as a Body. They must not change before the request is done."""
 
@@ -49,9 +53,13 @@ class BytesBody:
 
     def read_at(self, offset: int, buffer: memoryview) -> int:
         """As in Body."""
-        piece = self._data[offset : offset + len(buffer)]
+        piece = self.view(offset, len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """The bytes themselves."""
+        return self._data[offset : offset + size]
 
 
 class RequestBody:
@@ -61,24 +69,31 @@ class RequestBody:
     would cost three times the CPU.
     """
 
-    def __init__(self, body: Body, part: ByteRange, *, stopped: Callable[[], bool]) -> None:
-        """``stopped``: asked before each block; once it says yes, ``read`` raises StoreError."""
+    def __init__(self, body: Body, part: ByteRange, *, uri: str, stopped: Callable[[], bool]) -> None:
+        """``uri``: of the object, for messages. ``stopped``: asked before each block.
+
+        Once it says yes, ``read`` raises UploadStoppedError.
+        """
         self._body = body
         self._part = part
+        self._uri = uri
         self._stopped = stopped
         self._position = 0
-        self._summed = 0
-        self._checksum = 0
+        self._checksum: int | None = None
+        # Bytes in memory are sent from where they lie.
+        self._lying = body if isinstance(body, BytesBody) else None
 
     def __len__(self) -> int:
         return self._part.size
 
     @property
     def checksum(self) -> int:
-        """The CRC-64/NVME of the range: of the first pass, which is made now if there was none."""
-        if self._summed != self._part.size:
-            for _ in self.blocks():
-                pass
+        """The CRC-64/NVME of the range, from a pass of its own the first time that it is asked for."""
+        if self._checksum is None:
+            summed = 0
+            for block in self.blocks():
+                summed = checksums.crc64(block, summed)
+            self._checksum = summed
         return self._checksum
 
     def tell(self) -> int:
@@ -86,10 +101,8 @@ class RequestBody:
         return self._position
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As files have it; the front starts an unfinished checksum anew."""
+        """As files have it."""
         self._position = (0, self._position, self._part.size)[whence] + offset
-        if self._position == 0 and self._summed != self._part.size:
-            self._summed = self._checksum = 0
         return self._position
 
     def read(self, _size: int = -1) -> memoryview:
@@ -98,15 +111,15 @@ class RequestBody:
         Raises SourceChangedError where the source ends early, SourceError where it cannot be read.
         """
         if self._stopped():
-            raise StoreError("the upload was stopped before it was done")
+            raise UploadStoppedError(f"{self._uri}: stopped before it was done")
         wanted = min(BLOCK_BYTES, self._part.size - self._position)
-        view = _block()[: max(wanted, 0)]
         if wanted <= 0:
-            return view
-        self._fill(view)
-        if self._summed == self._position:
-            self._checksum = checksums.crc64(view, self._checksum)
-            self._summed += wanted
+            return memoryview(b"")
+        if self._lying is not None:
+            view = self._lying.view(self._part.start + self._position, wanted)
+        else:
+            view = _block()[:wanted]
+            self._fill(view)
         self._position += wanted
         return view
 
@@ -121,9 +134,10 @@ class RequestBody:
         try:
             got = self._body.read_at(place, view)
         except OSError as exc:
-            raise SourceError(f"cannot read the source: {exc.strerror or exc}") from exc
+            raise SourceError(f"{self._uri}: cannot read the source: {exc.strerror or exc}") from exc
         if got < len(view):
-            raise SourceChangedError(f"the source ended {self._part.size - self._position - got} bytes early")
+            missing = self._part.size - self._position - got
+            raise SourceChangedError(f"{self._uri}: the source ended {missing} bytes early")
 
 
 def content_md5(body: RequestBody) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli import aws, checksums
 from splitjoin_cli.errors import CopyRefusedError, CorruptObjectError, SourceChangedError
 from splitjoin_cli.model import ByteRange
-from splitjoin_cli.sinks.s3_body import plan_parts
+from splitjoin_cli.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.sinks.s3_multipart import Part
 
 if TYPE_CHECKING:
@@ -35,13 +36,21 @@ def copy_range(upload: Upload, prefix_bytes: int, source: S3Location, ranges: By
     """
     sent = max(SENT_BYTES, prefix_bytes)
     begin = ranges.start + sent - prefix_bytes
-    first = upload.submit(upload.send, 1, read, ByteRange(0, sent))
     rest = plan_parts(ranges.end - begin, COPIED_PART_BYTES)
     copies = [
-        upload.submit(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end))
+        partial(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end))
         for number, part in enumerate(rest, 2)
     ]
-    return upload.gather([first, *copies])
+    return upload.run([partial(_send_first, upload, read, sent), *copies])
+
+
+def _send_first(upload: Upload, read: Body, size: int) -> Part:
+    """Send the first bytes of the chunk. They are read once, by one request, and summed and sent from memory."""
+    first = memoryview(bytearray(size))
+    got = read.read_at(0, first)
+    if got < size:
+        raise SourceChangedError(f"{upload.uri}: the source ended {size - got} bytes early")
+    return upload.send(1, BytesBody(first), ByteRange(0, size))
 
 
 def check_copy(place: Place, stored: StoredObject, wanted: Wanted) -> StoredObject:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from splitjoin_cli import aws, checksums
 from splitjoin_cli.errors import CorruptObjectError, SplitjoinError, StoreError
 from splitjoin_cli.model import StoredObject
-from splitjoin_cli.sinks.s3_body import RequestBody
+from splitjoin_cli.sinks.s3_body import RequestBody, UploadStoppedError
 from splitjoin_cli.sinks.s3_place import Digest, differing_echo, digest_header
 
 if TYPE_CHECKING:
@@ -56,11 +57,8 @@ class Uploads:
         self.doubtful_keys: set[str] = set()
 
     def submit(self, function: Callable[..., T], *arguments: object) -> Future[T]:
-        """Run on a thread of the pool. Raises StoreError once the sink is closed."""
-        try:
-            return self._pool.submit(function, *arguments)
-        except RuntimeError as exc:
-            raise StoreError(f"s3://{self.place.bucket.name}/{self.place.prefix}: the sink is closed") from exc
+        """Run on a thread of the pool. Raises RuntimeError once it is closed."""
+        return self._pool.submit(function, *arguments)
 
     def add(self, upload_id: str, upload: Upload) -> None:
         """Remember an open upload."""
@@ -129,30 +127,43 @@ class Upload:
         The range is read twice, first for its checksum: S3 wants the header with each part of an upload that was
         begun with a checksum, and a trailer costs more than the read and is not known to all stores.
         """
-        request = RequestBody(body, part, stopped=self.stopped)
+        request = RequestBody(body, part, uri=self.uri, stopped=self.stopped)
         with self.translating("upload_part"):
             return self._place.with_digest(lambda digest: self._send(number, request, digest))
 
     def send_all(self, body: Body, parts: Sequence[ByteRange]) -> list[Part]:
         """Upload all ranges in parallel, numbered from 1."""
-        return self.gather([self.submit(self.send, number, body, part) for number, part in enumerate(parts, 1)])
+        return self.run([partial(self.send, number, body, part) for number, part in enumerate(parts, 1)])
+
+    def run(self, calls: Sequence[Callable[[], Part]]) -> list[Part]:
+        """All calls in parallel; their parts in this order."""
+        futures: list[Future[Part]] = []
+        try:
+            for call in calls:
+                futures.append(self.submit(call))  # noqa: PERF401 -- those submitted so far are cancelled below
+        except StoreError:
+            self.cancel(futures)
+            raise
+        return self.gather(futures)
 
     def submit(self, function: Callable[..., Part], *arguments: object) -> Future[Part]:
-        """Run on the sink's pool."""
-        return self._uploads.submit(function, *arguments)
+        """Run on the sink's pool. Raises StoreError once that is closed."""
+        try:
+            return self._uploads.submit(function, *arguments)
+        except RuntimeError as exc:
+            raise StoreError(f"{self.uri}: stopped before it was done") from exc
 
     def gather(self, futures: Sequence[Future[Part]]) -> list[Part]:
         """Wait for all; at the first that fails, stop the others and raise its error."""
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-            first_failure(futures)
-            return [future.result() for future in futures]
-        except CancelledError as exc:
-            self.cancel(futures)
-            raise StoreError(f"{self.uri}: stopped before it was done") from exc
-        except BaseException:
+            done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+        except BaseException:  # an interrupt
             self.cancel(futures)
             raise
+        if not waiting and not any(future.cancelled() or future.exception() for future in done):
+            return [future.result() for future in futures]
+        self.cancel(futures)
+        raise cause(futures) or StoreError(f"{self.uri}: stopped before it was done")
 
     def cancel(self, futures: Sequence[Future[Part]]) -> None:
         """End the parts under way and wait for them: S3 may keep a part that arrives after the abort."""
@@ -250,11 +261,10 @@ def abort_upload(bucket: Bucket, key: str, upload_id: str) -> None:
                 raise
 
 
-def first_failure(futures: Sequence[Future[Part]]) -> None:
-    """Raise the error of the first of them that is done and failed, by number; one that was cancelled counts last."""
-    done = [future for future in futures if future.done() and not future.cancelled()]
-    for future in done:
-        future.result()
+def cause(futures: Sequence[Future[Part]]) -> BaseException | None:
+    """Why parts failed: the error of the first that did not merely end because another one had failed."""
+    errors = [error for future in futures if not future.cancelled() and (error := future.exception())]
+    return next((error for error in errors if not isinstance(error, UploadStoppedError)), errors[0] if errors else None)
 
 
 def _checksum(parts: Sequence[Part]) -> int | None:

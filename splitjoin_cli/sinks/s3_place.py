@@ -121,7 +121,7 @@ class Place:
 
     def put(self, wanted: Wanted, body: Body) -> StoredObject:
         """One PutObject. An unknown checksum is computed by a first read, so that the store can refuse other bytes."""
-        request = RequestBody(body, ByteRange(0, wanted.size), stopped=self.bucket.stop.is_set)
+        request = self.request(wanted.name, body)
         checksum = request.checksum if wanted.checksum is None else wanted.checksum
         parameters = self.new_object(wanted.metadata)
 
@@ -131,6 +131,10 @@ class Place:
         with self.bucket.translating("put_object", self.key(wanted.name)):
             answer = self.with_digest(act)
         return StoredObject(wanted.name, wanted.size, checksum, wanted.metadata, answer.get("ETag"))
+
+    def request(self, name: str, body: Body) -> RequestBody:
+        """All of ``body``, to be sent as ``name``."""
+        return RequestBody(body, ByteRange(0, body.size), uri=self.uri(name), stopped=self.bucket.stop.is_set)
 
     def send(
         self, name: str, request: RequestBody, checksum: int, digest: Digest, **parameters: object

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from splitjoin_cli import checksums
@@ -12,14 +13,13 @@ from splitjoin_cli.sinks.s3_multipart import Part, Upload, UploadLostError
 from splitjoin_cli.sinks.s3_place import Wanted
 
 if TYPE_CHECKING:
-    import threading
     from concurrent.futures import Future
 
     from splitjoin_cli.model import StoredObject
     from splitjoin_cli.sinks.base import Buffer
     from splitjoin_cli.sinks.s3_multipart import Uploads
 
-__all__ = ["FIRST_PART_BYTES", "S3Writer", "part_bytes"]
+__all__ = ["FIRST_PART_BYTES", "PartBuffers", "S3Writer", "part_bytes"]
 
 FIRST_PART_BYTES = 8 * 1024 * 1024
 # After this many parts they grow by the first's size: 10,000 of them hold 6 TiB, the largest object S3 takes fits.
@@ -31,13 +31,52 @@ def part_bytes(index: int) -> int:
     return FIRST_PART_BYTES * (1 + index // PARTS_OF_ONE_SIZE)
 
 
+class PartBuffers:
+    """The memory of filled parts: bounded over all writers of a sink, and used again. Thread-safe.
+
+    Fresh pages cost more than the copy into them.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """At most ``limit`` parts are in flight, and as many buffers are kept."""
+        self._limit = limit
+        self._in_flight = threading.BoundedSemaphore(limit)
+        self._lock = threading.Lock()
+        self._free: list[bytearray] = []
+
+    def take(self, size: int) -> bytearray:
+        """A buffer of ``size`` bytes, with anything in it."""
+        with self._lock:
+            for index, buffer in enumerate(self._free):
+                if len(buffer) == size:
+                    return self._free.pop(index)
+        return bytearray(size)
+
+    def give(self, buffer: bytearray) -> None:
+        """Take back a buffer that nobody reads any more."""
+        with self._lock:
+            if len(self._free) == self._limit:
+                del self._free[0]
+            self._free.append(buffer)
+
+    def depart(self) -> None:
+        """Wait until one more part may be in flight."""
+        self._in_flight.acquire()
+
+    def arrive(self, buffer: bytearray | None) -> None:
+        """A part is in flight no more."""
+        if buffer is not None:
+            self.give(buffer)
+        self._in_flight.release()
+
+
 class S3Writer:
     """An ObjectWriter on S3. An object that fits in one part is one PUT; memory holds one part, and those in flight."""
 
-    def __init__(self, uploads: Uploads, in_flight: threading.Semaphore, name: str, *, metadata: str | None) -> None:
-        """``in_flight`` bounds the filled parts of all writers of a sink."""
+    def __init__(self, uploads: Uploads, buffers: PartBuffers, name: str, *, metadata: str | None) -> None:
+        """``uploads`` and ``buffers`` are the sink's."""
         self._uploads = uploads
-        self._in_flight = in_flight
+        self._buffers = buffers
         self._name = name
         self._metadata = metadata
         self._upload: Upload | None = None
@@ -73,10 +112,11 @@ class S3Writer:
                 f"{self._uploads.place.uri(self._name)}: {checksums.tagged(self._checksum)} was written, "
                 f"{checksums.tagged(checksum)} was announced"
             )
-        rest = memoryview(self._part)[: self._filled]
         if self._upload is None:
-            return self._uploads.place.put(wanted, BytesBody(rest))
-        self._send(rest)
+            stored = self._uploads.place.put(wanted, BytesBody(memoryview(self._part)[: self._filled]))
+            self._give_back()
+            return stored
+        self._send()
         try:
             with self._upload as upload:
                 return upload.finish(upload.gather(self._futures), wanted)
@@ -90,29 +130,37 @@ class S3Writer:
     def abort(self) -> None:
         """As in ObjectWriter."""
         self._closed = True
-        self._part = bytearray()
+        self._give_back()
         if self._upload is not None:
             self._upload.cancel(self._futures)
             self._upload.abort()
 
     def _next_part(self) -> None:
         if self._filled:
-            self._send(memoryview(self._part))
+            self._send()
             for future in self._futures:
                 if future.done():
                     future.result()
-        self._part = bytearray(part_bytes(len(self._futures)))
+        self._part = self._buffers.take(part_bytes(len(self._futures)))
         self._filled = 0
 
-    def _send(self, data: memoryview) -> None:
+    def _give_back(self) -> None:
+        part, self._part, self._filled = self._part, bytearray(), 0
+        if part:
+            self._buffers.give(part)
+
+    def _send(self) -> None:
+        """Hand the filled part over to the pool, and its memory with it."""
         if self._upload is None:
             self._upload = Upload(self._uploads, self._name, self._metadata)
-        self._in_flight.acquire()
+        buffer, size = self._part, self._filled
+        self._part, self._filled = bytearray(), 0
+        self._buffers.depart()
         try:
-            number, part = len(self._futures) + 1, ByteRange(0, len(data))
-            future = self._upload.submit(self._upload.send, number, BytesBody(data), part)
+            number, body = len(self._futures) + 1, BytesBody(memoryview(buffer)[:size])
+            future = self._upload.submit(self._upload.send, number, body, ByteRange(0, size))
         except SplitjoinError:
-            self._in_flight.release()
+            self._buffers.arrive(None)
             raise
-        future.add_done_callback(lambda _: self._in_flight.release())
+        future.add_done_callback(lambda _: self._buffers.arrive(buffer))
         self._futures.append(future)

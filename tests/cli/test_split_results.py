@@ -177,7 +177,7 @@ def test_talk_for_a_log(splitjoin: Splitjoin, core: RecordsRequests) -> None:
         "scanning done: 2.9 MiB in 0.0 s\n"
         "uploading 3 chunks\n"
         "Warning: 2 records are longer than a chunk \\x1b[2J[bold]\n"
-        "uploading done: 1 chunks, 500 B in 0.0 s\n"
+        "uploading done: 1 chunk, 500 B in 0.0 s\n"
     )
 
 

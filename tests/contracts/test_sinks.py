@@ -54,7 +54,7 @@ class Rig(Protocol):
     sweeps_by_name: bool
     """Whether it can tell whose leftovers are whose (in a directory all of them are a dead process's)."""
     clock_seconds: float
-    """How exactly it knows what is older: S3 shows whole seconds, and what was begun in the same one is swept."""
+    """How exactly it knows what is older: S3 shows whole seconds, of both."""
 
     def sink(self) -> Sink:
         """One more process on the same place."""
@@ -90,7 +90,7 @@ class MemoryRig:
 class S3Rig:
     keeps_metadata = True
     sweeps_by_name = True
-    clock_seconds = 1.1
+    clock_seconds = 2.1
 
     def __init__(self, server: S3Server, bucket: str, prefix: str) -> None:
         self.client = server.client()

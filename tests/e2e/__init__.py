@@ -1,0 +1,1 @@
+"""The installed command from end to end, against real servers and directories."""

@@ -1,0 +1,186 @@
+"""An HTTP proxy in front of an S3 server: counts what passes, and answers errors instead of the server on demand.
+
+Requests keep their Host header, which is signed: the server sees what the client meant for the proxy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BLOCK_BYTES = 256 * 1024
+HOP_BY_HOP = {"connection", "expect", "keep-alive", "transfer-encoding", "content-length"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that came: ``sent`` bytes of body up, ``answered`` bytes of body down."""
+
+    method: str
+    bucket: str
+    key: str
+    query: dict[str, list[str]]
+    copies: bool
+    sent: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that just came, for those who decide what becomes of it; ``headers`` are their names, lower case."""
+
+    method: str
+    key: str
+    query: dict[str, list[str]]
+    copies: bool
+    headers: frozenset[str]
+
+
+@dataclass(slots=True)
+class Proxy:
+    """Where it listens, what passed, and ``refuse``: a status and an S3 error code instead of the server's answer.
+
+    ``bytes_per_second`` bounds each connection's uploads, so that a test can act while they last.
+    """
+
+    url: str
+    requests: list[Request] = field(default_factory=list)
+    refuse: Callable[[Asked], tuple[int, str] | None] = lambda _: None
+    bytes_per_second: float | None = None
+
+    def sent(self, *, key: str = "") -> int:
+        """Body bytes of PUTs of keys with ``key`` in them."""
+        return sum(one.sent for one in self.requests if one.method == "PUT" and key in one.key)
+
+    def answered(self, *, key: str = "") -> int:
+        """Body bytes of GETs of objects with ``key`` in their keys."""
+        return sum(one.answered for one in self.requests if one.method == "GET" and one.key and key in one.key)
+
+    def copied(self) -> int:
+        """Requests that copy on the server."""
+        return sum(one.copies for one in self.requests)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, target: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        parts = urlsplit(target)
+        self.target = (parts.hostname or "", parts.port or 0)
+        self.proxy = Proxy(f"http://127.0.0.1:{self.server_port}")
+        self.lock = threading.Lock()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed closes its connections: that is what tests do here."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    rbufsize = BLOCK_BYTES
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._pass()
+
+    do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
+        """Stay silent."""
+
+    def _pass(self) -> None:
+        parts = urlsplit(self.path)
+        bucket, _, key = parts.path.lstrip("/").partition("/")
+        copies = self.headers["x-amz-copy-source"] is not None
+        query = parse_qs(parts.query, keep_blank_values=True)
+        size = int(self.headers.get("Content-Length", 0))
+        refusal = self.server.proxy.refuse(Asked(self.command, key, query, copies, self._names()))
+        if refusal is not None:
+            self._drop(size)
+            answered = self._refuse(*refusal)
+        else:
+            answered = self._forward(size)
+        with self.server.lock:
+            self.server.proxy.requests.append(Request(self.command, bucket, key, query, copies, size, answered))
+
+    def _names(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self.headers)
+
+    def _refuse(self, status: int, code: str) -> int:
+        body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+        if self.command == "HEAD":
+            body = b""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        return len(body)
+
+    def _drop(self, size: int) -> None:
+        for _ in self._body(size):
+            pass
+
+    def _body(self, size: int) -> Iterator[bytes]:
+        while size:
+            block = self.rfile.read1(min(size, BLOCK_BYTES))
+            if not block:
+                raise ConnectionResetError
+            size -= len(block)
+            if self.server.proxy.bytes_per_second:
+                time.sleep(len(block) / self.server.proxy.bytes_per_second)
+            yield block
+
+    def _forward(self, size: int) -> int:
+        server = http.client.HTTPConnection(*self.server.target)
+        with contextlib.closing(server):
+            server.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() not in HOP_BY_HOP:
+                    server.putheader(name, value)
+            server.putheader("Content-Length", str(size))
+            server.endheaders()
+            for block in self._body(size):
+                server.send(block)
+            return self._answer(server.getresponse())
+
+    def _answer(self, response: http.client.HTTPResponse) -> int:
+        self.send_response_only(response.status, response.reason)
+        for name, value in response.getheaders():
+            if name.lower() not in HOP_BY_HOP:
+                self.send_header(name, value)
+        length = response.getheader("Content-Length")
+        known = length is not None or self.command == "HEAD" or response.status == http.HTTPStatus.NO_CONTENT
+        body = b"" if known else response.read()
+        self.send_header("Content-Length", length or str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        passed = len(body)
+        while known and (block := response.read(BLOCK_BYTES)):
+            self.wfile.write(block)
+            passed += len(block)
+        return passed
+
+
+@contextlib.contextmanager
+def proxied(target: str) -> Iterator[Proxy]:
+    """A proxy in front of ``target`` until the block is left."""
+    server = _Server(target)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server.proxy
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

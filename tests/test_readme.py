@@ -1,0 +1,96 @@
+"""What the README tells to type is typed here, in its order, against a real S3 server."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from splitjoin_cli.cli.group import COMMANDS
+
+if TYPE_CHECKING:
+    from tests.servers.s3 import S3Server
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+EXPORT = b"id,note\r\n" + b"".join(b'%d,"a line\r\nand ""another"""\r\n' % number for number in range(2000))
+SEMICOLONS = b"id;note\n" + b"".join(b"%d;x\n" % number for number in range(100))
+
+
+def section(title: str) -> str:
+    """A second-level section's text, up to the next."""
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def commands(text: str) -> list[str]:
+    """The lines to type: those that are indented as code."""
+    return re.findall(r"^ {4}(.+)$", text, flags=re.MULTILINE)
+
+
+@pytest.fixture
+def desk(s3_server: S3Server, tmp_path: Path) -> dict[str, str]:
+    """A directory, two buckets and a command with what the examples speak of; returns the environment."""
+    (tmp_path / "export.csv").write_bytes(EXPORT)
+    (tmp_path / "bin").mkdir()
+    producer = tmp_path / "bin" / "produce-csv"
+    producer.write_text("#!/bin/sh\nexec cat semicolons.csv\n")
+    producer.chmod(0o755)
+    (tmp_path / "semicolons.csv").write_bytes(SEMICOLONS)
+    client = s3_server.client()
+    for name in ("exports", "loads"):
+        client.create_bucket(Bucket=name)
+    client.put_object(Bucket="exports", Key="2024/january.csv.gz", Body=gzip.compress(EXPORT))
+    path = os.pathsep.join([str(tmp_path / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    return os.environ | s3_server.env | {"PATH": path}
+
+
+def test_examples_of_use(desk: dict[str, str], s3_server: S3Server, tmp_path: Path) -> None:
+    """Each does what is said of it; what was split and merged again is what was split."""
+    lines = commands(section("Use").partition("### Shell completion")[0])
+    assert len(lines) >= 6
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", line],
+            cwd=tmp_path,
+            env=desk,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert (tmp_path / "again.csv").read_bytes() == EXPORT
+    listed = s3_server.client().list_objects_v2(Bucket="loads", Prefix="in/acme_20240131")["Contents"]
+    assert {"in/acme_20240131.manifest.json", "in/acme_20240131-1-1.csv"} <= {item["Key"] for item in listed}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion(shell: str) -> None:
+    """The lines of the README make each shell a script that completes splitjoin."""
+    assert f"_SPLITJOIN_COMPLETE={shell}_source splitjoin" in section("Use")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("splitjoin")],
+        env=os.environ | {"_SPLITJOIN_COMPLETE": f"{shell}_source"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "_SPLITJOIN_COMPLETE" in done.stdout
+
+
+def test_commands_are_completed() -> None:
+    """A word that is begun is one of the commands."""
+    environment = {"_SPLITJOIN_COMPLETE": "bash_complete", "COMP_WORDS": "splitjoin ", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("splitjoin")], env=os.environ | environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == [f"plain,{name}" for name in COMMANDS]
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """With its help, as --help says it (cog checks the words)."""
+    for name in COMMANDS:
+        assert f"\n### splitjoin {name}\n" in section("Commands")
