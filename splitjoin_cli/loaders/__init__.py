@@ -1,0 +1,1 @@
+"""Databases that take chunks: one contract (base.py), one module each."""

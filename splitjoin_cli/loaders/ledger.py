@@ -1,0 +1,520 @@
+"""What all loaders share: the ledger and the one transaction around it. An engine adds how it connects and copies."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from abc import ABC, abstractmethod
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from splitjoin_cli.errors import BadRowError, LoadError, OlderRunError, RunConflictError
+from splitjoin_cli.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult
+from splitjoin_cli.loaders.body import NotPlainError, is_plain_dialect
+from splitjoin_cli.loaders.header import column_names, field_count, header_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
+
+__all__ = [
+    "JOBS",
+    "LEDGER",
+    "QUESTION_MARK",
+    "AgainError",
+    "Columns",
+    "LedgerLoader",
+    "Session",
+    "TableColumn",
+    "at_line",
+    "pyformat",
+]
+
+LEDGER = "splitjoin_ledger"
+JOBS = "splitjoin_jobs"
+ATTEMPTS = 8
+BACKOFF_SECONDS = 0.05
+QUESTION_MARK = "\x00"
+"""Stands for ``?`` in identifiers until ``pyformat``; no identifier holds it."""
+
+
+class AgainError(LoadError):
+    """The engine undid the transaction to resolve a deadlock or a conflict: the same may succeed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column of the table: its ``type`` as the engine spells it, whether it holds ``text``, its ``default``."""
+
+    name: str
+    type: str
+    text: bool
+    default: str | None = None
+
+
+Columns = tuple[TableColumn, ...]
+"""The table's columns in the order of the chunk's fields."""
+
+
+class Session(ABC):
+    """One connection. ``?`` in SQL stands for a value; a literal one is never written."""
+
+    @abstractmethod
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Run a statement; return the rows it touched."""
+
+    @abstractmethod
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a query."""
+
+    def insert_absent(self, sql: str, values: Sequence[object]) -> bool:
+        """Insert one row. False where its key is there; waits for a transaction that is about to put it there."""
+        return self.run(f"{sql} ON CONFLICT DO NOTHING", values) == 1
+
+    def is_alive(self) -> bool:
+        """Whether a connection that lay idle can still be used."""
+        return True
+
+    def begin(self) -> None:
+        """Begin the transaction."""
+        self.run("BEGIN")
+
+    def commit(self) -> None:
+        """Make it stand."""
+        self.run("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo it."""
+        self.run("ROLLBACK")
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the connection, and what was not committed with it."""
+
+
+class LedgerLoader(ABC):
+    """See Loader for the contract. Engines differ in the hooks below, and in nothing else."""
+
+    null_rule: ClassVar[str]
+    reads_s3: ClassVar[bool] = False
+    always_creates: ClassVar[bool] = False
+    share_lock: ClassVar[str] = ""
+    own_lock: ClassVar[str] = ""
+    name_type: ClassVar[str] = "VARCHAR(255)"
+    text_type: ClassVar[str] = "TEXT"
+    table_suffix: ClassVar[str] = ""
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def __init__(self, uri: str, target: LoadTarget) -> None:
+        """``uri``: how messages call the database, without password."""
+        self._target = target
+        self._properties = LoaderProperties(uri, target.table, self.reads_s3, self.null_rule)
+        self._idle: list[Session] = []
+        self._lock = threading.Lock()
+        self._prepared = False
+
+    # What an engine adds.
+
+    @abstractmethod
+    def _connect(self) -> Session:
+        """A new connection."""
+
+    @abstractmethod
+    def _table_columns(self, session: Session) -> Columns:
+        """The table's columns that can be filled, in its own order; empty where there is no table.
+
+        Raises LoadError for a table whose engine has no transactions.
+        """
+
+    @abstractmethod
+    def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
+        """Load the rows within the transaction; return their number. Raises BadRowError.
+
+        ``plain``: the engine's own CSV reader may read it; else it goes through ``fields.records``.
+        """
+
+    @abstractmethod
+    def _translated(self, error: Exception) -> LoadError:
+        """Our error for one of ``driver_errors``."""
+
+    def _create_table(self, session: Session, names: Sequence[str]) -> None:
+        """Make the table with text columns, and the run column."""
+        columns = [f"{self._quoted(name)} {self.text_type}" for name in names]
+        if self._target.run_column:
+            columns.append(f"{self._quoted(self._target.run_column)} {self._run_column_type()}")
+        self._run_ddl(
+            session, f"CREATE TABLE IF NOT EXISTS {self._table} ({', '.join(columns)}){self.table_suffix}"
+        )
+
+    def _run_column_type(self) -> str:
+        return self.name_type
+
+    def _run_ddl(self, session: Session, sql: str) -> None:
+        session.run(sql)
+
+    def _quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def _as_parameterised(self, sql: str) -> str:
+        """``sql`` with identifiers in it, for a statement that has values too."""
+        return sql
+
+    def _check_chunk(self, chunk: ChunkToLoad) -> None:
+        """Raise BadRowError for a chunk that this engine can never load."""
+
+    # The contract.
+
+    @property
+    def properties(self) -> LoaderProperties:
+        """See Loader."""
+        return self._properties
+
+    def prepare(self) -> None:
+        """See Loader."""
+        with self._lock:
+            if self._prepared:
+                return
+        with self._session() as session:
+            self._make_ledger(session)
+        with self._lock:
+            self._prepared = True
+
+    def load(self, chunk: ChunkToLoad) -> LoadResult:
+        """See Loader."""
+        self.prepare()
+        self._check_chunk(chunk)
+        plain = is_plain_dialect(chunk.dialect)
+        header = header_names(chunk)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._load_once(chunk, header, plain=plain)
+            except NotPlainError:
+                plain = False
+            except AgainError:
+                if attempt == ATTEMPTS:
+                    raise
+                time.sleep(BACKOFF_SECONDS * attempt)
+        raise LoadError(f"{self._where(chunk)}: the job's row changed too often while it was loaded")
+
+    def ledger_numbers(self, file_name: str, run_id: str) -> list[int]:
+        """See Loader."""
+        sql = f"SELECT number FROM {LEDGER} WHERE file_name = ? AND run_id = ? ORDER BY number"
+        return [int(row[0]) for row in self._query(sql, (file_name, run_id))]
+
+    def ledger_rows(self, file_name: str, run_id: str) -> LedgerTotal:
+        """See Loader."""
+        sql = f"SELECT COUNT(*), COALESCE(SUM(row_count), 0) FROM {LEDGER} WHERE file_name = ? AND run_id = ?"
+        chunks, rows = self._query(sql, (file_name, run_id))[0]
+        return LedgerTotal(int(chunks), int(rows))
+
+    def table_rows(self, run_id: str | None = None) -> int:
+        """See Loader."""
+        with self._session() as session:
+            if not self._table_columns(session):
+                return 0
+            sql = f"SELECT COUNT(*) FROM {self._table}"
+            if run_id is None or self._target.run_column is None:
+                return int(session.rows(sql)[0][0])
+            sql = self._as_parameterised(f"{sql} WHERE {self._quoted(self._target.run_column)} = ") + "?"
+            return int(session.rows(sql, (run_id,))[0][0])
+
+    def job(self, file_name: str) -> LedgerJob | None:
+        """See Loader."""
+        self.prepare()
+        with self._session() as session:
+            return self._job(session, file_name, "")
+
+    def mark_joined(self, file_name: str, run_id: str, joined_at: str) -> bool:
+        """See Loader."""
+        self.prepare()
+        sql = f"UPDATE {JOBS} SET joined_at = ? WHERE file_name = ? AND run_id = ? AND joined_at IS NULL"
+        with self._session() as session:
+            session.run(sql, (joined_at, file_name, run_id))
+            found = self._job(session, file_name, "")
+        return found is not None and found.run_id == run_id and found.joined_at is not None
+
+    def close(self) -> None:
+        """See Loader."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            with suppress(*self.driver_errors):
+                session.close()
+
+    # The one transaction.
+
+    def _load_once(self, chunk: ChunkToLoad, header: Sequence[str] | None, *, plain: bool) -> LoadResult:
+        with self._session() as session, self._naming(chunk):
+            columns = self._columns(session, chunk, header)
+            job = self._ensure_job(session, chunk)
+            # Most loads share the row; one that must take it over locks it alone from the start, since two that
+            # hold the shared lock and both want more would block each other.
+            alone = job.run_id != chunk.run_id or job.generation < chunk.generation
+            session.begin()
+            try:
+                self._fence(session, chunk, alone=alone)
+                result = self._load_in_transaction(session, chunk, columns, plain=plain)
+                session.commit()
+            except BaseException:
+                with suppress(Exception):  # the connection may be gone: then the database has undone it
+                    session.rollback()
+                raise
+            return result
+
+    def _load_in_transaction(
+        self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool
+    ) -> LoadResult:
+        key = (chunk.file_name, chunk.run_id, chunk.number)
+        sql = f"INSERT INTO {LEDGER} (file_name, run_id, number, row_count, validator) VALUES (?, ?, ?, 0, ?)"
+        if not session.insert_absent(sql, (*key, chunk.validator)):
+            return self._skipped(session, chunk)
+        loaded = self._copy(session, chunk, columns, plain=plain)
+        if chunk.rows is not None and loaded != chunk.rows:
+            raise BadRowError(f"its metadata says {chunk.rows} rows, and the table took {loaded}")
+        sql = f"UPDATE {LEDGER} SET row_count = ? WHERE file_name = ? AND run_id = ? AND number = ?"
+        session.run(sql, (loaded, *key))
+        return LoadResult(loaded, already_loaded=False, rows_checked=chunk.rows is not None)
+
+    def _skipped(self, session: Session, chunk: ChunkToLoad) -> LoadResult:
+        sql = f"SELECT row_count, validator FROM {LEDGER} WHERE file_name = ? AND run_id = ? AND number = ?"
+        found = session.rows(f"{sql}{self.share_lock}", (chunk.file_name, chunk.run_id, chunk.number))
+        if not found:
+            raise AgainError("its ledger row went away")
+        rows, validator = int(found[0][0]), found[0][1]
+        if validator != chunk.validator:
+            raise RunConflictError(
+                f"the ledger holds this number with ETag {validator}, and the chunk's is {chunk.validator}",
+                hint="split again with --force, so that the new chunks carry a run of their own",
+            )
+        return LoadResult(rows, already_loaded=True, rows_checked=chunk.rows is not None)
+
+    # The job's row.
+
+    def _ensure_job(self, session: Session, chunk: ChunkToLoad) -> LedgerJob:
+        """The job's row, made in a transaction of its own: else the first load would block all others to its end."""
+        found = self._job(session, chunk.file_name, "")
+        if found is not None:
+            return found
+        sql = f"INSERT INTO {JOBS} (file_name, run_id, generation, table_name) VALUES (?, ?, ?, ?)"
+        session.insert_absent(sql, (chunk.file_name, chunk.run_id, chunk.generation, self._target.table))
+        found = self._job(session, chunk.file_name, "")
+        if found is None:
+            raise AgainError("the job's row went away")
+        return found
+
+    def _job(self, session: Session, file_name: str, lock: str) -> LedgerJob | None:
+        sql = f"SELECT run_id, generation, table_name, joined_at FROM {JOBS} WHERE file_name = ?{lock}"
+        found = session.rows(sql, (file_name,))
+        if not found:
+            return None
+        run_id, generation, table, joined_at = found[0]
+        return LedgerJob(file_name, str(run_id), int(generation), str(table), joined_at)
+
+    def _fence(self, session: Session, chunk: ChunkToLoad, *, alone: bool) -> None:
+        """Hold the job's row to the transaction's end, and let the chunk's run have it, or raise."""
+        job = self._job(session, chunk.file_name, self.own_lock if alone else self.share_lock)
+        if job is None:
+            raise AgainError("the job's row went away")
+        if job.run_id != chunk.run_id or job.generation < chunk.generation:
+            if not alone:
+                raise AgainError("another run took the job over")
+            job = self._settle(session, chunk, job)
+        if job.table != self._target.table:
+            raise RunConflictError(
+                f"the ledger says that this job is loaded into table {job.table}, not {self._target.table}",
+                hint=f"use --table {job.table}, or clear that job: {self._way_out(job)}",
+            )
+
+    def _settle(self, session: Session, chunk: ChunkToLoad, job: LedgerJob) -> LedgerJob:
+        """Of two runs (or two generations of one): which stands. Returns the row as it is then."""
+        if chunk.run_id == job.run_id:
+            return self._take_over(session, chunk, replace(job, generation=chunk.generation))
+        if chunk.generation < job.generation:
+            raise OlderRunError(
+                f"run {job.run_id} (generation {job.generation}) has replaced it (generation {chunk.generation})"
+            )
+        held = self._total(session, job)
+        if held.chunks == 0:
+            return self._take_over(session, chunk, LedgerJob(job.file_name, chunk.run_id, chunk.generation, "", None))
+        if chunk.generation > job.generation and self._target.run_column and not self._target.beside_other_run:
+            self._delete_run(session, job, held)
+        elif not self._target.beside_other_run:
+            raise self._conflict(chunk, job, held)
+        if chunk.generation == job.generation:
+            return job  # side by side: the row stays with the run that came first
+        return self._take_over(session, chunk, replace(job, run_id=chunk.run_id, generation=chunk.generation, joined_at=None))
+
+    def _conflict(self, chunk: ChunkToLoad, job: LedgerJob, held: LedgerTotal) -> RunConflictError:
+        newer = chunk.generation > job.generation
+        ways = [f"clear the other one: {self._way_out(job)}", "or use --beside-other-run"]
+        if newer:
+            ways.insert(0, "use --run-column, with a column that the other run's rows carry, to replace it, or")
+        return RunConflictError(
+            f"the ledger holds {held.rows} rows in {held.chunks} chunks of run {job.run_id}"
+            f" (generation {job.generation}), and the chunk is of run {chunk.run_id} (generation {chunk.generation})",
+            hint=" ".join(ways),
+        )
+
+    def _way_out(self, job: LedgerJob) -> str:
+        name, run = (text.replace("'", "''") for text in (job.file_name, job.run_id))
+        return (
+            f"delete its rows from {job.table}, then DELETE FROM {LEDGER} WHERE file_name = '{name}'"
+            f" AND run_id = '{run}'"
+        )
+
+    def _total(self, session: Session, job: LedgerJob) -> LedgerTotal:
+        sql = f"SELECT row_count FROM {LEDGER} WHERE file_name = ? AND run_id = ?{self.share_lock}"
+        found = session.rows(sql, (job.file_name, job.run_id))
+        return LedgerTotal(len(found), sum(int(row[0]) for row in found))
+
+    def _delete_run(self, session: Session, job: LedgerJob, held: LedgerTotal) -> None:
+        column = self._quoted(self._target.run_column or "")
+        sql = self._as_parameterised(f"DELETE FROM {self._table} WHERE {column} = ") + "?"
+        deleted = session.run(sql, (job.run_id,))
+        if deleted < held.rows:
+            raise RunConflictError(
+                f"the ledger holds {held.rows} rows of run {job.run_id}, and only {deleted} rows carry it in column"
+                f" {self._target.run_column}; nothing was deleted",
+                hint=f"clear the old run yourself: {self._way_out(job)}",
+            )
+        session.run(f"DELETE FROM {LEDGER} WHERE file_name = ? AND run_id = ?", (job.file_name, job.run_id))
+
+    def _take_over(self, session: Session, chunk: ChunkToLoad, job: LedgerJob) -> LedgerJob:
+        job = replace(job, table=self._target.table if not job.table else job.table)
+        sql = f"UPDATE {JOBS} SET run_id = ?, generation = ?, table_name = ?, joined_at = ? WHERE file_name = ?"
+        session.run(sql, (job.run_id, job.generation, job.table, job.joined_at, chunk.file_name))
+        return job
+
+    # Tables and columns.
+
+    @property
+    def _table(self) -> str:
+        return ".".join(self._quoted(part) for part in self._target.table.split("."))
+
+    def _make_ledger(self, session: Session) -> None:
+        """``validator`` and ``joined_at`` are text of splitjoin's own: an ETag, and ISO 8601 with Z."""
+        name, suffix = self.name_type, self.table_suffix
+        self._run_ddl(
+            session,
+            f"CREATE TABLE IF NOT EXISTS {LEDGER} (file_name {name} NOT NULL, run_id {name} NOT NULL,"
+            f" number BIGINT NOT NULL, row_count BIGINT NOT NULL, validator {name},"
+            f" loaded_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (file_name, run_id, number)){suffix}",
+        )
+        self._run_ddl(
+            session,
+            f"CREATE TABLE IF NOT EXISTS {JOBS} (file_name {name} NOT NULL PRIMARY KEY, run_id {name} NOT NULL,"
+            f" generation BIGINT NOT NULL, table_name {name} NOT NULL, joined_at {name}){suffix}",
+        )
+
+    def _columns(self, session: Session, chunk: ChunkToLoad, header: Sequence[str] | None) -> Columns:
+        """The table's columns for the chunk's fields; makes the table where that is asked for."""
+        table = self._table_columns(session)
+        if not table:
+            if not (self._target.create_table or self.always_creates):
+                raise LoadError(
+                    f"there is no table {self._target.table} in {self._properties.uri}",
+                    hint="make it, or use --create-table to have it made with text columns",
+                )
+            fields = header if header is not None else [""] * (field_count(chunk) or 1)
+            self._create_table(session, column_names(fields))
+            table = self._table_columns(session)
+        run_column = self._target.run_column
+        fillable = tuple(column for column in table if column.name != run_column)
+        if run_column and len(fillable) == len(table):
+            raise LoadError(f"table {self._target.table} has no column {run_column}", hint=self._run_column_hint())
+        if run_column:
+            self._check_run_column(next(column for column in table if column.name == run_column))
+        if header is None:
+            return fillable
+        return self._mapped(column_names(header), fillable)
+
+    def _run_column_hint(self) -> str:
+        column = f"{self._quoted(self._target.run_column or '')} {self._run_column_type()}"
+        return f"ALTER TABLE {self._table} ADD COLUMN {column}"
+
+    def _check_run_column(self, column: TableColumn) -> None:
+        """Raise LoadError where the run column would not be filled."""
+
+    def _mapped(self, names: Sequence[str], table: Columns) -> Columns:
+        exact = {column.name: column for column in table}
+        folded: dict[str, list[TableColumn]] = {}
+        for column in table:
+            folded.setdefault(column.name.lower(), []).append(column)
+        found, missing = [], []
+        for name in names:
+            alike = folded.get(name.lower(), [])
+            if name in exact:
+                found.append(exact[name])
+            elif len(alike) == 1:
+                found.append(alike[0])
+            else:
+                missing.append(name)
+        if missing:
+            listed = ", ".join(map(repr, missing))
+            raise BadRowError(
+                f"table {self._target.table} has no column {listed}, which the header names",
+                hint=f"its columns are {', '.join(repr(column.name) for column in table)}",
+            )
+        return tuple(found)
+
+    # Sessions and errors.
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """A connection, kept for the next one after success alone. Driver errors come out as ours."""
+        session: Session | None = None
+        try:
+            session = self._idle_session() or self._connect()
+            yield session
+        except BaseException as exc:
+            if session is not None:
+                with suppress(*self.driver_errors):
+                    session.close()
+            if isinstance(exc, self.driver_errors):
+                raise self._translated(exc) from exc
+            raise
+        with self._lock:
+            self._idle.append(session)
+
+    def _idle_session(self) -> Session | None:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                session = self._idle.pop()
+            if session.is_alive():
+                return session
+            with suppress(*self.driver_errors):
+                session.close()
+
+    def _query(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        self.prepare()
+        with self._session() as session:
+            return session.rows(sql, values)
+
+    def _where(self, chunk: ChunkToLoad) -> str:
+        return f"{chunk.name} into {self._target.table}"
+
+    @contextmanager
+    def _naming(self, chunk: ChunkToLoad) -> Iterator[None]:
+        """Errors name the chunk and the table."""
+        try:
+            yield
+        except LoadError as exc:
+            raise type(exc)(f"{self._where(chunk)}: {exc.message}", hint=exc.hint) from exc
+        except self.driver_errors as exc:
+            ours = self._translated(exc)
+            raise type(ours)(f"{self._where(chunk)}: {ours.message}", hint=ours.hint) from exc
+
+
+def at_line(message: str, header_lines: int, pattern: re.Pattern[str], describe: Callable[[int], str]) -> str:
+    """``message`` with the line numbers that ``pattern`` finds in it counted from the chunk's first line."""
+    return pattern.sub(lambda found: describe(int(found[1]) + header_lines), message)
+
+
+def pyformat(sql: str) -> str:
+    """``sql`` for drivers whose values are ``%s``."""
+    return sql.replace("?", "%s").replace(QUESTION_MARK, "?")

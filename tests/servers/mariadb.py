@@ -1,0 +1,139 @@
+"""A MariaDB server for tests, in a temporary directory; stands for MySQL."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+import pytest
+
+from splitjoin_cli.loaders.urls import DatabaseUrl
+from tests.servers.processes import ROOT, free_ports, lowered, running, world_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FETCHED = ROOT / ".cache" / "mariadb"
+PASSWORD = "p%40ss w√rd'"
+
+
+@dataclass(frozen=True, slots=True)
+class MariadbServer:
+    """Where it listens; the account is ``root``, with PASSWORD."""
+
+    port: int
+    password: str = PASSWORD
+
+    def connect(self, database: str | None = None) -> Any:  # noqa: ANN401 -- PyMySQL's stubs know no own result type
+        """A plain connection, to look at what is there without the code under test."""
+        return pymysql.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user="root",
+            password=self.password.encode(),
+            database=database,
+            autocommit=True,
+            local_infile=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MariadbDatabase:
+    """A fresh, empty database on a server."""
+
+    name: str
+    server: MariadbServer
+
+    @property
+    def url(self) -> DatabaseUrl:
+        """As a loader takes it."""
+        return DatabaseUrl("mysql", self.name, "127.0.0.1", self.server.port, "root")
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a statement, by the plain driver."""
+        with contextlib.closing(self.server.connect(self.name)) as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariadbServer]:
+    """One server for the session (with xdist: for each worker)."""
+    with tempfile.TemporaryDirectory(prefix="splitjoin-mariadb-") as name:
+        directory = Path(name)
+        base, environment = _base(directory)
+        user = lowered(directory)
+        data = directory / "data"
+        socket = directory / "m.sock"
+        owner = [f"--user={user}"] if user else []
+        install = [
+            str(base / "bin" / "mariadb-install-db"),
+            "--no-defaults",
+            f"--basedir={base}",
+            f"--datadir={data}",
+            *owner,
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+        ]
+        subprocess.run(install, check=True, capture_output=True, env=environment, cwd=directory)
+        (port,) = free_ports(1)
+        command = [
+            str(base / "sbin" / "mariadbd"),
+            "--no-defaults",
+            *owner,
+            f"--basedir={base}",
+            f"--datadir={data}",
+            f"--socket={socket}",
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            f"--pid-file={directory / 'pid'}",
+            f"--tmpdir={directory}",
+            "--skip-name-resolve",
+            "--local-infile=1",
+            "--character-set-server=utf8mb4",
+            "--innodb-flush-log-at-trx-commit=0",
+        ]
+        with running(command, directory=directory, ready=lambda: _answers(port), environment=environment):
+            with contextlib.closing(MariadbServer(port, "").connect()) as connection, connection.cursor() as cursor:
+                cursor.execute("SET PASSWORD = PASSWORD(%s)", (PASSWORD,))
+            yield MariadbServer(port)
+
+
+@pytest.fixture
+def mariadb(mariadb_server: MariadbServer) -> MariadbDatabase:
+    """A fresh database."""
+    name = f"test_{secrets.token_hex(8)}"
+    with contextlib.closing(mariadb_server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    return MariadbDatabase(name, mariadb_server)
+
+
+def _base(directory: Path) -> tuple[Path, dict[str, str]]:
+    """Where MariaDB is (``bin``, ``sbin`` below it), and the environment that it needs; skips where there is none."""
+    if (FETCHED / "usr" / "sbin" / "mariadbd").exists():
+        base = world_readable(FETCHED, directory / "mariadb") / "usr"
+        libraries = ":".join(sorted({str(path.parent) for path in base.rglob("*.so.*")}))
+        # Debian's own PATH for the server's scripts: my_print_defaults and resolveip lie beside them
+        path = f"{base / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        return base, {**os.environ, "LD_LIBRARY_PATH": libraries, "PATH": path}
+    found = shutil.which("mariadbd", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin")
+    if found is None or shutil.which("mariadb-install-db") is None:
+        pytest.skip("mariadbd is not installed: run `make servers`")
+    return Path(found).resolve().parent.parent, dict(os.environ)
+
+
+def _answers(port: int) -> bool:
+    try:
+        MariadbServer(port, "").connect().close()
+    except pymysql.Error:
+        return False
+    return True
