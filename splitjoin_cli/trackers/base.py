@@ -123,9 +123,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """This call counted the chunk. ``job``: None while the chunk's shard is not full (then nothing is complete)."""
+    """This call counted the chunk.
+
+    ``job``: None while the chunk's shard is not full (then nothing is complete). ``completed``: this call's own write
+    made the job complete.
+    """
 
     job: Job | None
+    completed: bool = False
 
     @property
     def complete(self) -> bool:
@@ -135,9 +140,13 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The chunk was counted before. ``job`` as in Counted: a duplicate sees completeness as well."""
+    """The chunk was counted before. ``job`` and ``completed`` as in Counted.
+
+    A duplicate sees completeness as well, and it may be the one to count its full shard, after a crash or in a race.
+    """
 
     job: Job | None
+    completed: bool = False
 
     @property
     def complete(self) -> bool:
@@ -289,8 +298,8 @@ class Tracker(Protocol):
         """Count chunk ``number`` (from 1), whose ``rows`` are loaded and committed.
 
         Each chunk MUST be counted exactly once, whatever is delivered, repeated or lost; the ``job`` in an answer is
-        what the counting write itself returned, never a later read. For each run exactly one Counted reaches the
-        total, if no answer is lost: whoever gets ``complete`` goes on to ``claim_join``, Duplicate or not.
+        what the counting write itself returned, never a later read. For each run exactly one answer has ``completed``,
+        and none where that one is lost: whoever gets ``complete`` goes on to ``claim_join``, Duplicate or not.
         Whoever sees a full shard counts it into the head before this returns. Works without ``open_job``: the first
         count makes the job. Duplicates are counted, as well as can be. Raises OtherRunError, OtherTotalError,
         ValueError for a number outside 1 to ``total_parts``.

@@ -121,7 +121,9 @@ class DynamoDbTracker:
         if len(shard.done) < self._size(index, total_parts):
             return Counted(None) if new else Duplicate(None)
         answer = self._count_shard(run, total_parts, index, shard)
-        return answer if isinstance(answer, Superseded) else (Counted if new else Duplicate)(answer.job)
+        if isinstance(answer, Superseded):
+            return answer
+        return (Counted if new else Duplicate)(answer.job, completed=answer.completed)
 
     def _count(self, run: Run, total_parts: int, *, into: str, member: int, parts: int, rows: int) -> Marked:
         """Count into the job's item, a chunk or a full shard."""
@@ -134,7 +136,7 @@ class DynamoDbTracker:
                 continue
             job = items.job_of(answer.item)
             if answer.written:
-                return Counted(job)
+                return Counted(job, completed=job.complete)
             if rules.superseded(job, run):
                 return Superseded(job)
             rules.check_total(job, total_parts)

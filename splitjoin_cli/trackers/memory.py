@@ -129,7 +129,8 @@ class MemoryTracker:
             head = self._count_shard(run, index, total_parts)
         if isinstance(head, Superseded):
             return head
-        return Counted(head) if new else Duplicate(head)
+        job, counted = head
+        return (Counted if new else Duplicate)(job, completed=counted and job.complete)
 
     def _mark_in_head(self, run: Run, number: int, total_parts: int, rows: int) -> Marked:
         """One step: the chunk and the head together."""
@@ -140,7 +141,8 @@ class MemoryTracker:
             rules.check_total(head, total_parts)
         if not self._mark(run, 0, number, total_parts, rows):
             return Duplicate(head)
-        return Counted(self._put(rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock())))
+        job = self._put(rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock()))
+        return Counted(job, completed=job.complete)
 
     def _mark(self, run: Run, index: int, number: int, total_parts: int, rows: int) -> bool:
         """Put a chunk into its shard; False where it is in there."""
@@ -164,8 +166,8 @@ class MemoryTracker:
     def _size(self, index: int, total_parts: int) -> int:
         return min(self._shard_parts, total_parts - index * self._shard_parts)
 
-    def _count_shard(self, run: Run, index: int, total_parts: int) -> Job | Superseded:
-        """Count a full shard into the head, once."""
+    def _count_shard(self, run: Run, index: int, total_parts: int) -> tuple[Job, bool] | Superseded:
+        """Count a full shard into the head, once; the head, and whether it was this time."""
         head = self.table.jobs.get(run.file_name)
         if head is not None:
             if rules.superseded(head, run):
@@ -173,10 +175,10 @@ class MemoryTracker:
             rules.check_total(head, total_parts)
         key = (run.file_name, run.generation, index)
         if key in self.table.counted and head is not None:
-            return head
+            return head, False
         self.table.counted.add(key)
         size, rows = self._size(index, total_parts), self.table.shards[key].rows
-        return self._put(rules.counted(head, run, total_parts, parts=size, rows=rows, now=self._clock()))
+        return self._put(rules.counted(head, run, total_parts, parts=size, rows=rows, now=self._clock())), True
 
     def mark_failed(self, run: Run, number: int, *, error: str, final: bool) -> None:
         """See Tracker."""
@@ -261,7 +263,7 @@ class MemoryTracker:
                 self._step("count_shard")
                 with self._lock:
                     head = self._count_shard(run, index, job.total_parts)
-                job = head.job if isinstance(head, Superseded) else head
+                job = head.job if isinstance(head, Superseded) else head[0]
         return job
 
     def unfinished(self) -> Iterator[Job]:

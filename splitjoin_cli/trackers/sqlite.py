@@ -136,7 +136,8 @@ class SqliteTracker:
                 rules.check_total(head, total_parts)
             key = (run.file_name, run.generation, number)
             if db.execute("INSERT OR IGNORE INTO splitjoin_chunks VALUES (?, ?, ?)", key).rowcount:
-                return Counted(_save(db, rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock())))
+                job = _save(db, rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock()))
+                return Counted(job, completed=job.complete)
             db.execute("UPDATE splitjoin_jobs SET duplicates = duplicates + 1 WHERE file_name = ?", (run.file_name,))
             return Duplicate(_load(db, run.file_name))
 

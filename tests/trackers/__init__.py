@@ -1,0 +1,1 @@
+"""Trackers, beyond the contract that all of them are held to."""
