@@ -17,10 +17,12 @@
     |   |-- AccessError           exit 1   credentials are missing, wrong, expired or not allowed to do this
     |   |-- CopyRefusedError      exit 1   the store cannot copy this range on the server: stream it instead
     |   |-- CorruptObjectError    exit 1   what the store holds or received is not what was sent
-    |   `-- LoadError             exit 1   a database did not load a chunk; nothing of it is there, and it may be tried again
+    |   `-- LoadError             exit 1   a database did not load a chunk: nothing of it is there; try it again
     |       |-- BadRowError       exit 1   the table does not take what the chunk holds; trying again does not help
     |       |-- RunConflictError  exit 1   the ledger holds another run, another table or another object of this job
     |       `-- OlderRunError     exit 1   a newer run of the job has replaced the chunk's: it need not be loaded
+    |-- EventError                exit 1   a message is no event that a worker knows
+    |-- ContinuationError         exit 1   what follows the join failed; the tracker says when it may be tried again
     `-- StoppedError              exit 130 or 143, by the signal that stopped it
 
 Foreign errors are wrapped once, in the adapter that meets them (``raise StoreError(...) from exc``). A message
@@ -135,6 +137,14 @@ class RunConflictError(LoadError):
 
 class OlderRunError(LoadError):
     """A newer run of the job has replaced the chunk's: its event is acknowledged, and nothing is loaded."""
+
+
+class EventError(SplitjoinError):
+    """A message is no event that a worker knows: it must not be dropped as if it had been handled."""
+
+
+class ContinuationError(SplitjoinError):
+    """What follows the join failed, or could not be started."""
 
 
 class StoppedError(SplitjoinError):

@@ -1,0 +1,165 @@
+"""What follows a join, by URL: a command here; topics, queues, functions, state machines and buses on AWS elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, final
+
+from splitjoin_cli.errors import ContinuationError, UsageError
+
+if TYPE_CHECKING:
+    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.join.base import Continuation, JoinPayload
+
+__all__ = ["ExecContinuation", "MemoryContinuation", "NoContinuation", "parse_continuation"]
+
+SHELL = "/bin/sh"
+EXEC_SECONDS = 3600.0
+KILL_AFTER_SECONDS = 5.0
+TAIL_BYTES = 4096
+AWS_SCHEMES = ("sns", "sqs", "lambda", "states", "events")
+_SECRETS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s?#]*)[^\s]*", re.IGNORECASE)
+
+
+def parse_continuation(url: str | None, options: AwsOptions | None = None) -> Continuation:
+    """The continuation that an ``--on-join`` URL names; None is one that does nothing.
+
+    ``exec:COMMAND``, ``sns:ARN``, ``sqs:URL``, ``lambda:NAME``, ``states:ARN``, ``events:BUS``. Nothing is reached yet.
+    Raises UsageError.
+    """
+    if url is None:
+        return NoContinuation()
+    scheme, _, rest = url.partition(":")
+    if scheme == "exec" and rest.strip():
+        return ExecContinuation(rest.strip())
+    if scheme in AWS_SCHEMES and rest.strip():
+        from splitjoin_cli.join.continuation_aws import parse_aws  # noqa: PLC0415 -- boto3 is slow to import
+
+        return parse_aws(scheme, rest.strip(), options)
+    raise UsageError(
+        f"not what a join can go on with: {scheme}:",
+        hint="exec:COMMAND, sns:ARN, sqs:URL, lambda:NAME, states:ARN or events:BUS",
+    )
+
+
+@final
+class NoContinuation:
+    """Nothing follows: the join itself, in the tracker and the ledger, is all that is wanted."""
+
+    @property
+    def uri(self) -> str:
+        """``none``."""
+        return "none"
+
+    def run(self, payload: JoinPayload) -> None:
+        """See Continuation."""
+
+    def close(self) -> None:
+        """See Continuation."""
+
+
+@final
+class MemoryContinuation:
+    """A continuation for tests: it remembers every run, and its effect once by the idempotency key. Thread-safe."""
+
+    def __init__(self) -> None:
+        """Nothing ran yet."""
+        self.runs: list[JoinPayload] = []
+        self.effects: dict[str, JoinPayload] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def uri(self) -> str:
+        """``memory:``."""
+        return "memory:"
+
+    def run(self, payload: JoinPayload) -> None:
+        """See Continuation."""
+        with self._lock:
+            self.runs.append(payload)
+            self.effects.setdefault(payload.run_id, payload)
+
+    def close(self) -> None:
+        """See Continuation."""
+
+
+@final
+class ExecContinuation:
+    """A command of the shell: the payload on its standard input as JSON, and in SPLITJOIN_* variables.
+
+    An exit code other than 0 is a failure. What it prints goes to nobody, since the standard output is the caller's
+    result; the last line of it stands in the error. It is ended, with all that it started, after ``limit_seconds`` and
+    when this process is interrupted.
+    """
+
+    def __init__(self, command: str, *, limit_seconds: float = EXEC_SECONDS) -> None:
+        """``command``: as for ``sh -c``."""
+        self._command = command
+        self._limit_seconds = limit_seconds
+
+    @property
+    def uri(self) -> str:
+        """``exec:`` and the command's first word: what follows may hold passwords."""
+        return f"exec:{self._command.split(maxsplit=1)[0]}"
+
+    def run(self, payload: JoinPayload) -> None:
+        """See Continuation."""
+        variables = {f"SPLITJOIN_{name.upper()}": str(value) for name, value in payload.fields().items()}
+        with tempfile.TemporaryFile() as output:
+            try:
+                process = subprocess.Popen(  # noqa: S603 -- the user's own command
+                    [SHELL, "-c", self._command],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **variables},
+                    start_new_session=True,  # a group of its own, so that all of it can be ended
+                )
+            except OSError as exc:
+                raise ContinuationError(f"{self.uri} could not be started: {exc.strerror or exc}") from exc
+            with process:
+                try:
+                    process.communicate(payload.to_json().encode(), timeout=self._limit_seconds)
+                except subprocess.TimeoutExpired as exc:
+                    _end(process)
+                    raise ContinuationError(f"{self.uri} did not end within {self._limit_seconds:g} s") from exc
+                except BaseException:
+                    _end(process)
+                    raise
+            if process.returncode:
+                raise ContinuationError(f"{self.uri} {_ended(process.returncode)}{_last_line(output.fileno())}")
+
+    def close(self) -> None:
+        """See Continuation."""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the command's whole group: politely first."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(KILL_AFTER_SECONDS)
+
+
+def _ended(code: int) -> str:
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
+
+
+def _last_line(descriptor: int) -> str:
+    """What the command said last, for an error; URLs in it lose user, password and query."""
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, TAIL_BYTES, max(0, size - TAIL_BYTES)).decode("utf-8", "replace")
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    said = _SECRETS.sub(r"\1\2", lines[-1])
+    return f": {said}"

@@ -1,0 +1,265 @@
+"""Handles one chunk-arrived event: load, count, and whoever completes the job joins it."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from splitjoin_cli.errors import (
+    BadInputError,
+    BadRowError,
+    MixupError,
+    NotFoundError,
+    OlderRunError,
+    OtherRunError,
+    RunConflictError,
+    SplitjoinError,
+    StoppedError,
+)
+from splitjoin_cli.join.chunk import chunk_to_load, run_of
+from splitjoin_cli.trackers import rules
+from splitjoin_cli.trackers.base import Counted, JobSpec, Refusal, Superseded
+
+if TYPE_CHECKING:
+    from splitjoin_cli.join.events import Batch, ChunkArrived, Delivery
+    from splitjoin_cli.join.joiner import Joiner
+    from splitjoin_cli.loaders.base import Loader
+    from splitjoin_cli.objects.base import ChunkStore, StoredChunk
+    from splitjoin_cli.trackers.base import Job, Run, Tracker
+
+__all__ = ["BatchOutcome", "Outcome", "Worker"]
+
+_LOG = logging.getLogger(__name__)
+
+# Trying the same again cannot help; somebody has to change the chunk, the table, or the mix-up.
+FINAL_ERRORS = (BadRowError, BadInputError, MixupError, RunConflictError)
+
+End = Literal["counted", "joined", "replaced", "left", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one event.
+
+    ``acknowledge``: it need not come again. ``end``: ``counted`` (the job is not complete yet), ``joined`` (now or
+    before), ``replaced`` (a newer run has the job), ``left`` (somebody else holds the join), ``failed``.
+    ``rows``: of the chunk in the database, None where it did not come so far. ``loaded``, ``counted``, ``joined``:
+    whether this event did it, rather than an earlier one. ``run`` is None where the object could not be read.
+    """
+
+    arrived: ChunkArrived
+    acknowledge: bool
+    end: End
+    run: Run | None = None
+    rows: int | None = None
+    loaded: bool = False
+    counted: bool = False
+    joined: bool = False
+    error: SplitjoinError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of a batch. ``failed``: ids of the messages that must come again; None is the event itself."""
+
+    outcomes: tuple[Outcome, ...]
+    failed: tuple[str | None, ...]
+    errors: tuple[SplitjoinError, ...]
+
+
+class Worker:
+    """Handles events, one call each, any number of threads at once.
+
+    Any step can be the last before a crash: the event then comes again, and each step finds what was done. An event is
+    acknowledged only when its chunk is counted and
+
+    - its shard is not full, or the shard is counted and the job is not complete: others bring the rest; or
+    - the run is joined; or
+    - another claim is alive, and a sweep runs that takes over if it dies; or
+    - the chunk's generation is older than the tracker's: nobody wants it.
+
+    Errors, mixed runs and failed continuations are not acknowledged.
+    """
+
+    def __init__(
+        self,
+        *,
+        chunks: ChunkStore,
+        loader: Loader,
+        tracker: Tracker,
+        joiner: Joiner,
+        sweep_runs: bool,
+        max_receives: int | None = None,
+        log: logging.Logger = _LOG,
+    ) -> None:
+        """``sweep_runs``: a sweep looks after claims whose owner died.
+
+        ``max_receives``: deliveries after which the queue gives a message up, where that is known: the failure of the
+        last one is final.
+        """
+        self._chunks = chunks
+        self._loader = loader
+        self._tracker = tracker
+        self._joiner = joiner
+        self._sweep_runs = sweep_runs
+        self._max_receives = max_receives
+        self._log = log
+
+    def handle_batch(self, batch: Batch) -> BatchOutcome:
+        """Handle all deliveries in order; one that fails does not keep the others from being handled."""
+        outcomes: list[Outcome] = []
+        failed: list[str | None] = []
+        errors: list[SplitjoinError] = []
+        for delivery in batch.deliveries:
+            found = self.handle_delivery(delivery)
+            outcomes += found
+            problems = [outcome.error for outcome in found if outcome.error is not None]
+            if delivery.error is not None:
+                self._log.error("message %s: %s", delivery.message_id, delivery.error.message)
+                problems.append(delivery.error)
+            if delivery.error is not None or not all(outcome.acknowledge for outcome in found):
+                failed.append(delivery.message_id)
+            errors += problems
+        return BatchOutcome(tuple(outcomes), tuple(failed), tuple(errors))
+
+    def handle_delivery(self, delivery: Delivery) -> list[Outcome]:
+        """Handle each chunk that one message names."""
+        return [self.handle(arrived) for arrived in delivery.arrivals]
+
+    def handle(self, arrived: ChunkArrived) -> Outcome:
+        """See one event through, as far as it is this worker's to do. Raises StoppedError alone."""
+        try:
+            stored = self._chunks.open_chunk(arrived.uri, body=not self._loader.properties.reads_s3)
+        except StoppedError:
+            raise
+        except SplitjoinError as exc:
+            return self._unread(arrived, exc)
+        with closing(stored):
+            return self._handle_stored(arrived, stored)
+
+    def _handle_stored(self, arrived: ChunkArrived, stored: StoredChunk) -> Outcome:
+        run: Run | None = None
+        try:
+            run = run_of(stored)
+            begun = Outcome(arrived, acknowledge=False, end="failed", run=run)
+            if (end := self._standing(stored, run)) is not None:
+                return self._told(replace(begun, acknowledge=True, end=end))
+            loaded = self._loader.load(chunk_to_load(stored))
+            stored.close()  # the connection need not wait for the join
+            begun = replace(begun, rows=loaded.rows, loaded=not loaded.already_loaded)
+            marked = self._tracker.mark_done(run, stored.name.number, total_parts=stored.name.total, rows=loaded.rows)
+        except StoppedError:
+            raise
+        except OlderRunError as exc:
+            self._log.info("acknowledged: %s", exc.message, extra=_extra(arrived, run))
+            return Outcome(arrived, acknowledge=True, end="replaced", run=run)
+        except Exception as exc:  # noqa: BLE001 -- whatever it is: it is recorded, and the event comes again
+            return self._failed(arrived, run, exc)
+        if isinstance(marked, Superseded):
+            return self._told(replace(begun, acknowledge=True, end="replaced"))
+        begun = replace(begun, counted=isinstance(marked, Counted))
+        if not marked.complete:
+            return self._told(replace(begun, acknowledge=True, end="counted"))
+        return self._join(begun, run)
+
+    def _standing(self, stored: StoredChunk, run: Run) -> End | None:
+        """Look at the job before anything is loaded; open it where it is new. Not None: the event is done with.
+
+        Raises what mixed runs raise, before they can mix in the table.
+        """
+        job = self._tracker.job(run.file_name)
+        if job is None:
+            ledger = self._loader.job(run.file_name)
+            if ledger is not None and ledger.joined_at is not None and ledger.run_id == run.run_id:
+                return "joined"
+            place = stored.uri[: len(stored.uri) - len(stored.uri.rpartition("/")[2])]
+            job = self._tracker.open_job(JobSpec(run, stored.name.total, destination=place or None))
+        if _superseded(job, run, stored):
+            return "replaced"
+        rules.check_total(job, stored.name.total)
+        return "joined" if job.join.state == "joined" else None
+
+    def _join(self, begun: Outcome, run: Run) -> Outcome:
+        try:
+            tried = self._joiner.try_join(run)
+        except StoppedError:
+            raise
+        except Exception as exc:  # noqa: BLE001 -- the chunk is counted; the event comes again for the join's sake
+            return self._told(replace(begun, error=self._ours(exc, begun.arrived, run)))
+        if tried.settled:
+            replaced = tried.replaced or tried.refused is Refusal.SUPERSEDED
+            return self._told(
+                replace(begun, acknowledge=True, end="replaced" if replaced else "joined", joined=tried.joined)
+            )
+        if tried.refused is Refusal.HELD:
+            return self._told(replace(begun, acknowledge=self._sweep_runs, end="left"))
+        error = tried.error or OtherRunError(f"{run.file_name}: the join cannot be claimed: {tried.refused}")
+        return self._told(replace(begun, error=error))
+
+    def _unread(self, arrived: ChunkArrived, exc: SplitjoinError) -> Outcome:
+        """The object could not be read. One that is gone is no loss where the job is joined or another split's."""
+        name = arrived.name
+        job: Job | None = None
+        try:
+            job = self._tracker.job(name.file_name)
+        except SplitjoinError as also:
+            self._log.error("the tracker could not be asked either: %s", also.message, extra=_extra(arrived, None))
+        run = job.run if job is not None else None
+        if job is not None and isinstance(exc, NotFoundError):
+            if job.generation > 1 and job.total_parts != name.total:
+                return self._told(Outcome(arrived, acknowledge=True, end="replaced", run=run))
+            if job.join.state == "joined":
+                return self._told(Outcome(arrived, acknowledge=True, end="joined", run=run))
+        same = job is not None and job.total_parts == name.total
+        return self._failed(arrived, run if same else None, exc)
+
+    def _failed(self, arrived: ChunkArrived, run: Run | None, exc: Exception) -> Outcome:
+        """Record a failed try; the event is not acknowledged."""
+        error = self._ours(exc, arrived, run)
+        last = self._max_receives is not None and arrived.receives >= self._max_receives
+        if run is not None:
+            final = last or isinstance(error, FINAL_ERRORS)
+            try:
+                self._tracker.mark_failed(run, arrived.name.number, error=error.message, final=final)
+            except SplitjoinError as also:
+                self._log.error("the failure could not be recorded: %s", also.message, extra=_extra(arrived, run))
+        return self._told(Outcome(arrived, acknowledge=False, end="failed", run=run, error=error))
+
+    def _ours(self, exc: Exception, arrived: ChunkArrived, run: Run | None) -> SplitjoinError:
+        if isinstance(exc, SplitjoinError):
+            return exc
+        self._log.error("unexpected error at %s", arrived.uri, exc_info=exc, extra=_extra(arrived, run))
+        return SplitjoinError(f"{arrived.uri}: unexpected {type(exc).__name__}; the log has more")
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        """One line for each event."""
+        extra = _extra(outcome.arrived, outcome.run)
+        if outcome.error is not None:
+            self._log.error("%s", outcome.error.message, extra=extra)
+        else:
+            done = "loaded" if outcome.loaded else "not loaded again"
+            rows = "" if outcome.rows is None else f", {outcome.rows} rows {done}"
+            self._log.info("%s: %s%s", outcome.arrived.uri, outcome.end, rows, extra=extra)
+        return outcome
+
+
+def _superseded(job: Job, run: Run, stored: StoredChunk) -> bool:
+    try:
+        return rules.superseded(job, run)
+    except OtherRunError as exc:
+        if stored.metadata is not None:
+            raise
+        raise OtherRunError(
+            f"{stored.uri} carries no metadata of splitjoin, so that its run is not known: {exc.message}",
+            hint="copy chunks with a tool that keeps their metadata, or split again",
+        ) from exc
+
+
+def _extra(arrived: ChunkArrived, run: Run | None) -> dict[str, str | int | None]:
+    return {
+        "file_name": arrived.name.file_name,
+        "run_id": None if run is None else run.run_id,
+        "chunk": arrived.name.number,
+    }
