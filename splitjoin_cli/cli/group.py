@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, Entry] = {
     "split": Entry("splitjoin_cli.cli.split", "Split a CSV file into chunks in a directory or on S3."),
     "verify": Entry("splitjoin_cli.cli.verify", "Check a stored split, and compare it with its source."),
     "merge": Entry("splitjoin_cli.cli.merge", "Put the chunks of a split back together."),
+    "status": Entry("splitjoin_cli.cli.status", "Show jobs: what is counted, missing, failed, joined."),
+    "init": Entry("splitjoin_cli.cli.init", "Make the tracker's table."),
 }
 
 EPILOG = """\

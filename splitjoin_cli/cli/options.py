@@ -18,6 +18,7 @@ from splitjoin_cli.split.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS, Chunk
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from splitjoin_cli.aws import AwsOptions
     from splitjoin_cli.split.request import Size as RequestedSize
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -51,7 +52,7 @@ talk_options = together(
 aws_options = together(
     option("--profile", metavar="NAME", help="AWS profile; else as the AWS CLI finds it."),
     option("--region", metavar="NAME", help="AWS region; else as the AWS CLI finds it."),
-    option("--endpoint-url", type=EndpointUrl(), help="Where S3 is; for S3-compatible stores."),
+    option("--endpoint-url", type=EndpointUrl(), help="Where S3 and DynamoDB are; for compatible stores."),
 )
 
 size_options = together(
@@ -96,6 +97,11 @@ tmp_dir_option = option(
     type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
     metavar="DIR",
     help="Where standard input and pipes are spooled.",
+)
+
+
+tracker_option = option(
+    "--tracker", metavar="URL", help="Where jobs are kept: dynamodb:TABLE, or sqlite:PATH for one machine."
 )
 
 
@@ -146,6 +152,21 @@ def requested_dialect(values: Mapping[str, Any]) -> Dialect:
         )
     except ValueError as exc:
         raise UsageError(str(exc)) from exc
+
+
+def requested_aws(values: Mapping[str, Any]) -> AwsOptions:
+    """What ``aws_options`` say."""
+    from splitjoin_cli.aws import AwsOptions
+
+    return AwsOptions(values["profile"], values["region"], values["endpoint_url"])
+
+
+def needed_tracker(values: Mapping[str, Any]) -> str:
+    """What ``tracker_option`` says, for a command that cannot do without."""
+    url: str | None = values["tracker"]
+    if not url:
+        raise UsageError("no tracker was named", hint="give --tracker URL, or set SPLITJOIN_TRACKER")
+    return url
 
 
 def terminal(ctx: click.Context, values: Mapping[str, Any]) -> Terminal:

@@ -6,10 +6,12 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rich.live import Live
 
     from splitjoin_cli.errors import SplitjoinError
     from splitjoin_cli.split.progress import Observer
@@ -35,7 +37,7 @@ class Terminal:
         """Write a line, or lines, to stdout: the bytes of names that are no UTF-8 as the file system has them."""
         write_stdout(f"{text}\n")
 
-    def document(self, document: Mapping[str, object]) -> None:
+    def document(self, document: Mapping[str, object] | list[dict[str, Any]]) -> None:
         """Write the one JSON document to stdout."""
         write_stdout(f"{json.dumps(document, allow_nan=False)}\n")
 
@@ -61,17 +63,70 @@ class Terminal:
 
         if self.quiet:
             yield Silent()
-        elif sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        elif _is_terminal(sys.stderr):
             with RichProgress(verbose=self.verbose) as progress:
                 yield progress
         else:
             with PlainProgress(say, verbose=self.verbose) as progress:
                 yield progress
 
+    @contextlib.contextmanager
+    def screen(self) -> Iterator[Screen]:
+        """What shows something that changes until the block is left; what was drawn is gone then."""
+        if self.as_json or self.quiet or not _is_terminal(sys.stderr):
+            yield PrintedScreen(self.note)
+            return
+        from rich.console import Console
+        from rich.live import Live
+
+        with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+            yield DrawnScreen(live)
+
+
+class Screen(Protocol):
+    """Shows what changes: each text takes the place of the one before."""
+
+    def show(self, text: str, line: str) -> None:
+        """Show ``text``; or, where nothing can be drawn over, say ``line`` where it is another than before."""
+
+
+class DrawnScreen:
+    """A terminal, drawn over in place."""
+
+    def __init__(self, live: Live) -> None:
+        """``live``: rich's, begun."""
+        self._live = live
+
+    def show(self, text: str, line: str) -> None:  # noqa: ARG002 -- see Screen
+        """See Screen."""
+        from rich.text import Text
+
+        self._live.update(Text(text), refresh=True)
+
+
+class PrintedScreen:
+    """A log: a line for each change."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """``say``: takes each line."""
+        self._say = say
+        self._last: str | None = None
+
+    def show(self, text: str, line: str) -> None:  # noqa: ARG002 -- see Screen
+        """See Screen."""
+        if line != self._last:
+            self._say(line)
+            self._last = line
+
 
 def error_document(error: SplitjoinError) -> dict[str, object]:
     """An error's JSON form."""
     return {"code": error.exit_code, "message": error.message, "hint": error.hint}
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether what is written can be drawn over. A process without a stderr has None there."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def say(text: str) -> None:

@@ -1,0 +1,231 @@
+"""``splitjoin status``: its options, looks at the tracker, its report."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from splitjoin_cli.cli import options
+from splitjoin_cli.cli.params import Duration
+from splitjoin_cli.cli.status_text import headline, report, table
+from splitjoin_cli.cli.terminal import count_text
+from splitjoin_cli.errors import CheckFoundError, UsageError
+from splitjoin_cli.status import ALARMING, DEFAULT_STUCK_SECONDS, job_status, list_jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.cli.terminal import Terminal
+    from splitjoin_cli.status import JobStatus
+    from splitjoin_cli.trackers.base import Tracker
+
+WATCH = "--watch"
+WATCH_SECONDS = 2.0
+ALARMS_SHOWN = 20
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+
+EPILOG = """\
+\b
+States, the first that fits:
+  joined    what follows the load has run
+  joining   somebody holds the join
+  failed    the last try of some chunk, or of the join, failed for good
+  stuck     for --stuck-after no chunk was newly counted, or no join was finished
+  complete  all chunks are counted, the join is not finished
+  waiting   no chunk is counted yet
+  running   some are
+
+\b
+Examples:
+  splitjoin status --tracker dynamodb:jobs
+  splitjoin status acme_20240131 --tracker dynamodb:jobs --watch
+  splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/
+  splitjoin status --tracker dynamodb:jobs --check --json
+
+Exit codes: 0 done, 1 failed, 2 usage, 10 no such job, 12 --check found a stuck or failed job.
+"""
+
+
+class WatchCommand(click.Command):
+    """A command whose ``--watch`` takes the next word only if it is a number."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give ``--watch`` its default where no number follows."""
+        filled: list[str] = []
+        for index, word in enumerate(args):
+            if word == "--":
+                filled += args[index:]
+                break
+            filled.append(word)
+            follower = args[index + 1] if index + 1 < len(args) else ""
+            if word == WATCH and not _NUMBER.fullmatch(follower):
+                filled.append(str(WATCH_SECONDS))
+        return super().parse_args(ctx, filled)
+
+
+@click.command(cls=WatchCommand, epilog=EPILOG, short_help="Show jobs: what is counted, missing, failed, joined.")
+@click.argument("file_name", required=False, metavar="[FILE_NAME]")
+@options.tracker_option
+@options.option(
+    WATCH,
+    type=Duration(),
+    metavar="[SECONDS]",
+    help=f"Look again every SECONDS until all is joined.  [default: {WATCH_SECONDS:.0f}]",
+)
+@options.option(
+    "--stuck-after",
+    type=Duration(),
+    default=DEFAULT_STUCK_SECONDS,
+    help="A job without progress for so long is stuck.  [default: 15m]",
+)
+@options.option(
+    "--dest", metavar="PREFIX_OR_DIR", help="Compare with the chunks stored there: which were never uploaded."
+)
+@options.option("--check", is_flag=True, help="Exit 12 where a job is stuck or failed.")
+@options.aws_options
+@options.talk_options
+@click.pass_context
+def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:  # noqa: ANN401 -- one for each option
+    """Show the job FILE_NAME (CLIENT_DATE), or all jobs, newest first."""
+    from splitjoin_cli.wiring_join import open_tracker
+
+    terminal = options.terminal(ctx, values)
+    url = options.needed_tracker(values)
+    if values["dest"] and file_name is None:
+        raise UsageError("--dest is for one job", hint="give FILE_NAME")
+    aws = options.requested_aws(values)
+    with contextlib.closing(open_tracker(url, aws)) as tracker:
+        view: View = AllJobs(tracker, values) if file_name is None else OneJob(tracker, file_name, values, aws)
+        if values["watch"] is None:
+            view.look()
+        else:
+            _watch(view, terminal, values["watch"], check=values["check"])
+    if terminal.as_json:
+        terminal.document(view.document())
+    elif not view.jobs:
+        terminal.note(f"{tracker.uri} has no jobs")
+    else:
+        terminal.data(view.text())
+    return _checked(view, terminal) if values["check"] else 0
+
+
+class View(Protocol):
+    """What is looked at, once or again and again."""
+
+    jobs: list[JobStatus]
+    """As the last look showed them."""
+
+    def look(self) -> None:
+        """Ask the tracker. Raises NoSuchJobError, StoreError."""
+
+    def document(self) -> dict[str, Any] | list[dict[str, Any]]:
+        """The last look's JSON form."""
+
+    def text(self) -> str:
+        """The last look for people; nothing where there is no job."""
+
+
+class OneJob:
+    """One job, with its map."""
+
+    def __init__(self, tracker: Tracker, file_name: str, values: dict[str, Any], aws: AwsOptions) -> None:
+        """``values``: the command's options."""
+        self._tracker, self._file_name, self._aws = tracker, file_name, aws
+        self._stuck_seconds: float = values["stuck_after"]
+        self._dest: str | None = values["dest"]
+        self._first: JobStatus | None = None
+        self.jobs: list[JobStatus] = []
+
+    def look(self) -> None:
+        """See View."""
+        progress = self._tracker.progress(self._file_name)
+        stored = self._stored(progress.total_parts)
+        job = job_status(progress, now=time.time(), stuck_seconds=self._stuck_seconds, stored=stored)
+        self._first = self._first or job
+        self.jobs = [job]
+
+    def _stored(self, total_parts: int) -> Collection[int] | None:
+        from splitjoin_cli.wiring_join import stored_numbers
+        from splitjoin_cli.wiring_stored import StoredRequest
+
+        if self._dest is None:
+            return None
+        aws = self._aws
+        request = StoredRequest(
+            place=self._dest, file_name=self._file_name, jobs=1, profile=aws.profile, region=aws.region,
+            endpoint_url=aws.endpoint_url,
+        )  # fmt: skip
+        return stored_numbers(request, total_parts=total_parts)
+
+    def document(self) -> dict[str, Any]:
+        """See View."""
+        return self.jobs[0].document()
+
+    def text(self) -> str:
+        """See View."""
+        return report(self.jobs[0], self._tracker.uri, earlier=self._first, dest=self._dest)
+
+
+class AllJobs:
+    """All jobs, a line each."""
+
+    def __init__(self, tracker: Tracker, values: dict[str, Any]) -> None:
+        """``values``: the command's options."""
+        self._tracker = tracker
+        self._stuck_seconds: float = values["stuck_after"]
+        self.jobs: list[JobStatus] = []
+
+    def look(self) -> None:
+        """See View."""
+        self.jobs = list_jobs(self._tracker, now=time.time(), stuck_seconds=self._stuck_seconds)
+
+    def document(self) -> list[dict[str, Any]]:
+        """See View."""
+        return [job.document() for job in self.jobs]
+
+    def text(self) -> str:
+        """See View."""
+        return table(self.jobs) if self.jobs else ""
+
+
+def _watch(view: View, terminal: Terminal, seconds: float, *, check: bool) -> None:
+    """Look until all is joined or, with ``check``, one job is stuck or failed."""
+    with terminal.screen() as screen:
+        while True:
+            view.look()
+            screen.show(view.text(), _line(view.jobs))
+            if view.jobs and all(job.state == "joined" for job in view.jobs):
+                return
+            if check and _alarming(view.jobs):
+                return
+            time.sleep(seconds)
+
+
+def _line(jobs: list[JobStatus]) -> str:
+    """What is seen, in one line: the job's, or how many are in which state."""
+    if len(jobs) == 1:
+        return headline(jobs[0])
+    states = Counter(job.state for job in jobs)
+    return ", ".join([count_text(len(jobs), "job"), *(f"{count:,} {state}" for state, count in states.items())])
+
+
+def _alarming(jobs: list[JobStatus]) -> list[JobStatus]:
+    return [job for job in jobs if job.state in ALARMING]
+
+
+def _checked(view: View, terminal: Terminal) -> int:
+    """The exit code of ``--check``; with ``--json`` the document says it all."""
+    found = _alarming(view.jobs)
+    if not found:
+        return 0
+    if not terminal.as_json:
+        names = ", ".join(f"{job.progress.file_name} is {job.state}" for job in found[:ALARMS_SHOWN])
+        more = f", and {len(found) - ALARMS_SHOWN:,} more" if len(found) > ALARMS_SHOWN else ""
+        terminal.note(f"{names}{more}")
+    return CheckFoundError.exit_code

@@ -1,0 +1,227 @@
+"""A job's status for people: the report of one job, and the table of all."""
+
+from __future__ import annotations
+
+import shlex
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.cli.terminal import count_text, duration_text, visible
+from splitjoin_cli.names import parse_file_name
+from splitjoin_cli.status import cells, iso_time, number_ranges, pace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from splitjoin_cli.status import Cell, JobStatus
+
+MAP_CELLS = 500
+MAP_WIDTH = 50
+RANGES_SHOWN = 200
+FAILURES_SHOWN = 20
+CELLS: dict[Cell, str] = {"done": "#", "some": "+", "none": ".", "failed": "!"}
+LABEL_WIDTH = 12
+_MINUTE, _HOUR = 60, 3600
+
+
+def report(status: JobStatus, tracker_uri: str, *, earlier: JobStatus | None = None, dest: str | None = None) -> str:
+    """One job, whole. ``earlier``: an earlier look, which the pace is measured from. ``dest``: what was compared."""
+    blocks = [
+        [headline(status)],
+        list(_facts(status, earlier)),
+        list(_map(status)),
+        list(_missing(status)),
+        list(_advice(status, tracker_uri, dest)),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def headline(status: JobStatus) -> str:
+    """``acme_20240131: running, 5 of 9 chunks counted (55 %)``."""
+    progress = status.progress
+    percent = 100 * progress.processed_parts // progress.total_parts
+    of = f"{progress.processed_parts:,} of {count_text(progress.total_parts, 'chunk')} counted"
+    return f"{progress.file_name}: {status.state}, {of} ({percent} %)"
+
+
+def table(jobs: Sequence[JobStatus]) -> str:
+    """A line for each job, columns aligned."""
+    head = ["job", "state", "counted", "failed", "rows", "began", "last progress"]
+    lines = [head, *(_line(job) for job in jobs)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    right = {2, 3, 4}
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _line(job: JobStatus) -> list[str]:
+    progress = job.progress
+    return [
+        visible(progress.file_name),
+        job.state,
+        f"{progress.processed_parts:,}/{progress.total_parts:,}",
+        f"{len(progress.failures):,}",
+        "?" if progress.rows is None else f"{progress.rows:,}",
+        _time(progress.created_at),
+        _time(progress.updated_at),
+    ]
+
+
+def _facts(status: JobStatus, earlier: JobStatus | None) -> Iterator[str]:
+    progress = status.progress
+    if progress.run_id is None:
+        yield _fact("run", "unknown: only the published counter wrote this job")
+    else:
+        yield _fact("run", f"{progress.run_id} (generation {progress.generation})")
+    if progress.destination:
+        yield _fact("destination", visible(progress.destination))
+    rows = "unknown" if progress.rows is None else f"{progress.rows:,}"
+    yield _fact("rows", rows if progress.rows_expected is None else f"{rows} of {progress.rows_expected:,}")
+    if progress.duplicates:
+        yield _fact("duplicates", f"{progress.duplicates:,} (chunks that were delivered again)")
+    if progress.unnumbered:
+        counts = count_text(progress.unnumbered, "count")
+        yield _fact("unnumbered", f"{counts} came without a chunk's number: the published counter's")
+    going = pace(status, earlier)
+    if going is not None and status.state in {"running", "failed"}:
+        yield _fact("pace", f"{_rate(going.chunks_per_second)}, {duration_text(going.seconds_left)} left at that")
+    yield _fact("began", _time(progress.created_at))
+    yield _fact("progress", f"{_time(progress.updated_at)} (last)")
+    yield _fact("join", _join(status))
+
+
+def _fact(label: str, text: str) -> str:
+    return f"{label:<{LABEL_WIDTH}}{text}"
+
+
+def _time(at: float | None) -> str:
+    return iso_time(at) or "unknown"
+
+
+def _rate(per_second: float) -> str:
+    units = {"s": 1, "min": _MINUTE, "h": _HOUR}
+    unit = next((unit for unit, seconds in units.items() if per_second * seconds >= 1), "h")
+    return f"{per_second * units[unit]:,.1f} chunks/{unit}"
+
+
+def _tries(count: int) -> str:
+    return f"{count:,} {'try' if count == 1 else 'tries'}"
+
+
+def _join(status: JobStatus) -> str:
+    join = status.progress.join
+    tries = _tries(join.attempts)
+    error = f": {visible(join.error)}" if join.error else ""
+    match join.state:
+        case "joined":
+            return f"done, first claimed {_time(join.joined_at)}, finished {_time(join.finished_at)}"
+        case "claimed" if join.alive(status.at):
+            return f"held by {join.owner} until {_time(join.lease_until)}, {tries}"
+        case "claimed":
+            return f"the lease of {join.owner} ran out at {_time(join.lease_until)}, {tries}"
+        case "waiting":
+            return f"failed, next try after {_time(join.lease_until)}, {tries}{error}"
+        case "failed":
+            return f"failed for good, {tries}{error}"
+        case _:
+            return "not begun" if not join.attempts else f"given back, {tries}"
+
+
+def _map(status: JobStatus) -> Iterator[str]:
+    """Lines of cells, each line with the number of its first chunk."""
+    per_cell, marks = cells(status.progress, MAP_CELLS)
+    if not marks:
+        return
+    width = len(f"{status.progress.total_parts:,}")
+    for start in range(0, len(marks), MAP_WIDTH):
+        line = "".join(CELLS[mark] for mark in marks[start : start + MAP_WIDTH])
+        yield f"{start * per_cell + 1:>{width},}  {line}"
+    each = "" if per_cell == 1 else f"; a mark is {per_cell:,} chunks, + some of them counted"
+    yield f"{'':{width}}  (# counted, . missing, ! failed{each})"
+
+
+def _missing(status: JobStatus) -> Iterator[str]:
+    progress = status.progress
+    if progress.missing is None and not status.all_counted:
+        yield _fact("missing", "unknown: some chunks were counted without their numbers")
+    elif progress.missing:
+        yield _fact("missing", ranges_text(progress.missing))
+    if status.never_uploaded:
+        yield _fact("not stored", ranges_text(status.never_uploaded))
+    for failure in progress.failures[:FAILURES_SHOWN]:
+        final = ", for good" if failure.final else ""
+        when = f"{_tries(failure.attempts)}{final}, last {_time(failure.at)}"
+        yield _fact("failed", f"chunk {failure.number} ({when}): {visible(failure.error)}")
+    if len(progress.failures) > FAILURES_SHOWN:
+        yield _fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")
+
+
+def ranges_text(numbers: Sequence[int]) -> str:
+    """``3, 7-9``."""
+    ranges = number_ranges(numbers)
+    shown = list(islice(ranges, RANGES_SHOWN))
+    more = sum(1 for _ in ranges)
+    return ", ".join(shown) + (f", and {more:,} more ranges; --json lists all" if more else "")
+
+
+def _advice(status: JobStatus, tracker_uri: str, dest: str | None) -> Iterator[str]:
+    why = _why(status)
+    if why is not None:
+        yield _fact("why", why)
+    command = next_command(status, tracker_uri, dest)
+    if command is not None:
+        yield _fact("next", command)
+
+
+def _why(status: JobStatus) -> str | None:
+    progress, join = status.progress, status.progress.join
+    idle = "" if status.idle_seconds is None else duration_text(status.idle_seconds)
+    match status.state:
+        case "failed" if join.state == "failed":
+            return f"the join failed for good: {visible(join.error or 'no error was noted')}"
+        case "failed":
+            final = [failure.number for failure in progress.failures if failure.final]
+            which = f"{'chunk' if len(final) == 1 else 'chunks'} {ranges_text(final)}"
+            return f"the last try of {which} failed for good: nobody tries again by himself"
+        case "stuck" if status.all_counted:
+            return f"the last chunk was counted {idle} ago, and nobody has finished the join since"
+        case "stuck":
+            return f"no chunk was newly counted for {idle}; {_where(status)}"
+        case "complete" if progress.run_id is None:
+            return "whoever wrote the published counter's item runs what follows: it says nothing of a join"
+        case _:
+            return None
+
+
+def _where(status: JobStatus) -> str:
+    """What is known of the missing chunks."""
+    if status.never_uploaded is None:
+        return "the missing chunks were never uploaded, or their events were lost or fail (--dest tells)"
+    if status.never_uploaded:
+        count = len(status.never_uploaded)
+        return f"{count_text(count, 'missing chunk')} {'was' if count == 1 else 'were'} never uploaded"
+    return "all of them are stored, so their events were lost, or wait, or fail"
+
+
+def next_command(status: JobStatus, tracker_uri: str, dest: str | None = None) -> str | None:
+    """What to type next; None where there is nothing to do. Words in capitals are for the user to fill in."""
+    progress = status.progress
+    name, place = progress.file_name, dest or progress.destination
+    tracker = ["--tracker", tracker_uri]
+    ask = ["splitjoin", "status", name, *tracker]
+    if status.state == "joined" or (progress.run_id is None and status.all_counted):
+        return None
+    if status.state not in {"stuck", "failed", "waiting"}:
+        return shlex.join([*ask, "--watch"])
+    job = parse_file_name(name)
+    if status.never_uploaded and job is not None:
+        named = [f"--client={job.client}", f"--date={job.date}"]
+        return shlex.join(["splitjoin", "split", *named, *tracker, "SOURCE", place or "DEST"])
+    if status.state == "stuck" and not status.all_counted and status.never_uploaded is None:
+        return shlex.join([*ask, "--dest", place or "DEST"])
+    return shlex.join(["splitjoin", "simulate", place or "DEST", "--name", name, *tracker, "--into", "DATABASE_URL"])
