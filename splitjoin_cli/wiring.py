@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.manifest import PlanFile
     from splitjoin_cli.sinks.base import Sink
     from splitjoin_cli.split.progress import Observer
     from splitjoin_cli.split.request import SplitRequest
     from splitjoin_cli.split.result import SplitResult
+    from splitjoin_cli.split.run import OpenJob
+    from splitjoin_cli.trackers.base import Tracker
 
 __all__ = ["run_split"]
 
 
-def run_split(request: SplitRequest, observer: Observer) -> SplitResult:
-    """Do what was asked. Raises what SplitRun.run raises, SourceError and UsageError."""
+def run_split(request: SplitRequest, observer: Observer, *, tracker: Tracker | None = None) -> SplitResult:
+    """Do what was asked. Raises what SplitRun.run raises, SourceError and UsageError.
+
+    ``tracker``: instead of the one that ``request`` names.
+    """
     from splitjoin_cli.sources.open import open_source
     from splitjoin_cli.sources.transcode import check_characters, chunk_encoding
     from splitjoin_cli.split.run import SplitRun
@@ -33,6 +39,13 @@ def run_split(request: SplitRequest, observer: Observer) -> SplitResult:
         request = replace(request, dialect=replace(dialect, encoding=chunk_encoding(request.encoding)))
     aws = _aws(request)
     with ExitStack() as stack:
+        if tracker is None and request.tracker is not None:
+            from splitjoin_cli.wiring_join import open_tracker
+
+            tracker = open_tracker(request.tracker, _aws_options(request))
+            stack.callback(tracker.close)
+        if tracker is not None and not request.dry_run:
+            tracker.job(job.file_name)  # one that cannot be reached is told before the source is read
         source = open_source(
             request.source,
             tmp_dir=request.tmp_dir,
@@ -44,12 +57,29 @@ def run_split(request: SplitRequest, observer: Observer) -> SplitResult:
         stack.callback(source.close)
         sink = _sink(request, aws)
         stack.callback(sink.close)
-        return SplitRun(request, job, source, sink, observer).run()
+        opener = None if tracker is None else _job_opener(tracker)
+        return SplitRun(request, job, source, sink, observer, open_job=opener).run()
+
+
+def _job_opener(tracker: Tracker) -> OpenJob:
+    """What tells ``tracker`` of a run before it is stored."""
+    from splitjoin_cli.trackers.base import JobSpec, Run
+
+    def open_job(plan: PlanFile, destination: str, *, replace: bool) -> int:
+        run = Run(plan.file_name, plan.run_id, plan.generation)
+        spec = JobSpec(run, len(plan.chunks), rows_expected=plan.chunks.total_rows, destination=destination)
+        return (tracker.replace_job(spec) if replace else tracker.open_job(spec)).generation
+
+    return open_job
 
 
 def _aws(request: SplitRequest) -> AwsOptions | None:
     if not (request.source.startswith("s3://") or request.destination.startswith("s3://")):
         return None
+    return _aws_options(request)
+
+
+def _aws_options(request: SplitRequest) -> AwsOptions:
     from splitjoin_cli.aws import AwsOptions
 
     return AwsOptions(request.profile, request.region, request.endpoint_url)

@@ -66,6 +66,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 @options.option("--dry-run", is_flag=True, help="Show the plan as a table; store nothing.")
 @options.option("--force", is_flag=True, help="Replace other content that is stored under the same name.")
 @options.option("--run-label", metavar="TEXT", help="Makes the same content another run, to load it again on purpose.")
+@options.tracker_option
 @options.tmp_dir_option
 @options.option("--sse", type=click.Choice(["AES256", "aws:kms"]), help="Encryption of the objects on S3.")
 @options.option("--sse-kms-key-id", metavar="ID", help="The key for --sse aws:kms.")
@@ -146,6 +147,7 @@ def _request(ctx: click.Context, source: str, destination: str, values: Mapping[
         dry_run=values["dry_run"],
         force=values["force"],
         run_label=values["run_label"],
+        tracker=values["tracker"],
         tmp_dir=values["tmp_dir"],
         sse=values["sse"],
         sse_kms_key_id=values["sse_kms_key_id"],

@@ -105,7 +105,7 @@ def _strangers(sink: Sink, existing: Existing, plan: PlanFile) -> str | None:
 def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Existing, PlanFile]:
     """Store ``plan`` under the job's name, unless it is the same run's already.
 
-    Returns what was there and the plan that stands.
+    Returns what was there and the plan that stands; its generation is at least that of ``plan``.
 
     Exactly one of several processes with different content gets the name. With ``force`` the plan replaces the other
     run's, and its manifest goes before any chunk is replaced. Raises NameTakenError.
@@ -149,7 +149,7 @@ def _replace(sink: Sink, job: JobName, existing: Existing, plan: PlanFile) -> Pl
     if existing.plan is not None and existing.plan.run_id == plan.run_id:
         newer = existing.plan
     else:
-        newer = replace(plan, generation=existing.generation + 1)
+        newer = replace(plan, generation=max(plan.generation, existing.generation + 1))
         sink.put_small(plan_name(job.file_name), newer.to_bytes())
     if existing.manifest is not None:
         sink.delete(manifest_name(job.file_name))

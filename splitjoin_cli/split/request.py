@@ -77,6 +77,7 @@ class SplitRequest:
     dry_run: bool = False
     force: bool = False
     run_label: str | None = None
+    tracker: str | None = None
     tmp_dir: Path | None = None
     sse: ServerSideEncryption | None = None
     sse_kms_key_id: str | None = None

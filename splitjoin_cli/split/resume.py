@@ -45,6 +45,7 @@ def _options(request: SplitRequest) -> Iterator[str]:
     yield from _flag("fsync", on=request.fsync)
     yield from _flag("force", on=request.force)
     yield from _value("run-label", request.run_label)
+    yield from _value("tracker", request.tracker)
     yield from _value("tmp-dir", request.tmp_dir)
     yield from _value("sse", request.sse)
     yield from _value("sse-kms-key-id", request.sse_kms_key_id)

@@ -7,7 +7,7 @@ import time
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from splitjoin_cli.checksums import crc64, encode
 from splitjoin_cli.errors import NameTakenError, SplitjoinError, StoreError
@@ -53,6 +53,16 @@ LOOK_AHEAD = 256
 """How many stored chunks a resume looks at before it is known whether they must be sent."""
 
 
+class OpenJob(Protocol):
+    """Makes the job known to the tracker; called once, before the first object of a run is stored or replaced."""
+
+    def __call__(self, plan: PlanFile, destination: str, *, replace: bool) -> int:
+        """The generation that the run's chunks must carry. ``plan.generation`` is the least that it can be.
+
+        ``replace``: another run may have the name, and gives it up. Raises NameTakenError, StoreError.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class _Planned:
     """A plan, the header's bytes, and the chunks if they were written on the way."""
@@ -65,9 +75,18 @@ class _Planned:
 class SplitRun:
     """One split. ``run`` it once; the caller closes source and sink."""
 
-    def __init__(self, request: SplitRequest, job: JobName, source: Source, sink: Sink, observer: Observer) -> None:
-        """``request.dialect.encoding`` is that of the chunks; ``job`` is the name."""
-        self._request, self._job = request, job
+    def __init__(
+        self,
+        request: SplitRequest,
+        job: JobName,
+        source: Source,
+        sink: Sink,
+        observer: Observer,
+        *,
+        open_job: OpenJob | None = None,
+    ) -> None:
+        """``request.dialect.encoding`` is that of the chunks; ``job`` the name; ``open_job`` None without a tracker."""
+        self._request, self._job, self._open_job = request, job, open_job
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
         self._alphabet = Alphabet.of(request.dialect, literal=request.on_stray_quote == "literal")
@@ -278,7 +297,8 @@ class SplitRun:
     # -- the transfer
 
     def _store(self, planned: _Planned, executor: ThreadPoolExecutor) -> SplitResult:
-        existing, plan = claim(self._sink, self._job, planned.plan, force=self._request.force)
+        wanted = self._opened(planned.plan)
+        existing, plan = claim(self._sink, self._job, wanted, force=self._request.force)
         swept = self._sink.sweep(self._name_prefix)
         if swept:
             self._observer.detail(f"removed {swept} leftovers of a killed run")
@@ -291,6 +311,31 @@ class SplitRun:
         if not progress.count("failed"):
             self._conclude(plan, existing, progress)
         return self._result(plan, progress)
+
+    def _opened(self, plan: PlanFile) -> PlanFile:
+        """The plan with the generation that the tracker gives its run; nothing is stored before the tracker knows it.
+
+        What is stored is looked at first: a job that could not be stored is not opened.
+        """
+        if self._open_job is None:
+            return plan
+        force, existing = self._request.force, look(self._sink, self._job)
+        if not force:
+            check_free(self._sink, existing, plan)
+        standing = next(
+            (each for each in (existing.plan, existing.manifest) if each is not None and each.run_id == plan.run_id),
+            None,
+        )
+        least = standing.generation if standing is not None else existing.generation + 1
+        uri = self._sink.properties.uri
+        generation = self._open_job(replace(plan, generation=least), uri, replace=force)
+        if standing is not None and standing.generation != generation:
+            raise NameTakenError(
+                f"{uri}{plan.file_name} holds run {plan.run_id} as generation {standing.generation}, and the tracker "
+                f"knows it as generation {generation}: it was split with --force and without the tracker",
+                hint="choose another destination, where its chunks get the tracker's generation",
+            )
+        return replace(plan, generation=generation)
 
     def _publish(self, staging: Staging, plan: PlanFile, progress: Progress) -> None:
         sink = cast("StagingSink", self._sink)
