@@ -131,6 +131,8 @@ class SplitRun:
             and self._sink.properties.renames
             and (properties.seekable or not isinstance(request.size, ChunkCount))
         )
+        if staged:
+            self._sweep()  # now, since a killed run's chunks may take the room that this one's need
         return self._scan_until_exact(executor, staged=staged)
 
     def _scan_until_exact(self, executor: ThreadPoolExecutor, *, staged: bool) -> _Planned:
@@ -279,9 +281,7 @@ class SplitRun:
 
     def _store(self, planned: _Planned, executor: ThreadPoolExecutor) -> SplitResult:
         existing, plan = claim(self._sink, self._job, planned.plan, force=self._request.force)
-        swept = self._sink.sweep(self._name_prefix)
-        if swept:
-            self._observer.detail(f"removed {swept} leftovers of a killed run")
+        self._sweep()
         progress = Progress.of(len(plan.chunks))
         if planned.staging is not None:
             self._publish(planned.staging, plan, progress)
@@ -291,6 +291,11 @@ class SplitRun:
         if not progress.count("failed"):
             self._conclude(plan, existing, progress)
         return self._result(plan, progress)
+
+    def _sweep(self) -> None:
+        swept = self._sink.sweep(self._name_prefix)
+        if swept:
+            self._observer.detail(f"removed {swept} leftovers of a killed run")
 
     def _publish(self, staging: Staging, plan: PlanFile, progress: Progress) -> None:
         sink = cast("StagingSink", self._sink)
