@@ -1,4 +1,4 @@
-"""A chunk's records as the bytes that a database's CSV reader reads exactly: no header, UTF-8, records ending with LF."""
+"""A chunk's records as bytes that databases' CSV readers read exactly: no header, UTF-8, records ending with LF."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def body_blocks(chunk: ChunkToLoad) -> Iterator[bytes]:
             at_start = False
 
 
-def body_texts(chunk: ChunkToLoad) -> Iterator[str]:
+def body_texts(chunk: ChunkToLoad) -> Generator[str, None, None]:
     """The same as text."""
     return decoded(body_blocks(chunk), chunk.dialect.encoding)
 
@@ -101,6 +101,8 @@ def _check_quotes(parts: list[bytes], delimiter: int, *, inside: bool) -> None:
     A part outside that is empty is a doubled quote. Any other begins after a closing quote and ends before an opening
     one: there stand delimiters and line ends alone. The first and the last part end at the lines' own edges.
     """
+    if len(parts) == 1:
+        return
     starts, ends = (delimiter, 10, 13), (delimiter, 10)
     outside = parts[inside::2]
     if not inside:
@@ -129,7 +131,7 @@ def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(pieces)
 
 
-def gathered(lines: Iterable[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
+def gathered(lines: Iterable[bytes], size: int = BLOCK_BYTES) -> Generator[bytes, None, None]:
     """The same bytes in blocks of about ``size``: drivers are slow with small ones."""
     pieces: list[bytes] = []
     held = 0

@@ -121,7 +121,13 @@ def _reader(path: str, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> 
         options |= {"delim": _text(chunk.dialect.delimiter), "quote": quote, "escape": quote, "nullstr": "''"}
         options |= {"force_not_null": f"[{texts}]"} if texts else {}
     else:
-        options |= {"delim": "','", "quote": "'\"'", "escape": "'\"'", "nullstr": r"'\N'", "allow_quoted_nulls": "false"}
+        options |= {
+            "delim": "','",
+            "quote": "'\"'",
+            "escape": "'\"'",
+            "nullstr": r"'\N'",
+            "allow_quoted_nulls": "false",
+        }
     return f"read_csv({_text(path)}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
 
 

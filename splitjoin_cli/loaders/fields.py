@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import codecs
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from splitjoin_cli.errors import BadRowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from splitjoin_cli.model import Dialect
 
@@ -24,7 +25,7 @@ NullRule = Literal["never", "word", "empty"]
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 
-def decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
+def decoded(blocks: Iterable[bytes], encoding: str) -> Generator[str, None, None]:
     """The text of ``blocks``, wherever they cut a character. Raises BadRowError for bytes that are no text."""
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
@@ -47,7 +48,14 @@ def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never
     value_of = _value_of(dialect, null_rule)
     number = 1
     pending = ""
-    for text, last in _grown(texts, lambda: pending):
+    more: list[str] = []
+    for next_text in chain(texts, (None,)):
+        last = next_text is None
+        more.append(next_text or "")
+        if not last and sum(map(len, more)) <= len(pending):
+            continue  # at least double what is pending, so that long fields take linear time
+        text = pending + "".join(more)
+        more = []
         record: list[str | None] = []
         place = begin = 0
         while place < len(text) or record:
@@ -66,19 +74,6 @@ def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never
         raise BadRowError(f"record {number}: a quote is never closed")
 
 
-def _grown(texts: Iterable[str], pending: Callable[[], str]) -> Iterator[tuple[str, bool]]:
-    """What is pending and what comes next; at least twice as much as is pending, so that long fields stay linear."""
-    more: list[str] = []
-    size = 0
-    for text in texts:
-        more.append(text)
-        size += len(text)
-        if size > len(pending()):
-            yield pending() + "".join(more), False
-            more, size = [], 0
-    yield pending() + "".join(more), True
-
-
 def _pattern(dialect: Dialect) -> re.Pattern[str]:
     """One field and what ends it: a quoted part (if any), a plain rest, then delimiter, line end, or nothing more."""
     delimiter = re.escape(dialect.delimiter)
@@ -87,8 +82,11 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
     quoted = ""
     if dialect.quotechar:
         quote = re.escape(dialect.quotechar)
+        # the csv module takes an escape character right behind a closing quote for itself
+        literal = f"{escape}?+" if escape else ""
         # possessive: what is not closed never matches as a plain field
-        quoted = rf"(?:{quote}(?P<quoted>(?:[^{quote}{escape}]++|{quote}{quote}{escaped})*+){quote}|(?!{quote}))"
+        inner = f"(?:[^{quote}{escape}]++|{quote}{quote}{escaped})*+"
+        quoted = rf"(?:{quote}(?P<quoted>{inner}){quote}(?P<literal>{literal})|(?!{quote}))"
     plain = rf"(?P<plain>(?:[^{delimiter}\r\n{escape}]++{escaped})*+)"
     return re.compile(rf"{quoted}{plain}(?P<end>{delimiter}|\r\n|\n|\r|\Z)")
 
@@ -96,7 +94,11 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
 def _value_of(dialect: Dialect, null_rule: NullRule) -> Callable[[re.Match[str]], str | None]:
     quote, escape = dialect.quotechar, dialect.escapechar
     unescape = re.compile(re.escape(escape) + "(?s:(.))").sub if escape else None
-    undouble = re.compile(f"{re.escape(quote)}{{2}}" + (f"|{re.escape(escape)}(?s:.)" if escape else "")).sub if quote else None
+    undouble = (
+        re.compile(f"{re.escape(quote)}{{2}}" + (f"|{re.escape(escape)}(?s:.)" if escape else "")).sub
+        if quote
+        else None
+    )
     null_mark = f"{escape}N" if escape else None
     # without a quote character, MySQL has no word for NULL
     null = {"never": None, "word": "NULL" if quote else None, "empty": ""}[null_rule]
@@ -104,7 +106,7 @@ def _value_of(dialect: Dialect, null_rule: NullRule) -> Callable[[re.Match[str]]
     def value(found: re.Match[str]) -> str | None:
         plain = found["plain"]
         quoted = found["quoted"] if quote else None
-        if quoted is None and (plain == null or plain == null_mark):
+        if quoted is None and plain in (null, null_mark):
             return None
         if unescape and escape and escape in plain:
             plain = unescape(r"\1", plain)
@@ -112,7 +114,7 @@ def _value_of(dialect: Dialect, null_rule: NullRule) -> Callable[[re.Match[str]]
             return plain
         if undouble:
             quoted = undouble(lambda pair: pair[0][1], quoted)
-        return quoted + plain
+        return quoted + found["literal"] + plain
 
     return value
 

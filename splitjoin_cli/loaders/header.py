@@ -19,24 +19,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.loaders.base import ChunkToLoad
+    from splitjoin_cli.model import LineEnd
 
-__all__ = ["Sniffed", "column_names", "header_names", "sniff"]
+__all__ = ["Sniffed", "column_names", "field_count", "header_names", "raw_header", "sniff"]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED_RECORDS = 200
 
 
-def header_names(chunk: ChunkToLoad) -> tuple[str, ...] | None:
-    """The names in the chunk's header; None without one. Reads the header's bytes and no more."""
-    if not chunk.header_bytes:
-        return None
+def raw_header(chunk: ChunkToLoad) -> bytes:
+    """The header as it is, line end and byte order mark included; reads no more than it. Empty without one."""
     buffer = memoryview(bytearray(chunk.header_bytes))
     with closing(opened(chunk)) as stream:
         filled = stream.readinto(buffer)
     if filled < chunk.header_bytes:
         raise SourceError(f"{chunk.name} ends within its header")
-    data = bytes(buffer).removeprefix(codecs.BOM_UTF8)
-    text = data.decode(chunk.dialect.encoding, "replace")
+    return bytes(buffer)
+
+
+def header_names(chunk: ChunkToLoad) -> tuple[str, ...] | None:
+    """The names in the chunk's header; None without one."""
+    if not chunk.header_bytes:
+        return None
+    text = raw_header(chunk).removeprefix(codecs.BOM_UTF8).decode(chunk.dialect.encoding, "replace")
     found = next(records([text], chunk.dialect), [""])
     return tuple(name or "" for name in found)
 
@@ -57,11 +62,12 @@ def column_names(header: Sequence[str]) -> tuple[str, ...]:
     seen: set[str] = set()
     names = []
     for place, given in enumerate(header, start=1):
-        name = given or f"column_{place}"
+        base = name = given or f"column_{place}"
         number = 1
-        while name.lower() in seen or (number > 1 and name.lower() in taken):
+        # what is made up here gives way to what the header says
+        while name.lower() in seen or (name != given and name.lower() in taken):
             number += 1
-            name = f"{given or f'column_{place}'}_{number}"
+            name = f"{base}_{number}"
         seen.add(name.lower())
         names.append(name)
     return tuple(names)
@@ -89,7 +95,7 @@ def sniff(start: bytes) -> Sniffed:
     if end is None:
         raise BadRowError("the chunk's first bytes hold no whole header")
     crlf, lf = text.count("\r\n"), text.count("\n")
-    line_end = "\n" if not crlf else "\r\n" if crlf == lf else "mixed"
+    line_end: LineEnd = "\n" if not crlf else "\r\n" if crlf == lf else "mixed"
     dialect = Dialect(delimiter=delimiter, line_end=line_end, encoding=encoding)
     header = start[:end]
     lines = header.count(b"\n") + (not header.endswith(b"\n"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -16,6 +15,7 @@ from splitjoin_cli.loaders.body import NotPlainError, is_plain_dialect
 from splitjoin_cli.loaders.header import column_names, field_count, header_names
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator, Sequence
 
     from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
@@ -145,9 +145,7 @@ class LedgerLoader(ABC):
         columns = [f"{self._quoted(name)} {self.text_type}" for name in names]
         if self._target.run_column:
             columns.append(f"{self._quoted(self._target.run_column)} {self._run_column_type()}")
-        self._run_ddl(
-            session, f"CREATE TABLE IF NOT EXISTS {self._table} ({', '.join(columns)}){self.table_suffix}"
-        )
+        self._run_ddl(session, f"CREATE TABLE IF NOT EXISTS {self._table} ({', '.join(columns)}){self.table_suffix}")
 
     def _run_column_type(self) -> str:
         return self.name_type
@@ -162,7 +160,7 @@ class LedgerLoader(ABC):
         """``sql`` with identifiers in it, for a statement that has values too."""
         return sql
 
-    def _check_chunk(self, chunk: ChunkToLoad) -> None:
+    def _check_chunk(self, chunk: ChunkToLoad) -> None:  # noqa: B027 -- most have nothing to check
         """Raise BadRowError for a chunk that this engine can never load."""
 
     # The contract.
@@ -184,8 +182,9 @@ class LedgerLoader(ABC):
 
     def load(self, chunk: ChunkToLoad) -> LoadResult:
         """See Loader."""
+        with self._naming(chunk):
+            self._check_chunk(chunk)
         self.prepare()
-        self._check_chunk(chunk)
         plain = is_plain_dialect(chunk.dialect)
         header = header_names(chunk)
         for attempt in range(1, ATTEMPTS + 1):
@@ -345,7 +344,9 @@ class LedgerLoader(ABC):
             raise self._conflict(chunk, job, held)
         if chunk.generation == job.generation:
             return job  # side by side: the row stays with the run that came first
-        return self._take_over(session, chunk, replace(job, run_id=chunk.run_id, generation=chunk.generation, joined_at=None))
+        return self._take_over(
+            session, chunk, replace(job, run_id=chunk.run_id, generation=chunk.generation, joined_at=None)
+        )
 
     def _conflict(self, chunk: ChunkToLoad, job: LedgerJob, held: LedgerTotal) -> RunConflictError:
         newer = chunk.generation > job.generation
@@ -435,7 +436,7 @@ class LedgerLoader(ABC):
         column = f"{self._quoted(self._target.run_column or '')} {self._run_column_type()}"
         return f"ALTER TABLE {self._table} ADD COLUMN {column}"
 
-    def _check_run_column(self, column: TableColumn) -> None:
+    def _check_run_column(self, column: TableColumn) -> None:  # noqa: B027 -- the same
         """Raise LoadError where the run column would not be filled."""
 
     def _mapped(self, names: Sequence[str], table: Columns) -> Columns:

@@ -32,20 +32,27 @@ if TYPE_CHECKING:
 __all__ = ["MysqlLoader", "MysqlSession"]
 
 CONNECT_SECONDS = 20
+WRITE_SECONDS = 120
+"""A server that takes nothing for so long is gone (a killed one need not say so); it waits 50 s for a lock at most."""
 _TEXT = frozenset(
     {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
     | {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
 )
 _AGAIN = {ER.LOCK_DEADLOCK}
-_DENIED = {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.SPECIFIC_ACCESS_DENIED_ERROR}
-_LOCAL_DISABLED = {ER.NOT_ALLOWED_COMMAND, 3948, 4166}
+_DENIED = {
+    ER.ACCESS_DENIED_ERROR,
+    ER.DBACCESS_DENIED_ERROR,
+    ER.TABLEACCESS_DENIED_ERROR,
+    ER.SPECIFIC_ACCESS_DENIED_ERROR,
+}
+_LOCAL_DISABLED = {ER.NOT_ALLOWED_COMMAND, 3948, 4166}  # MySQL 5.7, MySQL 8, MariaDB
 # What a statement says of the data, beside the warnings that LOCAL makes of most of it.
 _BAD_DATA = (pymysql.DataError, pymysql.IntegrityError)
-_ROW = re.compile(r"\brow (\d+)")
+_ROW = re.compile(r"\b[Rr]ow (\d+)")
 
 
 class MysqlLoader(LedgerLoader):
-    """See Loader. An account needs SELECT, INSERT, DELETE, UPDATE (ledger), CREATE, and ``local_infile`` on the server.
+    """See Loader. The server needs ``local_infile``, the account SELECT, INSERT, UPDATE and DELETE, and CREATE once.
 
     LOCAL turns bad values, short rows and duplicate keys into warnings, strict mode or not
     (https://dev.mysql.com/doc/refman/8.4/en/load-data.html): any warning undoes the load here. While LOCAL is allowed,
@@ -176,6 +183,7 @@ class MysqlSession(Session):
             database=url.database,
             charset="utf8mb4",
             connect_timeout=CONNECT_SECONDS,
+            write_timeout=WRITE_SECONDS,
             autocommit=True,
             local_infile=True,
             **_tls(url),

@@ -6,7 +6,7 @@ import os
 import select
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,6 +25,7 @@ class Pipe:
     """
 
     def __init__(self, blocks: Generator[bytes, None, None]) -> None:
+        """``blocks`` is read by a thread of its own, a pipe's capacity ahead of the reader, and closed."""
         self._blocks = blocks
         self._reader, self._writer = os.pipe()
         self._stopped = threading.Event()
@@ -36,7 +37,7 @@ class Pipe:
         """What the driver opens, in this process."""
         return f"/dev/fd/{self._reader}"
 
-    def __enter__(self) -> Pipe:
+    def __enter__(self) -> Self:
         os.set_blocking(self._writer, False)
         self._thread.start()
         return self

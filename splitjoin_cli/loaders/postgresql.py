@@ -41,7 +41,7 @@ _AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 
 class PostgresqlLoader(LedgerLoader):
-    """See Loader. The run column needs the default ``current_setting('splitjoin.run_id', true)``: COPY sets no columns."""
+    """See Loader. The run column needs the default ``current_setting('splitjoin.run_id', true)``: COPY sets none."""
 
     null_rule = "the unquoted empty field; a quoted empty field is the empty text, and NULL a word like any other"
     share_lock = " FOR SHARE"
@@ -109,17 +109,20 @@ class PostgresqlLoader(LedgerLoader):
             blocks, options = gathered(_text(chunk, columns)), "FORMAT text"
         names = ", ".join(self._quoted(column.name) for column in columns)
         sql = f"COPY {self._table} ({names}) FROM STDIN ({options}, ENCODING 'UTF8')"
-        with closing(blocks), self._telling_lines(chunk):
+        with closing(blocks), self._telling_lines(chunk.header_lines):
             return cast("PostgresqlSession", session).copy(sql, blocks)
 
     def _csv_options(self, chunk: ChunkToLoad, columns: Columns) -> str:
         """COPY's options for the body's dialect; what is not text takes NULL for a quoted empty field too."""
-        options = f"FORMAT csv, DELIMITER {_literal(chunk.dialect.delimiter)}, QUOTE {_literal(chunk.dialect.quotechar)}"
+        options = (
+            f"FORMAT csv, DELIMITER {_literal(chunk.dialect.delimiter)}, QUOTE {_literal(chunk.dialect.quotechar)}"
+        )
         others = ", ".join(self._quoted(column.name) for column in columns if not column.text)
         return f"{options}, FORCE_NULL ({others})" if others else options
 
-    def _telling_lines(self, chunk: ChunkToLoad) -> _TellingLines:
-        return _TellingLines(chunk.header_lines)
+    def _telling_lines(self, lines_before: int) -> _TellingLines:
+        """Says data errors as BadRowError, with line numbers of the chunk: ``lines_before`` were not sent."""
+        return _TellingLines(lines_before)
 
     def _translated(self, error: Exception) -> LoadError:
         said = str(error).strip().partition("\n")[0] or type(error).__name__

@@ -85,7 +85,12 @@ def _server(scheme: str, url: str) -> DatabaseUrl:
         allowed = ", ".join(sorted(OPTIONS[scheme]))
         raise UsageError(f"a {scheme} URL has no option {unknown[0]!r}", hint=f"there are {allowed}")
     database = unquote(parts.path.removeprefix("/"))
-    if parts.fragment or not database or "/" in database or not (parts.hostname or {"unix-socket", "host"} & set(options)):
+    if (
+        parts.fragment
+        or not database
+        or "/" in database
+        or not (parts.hostname or {"unix-socket", "host"} & set(options))
+    ):
         raise UsageError(f"not a {scheme} URL", hint=f"its shape is {shape}")
     user = unquote(parts.username) if parts.username else None
     return DatabaseUrl(scheme, database, parts.hostname or "", port, user, options)

@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import threading
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 STAGING_PREFIX = ".splitjoin-"
 LOCK_NAME = "lock"
 COPY_BYTES = 1 << 20
-FRESH_SECONDS = 60
-"""A staging folder younger than this without a lock file is one that its process is just making."""
 
 
 @contextmanager
@@ -242,8 +239,9 @@ class DirectorySink:
         """As in Sink: staging folders whose lock nobody holds, of any job."""
         swept = 0
         for folder in sorted(self._path.glob(f"{STAGING_PREFIX}*")):
-            if folder != self._staging and folder.is_dir() and _is_dead(folder):
-                swept += 1
+            if folder != self._staging and folder.is_dir():
+                with _explained("removing", folder):
+                    swept += _is_dead(folder)
         return swept
 
     def stage(self, name_prefix: str, number: int) -> StagedFile:
@@ -309,15 +307,9 @@ class DirectorySink:
             staging = self._path / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
             with _explained("writing in", self._path):
                 staging.mkdir()
-                lock = os.open(staging / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:  # another process takes it for a dead one's and is about to remove it
-                    os.close(lock)
-                    continue
-            if os.fstat(lock).st_nlink:
+                lock = _lock(staging)
+            if lock is not None:
                 return staging, lock
-            os.close(lock)  # or has just removed it
 
     def _sync_directory(self) -> None:
         """Make the names survive a power cut, too."""
@@ -330,24 +322,34 @@ class DirectorySink:
                     os.close(descriptor)
 
 
-def _is_dead(folder: Path) -> bool:
-    """Remove a staging folder unless a living process holds its lock."""
+def _lock(folder: Path) -> int | None:
+    """The descriptor of a staging folder's lock, held; None where another process holds it or removed the folder."""
     try:
-        lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+        lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except FileNotFoundError:
-        with suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > FRESH_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-                return True
-        return False
-    except PermissionError:  # another user's
-        return False
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-        return True
-    finally:
         os.close(lock)
+        return None
+    if os.fstat(lock).st_nlink:
+        return lock
+    os.close(lock)  # its last holder removed it, with the folder
+    return None
+
+
+def _is_dead(folder: Path) -> bool:
+    """Remove a staging folder unless a living process holds its lock.
+
+    One that has no lock yet may be a living process's, which then makes another one.
+    """
+    try:
+        lock = _lock(folder)
+    except PermissionError:  # another user's
+        return False
+    if lock is None:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)
+    return True

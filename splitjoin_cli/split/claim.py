@@ -37,6 +37,10 @@ class Existing:
         found = [each.generation for each in (self.manifest, self.plan) if each is not None]
         return max(found, default=1 if self.chunks else 0)
 
+    def holds(self, run_id: str) -> bool:
+        """Whether a plan or manifest of this run is there."""
+        return any(each is not None and each.run_id == run_id for each in (self.manifest, self.plan))
+
 
 def look(sink: Sink, job: JobName) -> Existing:
     """What is there now. Chunks are found by parsed name, never by bare prefix: ``a_1`` is no part of ``a_1-2``."""
@@ -100,6 +104,17 @@ def _strangers(sink: Sink, existing: Existing, plan: PlanFile) -> str | None:
             run = "unknown"
         return None if run == plan.run_id else f"{len(existing.chunks)} chunks of run {run} without a manifest"
     return f"{len(existing.chunks)} chunks without a manifest, the first {name}"
+
+
+def next_generation(sink: Sink, existing: Existing, plan: PlanFile, *, force: bool) -> int:
+    """The generation that ``claim`` would give ``plan``. Raises NameTakenError where it would."""
+    if not force:
+        check_free(sink, existing, plan)
+    for standing in (existing.plan, existing.manifest):
+        if standing is not None and standing.run_id == plan.run_id:
+            return standing.generation
+    replaces = force and not existing.is_empty and not _is_ours(sink, existing, plan)
+    return existing.generation + 1 if replaces else plan.generation
 
 
 def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Existing, PlanFile]:

@@ -28,18 +28,18 @@ ONE = np.uint64(1)
 _ALL_BITS = (1 << WORD_BITS) - 1
 _TOP = np.uint64(63)
 _SHIFTS = tuple(np.uint64(1 << k) for k in range(6))
-SLICE_BYTES = 256 * 1024
+SLICE_BYTES = 512 * 1024  # with its flags, it stays in the cache of a core
 _NEAR_WORDS = 16  # a record end is seldom further from a block's edge than 1 KiB: look there first
 
 
 class Scratch:
-    """Word buffers for what lies between two steps: to allocate them anew costs as much as a step."""
+    """Word buffers for what lies between two steps: memory allocated anew faults page by page, slower than a step."""
 
     __slots__ = ("_bytes", "_flags", "_words")
 
     def __init__(self, words: int) -> None:
         """``words``: of the largest mask."""
-        self._words = np.empty((3, words), np.uint64)
+        self._words = np.zeros((3, words), np.uint64)
         self._bytes = np.empty(words, np.uint8)
         self._flags = np.empty(words, np.bool_)
 
@@ -77,11 +77,11 @@ class Masks:
     outside: Words | None
     escape_pending: bool = False
 
-    def keep_outside(self, mask: Words, *, quoted: bool) -> Words:
+    def keep_outside(self, mask: Words, *, quoted: bool, out: Words | None = None) -> Words:
         """Those of ``mask`` outside quotes, when the block starts inside (``quoted``) or outside of them."""
         if self.outside is None:
             return np.zeros_like(mask) if quoted else mask
-        kept = mask & self.outside
+        kept = np.bitwise_and(mask, self.outside, out=out)
         return np.bitwise_xor(mask, kept, out=kept) if quoted else kept
 
     def is_outside(self, offset: int, *, quoted: bool) -> bool:
@@ -162,13 +162,13 @@ def earlier(mask: Words, out: Words | None = None, carry: Words | None = None) -
     return moved
 
 
-def outside_of(quotes: Words, scratch: Scratch) -> Words:
+def outside_of(quotes: Words, scratch: Scratch, out: Words | None = None) -> Words:
     """The bytes not between quotes, if the first byte is outside of them: the inverted prefix-xor of ``quotes``.
 
     Within words by six shifts (Langdale & Lemire 2019, section 3.1.1 does it by a carry-less multiplication), then the
     same over the words' parities as one large number, so that no word is walked one by one.
     """
-    outside = quotes.copy()
+    outside = np.bitwise_or(quotes, np.uint64(0), out=out)
     moved = scratch.words(0, quotes)
     for shift in _SHIFTS:
         np.left_shift(outside, shift, out=moved)
@@ -183,7 +183,8 @@ def outside_of(quotes: Words, scratch: Scratch) -> Words:
     starts_outside = ~(parities << 1) & whole  # bit w: word w starts outside quotes
     flips = np.frombuffer(starts_outside.to_bytes(-(-words // 8), "little"), np.uint8)
     signs = np.negative(np.unpackbits(flips, count=words, bitorder="little").view(np.int8))
-    return np.bitwise_xor(outside, signs.astype(np.int64).view(np.uint64), out=outside)
+    np.copyto(moved.view(np.int64), signs)  # 0 or all ones, sign extended
+    return np.bitwise_xor(outside, moved, out=outside)
 
 
 def stray_quotes(masks: Masks, scratch: Scratch, *, quoted: bool) -> Words | None:
@@ -220,13 +221,22 @@ class MaskReader:
 
     def __init__(self, block_bytes: int) -> None:
         """``block_bytes``: the largest block."""
-        words = -(-block_bytes // WORD_BITS)
-        self._flags = np.zeros(min(words * WORD_BITS, SLICE_BYTES), np.bool_)
-        self.scratch = Scratch(words)
+        self._max_words = -(-block_bytes // WORD_BITS)
+        self._flags = np.zeros(min(self._max_words * WORD_BITS, SLICE_BYTES), np.bool_)
+        self._kept: dict[tuple[bool, int], Words] = {}
+        self.scratch = Scratch(self._max_words)
 
-    def of_bytes(self, block: Bytes, wanted: Sequence[int | None]) -> list[Words | None]:
+    def keep(self, number: int, size: int, *, aside: bool) -> Words:
+        """The buffer ``number`` of those that hold a block's masks, for ``size`` bytes; ``aside``: of another set."""
+        kept = self._kept.get((aside, number))
+        if kept is None:
+            kept = self._kept[aside, number] = np.zeros(self._max_words, np.uint64)
+        return kept[: -(-size // WORD_BITS)]
+
+    def of_bytes(self, block: Bytes, wanted: Sequence[int | None], *, aside: bool) -> list[Words | None]:
         """For each wanted byte, where it is; None if there is no such byte in the block, or None was asked for.
 
+        The masks lie in this reader's buffers, until the next call with the same ``aside``.
         Slice by slice, so that the bytes come from the core's cache for all masks but the first; the masks are
         whole, since steps over few words would spend their time on taking and giving back the GIL.
         """
@@ -242,7 +252,8 @@ class MaskReader:
                     continue
                 mask = masks[number]
                 if mask is None:
-                    mask = masks[number] = nothing(size)
+                    mask = masks[number] = self.keep(number, size, aside=aside)
+                    mask[:] = 0
                 np.equal(part, np.uint8(byte), out=flags[: len(part)])
                 first = start // WORD_BITS
                 mask[first : first + words] = np.packbits(flags, bitorder="little").view(np.uint64)

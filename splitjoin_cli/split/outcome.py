@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
 
     ``first_end`` and ``last_end`` are the offsets just after the first and last record end (NO_OFFSET: none);
     ``crlf`` of the ``records`` ends are CR LF; ``delimiters`` are those outside quotes, ``tail`` those of them after
-    the last end.
+    the last end. With a ``defect`` only that is meant: what comes after it has no right reading.
     """
 
     end: State

@@ -54,11 +54,14 @@ AT_LAST = -1
 class CutRule(Protocol):
     """Says where the next chunk ends."""
 
+    def begin(self, body: Mark) -> None:
+        """The body begins at ``body``: what comes before it is the header."""
+
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
-        """Whether the chunk from ``start`` may end in a block that ends at ``block_end`` with ``records`` ends so far."""
+        """Whether the chunk from ``start`` may end in a block that ends at ``block_end``, after ``records`` in all."""
 
     def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:
-        """The index in ``ends`` (the block's record ends, absolute) where the chunk from ``start`` ends; or WAIT or AT_LAST.
+        """Where the chunk from ``start`` ends: an index in ``ends``, the block's record ends, absolute; WAIT; AT_LAST.
 
         ``last`` is the last record end before the block; its ``records`` number those before ``ends[0]``.
         """
@@ -68,14 +71,13 @@ class BySize:
     """Chunks of at most ``capacity`` bytes of body; a longer record is alone in its chunk."""
 
     def __init__(self, chunk_bytes: int) -> None:
-        """``chunk_bytes``: the header included; its size is set when it is known."""
-        self._chunk_bytes = chunk_bytes
-        self.header_bytes = 0
+        """``chunk_bytes``: the header included."""
+        self._chunk_bytes = self._capacity = chunk_bytes
         self.oversized = 0
 
-    @property
-    def _capacity(self) -> int:
-        return max(self._chunk_bytes - self.header_bytes, 0)
+    def begin(self, body: Mark) -> None:
+        """Leave room for the header."""
+        self._capacity = max(self._chunk_bytes - body.offset, 0)
 
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
         """Whether the limit lies before the block's end."""
@@ -104,6 +106,9 @@ class ByRows:
         """``rows``: at least 1."""
         self._rows = rows
 
+    def begin(self, body: Mark) -> None:
+        """Rows are counted from the body's start, wherever it is."""
+
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
         """Whether the block has the record that ends the chunk."""
         return records >= start.records + self._rows
@@ -115,30 +120,43 @@ class ByRows:
 
 
 class ByCount:
-    """Exactly min(``count``, records) chunks of about the same size: needs the totals, so a first pass.
+    """Exactly min(``count``, records) chunks of about the same size.
 
     The k-th cut is the last record end at or before k/count of the body, but every chunk has a record, and every later
-    one keeps one.
+    one keeps one. The last clause needs the number of records; without it the cuts are the same wherever they come to
+    ``count`` chunks, so that one pass is enough unless records are few (``fell_short``).
     """
 
-    def __init__(self, count: int, *, body_start: int, body_end: int, first_record: int, last_record: int) -> None:
-        """``first_record``/``last_record``: ``Mark.records`` at the body's start and end."""
-        self._count = max(1, min(count, last_record - first_record))
-        self._body_start, self._body_bytes = body_start, body_end - body_start
-        self._last_record = last_record
+    def __init__(self, count: int, *, size: int, records: int | None) -> None:
+        """``size``: bytes of the source; ``records``: of its body, None where that is not known yet."""
+        self._wanted, self._size, self._records = count, size, records
+        self._count = count if records is None else max(1, min(count, records))
+        self._body: Mark | None = None
         self._cuts = 0
+
+    def begin(self, body: Mark) -> None:
+        """Take where the body begins."""
+        self._body = body
+
+    def fell_short(self, chunks: int, records: int) -> bool:
+        """Whether a plan made without knowing the records has too few chunks."""
+        return chunks < min(self._wanted, records)
 
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
         """Whether the next cut's target, or the last record it may take, lies before the block's end."""
         if self._cuts + 1 >= self._count:
             return False
-        return records > start.records and (self._target() < block_end or records >= self._bound())
+        return records > start.records and (self._target() < block_end or records >= self._bound(records))
 
     def _target(self) -> int:
-        return self._body_start + self._body_bytes * (self._cuts + 1) // self._count
+        start = self._body.offset if self._body is not None else 0
+        return start + (self._size - start) * (self._cuts + 1) // self._count
 
-    def _bound(self) -> int:
-        return self._last_record - (self._count - self._cuts - 1)
+    def _bound(self, seen: int) -> int:
+        """The last record that the next chunk may take, counted as marks count."""
+        if self._records is None or self._body is None:
+            return seen + 1
+        return self._body.records + self._records - (self._count - self._cuts - 1)
 
     def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:
         """The record end by the rule above."""
@@ -146,7 +164,7 @@ class ByCount:
         if not self.may_cut(start, known, block_end):
             return WAIT
         wanted = last.records + int(np.searchsorted(ends, self._target(), side="right"))
-        record = min(max(wanted, start.records + 1), self._bound())
+        record = min(max(wanted, start.records + 1), self._bound(known))
         if record > known:
             return WAIT
         self._cuts += 1
@@ -173,9 +191,11 @@ class PlanBuilder:
         self._start = start
         self._last = start
         self.crc, self.position, self.records, self.delimiters, self.crlf = start.crc, start.offset, 0, 0, 0
-        self.table: ChunkTable | None = None if header else ChunkTable(start.offset)
+        self.chunks = ChunkTable(start.offset)  # begun anew where the header ends
         self.expected_delimiters: int | None = None
         self.ragged = Ragged()
+        if not header:
+            rule.begin(start)
 
     @property
     def header_pending(self) -> bool:
@@ -194,8 +214,11 @@ class PlanBuilder:
         self.skipped = len(mark)
 
     def feed(self, block: Bytes, state: State, outcome: Outcome, scanner: BlockScanner) -> list[int]:
-        """Take the next block, which starts in ``state``; return the cuts it decides, absolute (the first may lie before it)."""
-        base, view = self.position, memoryview(block)
+        """Take the next block, which starts in ``state``; return the cuts it decides, absolute.
+
+        The first may lie before the block.
+        """
+        base, view = self.position, block.data
         records = self.records + outcome.records
         cuts: list[Mark] = []
         first = self.expected_delimiters is None and outcome.records > 0
@@ -237,8 +260,7 @@ class PlanBuilder:
                 cuts.append(self._last)
                 self._append(self._last)
         self.records = end.records
-        assert self.table is not None
-        if self._start.offset < end.offset or not len(self.table):
+        if self._start.offset < end.offset or not len(self.chunks):
             cuts.append(end)
             self._append(end)
         return [cut.offset for cut in cuts]
@@ -251,20 +273,19 @@ class PlanBuilder:
         )
         if not self._header_pending:
             return ends
-        crc = crc64(memoryview(block)[: first - self.position], self.crc)
+        crc = crc64(block.data[: first - self.position], self.crc)
         self._set_header(Mark(first, 1, self.expected_delimiters, crc))
         return ends[1:]
 
     def _set_header(self, header: Mark) -> None:
         self._header_pending = False
         self.header = self._start = self._last = header
-        self.table = ChunkTable(header.offset)
-        if isinstance(self._rule, BySize):
-            self._rule.header_bytes = header.offset
+        self.chunks = ChunkTable(header.offset)
+        self._rule.begin(header)
 
     def _cut_all(self, block: Bytes, state: State, scanner: BlockScanner, ends: Offsets) -> list[Mark]:
         """Ask the rule for cuts until it has none in this block, and append the chunks."""
-        base, view, start = self.position, memoryview(block), self._start
+        base, view, start = self.position, block.data, self._start
         cuts: list[Mark] = []
         inside: list[Mark] = []
         while (index := self._rule.cut(start, self._last, ends, base + len(block))) != WAIT:
@@ -287,8 +308,7 @@ class PlanBuilder:
 
     def _append(self, end: Mark) -> None:
         """The chunk from the last cut to ``end``."""
-        table, start = self.table, self._start
-        assert table is not None
+        table, start = self.chunks, self._start
         if len(table) == MAX_CHUNKS:
             raise UsageError(
                 f"more than {MAX_CHUNKS:,} chunks",

@@ -22,7 +22,7 @@ from splitjoin_cli.manifest import (
 )
 from splitjoin_cli.model import ChunkMetadata
 from splitjoin_cli.names import manifest_name, plan_name
-from splitjoin_cli.split.claim import Existing, check_free, claim, look, read_plan
+from splitjoin_cli.split.claim import Existing, check_free, claim, look, next_generation, read_plan
 from splitjoin_cli.split.locate import find_ragged, read_blocks
 from splitjoin_cli.split.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.split.probe import probe
@@ -150,6 +150,8 @@ class SplitRun:
             and self._sink.properties.renames
             and (properties.seekable or not isinstance(request.size, ChunkCount))
         )
+        if staged:
+            self._sweep()  # now, since a killed run's chunks may take the room that this one's need
         return self._scan_until_exact(executor, staged=staged)
 
     def _scan_until_exact(self, executor: ThreadPoolExecutor, *, staged: bool) -> _Planned:
@@ -299,9 +301,7 @@ class SplitRun:
     def _store(self, planned: _Planned, executor: ThreadPoolExecutor) -> SplitResult:
         wanted = self._opened(planned.plan)
         existing, plan = claim(self._sink, self._job, wanted, force=self._request.force)
-        swept = self._sink.sweep(self._name_prefix)
-        if swept:
-            self._observer.detail(f"removed {swept} leftovers of a killed run")
+        self._sweep()
         progress = Progress.of(len(plan.chunks))
         if planned.staging is not None:
             self._publish(planned.staging, plan, progress)
@@ -319,23 +319,21 @@ class SplitRun:
         """
         if self._open_job is None:
             return plan
-        force, existing = self._request.force, look(self._sink, self._job)
-        if not force:
-            check_free(self._sink, existing, plan)
-        standing = next(
-            (each for each in (existing.plan, existing.manifest) if each is not None and each.run_id == plan.run_id),
-            None,
-        )
-        least = standing.generation if standing is not None else existing.generation + 1
-        uri = self._sink.properties.uri
+        force, existing, uri = self._request.force, look(self._sink, self._job), self._sink.properties.uri
+        least = next_generation(self._sink, existing, plan, force=force)
         generation = self._open_job(replace(plan, generation=least), uri, replace=force)
-        if standing is not None and standing.generation != generation:
+        if existing.holds(plan.run_id) and generation != least:
             raise NameTakenError(
-                f"{uri}{plan.file_name} holds run {plan.run_id} as generation {standing.generation}, and the tracker "
+                f"{uri}{plan.file_name} holds run {plan.run_id} as generation {least}, and the tracker "
                 f"knows it as generation {generation}: it was split with --force and without the tracker",
                 hint="choose another destination, where its chunks get the tracker's generation",
             )
         return replace(plan, generation=generation)
+
+    def _sweep(self) -> None:
+        swept = self._sink.sweep(self._name_prefix)
+        if swept:
+            self._observer.detail(f"removed {swept} leftovers of a killed run")
 
     def _publish(self, staging: Staging, plan: PlanFile, progress: Progress) -> None:
         sink = cast("StagingSink", self._sink)

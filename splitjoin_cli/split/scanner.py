@@ -162,7 +162,10 @@ class BlockScanner:
         if masks.quotes is None or masks.outside is None:
             return NO_OFFSET
         outside = ~masks.outside if state in WITHIN else masks.outside
-        return last_bit(masks.quotes & ~outside & ~later(masks.quotes & outside))
+        openings = masks.quotes & ~outside & ~later(masks.quotes & outside)
+        if state == State.CLOSED:  # a quote on the first byte doubles the one before the block
+            openings[0] &= ~ONE
+        return last_bit(openings)
 
     def _masks_from(self, block: Bytes, state: State) -> Masks:
         if self._block is not block or state not in self._located:
@@ -172,7 +175,8 @@ class BlockScanner:
     def _read(self, block: Bytes, *, first_is_data: bool = False) -> Masks:
         """The masks of a block; with ``first_is_data`` its first byte counts as data, whatever it is."""
         alphabet, reader = self._alphabet, self._reader
-        quotes, returns, feeds, delimiters = reader.of_bytes(block, (alphabet.quote, CR, LF, alphabet.delimiter))
+        wanted = (alphabet.quote, CR, LF, alphabet.delimiter)
+        quotes, returns, feeds, delimiters = reader.of_bytes(block, wanted, aside=first_is_data)
         feeds = nothing(len(block)) if feeds is None else feeds
         delimiters = nothing(len(block)) if delimiters is None else delimiters
         pending = False
@@ -182,7 +186,9 @@ class BlockScanner:
             for mask in (quotes, returns, feeds, delimiters):
                 if mask is not None:
                     np.bitwise_and(mask, data, out=mask)
-        return self._masks(len(block), quotes, feeds, delimiters, returns, escape_pending=pending)
+        out = reader.keep(len(wanted), len(block), aside=first_is_data)
+        outside = None if quotes is None else outside_of(quotes, reader.scratch, out)
+        return Masks(len(block), quotes, feeds, delimiters, returns, outside, pending)
 
     def _masks(
         self,
@@ -237,11 +243,11 @@ class BlockScanner:
         if quoted and masks.outside is None:
             return Outcome(_end(masks, quoted=True), 0, NO_OFFSET, NO_OFFSET, 0, 0, 0, None)
         strays = None if quotes_are_true else stray_quotes(masks, scratch, quoted=quoted)
-        feeds = masks.keep_outside(masks.feeds, quoted=quoted)
-        delimiters = masks.keep_outside(masks.delimiters, quoted=quoted)
+        crlf, lone = self._returns(masks, quoted=quoted)
+        feeds = masks.keep_outside(masks.feeds, quoted=quoted, out=scratch.words(0, masks.feeds))
+        delimiters = masks.keep_outside(masks.delimiters, quoted=quoted, out=scratch.words(1, masks.feeds))
         first, last = first_bit(feeds), last_bit(feeds)
         count = scratch.count(delimiters)
-        crlf, lone = self._returns(masks, quoted=quoted)
         stray: Defect | None = None
         if strays is not None:
             offset = first_bit(strays)
@@ -263,7 +269,7 @@ class BlockScanner:
             return 0, None
         scratch = self._reader.scratch
         carry, pairs = scratch.words(0, masks.feeds), scratch.words(1, masks.feeds)
-        outside = masks.keep_outside(masks.returns, quoted=quoted)
+        outside = masks.keep_outside(masks.returns, quoted=quoted, out=scratch.words(2, masks.feeds))
         earlier(masks.feeds, pairs, carry)
         pairs &= outside
         crlf = scratch.count(pairs)

@@ -64,13 +64,12 @@ def chunk_of(
 def count_records(data: bytes, dialect: Dialect) -> int:
     """As the csv module counts them."""
     text = io.StringIO(data.decode(dialect.encoding), newline="")
-    quoting = csv.QUOTE_MINIMAL if dialect.quotechar else csv.QUOTE_NONE
     reader = csv.reader(
         text,
         delimiter=dialect.delimiter,
         quotechar=dialect.quotechar,
         escapechar=dialect.escapechar,
-        quoting=quoting,
+        quoting=csv.QUOTE_MINIMAL if dialect.quotechar else csv.QUOTE_NONE,
     )
     return sum(1 for _ in reader)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FETCHED = ROOT / ".cache" / "mariadb"
-PASSWORD = "p%40ss w√rd'"
+PASSWORD = "p%40ss w√rd'"  # noqa: S105 -- of a server that lives as long as the test
 
 
 @dataclass(frozen=True, slots=True)

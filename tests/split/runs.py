@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from unittest import mock
 
 from splitjoin_cli.codecs import DecompressedStream
 from splitjoin_cli.names import JobName
@@ -13,12 +15,15 @@ from splitjoin_cli.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.sources.memory import MemorySource
 from splitjoin_cli.sources.positioned import PositionedStream
 from splitjoin_cli.sources.stream import StreamSource
+from splitjoin_cli.split import run
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.request import RowCount, SplitRequest
 from splitjoin_cli.split.run import SplitRun
+from splitjoin_cli.split.scan import ScanOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from splitjoin_cli.model import ByteRange, S3Location, StoredObject
     from splitjoin_cli.sinks.base import Body, Buffer, ObjectWriter, Sink, SinkProperties, StagedObject
@@ -41,6 +46,11 @@ def request(**options: Any) -> SplitRequest:  # noqa: ANN401 -- any of SplitRequ
 def stream_of(data: bytes) -> StreamSource:
     """The bytes as a source that is read from the front only."""
     return StreamSource(MemorySource(data), lambda stream: stream)
+
+
+def blocks_of(block_bytes: int) -> AbstractContextManager[object]:
+    """Lets splits read in blocks of so many bytes, so that small exports have many."""
+    return mock.patch.object(run, "ScanOptions", partial(ScanOptions, block_bytes=block_bytes))
 
 
 def split(
