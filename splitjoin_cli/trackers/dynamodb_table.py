@@ -41,8 +41,7 @@ def init_table(table: Table, wait: Callable[[float], object] = time.sleep) -> In
     created = _describe(table) is None
     if created:
         _create(table)
-    changed = _add_indexes(table, wait)
-    unsupported = []
+    changed, unsupported = _add_indexes(table, wait)
     for name, ensure in ((RECOVERY, _ensure_recovery), (EXPIRY, _ensure_expiry)):
         try:
             changed += [name] if ensure(table) else []
@@ -91,26 +90,41 @@ def _create(table: Table) -> None:
             raise table.translated(exc, "create_table") from exc
 
 
-def _add_indexes(table: Table, wait: Callable[[float], object]) -> list[str]:
-    """Add the indexes that are missing, one by one, as DynamoDB has it; returns what was added."""
+def _add_indexes(table: Table, wait: Callable[[float], object]) -> tuple[list[str], list[str]]:
+    """Add the indexes that are missing, one by one, as DynamoDB has it; those added, and those the server will not."""
     added: list[str] = []
-    while True:
-        described = _wait(table, wait)
-        there = {index["IndexName"] for index in described.get("GlobalSecondaryIndexes", ())}
-        missing = [name for name in INDEXES if name not in there]
-        if not missing:
-            return added
-        table.call(
+    refused: list[str] = []
+    described = _wait(table, wait, indexes=0)
+    there = _index_names(described)
+    for name in (name for name in INDEXES if name not in there):
+        answer = table.call(
             "update_table",
             TableName=table.name,
-            AttributeDefinitions=_attributes(missing[0]),
-            GlobalSecondaryIndexUpdates=[{"Create": _index(missing[0])}],
+            AttributeDefinitions=_attributes(name),
+            GlobalSecondaryIndexUpdates=[{"Create": {**_index(name), **_capacity(described)}}],
         )
-        added.append(f"index {missing[0]}")
+        if name in _index_names(answer["TableDescription"]):
+            added.append(f"index {name}")
+            described = _wait(table, wait, indexes=len(there) + len(added))
+        else:
+            refused.append(f"index {name}")
+    return added, refused
 
 
-def _wait(table: Table, wait: Callable[[float], object]) -> dict[str, Any]:
-    """The table's description, when it and its indexes are there to be used."""
+def _index_names(described: dict[str, Any]) -> set[str]:
+    return {index["IndexName"] for index in described.get("GlobalSecondaryIndexes", ())}
+
+
+def _capacity(described: dict[str, Any]) -> dict[str, Any]:
+    """What an index needs on a table that is billed by provisioned capacity: as much as the table."""
+    if described.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST":
+        return {}
+    units = ("ReadCapacityUnits", "WriteCapacityUnits")
+    return {"ProvisionedThroughput": {unit: described["ProvisionedThroughput"][unit] for unit in units}}
+
+
+def _wait(table: Table, wait: Callable[[float], object], *, indexes: int) -> dict[str, Any]:
+    """The table's description, when it and at least so many indexes are there to be used."""
     for _ in range(int(READY_SECONDS / POLL_SECONDS)):
         described = _describe(table)
         if described is not None:
@@ -118,7 +132,7 @@ def _wait(table: Table, wait: Callable[[float], object]) -> dict[str, Any]:
             if keys != [(KEY, "HASH")]:
                 raise StoreError(f"{table.uri}: the table has another key: {keys}", hint="init makes a new one")
             states = [index.get("IndexStatus") for index in described.get("GlobalSecondaryIndexes", ())]
-            if {described["TableStatus"], *states} <= {"ACTIVE", None}:
+            if {described["TableStatus"], *states} <= {"ACTIVE", None} and len(states) >= indexes:
                 return described
         wait(POLL_SECONDS)
     raise StoreError(f"{table.uri}: not ready after {READY_SECONDS:g} s", hint="run init again later")
