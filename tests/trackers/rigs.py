@@ -32,7 +32,7 @@ class Clock:
 
     def move(self, seconds: float) -> None:
         with self._lock:
-            self._now += seconds
+            self._now = round(self._now + seconds, 3)
 
 
 class Rig(Protocol):
