@@ -5,20 +5,33 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.errors import UsageError
-from splitjoin_cli.names import parse, parse_file_name
+from splitjoin_cli.names import default_client, parse, parse_file_name
 from splitjoin_cli.wiring_stored import StoredRequest, open_place
 
 if TYPE_CHECKING:
     from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.loaders.base import Loader
+    from splitjoin_cli.model import Dialect
+    from splitjoin_cli.simulate.report import SimulateReport
+    from splitjoin_cli.simulate.run import SimulationOptions
+    from splitjoin_cli.split.progress import Observer
+    from splitjoin_cli.split.request import OnStrayQuote, Size
     from splitjoin_cli.trackers.base import Tracker
 
-__all__ = ["check_tracker_url", "open_tracker", "stored_numbers"]
+__all__ = ["SimulateRequest", "check_tracker_url", "open_tracker", "run_simulate", "stored_numbers"]
 
+LOOKS_AT_ONCE = 8
 TRACKERS_HINT = "write dynamodb:TABLE or sqlite:PATH"
 # A table's name, or its ARN (DynamoDB API Reference, "TableName").
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}|arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[A-Za-z0-9_.-]{3,255}")
@@ -64,3 +77,142 @@ def stored_numbers(request: StoredRequest, *, total_parts: int) -> frozenset[int
             for name in names
             if name is not None and (name.file_name, name.total) == (job.file_name, total_parts)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulateRequest:
+    """One simulation, as it was asked for.
+
+    ``source``: a directory or ``s3://`` prefix of chunks, or one CSV file, which is split first, as ``size``,
+    ``dialect``, ``on_stray_quote`` and ``encoding`` say. ``into``, ``tracker``: URLs; None for SQLite files in a
+    temporary place. ``table``: None for the client's name. ``file_name``: None where only one job lies there.
+    ``on_join``: None where nothing follows.
+    """
+
+    source: str
+    into: str | None
+    table: str | None
+    create_table: bool
+    run_column: str | None
+    beside_other_run: bool
+    tracker: str | None
+    on_join: str | None
+    file_name: str | None
+    options: SimulationOptions
+    size: Size
+    dialect: Dialect
+    on_stray_quote: OnStrayQuote
+    encoding: str | None
+    aws: AwsOptions
+
+    def __post_init__(self) -> None:
+        if self.file_name is not None and parse_file_name(self.file_name) is None:
+            raise UsageError(f"{self.file_name!r} is no job's name", hint="it is CLIENT_DATE, as in the chunks' names")
+
+
+def run_simulate(request: SimulateRequest, observer: Observer) -> SimulateReport:
+    """Split where SOURCE is one file, load, and join, with all that is to go wrong. Raises UsageError, StoreError."""
+    from splitjoin_cli.join.continuation import parse_continuation
+    from splitjoin_cli.objects import Chunks
+    from splitjoin_cli.simulate.chunks import find_chunks
+    from splitjoin_cli.simulate.run import Parts, Simulation
+
+    workers = request.options.workers
+    with ExitStack() as stack:
+        continuation = stack.enter_context(closing(parse_continuation(request.on_join, request.aws)))
+        into, tracker_url = _places(request, stack)
+        tracker = stack.enter_context(closing(open_tracker(tracker_url, request.aws)))
+        place = _split_first(request, tracker, observer, stack) if _is_one_file(request) else request.source
+        stored = _stored_request(request, place)
+        lying = stack.enter_context(open_place(stored))
+        chunks = stack.enter_context(closing(Chunks(request.aws, connections=workers)))
+        with ThreadPoolExecutor(LOOKS_AT_ONCE, "look") as executor:
+            found = find_chunks(lying.sink, chunks, request.file_name, executor=executor)
+        loader = stack.enter_context(closing(_open_loader(request, into, found.run.file_name)))
+        return Simulation(found, Parts(chunks, loader, tracker, continuation), request.options, observer).run()
+
+
+def _places(request: SimulateRequest, stack: ExitStack) -> tuple[str, str]:
+    """The URLs of database and tracker. A temporary database stays, with its tracker: what was loaded can be seen."""
+    if request.into is not None and request.tracker is not None:
+        _check_apart(request.into, request.tracker)
+        return request.into, request.tracker
+    place = Path(tempfile.mkdtemp(prefix="splitjoin-"))
+    if request.into is not None:
+        stack.callback(shutil.rmtree, place, ignore_errors=True)
+    return request.into or f"sqlite:{place / 'load.db'}", request.tracker or f"sqlite:{place / 'tracker.db'}"
+
+
+def _check_apart(into: str, tracker: str) -> None:
+    """Raise UsageError where one SQLite file is to be both: the tables' names are the same."""
+    files = [url.removeprefix("sqlite:").removeprefix("//") for url in (into, tracker) if url.startswith("sqlite:")]
+    if len(files) == 2 and os.path.realpath(files[0]) == os.path.realpath(files[1]):  # noqa: PLR2004 -- both are SQLite
+        raise UsageError("the database and the tracker are the same SQLite file", hint="give --tracker another file")
+
+
+def _is_one_file(request: SimulateRequest) -> bool:
+    """Whether SOURCE is a file to split, rather than a place of chunks."""
+    source = request.source
+    if not source.startswith("s3://"):
+        return not Path(source).is_dir()
+    bucket, _, key = source.removeprefix("s3://").partition("/")
+    if not key or key.endswith("/"):
+        return False
+    with open_place(_stored_request(request, f"s3://{bucket}/{key}/")) as place:
+        return next(iter(place.sink.list()), None) is None
+
+
+def _stored_request(request: SimulateRequest, place: str) -> StoredRequest:
+    aws = request.aws
+    return StoredRequest(
+        place=place,
+        file_name=request.file_name,
+        jobs=LOOKS_AT_ONCE,
+        profile=aws.profile,
+        region=aws.region,
+        endpoint_url=aws.endpoint_url,
+    )
+
+
+def _split_first(request: SimulateRequest, tracker: Tracker, observer: Observer, stack: ExitStack) -> str:
+    """Split the file into a temporary directory, which goes with the simulation."""
+    from splitjoin_cli.split.request import SplitRequest
+    from splitjoin_cli.wiring import run_split
+
+    place = stack.enter_context(tempfile.TemporaryDirectory(prefix="splitjoin-chunks-"))
+    job = parse_file_name(request.file_name) if request.file_name else None
+    aws = request.aws
+    split = SplitRequest(
+        source=request.source,
+        destination=place,
+        client=job.client if job else default_client(request.source),
+        date=job.date if job else None,
+        size=request.size,
+        dialect=request.dialect,
+        on_stray_quote=request.on_stray_quote,
+        encoding=request.encoding,
+        profile=aws.profile,
+        region=aws.region,
+        endpoint_url=aws.endpoint_url,
+    )
+    run_split(split, observer, tracker=tracker)
+    return place
+
+
+def _open_loader(request: SimulateRequest, into: str, file_name: str) -> Loader:
+    from splitjoin_cli.loaders.base import LoadTarget
+    from splitjoin_cli.loaders.open import open_loader
+
+    job = parse_file_name(file_name)
+    table = request.table or re.sub(r"\W", "_", job.client if job else file_name)
+    try:
+        target = LoadTarget(
+            table,
+            create_table=request.create_table,
+            run_column=request.run_column,
+            beside_other_run=request.beside_other_run,
+        )
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+    password = os.environ.get("SPLITJOIN_DB_PASSWORD")
+    return open_loader(into, target, password=password, region=request.aws.region)

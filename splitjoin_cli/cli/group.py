@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, Entry] = {
     "verify": Entry("splitjoin_cli.cli.verify", "Check a stored split, and compare it with its source."),
     "merge": Entry("splitjoin_cli.cli.merge", "Put the chunks of a split back together."),
     "status": Entry("splitjoin_cli.cli.status", "Show jobs: what is counted, missing, failed, joined."),
+    "simulate": Entry("splitjoin_cli.cli.simulate", "Load and join chunks here, with faults thrown in."),
     "init": Entry("splitjoin_cli.cli.init", "Make the tracker's table."),
 }
 

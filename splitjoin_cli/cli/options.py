@@ -84,6 +84,36 @@ dialect_options = together(
     option("--no-header", is_flag=True, help="The first record is data."),
 )
 
+stray_quote_option = option(
+    "--on-stray-quote",
+    type=click.Choice(["error", "literal"]),
+    default="error",
+    show_default=True,
+    help="A quote where none may be: bad input, or a character like others.",
+)
+
+encoding_option = option("--encoding", metavar="NAME", help="Of a UTF-16 or UTF-32 SOURCE, which becomes UTF-8.")
+
+load_options = together(
+    option(
+        "--into",
+        metavar="URL",
+        help="The database: sqlite:PATH, duckdb:PATH, mysql://USER@HOST/DB, postgresql://..., aurora-mysql://..., "
+        "aurora-postgresql://...  [default: an SQLite file in a temporary place]",
+    ),
+    option("--table", metavar="NAME", help="Its table, or SCHEMA.NAME.  [default: the client's name]"),
+    option("--create-table", is_flag=True, help="Make a missing table, of text; SQLite and DuckDB always do."),
+    option(
+        "--run-column", metavar="NAME", help="The table's column for the run, so that a newer run replaces an older."
+    ),
+    option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of this file."),
+    option(
+        "--on-join",
+        metavar="URL",
+        help="What follows the join: exec:COMMAND, sns:ARN, sqs:URL, lambda:NAME, states:ARN, events:BUS.",
+    ),
+)
+
 jobs_option = option(
     "--jobs",
     type=Count(MAX_JOBS),

@@ -45,14 +45,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 @options.option("--date", metavar="TEXT", help="Second part of the chunks' names.  [default: today, UTC, YYYYMMDD]")
 @options.size_options
 @options.dialect_options
-@options.option(
-    "--on-stray-quote",
-    type=click.Choice(["error", "literal"]),
-    default="error",
-    show_default=True,
-    help="A quote where none may be: bad input, or a character like others.",
-)
-@options.option("--encoding", metavar="NAME", help="Of a UTF-16 or UTF-32 SOURCE, which becomes UTF-8.")
+@options.stray_quote_option
+@options.encoding_option
 @options.option("--strict", is_flag=True, help="A record with more or fewer fields than the first is bad input.")
 @options.option(
     "--compress",

@@ -75,6 +75,16 @@ class Inventory:
         """The numbers that are not there."""
         return [number for number, size in enumerate(self.sizes, start=1) if size == ABSENT]
 
+    def found(self, file_name: str) -> Iterator[tuple[int, str]]:
+        """Number and object's name of each chunk that is there."""
+        job = names.parse_file_name(file_name)
+        if job is None:
+            return
+        for number, size in enumerate(self.sizes, start=1):
+            if size != ABSENT:
+                name = names.ChunkName(job.client, job.date, number, self.total, self.compression)
+                yield number, self.spelled.get(number) or names.format(name)
+
 
 def choose_job(sink: Sink, file_name: str | None) -> str:
     """The job that is meant: ``file_name``, or the only one that lies here.

@@ -1,0 +1,172 @@
+"""``splitjoin simulate``: its options, one call, its report."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from splitjoin_cli.cli import options
+from splitjoin_cli.cli.params import Count
+from splitjoin_cli.cli.terminal import count_text, duration_text, visible
+from splitjoin_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from splitjoin_cli.simulate.report import ChunkStory, SimulateReport
+
+MAX_WORKERS = 64
+DEFAULT_WORKERS = 4
+EVENTS_SHOWN = 10
+PROBLEMS_SHOWN = 20
+
+EPILOG = """\
+\b
+Examples:
+  splitjoin simulate export.csv --rows 1000
+  splitjoin simulate chunks/ --duplicates 0.3 --failures 0.1 --crashes 0.1 --shuffle --seed 7
+  splitjoin simulate s3://bucket/in/ --name acme_20240131 --into mysql://me@db/sales --tracker dynamodb:jobs
+
+Probabilities are from 0 to 1, drawn from seed, chunk and attempt: the same seed makes the same trouble. An injected
+fault is delivered again without limit, as a queue does it; a failure of its own (a bad row) stops after 3 tries. The
+same command again on the same tracker and database finds all done, and is ok.
+
+A database's password is read from SPLITJOIN_DB_PASSWORD, never from the URL.
+
+Exit codes: 0 every row is loaded once and there is exactly one join, 1 not, 2 usage, 4 bad input, 11 the tracker has
+another run of this name.
+"""
+
+fault_options = options.together(
+    options.option("--shuffle", is_flag=True, help="Deliver in any order."),
+    options.option(
+        "--duplicates",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="P",
+        help="How likely an event is delivered twice.",
+    ),
+    options.option(
+        "--failures",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="P",
+        help="How likely a delivery meets an error.",
+    ),
+    options.option(
+        "--crashes",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="P",
+        help="How likely the worker dies of one, at any I/O.",
+    ),
+    options.option("--seed", type=int, default=0, metavar="N", show_default=True, help="What all that is drawn from."),
+)
+
+
+@click.command(epilog=EPILOG, short_help="Load and join chunks here, with faults thrown in.")
+@click.argument("source", type=click.Path(), metavar="SOURCE")
+@options.load_options
+@options.tracker_option
+@options.option(
+    "--workers", type=Count(MAX_WORKERS), default=DEFAULT_WORKERS, show_default=True, help="Events handled at once."
+)
+@options.option("--name", metavar="FILE_NAME", help="Which job, CLIENT_DATE; what the chunks of one file are called.")
+@fault_options
+@options.size_options
+@options.dialect_options
+@options.stray_quote_option
+@options.encoding_option
+@options.aws_options
+@options.talk_options
+@click.pass_context
+def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
+    """Load the chunks in SOURCE, count and join them: the worker's own code, in this process.
+
+    SOURCE is a directory or s3:// prefix of chunks, or one CSV file, which is split first.
+    """
+    from splitjoin_cli.simulate.faults import FaultRates
+    from splitjoin_cli.simulate.run import SimulationOptions
+    from splitjoin_cli.wiring_join import SimulateRequest, run_simulate
+
+    terminal = options.terminal(ctx, values)
+    try:
+        rates = FaultRates(values["duplicates"], values["failures"], values["crashes"], values["seed"])
+    except ValueError as exc:  # nan passes for a number in any range
+        raise UsageError(str(exc)) from exc
+    request = SimulateRequest(
+        source=source,
+        into=values["into"],
+        table=values["table"],
+        create_table=values["create_table"],
+        run_column=values["run_column"],
+        beside_other_run=values["beside_other_run"],
+        tracker=values["tracker"],
+        on_join=values["on_join"],
+        file_name=values["name"],
+        options=SimulationOptions(workers=values["workers"], shuffle=values["shuffle"], rates=rates),
+        size=options.requested_size(ctx, values),
+        dialect=options.requested_dialect(values),
+        on_stray_quote=values["on_stray_quote"],
+        encoding=values["encoding"],
+        aws=options.requested_aws(values),
+    )
+    with _quiet_logs(), terminal.observer() as observer:
+        report = run_simulate(request, observer)
+    if terminal.as_json:
+        terminal.document(report.document())
+    else:
+        terminal.data("\n".join(_lines(report)))
+    return 0 if report.ok else 1
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """The worker's log stays silent: what it would say is in the report, and much of it is about injected faults."""
+    logger, handler = logging.getLogger("splitjoin_cli"), logging.NullHandler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _lines(report: SimulateReport) -> Iterator[str]:
+    yield from (_chunk_line(chunk, len(str(report.total_parts))) for chunk in report.chunks)
+    yield ""
+    faults = f"{report.duplicates:,} duplicates, {report.failures:,} failures, {report.crashes:,} crashes"
+    yield f"{count_text(report.total_parts, 'chunk')}: {report.deliveries:,} deliveries, {faults}"
+    expected = "an unknown number" if report.rows_expected is None else f"{report.rows_expected:,}"
+    yield f"rows:  {report.rows_loaded:,} of {expected} in {visible(report.table)} of {report.into}"
+    yield f"join:  {_join(report)}"
+    yield f"count: {report.processed_parts:,} of {report.total_parts:,} in {report.tracker}"
+    took = f"in {duration_text(report.seconds)}"
+    if report.ok:
+        yield f"{report.file_name}: ok, every row is there once, and there is exactly one join, {took}"
+        return
+    yield f"{report.file_name}: not ok, {took}"
+    yield from _shortened(report.problems, PROBLEMS_SHOWN)
+
+
+def _chunk_line(chunk: ChunkStory, width: int) -> str:
+    events = list(_shortened(chunk.events, EVENTS_SHOWN))
+    told = "; ".join(visible(event) for event in events) or "not delivered"
+    return f"chunk {chunk.number:>{width}}  {count_text(chunk.rows, 'row'):>12}  {told}"
+
+
+def _shortened(texts: Sequence[str], most: int) -> Iterator[str]:
+    yield from texts[:most]
+    if len(texts) > most:
+        yield f"and {len(texts) - most:,} more"
+
+
+def _join(report: SimulateReport) -> str:
+    runs = f"the continuation ran {report.continuation_runs:,} times here"
+    if report.joins != 1:
+        return f"{report.joins:,} effects, {runs}"
+    by = "" if report.joined_worker is None else f" by {report.joined_worker}"
+    of = "" if report.joined_chunk is None else f" with chunk {report.joined_chunk}"
+    return f"once{by}{of}, {runs}"

@@ -1,0 +1,79 @@
+"""What a simulation found: chunk by chunk, the join, and whether every row is there once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["ChunkStory", "SimulateReport"]
+
+
+@dataclass(slots=True)
+class ChunkStory:
+    """One chunk. ``rows``: of it in the database. ``events``: what each delivery came to, in order."""
+
+    number: int
+    rows: int = 0
+    attempts: int = 0
+    events: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulateReport:
+    """What stands after a simulation.
+
+    ``processed_parts``: the tracker's. ``rows_expected``: None where chunks are missing. ``rows_loaded``: the job's
+    rows in the table. ``joins``: effects, by idempotency key; ``continuation_runs``: how often it ran this time.
+    ``joined_chunk``, ``joined_worker``: who finished the join; no chunk where the sweep did, or an earlier simulation.
+    ``problems``: why it is not ok, in sentences; none where it is.
+    """
+
+    file_name: str
+    into: str
+    table: str
+    tracker: str
+    total_parts: int
+    processed_parts: int
+    rows_expected: int | None
+    rows_loaded: int
+    deliveries: int
+    duplicates: int
+    failures: int
+    crashes: int
+    joins: int
+    continuation_runs: int
+    joined_chunk: int | None
+    joined_worker: str | None
+    problems: tuple[str, ...]
+    seconds: float
+    chunks: tuple[ChunkStory, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Every row loaded once, and exactly one join."""
+        return not self.problems
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "file_name": self.file_name,
+            "into": self.into,
+            "table": self.table,
+            "tracker": self.tracker,
+            "total_parts": self.total_parts,
+            "processed_parts": self.processed_parts,
+            "rows_expected": self.rows_expected,
+            "rows_loaded": self.rows_loaded,
+            "deliveries": self.deliveries,
+            "duplicates": self.duplicates,
+            "failures": self.failures,
+            "crashes": self.crashes,
+            "joins": self.joins,
+            "continuation_runs": self.continuation_runs,
+            "joined_by": {"chunk": self.joined_chunk, "worker": self.joined_worker},
+            "ok": self.ok,
+            "seconds": round(self.seconds, 3),
+            "chunks": [
+                {"number": chunk.number, "rows": chunk.rows, "attempts": chunk.attempts} for chunk in self.chunks
+            ],
+        }
