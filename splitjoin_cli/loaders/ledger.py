@@ -176,7 +176,8 @@ class LedgerLoader(ABC):
             if self._prepared:
                 return
         with self._session() as session:
-            self._make_ledger(session)
+            if not self._has_ledger(session):
+                self._make_ledger(session)
         with self._lock:
             self._prepared = True
 
@@ -394,6 +395,14 @@ class LedgerLoader(ABC):
     @property
     def _table(self) -> str:
         return ".".join(self._quoted(part) for part in self._target.table.split("."))
+
+    def _has_ledger(self, session: Session) -> bool:
+        """Whether it is there: an account that may not make tables can use one that was made for it."""
+        try:
+            session.rows(f"SELECT 1 FROM {JOBS}, {LEDGER} WHERE 1 = 0")
+        except self.driver_errors:
+            return False
+        return True
 
     def _make_ledger(self, session: Session) -> None:
         """``validator`` and ``joined_at`` are text of splitjoin's own: an ETag, and ISO 8601 with Z."""

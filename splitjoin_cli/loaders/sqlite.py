@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.errors import BadRowError, LoadError
-from splitjoin_cli.loaders.body import NotPlainError, body_texts, plain_blocks
+from splitjoin_cli.loaders.body import BLOCK_BYTES, NotPlainError, body_blocks, body_texts
 from splitjoin_cli.loaders.fields import records
 from splitjoin_cli.loaders.ledger import AgainError, Columns, LedgerLoader, Session, TableColumn
 
@@ -117,16 +117,17 @@ class _SqliteSession(Session):
 
 
 def _plain_rows(chunk: ChunkToLoad) -> Iterator[list[str]]:
-    """Records by the csv module, which is the fastest exact reader that Python has."""
+    """Records by the csv module, the fastest exact reader that Python has. Raises NotPlainError for stray quotes."""
     csv.field_size_limit(sys.maxsize)  # the module's own limit is 128 KiB
-    raw = io.BufferedReader(_BlockReader(plain_blocks(chunk)), 1024 * 1024)
-    with io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
+    raw = io.BufferedReader(_BlockReader(body_blocks(chunk)), BLOCK_BYTES)
+    with io.TextIOWrapper(raw, encoding=chunk.dialect.encoding, newline="") as text:
         try:
             yield from csv.reader(text, strict=True, **_csv_options(chunk.dialect))
         except csv.Error as exc:
             raise NotPlainError from exc
         except UnicodeDecodeError as exc:
-            raise BadRowError(f"byte 0x{exc.object[exc.start : exc.start + 1].hex()} is no utf-8 text") from exc
+            bad = exc.object[exc.start : exc.start + 1].hex()
+            raise BadRowError(f"byte 0x{bad} is no {chunk.dialect.encoding} text") from exc
 
 
 def _csv_options(dialect: Dialect) -> dict[str, Any]:

@@ -244,6 +244,14 @@ def test_a_chunk_without_rows_is_a_normal_load(loader: Loader) -> None:
     assert loader.ledger_rows(JOB, RUN) == LedgerTotal(chunks=1, rows=0)
 
 
+def test_bytes_that_are_no_text_load_nothing(loader: Loader) -> None:
+    """Latin-1 in a chunk that is said to be UTF-8."""
+    loader.prepare()
+    fails(BadRowError, loader, chunk_of(b"1,Ann\n2,Zo\xeb\n3,Cy\n", rows=3))
+    assert loader.table_rows() == 0
+    assert loader.ledger_numbers(JOB, RUN) == []
+
+
 def test_unknown_rows_are_not_checked_and_that_is_said(loader: Loader) -> None:
     """As from a split that counted none."""
     assert loader.load(chunk_of(b"1,Ann\n", rows=None)) == LoadResult(1, already_loaded=False, rows_checked=False)

@@ -146,6 +146,23 @@ def test_a_table_in_another_schema(postgres: PostgresDatabase) -> None:
     assert postgres.query('SELECT * FROM "Other one"."People"') == [("1", "Ann")]
 
 
+def test_an_account_that_may_not_make_tables_uses_those_that_are_there(postgres: PostgresDatabase) -> None:
+    """An administrator prepares the ledger once."""
+    with contextlib.closing(PostgresqlLoader(postgres.url, None, LoadTarget(TABLE))) as administrator:
+        administrator.prepare()
+    user = f"{postgres.name}_user"
+    for statement in (
+        "CREATE TABLE people (id int, name text)",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        f"CREATE ROLE {user} LOGIN",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {user}",
+    ):
+        postgres.query(statement)
+    loader = PostgresqlLoader(replace(postgres.url, user=user), None, LoadTarget(TABLE))
+    with contextlib.closing(loader):
+        assert loader.load(chunk_of(b"1,Ann\n")).rows == 1
+
+
 KILLED = """
 import os, signal, sys
 from splitjoin_cli.loaders.base import LoadTarget

@@ -16,10 +16,10 @@ import pymysql
 import pytest
 
 from splitjoin_cli.loaders.urls import DatabaseUrl
-from tests.servers.processes import ROOT, free_ports, lowered, running, world_readable
+from tests.servers.processes import ROOT, ServerDiedError, free_ports, lowered, running, world_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FETCHED = ROOT / ".cache" / "mariadb"
 PASSWORD = "p%40ss w√rd'"  # noqa: S105 -- of a server that lives as long as the test
@@ -71,33 +71,24 @@ def mariadb_server() -> Iterator[MariadbServer]:
         directory = Path(name)
         base, environment = _base(directory)
         user = lowered(directory)
-        data = directory / "data"
-        socket = directory / "m.sock"
-        owner = [f"--user={user}"] if user else []
-        install = [
-            str(base / "bin" / "mariadb-install-db"),
+        common = [
             "--no-defaults",
+            *([f"--user={user}"] if user else []),
             f"--basedir={base}",
-            f"--datadir={data}",
-            *owner,
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
+            f"--datadir={directory / 'data'}",
+            f"--tmpdir={directory}",
             "--skip-name-resolve",
+            "--innodb-use-native-aio=0",  # what the kernel grants of it, servers that start at once would share
         ]
-        subprocess.run(install, check=True, capture_output=True, env=environment, cwd=directory)
+        _install([str(base / "bin" / "mariadb-install-db"), *common], directory, environment)
         (port,) = free_ports(1)
         command = [
             str(base / "sbin" / "mariadbd"),
-            "--no-defaults",
-            *owner,
-            f"--basedir={base}",
-            f"--datadir={data}",
-            f"--socket={socket}",
+            *common,
+            f"--socket={directory / 'm.sock'}",
             f"--port={port}",
             "--bind-address=127.0.0.1",
             f"--pid-file={directory / 'pid'}",
-            f"--tmpdir={directory}",
-            "--skip-name-resolve",
             "--local-infile=1",
             "--character-set-server=utf8mb4",
             "--innodb-flush-log-at-trx-commit=0",
@@ -129,6 +120,13 @@ def _base(directory: Path) -> tuple[Path, dict[str, str]]:
     if found is None or shutil.which("mariadb-install-db") is None:
         pytest.skip("mariadbd is not installed: run `make servers`")
     return Path(found).resolve().parent.parent, dict(os.environ)
+
+
+def _install(command: list[str], directory: Path, environment: Mapping[str, str]) -> None:
+    command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=directory)
+    if done.returncode:
+        raise ServerDiedError(f"mariadb-install-db exited {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
 
 
 def _answers(port: int) -> bool:
