@@ -13,7 +13,7 @@ from splitjoin_cli.loaders.postgresql import RUN_SETTING, PostgresqlLoader
 
 if TYPE_CHECKING:
     from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
-    from splitjoin_cli.loaders.ledger import Columns, Session
+    from splitjoin_cli.loaders.session import Columns, Session
     from splitjoin_cli.loaders.urls import DatabaseUrl
 
 __all__ = ["AuroraPostgresqlLoader"]

@@ -13,8 +13,9 @@ import duckdb
 from splitjoin_cli.errors import BadRowError, LoadError
 from splitjoin_cli.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.loaders.fields import records
-from splitjoin_cli.loaders.ledger import AgainError, Columns, LedgerLoader, Session, TableColumn, at_line
+from splitjoin_cli.loaders.ledger import LedgerLoader
 from splitjoin_cli.loaders.pipe import Pipe
+from splitjoin_cli.loaders.session import AgainError, Columns, Session, TableColumn, at_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence

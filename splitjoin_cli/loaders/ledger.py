@@ -6,93 +6,27 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from splitjoin_cli.errors import BadRowError, LoadError, OlderRunError, RunConflictError
 from splitjoin_cli.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult
 from splitjoin_cli.loaders.body import NotPlainError, is_plain_dialect
 from splitjoin_cli.loaders.header import column_names, field_count, header_names
+from splitjoin_cli.loaders.session import AgainError
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.loaders.session import Columns, Session, TableColumn
 
-__all__ = [
-    "JOBS",
-    "LEDGER",
-    "QUESTION_MARK",
-    "AgainError",
-    "Columns",
-    "LedgerLoader",
-    "Session",
-    "TableColumn",
-    "at_line",
-    "pyformat",
-]
+__all__ = ["JOBS", "LEDGER", "LedgerLoader"]
 
 LEDGER = "splitjoin_ledger"
 JOBS = "splitjoin_jobs"
 ATTEMPTS = 8
 BACKOFF_SECONDS = 0.05
-QUESTION_MARK = "\x00"
-"""Stands for ``?`` in identifiers until ``pyformat``; no identifier holds it."""
-
-
-class AgainError(LoadError):
-    """The engine undid the transaction to resolve a deadlock or a conflict: the same may succeed at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableColumn:
-    """A column of the table: its ``type`` as the engine spells it, whether it holds ``text``, its ``default``."""
-
-    name: str
-    type: str
-    text: bool
-    default: str | None = None
-
-
-Columns = tuple[TableColumn, ...]
-"""The table's columns in the order of the chunk's fields."""
-
-
-class Session(ABC):
-    """One connection. ``?`` in SQL stands for a value; a literal one is never written."""
-
-    @abstractmethod
-    def run(self, sql: str, values: Sequence[object] = ()) -> int:
-        """Run a statement; return the rows it touched."""
-
-    @abstractmethod
-    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run a query."""
-
-    def insert_absent(self, sql: str, values: Sequence[object]) -> bool:
-        """Insert one row. False where its key is there; waits for a transaction that is about to put it there."""
-        return self.run(f"{sql} ON CONFLICT DO NOTHING", values) == 1
-
-    def is_alive(self) -> bool:
-        """Whether a connection that lay idle can still be used."""
-        return True
-
-    def begin(self) -> None:
-        """Begin the transaction."""
-        self.run("BEGIN")
-
-    def commit(self) -> None:
-        """Make it stand."""
-        self.run("COMMIT")
-
-    def rollback(self) -> None:
-        """Undo it."""
-        self.run("ROLLBACK")
-
-    @abstractmethod
-    def close(self) -> None:
-        """End the connection, and what was not committed with it."""
 
 
 class LedgerLoader(ABC):
@@ -518,13 +452,3 @@ class LedgerLoader(ABC):
         except self.driver_errors as exc:
             ours = self._translated(exc)
             raise type(ours)(f"{self._where(chunk)}: {ours.message}", hint=ours.hint) from exc
-
-
-def at_line(message: str, header_lines: int, pattern: re.Pattern[str], describe: Callable[[int], str]) -> str:
-    """``message`` with the line numbers that ``pattern`` finds in it counted from the chunk's first line."""
-    return pattern.sub(lambda found: describe(int(found[1]) + header_lines), message)
-
-
-def pyformat(sql: str) -> str:
-    """``sql`` for drivers whose values are ``%s``."""
-    return sql.replace("?", "%s").replace(QUESTION_MARK, "?")

@@ -11,16 +11,8 @@ import psycopg
 from splitjoin_cli.errors import BadRowError, LoadError
 from splitjoin_cli.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.loaders.fields import records, text_lines
-from splitjoin_cli.loaders.ledger import (
-    QUESTION_MARK,
-    AgainError,
-    Columns,
-    LedgerLoader,
-    Session,
-    TableColumn,
-    at_line,
-    pyformat,
-)
+from splitjoin_cli.loaders.ledger import LedgerLoader
+from splitjoin_cli.loaders.session import QUESTION_MARK, AgainError, Columns, Session, TableColumn, at_line, pyformat
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence

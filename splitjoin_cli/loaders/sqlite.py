@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, final
 from splitjoin_cli.errors import BadRowError, LoadError
 from splitjoin_cli.loaders.body import BLOCK_BYTES, NotPlainError, body_blocks, body_texts
 from splitjoin_cli.loaders.fields import records
-from splitjoin_cli.loaders.ledger import AgainError, Columns, LedgerLoader, Session, TableColumn
+from splitjoin_cli.loaders.ledger import LedgerLoader
+from splitjoin_cli.loaders.session import AgainError, Columns, Session, TableColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.loaders.base import ChunkToLoad, Loader
-    from splitjoin_cli.loaders.ledger import Session
+    from splitjoin_cli.loaders.session import Session
     from tests.servers.mariadb import MariadbDatabase
     from tests.servers.postgres import PostgresDatabase
 
