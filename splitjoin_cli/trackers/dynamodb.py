@@ -168,9 +168,9 @@ class DynamoDbTracker:
         return self._count(run, total_parts, into="shards", member=index, parts=size, rows=shard.rows)
 
     def _note_duplicate(self, key: Item) -> None:
-        """As well as can be: the chunk is counted, and nothing that follows depends on this."""
+        """As well as can be, so tried once: nothing depends on it, and a throttled item has enough to do."""
         with contextlib.suppress(SplitjoinError):
-            self._table.update(key, updates.duplicate())
+            self._table.update(key, updates.duplicate(), patient=False)
 
     def mark_failed(self, run: Run, number: int, *, error: str, final: bool) -> None:
         """See Tracker."""

@@ -85,15 +85,18 @@ class Table:
         """``dynamodb:TABLE``."""
         return f"dynamodb:{self.name}"
 
-    def attempt(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as boto3 has it
-        """``client.method(**parameters)``, repeated while that can help; raises botocore's own errors."""
+    def attempt(self, method: str, *, patient: bool = True, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as boto3 has it
+        """``client.method(**parameters)``, repeated while that can help; raises botocore's own errors.
+
+        Not ``patient``: once only.
+        """
         failed = 0
         while True:
             try:
                 answer: dict[str, Any] = getattr(self.client, method)(**parameters)
             except aws.ERRORS as exc:
                 failed += 1
-                if not self._retry.may_repeat(exc, failed):
+                if not (patient and self._retry.may_repeat(exc, failed)):
                     raise
                 self._wait(self._retry.delay_seconds(failed))
             else:
@@ -106,11 +109,13 @@ class Table:
         except aws.ERRORS as exc:
             raise self.translated(exc, method) from exc
 
-    def update(self, key: Item, update: Update) -> Answer:
+    def update(self, key: Item, update: Update, *, patient: bool = True) -> Answer:
         """Update one item. A failed condition tells the item that it met, read where the answer has none."""
         parameters = {"TableName": self.name, "Key": key, "ReturnValues": "ALL_NEW", **update.parameters()}
         try:
-            made = self.attempt("update_item", ReturnValuesOnConditionCheckFailure="ALL_OLD", **parameters)
+            made = self.attempt(
+                "update_item", patient=patient, ReturnValuesOnConditionCheckFailure="ALL_OLD", **parameters
+            )
         except aws.ERRORS as exc:
             if aws.error_code(exc) != FAILED_CONDITION:
                 raise self.translated(exc, "update_item") from exc

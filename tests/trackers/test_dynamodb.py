@@ -34,6 +34,7 @@ THROTTLED = [
     (500, "InternalServerError"),
     (503, "ServiceUnavailable"),
 ]
+CODE = "ThrottlingException"
 PUBLISHED = "SET total_parts = if_not_exists(total_parts, :total_parts) ADD processed_parts :processed_parts"
 
 
@@ -123,6 +124,20 @@ def test_h12_throttling_without_end_is_an_error(table: Table, run: Run, status: 
         table.tracker(client).mark_done(run, 1, total_parts=2, rows=10)
     assert refuses.requests == 6
     assert table.tracker(table.plain).job(run.file_name) is None
+
+
+def test_a_throttled_duplicate_is_a_duplicate_all_the_same(table: Table, run: Run) -> None:
+    """That it could not be noted down is no reason to fail, or to wait."""
+    tracker = table.tracker(table.plain)
+    mark_all(tracker, run, 2)
+    client = table.client()
+    ChangesAnswers(
+        client, "UpdateItem", lambda _: Refuses(client, "UpdateItem", status=400, code=CODE, times=99) and None
+    )
+    answer = table.tracker(client).mark_done(run, 2, total_parts=2, rows=10)
+    assert isinstance(answer, Duplicate)
+    assert answer.complete
+    assert tracker.progress(run.file_name).duplicates == 0
 
 
 @pytest.mark.parametrize("total_parts", [3, 6], ids=["one item", "shards"])
