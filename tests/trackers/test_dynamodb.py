@@ -131,9 +131,11 @@ def test_a_throttled_duplicate_is_a_duplicate_all_the_same(table: Table, run: Ru
     tracker = table.tracker(table.plain)
     mark_all(tracker, run, 2)
     client = table.client()
-    ChangesAnswers(
-        client, "UpdateItem", lambda _: Refuses(client, "UpdateItem", status=400, code=CODE, times=99) and None
-    )
+
+    def refuse_from_now_on(_: dict[str, Any]) -> None:
+        Refuses(client, "UpdateItem", status=400, code=CODE, times=99)
+
+    ChangesAnswers(client, "UpdateItem", refuse_from_now_on)
     answer = table.tracker(client).mark_done(run, 2, total_parts=2, rows=10)
     assert isinstance(answer, Duplicate)
     assert answer.complete
