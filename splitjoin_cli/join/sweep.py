@@ -78,22 +78,26 @@ class _Found:
 
 def _look(job: Job, found: _Found, tracker: Tracker, loader: Loader, joiner: Joiner) -> None:
     run = job.run
-    if run is None:
-        return
+    if run is not None and _wants_join(job, run, found, tracker, loader):
+        _settle(job, found, joiner.try_join(run))
+
+
+def _wants_join(job: Job, run: Run, found: _Found, tracker: Tracker, loader: Loader) -> bool:
+    """Count what is full; whether the job is complete then, and this database's to join."""
     if job.join.state == "joined":
         tracker.finish_join(run)  # it was interrupted while it tidied up
         found.settled.add(job.file_name)
-        return
+        return False
     head = tracker.count_full_shards(run)
     if head.run != run:
         found.settled.add(job.file_name)
-        return
+        return False
     if not head.complete or head.join.state == "failed":
-        return
+        return False
     if not _is_ours(loader, run):
         found.elsewhere.append(job.file_name)
-        return
-    _settle(job, found, joiner.try_join(run))
+        return False
+    return True
 
 
 def _settle(job: Job, found: _Found, tried: JoinTry) -> None:

@@ -143,13 +143,7 @@ class Worker:
         run: Run | None = None
         try:
             run = run_of(stored)
-            begun = Outcome(arrived, acknowledge=False, end="failed", run=run)
-            if (end := self._standing(stored, run)) is not None:
-                return self._told(replace(begun, acknowledge=True, end=end))
-            loaded = self._loader.load(chunk_to_load(stored))
-            stored.close()  # the connection need not wait for the join
-            begun = replace(begun, rows=loaded.rows, loaded=not loaded.already_loaded)
-            marked = self._tracker.mark_done(run, stored.name.number, total_parts=stored.name.total, rows=loaded.rows)
+            begun = self._load_and_count(Outcome(arrived, acknowledge=False, end="failed", run=run), stored, run)
         except StoppedError:
             raise
         except OlderRunError as exc:
@@ -157,12 +151,21 @@ class Worker:
             return Outcome(arrived, acknowledge=True, end="replaced", run=run)
         except Exception as exc:  # noqa: BLE001 -- whatever it is: it is recorded, and the event comes again
             return self._failed(arrived, run, exc)
+        return self._told(begun) if begun.acknowledge else self._join(begun, run)
+
+    def _load_and_count(self, begun: Outcome, stored: StoredChunk, run: Run) -> Outcome:
+        """See to the chunk. What it returns is to be acknowledged unless the job is complete and wants its join."""
+        if (end := self._standing(stored, run)) is not None:
+            return replace(begun, acknowledge=True, end=end)
+        loaded = self._loader.load(chunk_to_load(stored))
+        stored.close()  # the connection need not wait for the join
+        begun = replace(begun, rows=loaded.rows, loaded=not loaded.already_loaded)
+        name = stored.name
+        marked = self._tracker.mark_done(run, name.number, total_parts=name.total, rows=loaded.rows)
         if isinstance(marked, Superseded):
-            return self._told(replace(begun, acknowledge=True, end="replaced"))
+            return replace(begun, acknowledge=True, end="replaced")
         begun = replace(begun, counted=isinstance(marked, Counted))
-        if not marked.complete:
-            return self._told(replace(begun, acknowledge=True, end="counted"))
-        return self._join(begun, run)
+        return begun if marked.complete else replace(begun, acknowledge=True, end="counted")
 
     def _standing(self, stored: StoredChunk, run: Run) -> End | None:
         """Look at the job before anything is loaded; open it where it is new. Not None: the event is done with.
