@@ -173,16 +173,23 @@ class Worker:
         Raises what mixed runs raise, before they can mix in the table.
         """
         job = self._tracker.job(run.file_name)
-        if job is None:
-            ledger = self._loader.job(run.file_name)
-            if ledger is not None and ledger.joined_at is not None and ledger.run_id == run.run_id:
+        if job is None and self._ledger_says_joined(run):
+            # The ledger learns of a join only after the tracker knew the job: what was absent just now may be there.
+            job = self._tracker.job(run.file_name)
+            if job is None:
                 return "joined"
+        if job is None:
             place = stored.uri[: len(stored.uri) - len(stored.uri.rpartition("/")[2])]
             job = self._tracker.open_job(JobSpec(run, stored.name.total, destination=place or None))
         if _superseded(job, run, stored):
             return "replaced"
         rules.check_total(job, stored.name.total)
         return "joined" if job.join.state == "joined" else None
+
+    def _ledger_says_joined(self, run: Run) -> bool:
+        """The ledger answers late redeliveries where the tracker has lost the job."""
+        ledger = self._loader.job(run.file_name)
+        return ledger is not None and ledger.joined_at is not None and ledger.run_id == run.run_id
 
     def _join(self, begun: Outcome, run: Run) -> Outcome:
         try:
