@@ -32,7 +32,7 @@ venv: $(VENV_STAMP) ## Make .venv with the package and its tools
 servers: $(SERVERS_STAMP) $(NPM_STAMP) $(MARIADB_STAMP) ## Fetch the servers and data that tests use into .cache
 
 .PHONY: demo
-demo: venv ## Split a generated export, verify it, show what is there
+demo: venv ## Split a generated export, verify it, load it with faults thrown in, join once
 	@bash examples/demo.sh
 
 .PHONY: test

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Splits a generated export into a directory, verifies it, and shows what is there. `make demo` runs it.
+# Splits a generated export, verifies it, loads it with all that can go wrong, and shows the join. `make demo` runs it.
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -22,14 +22,30 @@ with open("acme.csv", "w", newline="") as file:
 PYTHON
 
 show ls -l acme.csv
-show splitjoin split acme.csv chunks/ --date 20240131 --chunk-size 2MiB
-show ls -l chunks/
-show head -n 3 chunks/acme_20240131-2-5.csv
+show splitjoin split acme.csv chunks/ --date 20240131 --chunks 24 --tracker sqlite:jobs.db
+show head -n 3 chunks/acme_20240131-02-24.csv
 
 # The same command again has nothing to do: what is stored is skipped.
-show splitjoin split acme.csv chunks/ --date 20240131 --chunk-size 2MiB
+show splitjoin split acme.csv chunks/ --date 20240131 --chunks 24 --tracker sqlite:jobs.db
 
 show splitjoin verify chunks/ --source acme.csv
 show splitjoin merge chunks/ again.csv
 show cmp acme.csv again.csv
 printf '\nThe chunks, put together, are the export, byte for byte.\n'
+
+# Nothing is loaded yet.
+show splitjoin status --tracker sqlite:jobs.db
+
+# Events in any order, some of them twice; workers that fail or die before and after any read and write.
+show splitjoin simulate chunks/ --into sqlite:sales.db --tracker sqlite:jobs.db --on-join 'exec:cat >> joined.json' \
+    --shuffle --duplicates 0.3 --failures 0.15 --crashes 0.15 --seed 7
+show cat joined.json
+printf '\n'
+show splitjoin status acme_20240131 --tracker sqlite:jobs.db
+
+printf '\n$ sqlite3 sales.db "SELECT COUNT(*), COUNT(DISTINCT id) FROM acme"\n'
+python3 -c 'import sqlite3; print(*sqlite3.connect("sales.db").execute("SELECT COUNT(*), COUNT(DISTINCT id) FROM acme").fetchone(), sep="|")'
+
+# The same again: everything is found done, and what follows the join does not run once more.
+printf '\n$ splitjoin simulate chunks/ ... | tail -n 5\n'
+splitjoin simulate chunks/ --into sqlite:sales.db --tracker sqlite:jobs.db --on-join 'exec:cat >> joined.json' -q | tail -n 5

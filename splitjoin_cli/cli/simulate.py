@@ -164,7 +164,7 @@ def _shortened(texts: Sequence[str], most: int) -> Iterator[str]:
 
 
 def _join(report: SimulateReport) -> str:
-    runs = f"the continuation ran {report.continuation_runs:,} times here"
+    runs = f"the continuation ran {count_text(report.continuation_runs, 'time')} here"
     if report.joins != 1:
         return f"{report.joins:,} effects, {runs}"
     by = "" if report.joined_worker is None else f" by {report.joined_worker}"

@@ -40,6 +40,7 @@ ALL_OPTIONS = SplitRequest(
     fsync=True,
     force=True,
     run_label="again; $HOME",
+    tracker="dynamodb:jobs",
     tmp_dir=Path("/tmp"),  # noqa: S108 -- a directory that is there
     sse="aws:kms",
     sse_kms_key_id="alias/key",
@@ -116,6 +117,7 @@ ENVIRONMENT: dict[str, tuple[str, dict[str, Any]]] = {
     "DRY_RUN": ("1", {"dry_run": True}),
     "FORCE": ("1", {"force": True}),
     "RUN_LABEL": ("x", {"run_label": "x"}),
+    "TRACKER": ("sqlite:jobs.db", {"tracker": "sqlite:jobs.db"}),
     "TMP_DIR": ("/tmp", {"tmp_dir": Path("/tmp")}),  # noqa: S108 -- a directory that is there
     "SSE": ("AES256", {"sse": "AES256"}),
     "STORAGE_CLASS": ("GLACIER", {"storage_class": "GLACIER"}),

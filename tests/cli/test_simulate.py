@@ -1,0 +1,247 @@
+"""``splitjoin simulate`` as a command, and ``split --tracker``: from a file to a join, and what status says of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from splitjoin_cli.manifest import Manifest
+from splitjoin_cli.trackers.sqlite import SqliteTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Ran
+    from tests.servers.s3 import Bucket
+
+    Splitjoin = Callable[..., Ran]
+
+FIELDS = [
+    "file_name", "into", "table", "tracker", "total_parts", "processed_parts", "rows_expected", "rows_loaded",
+    "deliveries", "duplicates", "failures", "crashes", "joins", "continuation_runs", "joined_by", "ok", "seconds",
+    "chunks",
+]  # fmt: skip
+ROWS = 50
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An export of fifty rows in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("acme-eu.csv")
+    path.write_text("id,note\n" + "".join(f'{number},"a\n""b"""\n' for number in range(ROWS)))
+    return path
+
+
+@pytest.fixture
+def chunks(splitjoin: Splitjoin, export: Path) -> str:
+    """The same, split into five chunks."""
+    assert splitjoin("split", str(export), "chunks", "--date", "20240131", "--rows", "10").code == 0
+    return "chunks"
+
+
+def rows_in(path: str, table: str) -> int:
+    """Rows of a table in an SQLite file."""
+    with closing(sqlite3.connect(path)) as db:
+        (count,) = db.execute(f'SELECT COUNT(*) FROM "{table}"').fetchone()
+    return int(count)
+
+
+def test_a_file_is_split_first(splitjoin: Splitjoin, export: Path) -> None:
+    """Into a temporary place that goes; the database stays in one, with the tracker; the table is the client's name."""
+    ran = splitjoin("simulate", str(export), "--rows", "10", "--json")
+    document = ran.document
+    assert ran.code == 0
+    assert list(document) == FIELDS
+    assert (document["ok"], document["total_parts"], document["rows_loaded"], document["joins"]) == (True, 5, ROWS, 1)
+    assert document["file_name"].startswith("acme-eu_2")
+    assert document["table"] == "acme_eu"
+    assert rows_in(document["into"].removeprefix("sqlite:"), "acme_eu") == ROWS
+    status = splitjoin("status", document["file_name"], "--tracker", document["tracker"], "--json").document
+    assert (status["state"], status["rows"], status["rows_expected"]) == ("joined", ROWS, ROWS)
+    assert list(Path().iterdir()) == [export]
+
+
+def test_chunks_with_all_trouble_and_again(splitjoin: Splitjoin, chunks: str) -> None:
+    """Ok, both times; what follows the join ran in the first alone."""
+    places = ["--into", "sqlite:load.db", "--tracker", "sqlite:jobs.db", "--on-join", "exec:cat >> joined"]
+    trouble = ["--duplicates", "0.5", "--failures", "0.3", "--crashes", "0.3", "--shuffle", "--seed", "4"]
+    first = splitjoin("simulate", chunks, *places, *trouble, "--json")
+    again = splitjoin("simulate", chunks, *places, "--json")
+    assert (first.code, again.code) == (0, 0)
+    assert first.document["continuation_runs"] >= 1
+    assert min(first.document[name] for name in ("duplicates", "failures", "crashes")) > 0
+    assert (again.document["joins"], again.document["continuation_runs"], again.document["deliveries"]) == (1, 0, 5)
+    assert rows_in("load.db", "acme_eu") == ROWS
+    payloads = set(Path("joined").read_text().replace("}{", "}\n{").splitlines())
+    assert len(payloads) == 1
+
+
+def test_report(splitjoin: Splitjoin, chunks: str) -> None:
+    """Chunk by chunk what happened, the join, and whether every row is there once."""
+    ran = splitjoin(
+        "simulate", chunks, "--workers", "1", "--into", "sqlite:load.db", "--tracker", "sqlite:jobs.db", "-q"
+    )
+    assert ran.code == 0
+    assert ran.stderr == ""
+    lines = ran.stdout.splitlines()
+    assert lines[:5] == [
+        *(f"chunk {number}       10 rows  worker-1: 10 rows loaded, counted" for number in range(1, 5)),
+        "chunk 5       10 rows  worker-1: 10 rows loaded, joined",
+    ]
+    assert lines[5:10] == [
+        "",
+        "5 chunks: 5 deliveries, 0 duplicates, 0 failures, 0 crashes",
+        "rows:  50 of 50 in acme_eu of sqlite:load.db",
+        "join:  once by worker-1 with chunk 5, the continuation ran 1 time here",
+        "count: 5 of 5 in sqlite:jobs.db",
+    ]
+    assert lines[10].startswith("acme-eu_20240131: ok, every row is there once, and there is exactly one join, in ")
+
+
+def test_not_ok(splitjoin: Splitjoin, chunks: str) -> None:
+    """Exit 1 and the reasons; with --json the document stands alone."""
+    with closing(sqlite3.connect("load.db")) as db:
+        db.execute("CREATE TABLE acme_eu (id INTEGER CHECK (id <> 8), note TEXT)")
+        db.commit()
+    arguments = ["simulate", chunks, "--into", "sqlite:load.db", "--tracker", "sqlite:jobs.db"]
+    ran = splitjoin(*arguments, "-q")
+    assert (ran.code, ran.stderr) == (1, "")
+    assert "\n40 rows are loaded, 50 were expected\n" in ran.stdout
+    document = splitjoin(*arguments, "--json").document
+    assert (document["ok"], "error" in document) == (False, False)
+    assert splitjoin("status", "--tracker", "sqlite:jobs.db", "--check").code == 12
+
+
+def test_several_jobs(splitjoin: Splitjoin, chunks: str, export: Path) -> None:
+    """Which one is meant must be said."""
+    assert splitjoin("split", str(export), chunks, "--date", "20240201").code == 0
+    ran = splitjoin("simulate", chunks, "--json")
+    assert (ran.code, ran.document["error"]["hint"]) == (2, "say which one with --name")
+    assert ran.document["error"]["message"] == (
+        f"several jobs lie in {Path(chunks).resolve()}/: acme-eu_20240131, acme-eu_20240201"
+    )
+    ran = splitjoin("simulate", chunks, "--name", "acme-eu_20240201", "--json")
+    assert (ran.code, ran.document["file_name"]) == (0, "acme-eu_20240201")
+
+
+def test_name_of_one_file(splitjoin: Splitjoin, export: Path) -> None:
+    """--name says what the chunks are called: the same file on another day is then the same job."""
+    document = splitjoin("simulate", str(export), "--name", "beta_1", "--json").document
+    assert (document["file_name"], document["table"]) == ("beta_1", "beta")
+
+
+def test_newer_run_replaces_rows(splitjoin: Splitjoin, chunks: str, export: Path) -> None:
+    """Other content under the same name, split with --force and the tracker, takes the older run's rows out."""
+    tracker = ["--tracker", "sqlite:jobs.db"]
+    load = ["--into", "sqlite:load.db", "--run-column", "run", *tracker, "--json"]
+    assert splitjoin("simulate", chunks, *load).code == 0
+    export.write_text("id,note\n1,x\n2,y\n")
+    split = ["split", str(export), chunks, "--date", "20240131", "--rows", "1", *tracker]
+    assert splitjoin(*split).code == 11
+    assert splitjoin(*split, "--force").code == 0
+    document = splitjoin("simulate", chunks, *load).document
+    assert (document["ok"], document["rows_loaded"], document["joins"]) == (True, 2, 1)
+    assert rows_in("load.db", "acme_eu") == 2
+
+
+@pytest.mark.server
+def test_chunks_on_s3(splitjoin: Splitjoin, bucket: Bucket, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prefix, with or without its slash, and one object that is split first."""
+    for name, value in bucket.env.items():
+        monkeypatch.setenv(name, value)
+    assert splitjoin("split", str(export), f"s3://{bucket.name}/in", "--date", "1", "--rows", "10").code == 0
+    for source in (f"s3://{bucket.name}/in", f"s3://{bucket.name}/in/"):
+        document = splitjoin("simulate", source, "--crashes", "0.3", "--json").document
+        assert (document["ok"], document["total_parts"], document["rows_loaded"]) == (True, 5, ROWS)
+    bucket.client().put_object(Bucket=bucket.name, Key="whole/acme.csv", Body=export.read_bytes())
+    document = splitjoin("simulate", f"s3://{bucket.name}/whole/acme.csv", "--chunks", "3", "--json").document
+    assert (document["ok"], document["total_parts"]) == (True, 3)
+
+
+USAGE: dict[str, tuple[list[str], str]] = {
+    "probability": (["--crashes=1.5"], "Invalid value for '--crashes': 1.5 is not in the range 0<=x<=1."),
+    "no number": (["--crashes=nan"], "not a probability: nan"),
+    "table": (["--table=a.b.c"], "not a table's name: 'a.b.c'"),
+    "continuation": (["--on-join=ftp:x"], "not what a join can go on with: ftp:"),
+    "name": (["--name=acme"], "'acme' is no job's name"),
+    "password": (
+        ["--into=mysql://me:secret@host/db"],
+        "the mysql URL holds a password, and process lists show it",
+    ),
+    "one file for both": (
+        ["--into=sqlite:x.db", "--tracker=sqlite:./x.db"],
+        "the database and the tracker are the same SQLite file",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_usage_errors(splitjoin: Splitjoin, chunks: str, case: str) -> None:
+    """Exit 2, nothing loaded."""
+    arguments, message = USAGE[case]
+    ran = splitjoin("simulate", chunks, *arguments, "--json")
+    assert ran.code == 2
+    assert ran.document["error"]["message"] == message
+    assert not Path("x.db").exists()
+
+
+# -- split --tracker
+
+
+def test_split_opens_the_job(splitjoin: Splitjoin, export: Path) -> None:
+    """With what is expected and where it lies; a second split opens nothing new."""
+    for _ in range(2):
+        ran = splitjoin("split", str(export), "out", "--date", "1", "--rows", "10", "--tracker", "sqlite:jobs.db")
+        assert ran.code == 0
+    (job,) = SqliteTracker(Path("jobs.db")).list()
+    assert (job.file_name, job.total_parts, job.rows_expected, job.generation) == ("acme-eu_1", 5, ROWS, 1)
+    assert job.destination == f"{Path('out').resolve()}/"
+    manifest = Manifest.from_bytes(Path("out/acme-eu_1.manifest.json").read_bytes(), "it")
+    assert job.run_id == manifest.run_id
+
+
+def test_split_without_a_tracker_that_can_be_reached(splitjoin: Splitjoin, export: Path) -> None:
+    """Exit 1, and nothing is stored."""
+    for url in ("sqlite:nowhere/jobs.db", "dynamodb:jobs"):
+        environment = ["--endpoint-url", "http://127.0.0.1:1", "--region", "us-east-1"]
+        ran = splitjoin("split", str(export), "out", "--tracker", url, *environment)
+        assert (ran.code, ran.stdout) == (1, "")
+        assert [path for path in Path().rglob("*") if path.is_file()] == [export]
+
+
+def test_split_of_other_content_that_the_tracker_knows(splitjoin: Splitjoin, export: Path) -> None:
+    """Exit 11 wherever it goes, nothing stored; --force adds 1 to the generation, once."""
+    split = ["split", str(export), "--date", "1", "--tracker", "sqlite:jobs.db"]
+    assert splitjoin(*split, "one").code == 0
+    export.write_text("id\n1\n")
+    refused = splitjoin(*split, "two")
+    assert refused.code == 11
+    assert "acme-eu_1: the tracker has run " in refused.stderr
+    assert list(Path("two").iterdir()) == []
+    for _ in range(2):
+        assert splitjoin(*split, "two", "--force").code == 0
+    (job,) = SqliteTracker(Path("jobs.db")).list()
+    manifest = Manifest.from_bytes(Path("two/acme-eu_1.manifest.json").read_bytes(), "it")
+    assert (job.generation, manifest.generation, job.run_id) == (2, 2, manifest.run_id)
+
+
+def test_split_that_cannot_be_stored_opens_nothing(splitjoin: Splitjoin, export: Path) -> None:
+    """Other content at the destination: the tracker does not learn of a run that never was."""
+    assert splitjoin("split", str(export), "out", "--date", "1").code == 0
+    export.write_text("id\n1\n")
+    assert splitjoin("split", str(export), "out", "--date", "1", "--tracker", "sqlite:jobs.db").code == 11
+    assert list(SqliteTracker(Path("jobs.db")).list()) == []
+    assert splitjoin("split", str(export), "out", "--date", "1", "--tracker", "sqlite:jobs.db", "--force").code == 0
+    (job,) = SqliteTracker(Path("jobs.db")).list()
+    assert job.generation == 2
+
+
+def test_dry_run_opens_nothing(splitjoin: Splitjoin, export: Path) -> None:
+    """A plan is no split."""
+    assert splitjoin("split", str(export), "out", "--dry-run", "--tracker", "sqlite:jobs.db").code == 0
+    assert not Path("jobs.db").exists()

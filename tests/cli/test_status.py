@@ -1,0 +1,300 @@
+"""``splitjoin status`` as a command: the table, one job, watching, checking, and what is typed next."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from splitjoin_cli.trackers.base import JobSpec, Run
+from splitjoin_cli.trackers.sqlite import SqliteTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Ran
+
+    Splitjoin = Callable[..., Ran]
+
+HOUR = 3600.0
+RUN = Run("acme_20240131", "r1")
+HELP = "splitjoin status --help"
+SHAPES = "write dynamodb:TABLE or sqlite:PATH"
+
+
+class Jobs:
+    """A tracker in an SQLite file, whose time can lie in the past."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = f"sqlite:{path}"
+
+    def ago(self, seconds: float) -> SqliteTracker:
+        """The tracker as it was used so many seconds ago."""
+        now = time.time() - seconds
+        return SqliteTracker(self.path, clock=lambda: now)
+
+    def open(self, ago: float, *, counted: int = 0, total: int = 9, run: Run = RUN, dest: str | None = None) -> None:
+        """A job with its first chunks counted a second after it was opened."""
+        self.ago(ago).open_job(JobSpec(run, total, rows_expected=10 * total, destination=dest))
+        for number in range(1, counted + 1):
+            self.ago(ago - 1).mark_done(run, number, total_parts=total, rows=10)
+
+    def join(self) -> None:
+        """Claim and finish the join."""
+        self.ago(0).claim_join(RUN, owner="worker-1", lease_seconds=60)
+        self.ago(0).finish_join(RUN)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+    """The tracker that SPLITJOIN_TRACKER names."""
+    made = Jobs(tmp_path / "jobs.db")
+    monkeypatch.setenv("SPLITJOIN_TRACKER", made.url)
+    return made
+
+
+def lines_of(ran: Ran, label: str) -> list[str]:
+    """What the report says after a label."""
+    return [line.removeprefix(label).strip() for line in ran.stdout.splitlines() if line.startswith(f"{label} ")]
+
+
+def test_table_newest_first(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """A line for each job."""
+    jobs.open(HOUR, counted=1)
+    jobs.open(60, counted=3, run=Run("beta_20240131", "r2"))
+    ran = splitjoin("status")
+    assert ran.code == 0
+    head, *rows = ran.stdout.splitlines()
+    assert head.split() == ["job", "state", "counted", "failed", "rows", "began", "last", "progress"]
+    assert [row.split()[:5] for row in rows] == [
+        ["beta_20240131", "running", "3/9", "0", "30"],
+        ["acme_20240131", "stuck", "1/9", "0", "10"],
+    ]
+
+
+def test_list_as_json(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """An array of the same documents that single jobs have."""
+    jobs.open(HOUR)
+    listed = json.loads(splitjoin("status", "--json").stdout)
+    assert listed == [splitjoin("status", "acme_20240131", "--json").document]
+
+
+def test_no_jobs(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """Nothing on stdout, a word on stderr; an empty array as JSON. Looking makes no file."""
+    ran = splitjoin("status")
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "", f"{jobs.url} has no jobs\n")
+    assert splitjoin("status", "--json").stdout == "[]\n"
+    assert not jobs.path.exists()
+
+
+def test_one_job(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """Counts, map, missing numbers as ranges, failures, why it is stuck, and the next command."""
+    jobs.open(HOUR, counted=2, dest="s3://bucket/in/")
+    tracker = jobs.ago(HOUR - 1)
+    for number in (4, 5):
+        tracker.mark_done(RUN, number, total_parts=9, rows=10)
+    tracker.mark_failed(RUN, 7, error="row 3: \x1b[31mbad", final=False)
+    ran = splitjoin("status", "acme_20240131")
+    assert ran.code == 0
+    assert ran.stdout.splitlines()[0] == "acme_20240131: stuck, 4 of 9 chunks counted (44 %)"
+    assert lines_of(ran, "run") == ["r1 (generation 1)"]
+    assert lines_of(ran, "rows") == ["40 of 90"]
+    assert lines_of(ran, "1") == ["##.##.!.."]
+    assert lines_of(ran, "missing") == ["3, 6-9"]
+    (failed,) = lines_of(ran, "failed")
+    assert failed.startswith("chunk 7 (1 try, last 20")
+    assert failed.endswith(r"Z): row 3: \x1b[31mbad")
+    assert lines_of(ran, "join") == ["not begun"]
+    (why,) = lines_of(ran, "why")
+    assert why.startswith("no chunk was newly counted for 59:5")
+    assert why.endswith("the missing chunks were never uploaded, or their events were lost or fail (--dest tells)")
+    assert lines_of(ran, "next") == [f"splitjoin status acme_20240131 --tracker {jobs.url} --dest s3://bucket/in/"]
+
+
+def test_document(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """Exactly the contract's fields."""
+    jobs.open(60, counted=9)
+    jobs.join()
+    document = splitjoin("status", "acme_20240131", "--json").document
+    assert list(document) == [
+        "file_name", "run_id", "state", "total_parts", "processed_parts", "missing", "failures", "duplicates", "rows",
+        "rows_expected", "created_at", "updated_at", "join",
+    ]  # fmt: skip
+    assert list(document["join"]) == ["state", "owner", "attempts", "joined_at"]
+    assert (document["state"], document["processed_parts"], document["missing"]) == ("joined", 9, [])
+    assert document["join"]["joined_at"].endswith("Z")
+
+
+def test_dest_tells_what_was_never_uploaded(splitjoin: Splitjoin, jobs: Jobs, tmp_path: Path) -> None:
+    """By the names of what is stored; chunks of another total or job are not this job's."""
+    jobs.open(HOUR, counted=2)
+    place = tmp_path / "chunks"
+    place.mkdir()
+    for name in ("acme_20240131-1-9.csv", "acme_20240131-3-9.csv", "acme_20240131-4-8.csv", "beta_20240131-5-9.csv"):
+        (place / name).touch()
+    ran = splitjoin("status", "acme_20240131", "--dest", str(place))
+    assert lines_of(ran, "not stored") == ["4-9"]
+    assert lines_of(ran, "why")[0].endswith("; 6 missing chunks were never uploaded")
+    split = f"splitjoin split --client=acme --date=20240131 --tracker {jobs.url} SOURCE {place}"
+    assert lines_of(ran, "next") == [split]
+    document = splitjoin("status", "acme_20240131", "--dest", str(place), "--json").document
+    assert document["never_uploaded"] == [4, 5, 6, 7, 8, 9]
+
+
+def test_dest_where_all_is_stored(splitjoin: Splitjoin, jobs: Jobs, tmp_path: Path) -> None:
+    """Then the events are the trouble, and the chunks can be loaded from where they lie."""
+    jobs.open(HOUR, total=1)
+    (tmp_path / "acme_20240131-1-1.csv").touch()
+    ran = splitjoin("status", "acme_20240131", "--dest", str(tmp_path))
+    assert lines_of(ran, "why")[0].endswith("; all of them are stored, so their events were lost, or wait, or fail")
+    words = shlex.split(lines_of(ran, "next")[0])
+    assert words[:5] == ["splitjoin", "simulate", str(tmp_path), "--name", "acme_20240131"]
+
+
+def test_stuck_after(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """How long is too long is the caller's to say."""
+    jobs.open(100, counted=1)
+    states = [
+        splitjoin("status", "acme_20240131", "--json", "--stuck-after", text).document["state"]
+        for text in ("90s", "2m", "1h")
+    ]
+    assert states == ["stuck", "running", "running"]
+
+
+@pytest.mark.parametrize("name", [[], ["acme_20240131"]])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_check(splitjoin: Splitjoin, jobs: Jobs, name: list[str], *, as_json: bool) -> None:
+    """Exit 12 where a job is stuck or failed; the document stands alone, without an error."""
+    jobs.open(60)
+    arguments = ["status", *name, "--check", *(["--json"] if as_json else [])]
+    assert splitjoin(*arguments).code == 0
+    jobs.ago(30).mark_failed(RUN, 1, error="bad", final=True)
+    ran = splitjoin(*arguments)
+    assert ran.code == 12
+    if as_json:
+        document = json.loads(ran.stdout)
+        assert (document if name else document[0])["state"] == "failed"
+        assert ran.stderr == ""
+    else:
+        assert ran.stderr == "acme_20240131 is failed\n"
+
+
+def test_no_such_job(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """Exit 10, also while watching: it is not waited for."""
+    jobs.open(60)
+    for extra in ([], ["--watch"], ["--watch", "1"]):
+        ran = splitjoin("status", "nobody_1", "--json", *extra)
+        assert ran.code == 10
+        assert ran.document["error"]["message"] == f"{jobs.url}: no job nobody_1"
+
+
+WATCHED: dict[str, list[str]] = {
+    "a name before": ["acme_20240131", "--watch"],
+    "a name after": ["--watch", "acme_20240131"],
+    "seconds and a name": ["--watch", "0.05", "acme_20240131"],
+    "seconds": ["acme_20240131", "--watch", "0.05"],
+    "seconds with an equals sign": ["acme_20240131", "--watch=0.05"],
+    "an option after": ["acme_20240131", "--watch", "-v"],
+    "two dashes after": ["--watch", "--", "acme_20240131"],
+    "all jobs": ["--watch"],
+}
+
+
+@pytest.mark.parametrize("case", WATCHED)
+def test_watch_ends_when_joined(splitjoin: Splitjoin, jobs: Jobs, case: str) -> None:
+    """The word after --watch is SECONDS only if it is a number."""
+    jobs.open(60, counted=9)
+    jobs.join()
+    ran = splitjoin("status", *WATCHED[case])
+    assert ran.code == 0
+    assert ran.stdout.split()[:2] in (["acme_20240131:", "joined,"], ["job", "state"])
+
+
+def test_watch_until_joined(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """A line for each change on stderr, the last report on stdout."""
+    jobs.open(60, counted=9)
+    later = threading.Timer(0.3, jobs.join)
+    later.start()
+    ran = splitjoin("status", "acme_20240131", "--watch", "0.05")
+    later.join()
+    assert ran.code == 0
+    states = [line.removeprefix("acme_20240131: ").partition(", 9 of 9 chunks")[0] for line in ran.stderr.splitlines()]
+    assert states in (["complete", "joined"], ["complete", "joining", "joined"])
+    assert ran.stdout.startswith("acme_20240131: joined, 9 of 9 chunks counted (100 %)\n")
+
+
+def test_watch_with_json_prints_the_last_state_only(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """One document on stdout, whatever happened before."""
+    jobs.open(60, counted=9)
+    later = threading.Timer(0.3, jobs.join)
+    later.start()
+    ran = splitjoin("status", "acme_20240131", "--watch", "0.05", "--json", "-q")
+    later.join()
+    assert (ran.document["state"], ran.stderr) == ("joined", "")
+
+
+def test_watch_with_check_ends_at_trouble(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """Exit 12 once the job is stuck or failed."""
+    jobs.open(60, counted=1)
+    later = threading.Timer(0.3, lambda: jobs.ago(0).mark_failed(RUN, 2, error="bad", final=True))
+    later.start()
+    ran = splitjoin("status", "acme_20240131", "--watch", "0.05", "--check", "--json")
+    later.join()
+    assert (ran.code, ran.document["state"]) == (12, "failed")
+
+
+USAGE: dict[str, tuple[list[str], str, str]] = {
+    "no tracker": ([], "no tracker was named", "give --tracker URL, or set SPLITJOIN_TRACKER"),
+    "another scheme": (["--tracker=mysql://me:secret@h/d"], "not a tracker's URL", SHAPES),
+    "no scheme": (["--tracker=jobs.db"], "not a tracker's URL", SHAPES),
+    "no path": (["--tracker=sqlite:"], "sqlite: names no file", "write sqlite:PATH"),
+    "no table": (
+        ["--tracker=dynamodb:a b"],
+        "dynamodb: names no table",
+        "a table's name has 3 to 255 of A-Z a-z 0-9 _ . -",
+    ),
+    "dest of all": (["--tracker=sqlite:x", "--dest=out"], "--dest is for one job", "give FILE_NAME"),
+    "duration": (
+        ["--tracker=sqlite:x", "--stuck-after=soon"],
+        "Invalid value for '--stuck-after': 'soon' is not a duration: write 90s, 15m, 2h",
+        HELP,
+    ),
+    "two names": (["--tracker=sqlite:x", "a_1", "b_1"], "Got unexpected extra argument (b_1)", HELP),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_usage_errors(splitjoin: Splitjoin, case: str) -> None:
+    """Exit 2, and no URL is repeated that could hold a password."""
+    arguments, message, hint = USAGE[case]
+    ran = splitjoin("status", *arguments, "--json")
+    assert ran.code == 2
+    assert ran.document == {"error": {"code": 2, "message": message, "hint": hint}}
+
+
+def test_a_hundred_thousand_chunks_at_once(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """Half of them counted, every second one: a map, a line of ranges that ends, and no wait."""
+    total = 100_000
+    jobs.open(60, counted=0, total=total)
+    tracker = jobs.ago(30)
+    tracker.mark_done(RUN, 2, total_parts=total, rows=1)
+    with tracker._writing() as db:
+        numbers = [(RUN.file_name, 1, number) for number in range(4, total + 1, 2)]
+        db.executemany("INSERT INTO splitjoin_chunks VALUES (?, ?, ?)", numbers)
+        db.execute("UPDATE splitjoin_jobs SET processed_parts = ?", (total // 2,))
+    began = time.monotonic()
+    ran = splitjoin("status", "acme_20240131")
+    assert time.monotonic() - began < 5
+    assert ran.stdout.splitlines()[0] == "acme_20240131: running, 50,000 of 100,000 chunks counted (50 %)"
+    (missing,) = lines_of(ran, "missing")
+    assert missing.startswith("1, 3, 5, ")
+    assert missing.endswith(", 399, and 49,800 more ranges; --json lists all")
+    assert "+" * 50 in ran.stdout
+    document: dict[str, Any] = splitjoin("status", "acme_20240131", "--json").document
+    assert document["missing"] == list(range(1, total, 2))
