@@ -42,7 +42,7 @@ class AwsContinuation:
         """``scheme``: a key of SERVICES. ``make``: what makes the client, when it is first needed."""
         self._scheme = scheme
         self._target = target
-        self._options = options
+        self.options = options
         self._make = make
         self._service, self._action, self._send = SERVICES[scheme]
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class AwsContinuation:
     def _connected(self) -> Any:  # noqa: ANN401 -- see aws.client
         with self._lock:
             if self._client is None:
-                self._client = self._make(self._service, self._options, attempts=ATTEMPTS)
+                self._client = self._make(self._service, self.options, attempts=ATTEMPTS)
             return self._client
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import uuid
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -49,7 +50,10 @@ class PausedError(BaseException):
 
 @dataclass(slots=True)
 class Stores:
-    """All that outlives a crash. ``shard_parts``: 256 in the product."""
+    """All that outlives a crash. ``shard_parts``: 256 in the product. ``token``: for the claim of the next step.
+
+    ``tracker``: any, made with this one's clock and token, instead of one in memory; then there are no snapshots.
+    """
 
     total: int
     chunks: MemoryChunks
@@ -59,6 +63,8 @@ class Stores:
     effects: dict[str, JoinPayload] = field(default_factory=dict)
     now: float = BEGINNING
     broken: str | None = None
+    token: str = ""
+    tracker: Tracker | None = None
 
     def copy(self) -> Stores:
         """A snapshot."""
@@ -150,14 +156,15 @@ class Replay:
         self.answers = list(process.answers)
         self.partial = list(process.partial)
         self.fault = fault
-        self.token = f"t{self._fence() + 1}"
-        self.tracker = MemoryTracker(
+        stores.token = f"t{self._fence() + 1}" if stores.tracker is None else uuid.uuid4().hex
+        self.memory = MemoryTracker(
             stores.table,
             clock=lambda: stores.now,
-            new_token=lambda: self.token,
+            new_token=lambda: stores.token,
             shard_parts=stores.shard_parts,
             on_step=self._on_step,
         )
+        self.tracker: Tracker = stores.tracker or self.memory
         self.waits_for = ""
         self._position = 0
         self._inner = 0
@@ -201,9 +208,9 @@ class Replay:
             return
         self._inner += 1
         if self._inner <= len(self.partial):
-            self.tracker.table = self.partial[self._inner - 1].copy()
+            self.memory.table = self.partial[self._inner - 1].copy()
             return
-        self.tracker.table = self.stores.table
+        self.memory.table = self.stores.table
         if self._spent:
             raise PausedError
         self.partial.append(self.stores.table.copy())
