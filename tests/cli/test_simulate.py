@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,11 +12,15 @@ import pytest
 
 from splitjoin_cli.manifest import Manifest
 from splitjoin_cli.trackers.sqlite import SqliteTracker
+from tests.servers.mariadb import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Ran
+    from tests.servers.dynamodb import DynamoDbServer
+    from tests.servers.mariadb import MariadbDatabase
+    from tests.servers.postgres import PostgresDatabase
     from tests.servers.s3 import Bucket
 
     Splitjoin = Callable[..., Ran]
@@ -149,7 +154,6 @@ def test_newer_run_replaces_rows(splitjoin: Splitjoin, chunks: str, export: Path
     assert rows_in("load.db", "acme_eu") == 2
 
 
-@pytest.mark.server
 def test_chunks_on_s3(splitjoin: Splitjoin, bucket: Bucket, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A prefix, with or without its slash, and one object that is split first."""
     for name, value in bucket.env.items():
@@ -161,6 +165,52 @@ def test_chunks_on_s3(splitjoin: Splitjoin, bucket: Bucket, export: Path, monkey
     bucket.client().put_object(Bucket=bucket.name, Key="whole/acme.csv", Body=export.read_bytes())
     document = splitjoin("simulate", f"s3://{bucket.name}/whole/acme.csv", "--chunks", "3", "--json").document
     assert (document["ok"], document["total_parts"]) == (True, 3)
+
+
+TROUBLE = ["--duplicates", "0.3", "--failures", "0.2", "--crashes", "0.2", "--shuffle", "--seed", "2"]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", ["mariadb", "postgres"])
+def test_into_a_server(
+    splitjoin: Splitjoin,
+    chunks: str,
+    kind: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the password from the environment; a missing table is made only where that is asked for."""
+    database: MariadbDatabase | PostgresDatabase = request.getfixturevalue(kind)
+    if kind == "mariadb":
+        monkeypatch.setenv("SPLITJOIN_DB_PASSWORD", PASSWORD)
+    arguments = ["simulate", chunks, "--into", str(database.url), "--table", "orders", "--tracker", "sqlite:jobs.db"]
+    assert splitjoin(*arguments, "--json").document["ok"] is False
+    ran = splitjoin(*arguments, *TROUBLE, "--create-table", "--json")
+    assert (ran.code, ran.document["rows_loaded"], ran.document["into"]) == (0, ROWS, str(database.url))
+    assert database.query("SELECT COUNT(*), COUNT(DISTINCT id) FROM orders")[0] == (ROWS, ROWS)
+    assert PASSWORD not in ran.stdout + ran.stderr
+
+
+def test_into_duckdb(splitjoin: Splitjoin, chunks: str) -> None:
+    """The other embedded database, which makes its table as well."""
+    ran = splitjoin("simulate", chunks, "--into", "duckdb:load.duckdb", *TROUBLE, "--json")
+    assert (ran.code, ran.document["rows_loaded"]) == (0, ROWS)
+
+
+def test_with_jobs_in_dynamodb(
+    splitjoin: Splitjoin, export: Path, ministack_server: DynamoDbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table made, a split of more chunks than one item counts, loaded and joined; status tells it."""
+    for name, value in ministack_server.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SPLITJOIN_TRACKER", f"dynamodb:jobs-{secrets.token_hex(6)}")
+    export.write_text("id\n" + "".join(f"{number}\n" for number in range(258)))
+    assert splitjoin("init").code == 0
+    assert splitjoin("split", str(export), "out", "--date", "1", "--rows", "1").code == 0
+    ran = splitjoin("simulate", "out", "--duplicates", "0.2", "--crashes", "0.1", "--workers", "8", "--json")
+    assert (ran.code, ran.document["rows_loaded"], ran.document["processed_parts"]) == (0, 258, 258)
+    document = splitjoin("status", "acme-eu_1", "--check", "--json").document
+    assert (document["state"], document["rows"], document["missing"]) == ("joined", 258, [])
 
 
 USAGE: dict[str, tuple[list[str], str]] = {
