@@ -271,10 +271,12 @@ class SplitRun:
         for other in existing.others:
             theirs = read_plan(self._sink, other)
             if theirs is not None and theirs.source.fingerprint == plan.source.fingerprint:
+                what = f"type: {resume_command(self._request, other)}"
+                if theirs.options_digest != self._digest:
+                    what = f"type the command that began it, with --client={other.client} --date={other.date}"
                 raise NameTakenError(
                     f"{self._sink.properties.uri} has an unfinished split of the same content, of {other.date}",
-                    hint=f"to resume it, type: {resume_command(self._request, other)}; "
-                    "or --force to split it under this date as well",
+                    hint=f"to resume it, {what}; or --force to split it under this date as well",
                 )
 
     # -- the transfer
