@@ -15,11 +15,11 @@ from splitjoin_cli.cli.terminal import BATCH, Terminal
 class Lazy(Sequence[dict[str, int]]):
     """Items that are made as they are asked for."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, size: int) -> None:
+        self.size = size
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     @overload
     def __getitem__(self, index: int) -> dict[str, int]: ...
@@ -28,8 +28,8 @@ class Lazy(Sequence[dict[str, int]]):
 
     def __getitem__(self, index: int | slice) -> dict[str, int] | list[dict[str, int]]:
         if isinstance(index, slice):
-            return [{"number": number} for number in range(self.count)[index]]
-        return {"number": range(self.count)[index]}
+            return [{"number": number} for number in range(self.size)[index]]
+        return {"number": range(self.size)[index]}
 
 
 @pytest.mark.parametrize("count", [0, 1, BATCH - 1, 2 * BATCH + 1])
