@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import random
     import subprocess
     from collections.abc import Callable
     from pathlib import Path
@@ -30,7 +30,8 @@ class Undisturbed:
 
 def stored(bucket: Bucket, prefix: str) -> dict[str, Any]:
     """All objects under a prefix: the manifest's bytes, and of each chunk size, checksum and metadata."""
-    client, found = bucket.client(), {}
+    client = bucket.client()
+    found: dict[str, Any] = {}
     for key in bucket.keys(prefix):
         name = key.removeprefix(prefix)
         if name.endswith(".json"):

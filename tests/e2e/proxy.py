@@ -96,7 +96,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._pass()
 
-    do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+    def do_PUT(self) -> None:
+        self._pass()
+
+    def do_POST(self) -> None:
+        self._pass()
+
+    def do_HEAD(self) -> None:
+        self._pass()
+
+    def do_DELETE(self) -> None:
+        self._pass()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
         """Stay silent."""

@@ -53,7 +53,7 @@ def on_a_terminal(splitjoin: Splitjoin, *arguments: str, **env: str) -> tuple[in
 
 
 def test_bars_on_a_terminal(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:
-    """A bar says the phase, n of N chunks, bytes of bytes, the rate and the time left; stdout has the manifest alone."""
+    """A bar says the phase, n of N chunks, bytes of bytes, rate and time left; stdout has the manifest alone."""
     (splitjoin_s3.directory / "acme.csv").write_bytes(bulk(8 * MIB))
     proxy.bytes_per_second = 4.0 * MIB
     command = ("split", "acme.csv", bucket.uri, "--date", "d", "--chunk-size", "1MiB", "--jobs", "1")
@@ -62,14 +62,14 @@ def test_bars_on_a_terminal(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Prox
     drawn = re.split(r"[\r\n]+", seen)
     between = [line for line in drawn if line.startswith("uploading") and re.search(r"\b[2-6] of 8 chunks", line)]
     assert between
-    assert any(
-        re.search(r"[2-6] of 8 chunks +\d\.\d/7\.9 MiB +\d+\.\d [kM]B/s +0:00:0\d", line) for line in between
-    ), between
+    assert any(re.search(r"[2-6] of 8 chunks +\d\.\d/7\.9 MiB +\d+\.\d [kM]B/s +0:00:0\d", line) for line in between), (
+        between
+    )
     assert "8 chunks, " in drawn[-2]
 
 
 def test_lines_without_a_terminal(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:
-    """In a log each phase is two lines, and no more than one each ten seconds between; no escape, no carriage return."""
+    """In a log each phase is two lines, with one each ten seconds between; no escape, no carriage return."""
     (splitjoin_s3.directory / "acme.csv").write_bytes(bulk(4 * MIB))
     proxy.bytes_per_second = 4.0 * MIB
     command = ("split", "acme.csv", bucket.uri, "--date", "d", "--chunk-size", "100KB")
@@ -104,7 +104,9 @@ def test_quiet_and_verbose(splitjoin: Splitjoin) -> None:
     assert splitjoin.ok("split", "ragged.csv", "out", "-q").stderr == ""
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("split", "--help"), ("--version",), ("verify", "-h")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("split", "--help"), ("--version",), ("verify", "-h")], ids=" ".join
+)
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     """Help and version are there at once: nothing that takes long to import is imported for them."""
     asked = (
@@ -133,7 +135,7 @@ def test_version_and_module(splitjoin: Splitjoin) -> None:
 def test_options_in_the_environment(splitjoin: Splitjoin) -> None:
     """Every option has a variable, and a typed one beats an exclusive one from the environment."""
     (splitjoin.directory / "acme.csv").write_bytes(b"n\n1\n2\n3\n4\n")
-    env = {"SPLITJOIN_CHUNK_SIZE": "4", "SPLITJOIN_DATE": "d", "SPLITJOIN_JSON": "1", "SPLITJOIN_QUIET": "1"}
-    by_size = splitjoin.ok("split", "acme.csv", "size", **env)
+    told = splitjoin.within(SPLITJOIN_CHUNK_SIZE="4", SPLITJOIN_DATE="d", SPLITJOIN_JSON="1", SPLITJOIN_QUIET="1")
+    by_size = told.ok("split", "acme.csv", "size")
     assert (by_size.document["total_parts"], by_size.document["file_name"], by_size.stderr) == (4, "acme_d", "")
-    assert splitjoin.ok("split", "acme.csv", "rows", "--rows", "2", **env).document["total_parts"] == 2
+    assert told.ok("split", "acme.csv", "rows", "--rows", "2").document["total_parts"] == 2
