@@ -97,6 +97,16 @@ def test_copies_after_one_scan(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: P
     assert len(data) <= proxy.answered(key="acme.csv") <= len(data) + again + 64 * 1024
 
 
+def test_streamed_chunks_are_read_as_far_as_they_go(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:
+    """Chunks too small to be copied are read once for the scan and once to be sent, though many are read at once."""
+    data = bulk(24 * MIB)
+    uri = put(bucket, data)
+    options = ("--date", "d", "--chunk-size", "6MiB")
+    result = splitjoin_s3.json("split", uri, f"{bucket.uri}in/", *options, AWS_ENDPOINT_URL_S3=proxy.url)
+    assert result["uploaded"] == 4
+    assert proxy.answered(key="2024/acme.csv") <= 2 * len(data) + 64 * 1024
+
+
 def test_refused_copies_are_streamed(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:
     """A store, or a policy, that refuses to copy costs a second read and nothing else."""
     data = bulk(24 * MIB)
