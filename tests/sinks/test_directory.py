@@ -250,23 +250,23 @@ def test_a_directory_copies_nothing(tmp_path: Path) -> None:
 def test_fsync_syncs_each_object_and_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The content before the name, the name's directory after it; without --fsync nothing waits for the disk."""
     steps: list[str] = []
-    sync, rename, link = os.fsync, Path.rename, os.link
+    sync, rename, link = os.fsync, os.rename, os.link
 
     def fsync(descriptor: int) -> None:
         steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
         sync(descriptor)
 
-    def renamed(self: Path, target: Path) -> Path:
+    def renamed(source: str, target: Path) -> None:
         steps.append(target.name)
-        return rename(self, target)
+        rename(source, target)
 
-    def linked(source: Path, target: Path) -> None:
+    def linked(source: str, target: Path) -> None:
         steps.append(target.name)
         link(source, target)
 
     monkeypatch.setattr("splitjoin_cli.sinks.directory.os.fsync", fsync)
     monkeypatch.setattr("splitjoin_cli.sinks.directory.os.link", linked)
-    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr("splitjoin_cli.sinks.directory.os.rename", renamed)
     for fsync_too in (True, False):
         sink = DirectorySink(tmp_path, fsync=fsync_too)
         sink.put_small("plan.json", b"{}", if_absent=True)
