@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shlex
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,7 @@ from splitjoin_cli.names import manifest_name
 from splitjoin_cli.split.request import SplitRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from splitjoin_cli.cli.terminal import Terminal
 
@@ -195,7 +196,7 @@ def _show(document: dict[str, Any], terminal: Terminal, *, dry_run: bool) -> int
         _say_failures(document, terminal)
         terminal.error(error)
     elif dry_run:
-        terminal.data(_table(document["chunks"]))
+        terminal.lines(_table(document["chunks"]))
     else:
         terminal.note(_summary(document))
         terminal.data(f"{document['destination']}{manifest_name(document['file_name'])}")
@@ -218,13 +219,15 @@ def _say_failures(document: Mapping[str, Any], terminal: Terminal) -> None:
         terminal.note(f"and {len(failed) - FAILURES_SHOWN:,} more")
 
 
-def _table(chunks: Sequence[Mapping[str, Any]]) -> str:
+def _table(chunks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The plan: a line for each chunk, columns aligned, numbers to the right."""
     names = ("number", "rows", "bytes", "start", "end", "name")
-    lines = [["?" if chunk[name] is None else str(chunk[name]) for name in names] for chunk in chunks]
-    widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
-    aligned = (
-        [*(cell.rjust(width) for cell, width in zip(line[:-1], widths, strict=False)), line[-1]]
-        for line in [list(names), *lines]
-    )
-    return "\n".join("  ".join(line) for line in aligned)
+
+    def cells() -> Iterator[Sequence[str]]:
+        return (["?" if chunk[name] is None else str(chunk[name]) for name in names] for chunk in chunks)
+
+    widths = [len(name) for name in names]
+    for line in cells():
+        widths = [max(width, len(cell)) for width, cell in zip(widths, line, strict=True)]
+    for line in chain((names,), cells()):
+        yield "  ".join([*(cell.rjust(width) for cell, width in zip(line[:-1], widths, strict=False)), line[-1]])

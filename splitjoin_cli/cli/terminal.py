@@ -6,10 +6,12 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rich.live import Live
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 # What would move the cursor or change colours is shown as an escape: names and values come from others.
 _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+
+
+T = TypeVar("T")
+BATCH = 1000
 
 
 class OutputClosedError(Exception):
@@ -37,9 +43,19 @@ class Terminal:
         """Write a line, or lines, to stdout: the bytes of names that are no UTF-8 as the file system has them."""
         write_stdout(f"{text}\n")
 
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write lines to stdout as they come: a million of them are never held."""
+        for batch in batched(lines):
+            write_stdout("".join(f"{line}\n" for line in batch))
+
     def document(self, document: Mapping[str, object] | list[dict[str, Any]]) -> None:
-        """Write the one JSON document to stdout."""
-        write_stdout(f"{json.dumps(document, allow_nan=False)}\n")
+        """Write the one JSON document to stdout; a sequence that is no list or tuple piece by piece, as it comes."""
+        if isinstance(document, list):
+            write_stdout(f"{json.dumps(document, allow_nan=False)}\n")
+            return
+        for batch in batched(_json(document)):
+            write_stdout("".join(batch))
+        write_stdout("\n")
 
     def note(self, text: str) -> None:
         """Say something on stderr, unless ``-q``."""
@@ -117,6 +133,29 @@ class PrintedScreen:
         if line != self._last:
             self._say(line)
             self._last = line
+
+
+def _json(document: Mapping[str, object]) -> Iterator[str]:
+    """What ``json.dumps`` makes of it, in pieces."""
+    opening = "{"
+    for key, value in document.items():
+        yield f"{opening}{json.dumps(key)}: "
+        opening = ", "
+        if isinstance(value, Sequence) and not isinstance(value, str | list | tuple):
+            yield "["
+            for number, item in enumerate(value):
+                yield f"{', ' if number else ''}{json.dumps(item, allow_nan=False)}"
+            yield "]"
+        else:
+            yield json.dumps(value, allow_nan=False)
+    yield "}" if document else "{}"
+
+
+def batched(items: Iterable[T]) -> Iterator[list[T]]:
+    """The items in lists of at most BATCH."""
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
 
 
 def error_document(error: SplitjoinError) -> dict[str, object]:

@@ -221,14 +221,21 @@ class Upload:
             parameters |= {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
 
         def attempt() -> str:
+            # In doubt from the first: a signal may end this call anywhere, also between the answer and our note of it.
+            in_doubt_before = self._key in self._uploads.doubtful_keys
+            self._uploads.doubtful_keys.add(self._key)
             try:
                 answer = self._bucket.once("create_multipart_upload", self._key, **parameters)
             except aws.ERRORS as exc:
-                if aws.is_transient(exc) and not aws.never_connected(exc):
-                    self._uploads.doubtful_keys.add(self._key)
+                stopped = aws.raised_by_body(exc) is not None  # or by a signal while botocore waited for the answer
+                lost = aws.is_transient(exc) and not aws.never_connected(exc)
+                if not (stopped or lost or in_doubt_before):
+                    self._uploads.doubtful_keys.discard(self._key)
                 raise
             upload_id = str(answer["UploadId"])
             self._uploads.add(upload_id, self)
+            if not in_doubt_before:
+                self._uploads.doubtful_keys.discard(self._key)
             return upload_id
 
         return self._bucket.repeat(attempt, "create_multipart_upload", self._key)

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_PART_BYTES", "PartBuffers", "S3Writer", "part_bytes"]
 
-FIRST_PART_BYTES = 8 * 1024 * 1024
+# The least that S3 takes: each job fills one.
+FIRST_PART_BYTES = 5 * 1024 * 1024
 # After this many parts they grow by the first's size: 10,000 of them hold 6 TiB, the largest object S3 takes fits.
-PARTS_OF_ONE_SIZE = 64
+PARTS_OF_ONE_SIZE = 40
+# Of all filled parts together, for each job: beside the part that each job fills, what bounds the memory.
+IN_FLIGHT_BYTES = 4 * 1024 * 1024
 
 
 def part_bytes(index: int) -> int:
@@ -37,10 +40,12 @@ class PartBuffers:
     Fresh pages cost more than the copy into them.
     """
 
-    def __init__(self, limit: int) -> None:
-        """At most ``limit`` parts are in flight, and as many buffers are kept."""
-        self._limit = limit
-        self._in_flight = threading.BoundedSemaphore(limit)
+    def __init__(self, jobs: int) -> None:
+        """``jobs`` times IN_FLIGHT_BYTES are in flight at most, one part at least; ``jobs`` buffers are kept."""
+        self._limit = jobs
+        self._most_bytes = jobs * IN_FLIGHT_BYTES
+        self._bytes_in_flight = 0
+        self._arrived = threading.Condition()
         self._lock = threading.Lock()
         self._free: list[bytearray] = []
 
@@ -59,15 +64,21 @@ class PartBuffers:
                 del self._free[0]
             self._free.append(buffer)
 
-    def depart(self) -> None:
-        """Wait until one more part may be in flight."""
-        self._in_flight.acquire()
+    def depart(self, size: int) -> None:
+        """Wait until a part of ``size`` bytes may be in flight, too."""
+        with self._arrived:
+            self._arrived.wait_for(
+                lambda: not self._bytes_in_flight or self._bytes_in_flight + size <= self._most_bytes
+            )
+            self._bytes_in_flight += size
 
-    def arrive(self, buffer: bytearray | None) -> None:
-        """A part is in flight no more."""
+    def arrive(self, size: int, buffer: bytearray | None) -> None:
+        """A part of ``size`` bytes is in flight no more."""
         if buffer is not None:
             self.give(buffer)
-        self._in_flight.release()
+        with self._arrived:
+            self._bytes_in_flight -= size
+            self._arrived.notify_all()
 
 
 class S3Writer:
@@ -155,12 +166,12 @@ class S3Writer:
             self._upload = Upload(self._uploads, self._name, self._metadata)
         buffer, size = self._part, self._filled
         self._part, self._filled = bytearray(), 0
-        self._buffers.depart()
+        self._buffers.depart(len(buffer))
         try:
             number, body = len(self._futures) + 1, BytesBody(memoryview(buffer)[:size])
             future = self._upload.submit(self._upload.send, number, body, ByteRange(0, size))
         except SplitjoinError:
-            self._buffers.arrive(None)
+            self._buffers.arrive(len(buffer), None)
             raise
-        future.add_done_callback(lambda _: self._buffers.arrive(buffer))
+        future.add_done_callback(lambda _: self._buffers.arrive(len(buffer), buffer))
         self._futures.append(future)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
+from splitjoin_cli.checksums import crc64, encode
 from splitjoin_cli.errors import SourceChangedError
 from splitjoin_cli.model import SourceProperties
 from splitjoin_cli.sources.positioned import PositionedStream
@@ -25,7 +26,7 @@ class MemorySource:
             size=len(data),
             stored_bytes=len(data),
             compression=None,
-            validator=f"{len(data)}:0",
+            validator=encode(crc64(data)),
         )
 
     @property

@@ -26,6 +26,7 @@ READ_AHEAD_COUNT = 4
 # A reader that goes on where it stopped gets a longer range each time, up to this: what is left when it stops is lost.
 LONGEST_RANGE_BYTES = 32 * MIB
 GROWTH = 4
+STARTS_KEPT = 4096
 CHANGED_CODES = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404", "InvalidRange", "416"})
 
 
@@ -75,6 +76,7 @@ class OpenRange:
 
     def __init__(self, pinned: PinnedObject, part: ByteRange) -> None:
         """Nothing is asked for yet."""
+        self.start = part.start
         self.position = part.start
         self._pinned = pinned
         self._end = part.end
@@ -132,6 +134,7 @@ class Cursors:
         self._limit = limit
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, tuple[OpenRange, int]] = OrderedDict()
+        self._starts: OrderedDict[int, None] = OrderedDict()  # of readers that went on, the latest last
 
     def read(self, offset: int, view: memoryview) -> None:
         """Fill ``view`` from ``offset`` on."""
@@ -141,7 +144,7 @@ class Cursors:
             cursor, asked = OpenRange(self._pinned, ByteRange(offset, offset + len(view))), len(view)
         elif cursor.left < len(view):
             asked = max(len(view), min(asked * GROWTH, LONGEST_RANGE_BYTES))
-            cursor.extend(offset + asked)
+            cursor.extend(self._useful_end(cursor.start, offset + len(view), offset + asked))
         try:
             cursor.fill(view)
         except BaseException:
@@ -155,6 +158,17 @@ class Cursors:
             idle, self._idle = self._idle, OrderedDict()
         for cursor, _ in idle.values():
             cursor.close()
+
+    def _useful_end(self, start: int, least: int, most: int) -> int:
+        """How far to ask for the reader that began at ``start``: where another one began, this one will stop.
+
+        Chunks lie side by side and are read at once; what is asked for beyond one's end would come twice.
+        """
+        with self._lock:
+            self._starts[start] = None
+            if len(self._starts) > STARTS_KEPT:
+                self._starts.popitem(last=False)
+            return min((other for other in self._starts if least <= other < most), default=most)
 
     def _keep(self, cursor: OpenRange, asked: int) -> None:
         dropped: list[OpenRange] = []

@@ -80,10 +80,10 @@ def check_free(sink: Sink, existing: Existing, plan: PlanFile) -> None:
     taken: str | None = None
     if existing.manifest is not None and existing.manifest.run_id != plan.run_id:
         other = existing.manifest
-        taken = f"a finished split of {other.source.uri} (run {other.run_id}, {other.total_parts} chunks)"
+        taken = f"a finished split of {other.source.uri} (run {other.run_id}, {_count(other.total_parts)})"
     elif existing.plan is not None and existing.plan.run_id != plan.run_id:
         theirs = existing.plan
-        taken = f"an unfinished split of {theirs.source.uri} (run {theirs.run_id}, {len(theirs.chunks)} chunks)"
+        taken = f"an unfinished split of {theirs.source.uri} (run {theirs.run_id}, {_count(len(theirs.chunks))})"
     elif existing.manifest is None and existing.plan is None and existing.chunks:
         taken = _strangers(sink, existing, plan)
     if taken is not None:
@@ -102,8 +102,12 @@ def _strangers(sink: Sink, existing: Existing, plan: PlanFile) -> str | None:
             run = decode_metadata(stored.metadata, name).run_id
         except StoreError:
             run = "unknown"
-        return None if run == plan.run_id else f"{len(existing.chunks)} chunks of run {run} without a manifest"
-    return f"{len(existing.chunks)} chunks without a manifest, the first {name}"
+        return None if run == plan.run_id else f"{_count(len(existing.chunks))} of run {run} without a manifest"
+    return f"{_count(len(existing.chunks))} without a manifest, the first {name}"
+
+
+def _count(chunks: int) -> str:
+    return "1 chunk" if chunks == 1 else f"{chunks} chunks"
 
 
 def next_generation(sink: Sink, existing: Existing, plan: PlanFile, *, force: bool) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from splitjoin_cli.checksums import tagged
+from splitjoin_cli.chunk_table import UNKNOWN_ROWS
 from splitjoin_cli.manifest import dialect_fields
 from splitjoin_cli.names import SUFFIX_OF
 
@@ -57,12 +59,8 @@ class SplitResult:
     seconds: float
     resume: str | None
 
-    def name(self, number: int) -> str:
-        """The object's name of a chunk."""
-        return chunk_name(self.plan, number)
-
     def to_json(self) -> dict[str, Any]:
-        """The document of ``--json``."""
+        """The document of ``--json``; its ``chunks`` are made as they are asked for."""
         plan, progress = self.plan, self.progress
         chunks = plan.chunks
         return {
@@ -82,7 +80,7 @@ class SplitResult:
             "total_parts": len(chunks),
             "rows": chunks.total_rows,
             "bytes": chunks.end - chunks.start + plan.header_bytes * len(chunks),
-            "chunks": [self._chunk(number) for number in range(1, len(chunks) + 1)],
+            "chunks": ChunkDocuments(self),
             "uploaded": progress.count("uploaded"),
             "skipped": progress.count("skipped"),
             "failed": progress.count("failed"),
@@ -91,25 +89,51 @@ class SplitResult:
             "resume": self.resume,
         }
 
-    def _chunk(self, number: int) -> dict[str, Any]:
-        chunk, name, progress = self.plan.chunks[number], self.name(number), self.progress
-        stored, checksum = progress.stored_bytes[number - 1], progress.checksums[number - 1]
-        size = self.plan.header_bytes + chunk.range.size
+    def chunk_document(self, number: int) -> dict[str, Any]:
+        """What ``chunks`` says of chunk ``number``."""
+        table, index, progress = self.plan.chunks, number - 1, self.progress
+        start, end, rows = table.starts[index], table.starts[number], table.rows[index]
+        stored, checksum = progress.stored_bytes[index], progress.checksums[index]
+        size, name = table.starts[0] + end - start, chunk_name(self.plan, number)
         if self.plan.compression is None:
-            stored, checksum = size, checksum or chunk.checksum or 0
+            stored, checksum = size, checksum or table.checksums[index]
         return {
             "number": number,
             "name": name,
             "uri": self.destination + name,
-            "start": chunk.range.start,
-            "end": chunk.range.end,
+            "start": start,
+            "end": end,
             "bytes": size,
             "stored_bytes": None if stored < 0 else stored,
-            "rows": chunk.rows,
+            "rows": None if rows == UNKNOWN_ROWS else rows,
             "checksum": tagged(checksum) if checksum else None,
             "state": progress.state(number),
             "error": progress.errors.get(number),
         }
+
+
+class ChunkDocuments(Sequence[dict[str, Any]]):
+    """The ``chunks`` of a result: a million of them are columns until one is looked at."""
+
+    __slots__ = ("_result",)
+
+    def __init__(self, result: SplitResult) -> None:
+        """Those of ``result``."""
+        self._result = result
+
+    def __len__(self) -> int:
+        return len(self._result.plan.chunks)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        numbers = range(1, len(self) + 1)
+        if isinstance(index, slice):
+            return [self._result.chunk_document(number) for number in numbers[index]]
+        return self._result.chunk_document(numbers[index])
 
 
 def chunk_name(plan: PlanFile, number: int) -> str:

@@ -290,10 +290,12 @@ class SplitRun:
         for other in existing.others:
             theirs = read_plan(self._sink, other)
             if theirs is not None and theirs.source.fingerprint == plan.source.fingerprint:
+                what = f"type: {resume_command(self._request, other)}"
+                if theirs.options_digest != self._digest:
+                    what = f"type the command that began it, with --client={other.client} --date={other.date}"
                 raise NameTakenError(
                     f"{self._sink.properties.uri} has an unfinished split of the same content, of {other.date}",
-                    hint=f"to resume it, type: {resume_command(self._request, other)}; "
-                    "or --force to split it under this date as well",
+                    hint=f"to resume it, {what}; or --force to split it under this date as well",
                 )
 
     # -- the transfer
@@ -331,7 +333,8 @@ class SplitRun:
         return replace(plan, generation=generation)
 
     def _sweep(self) -> None:
-        swept = self._sink.sweep(self._name_prefix)
+        prefixes = (self._name_prefix, manifest_name(self._job.file_name))
+        swept = sum(self._sink.sweep(prefix) for prefix in prefixes)
         if swept:
             self._observer.detail(f"removed {swept} leftovers of a killed run")
 
@@ -464,13 +467,24 @@ class SplitRun:
         name = manifest_name(plan.file_name)
         if existing.manifest is None or existing.manifest.run_id != plan.run_id:
             self._check_still_ours(plan)
-            self._sink.put_small(name, self._manifest(plan, progress).to_bytes())
+            self._write(name, self._manifest(plan, progress))
         if plan.generation > 1 and existing.chunks:
             ours = {chunk_name(plan, number) for number in range(1, len(plan.chunks) + 1)}
             for other in existing.chunks:
                 if other not in ours:
                     self._sink.delete(other)
         self._sink.delete(plan_name(plan.file_name))
+
+    def _write(self, name: str, manifest: Manifest) -> None:
+        """Store the manifest as it is made: that of a million chunks is 200 MB."""
+        writer = self._sink.writer(name)
+        try:
+            for block in manifest.blocks():
+                writer.write(block)
+            writer.commit(checksum=None)
+        except BaseException:
+            writer.abort()
+            raise
 
     def _check_still_ours(self, plan: PlanFile) -> None:
         """Raise NameTakenError where a split with ``--force`` took the name away while this one ran."""

@@ -97,6 +97,8 @@ class Scan:
         self._block_bytes = options.block_bytes
         self._stream: ByteStream | None = None if source.properties.seekable else source.stream()
         self._tickets = threading.Lock()
+        # One thread scans while the others read and write: two that scan take the GIL from each other at each step.
+        self._scanning = threading.Lock()
         self._next = 0
         self._stream_ended = False
         self._turn = threading.Condition()
@@ -148,7 +150,8 @@ class Scan:
         # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
         skip = len(BOM) if number == 0 and buffer[: len(BOM)] == BOM else 0
         array = np.frombuffer(buffer[skip:filled], np.uint8)
-        outcomes = scanner.scan(array).outcomes if len(array) else None
+        with self._scanning:
+            outcomes = scanner.scan(array).outcomes if len(array) else None
         with self._turn:
             self._turn.wait_for(lambda: self._current == number or self._error is not None)
             if self._error is not None:

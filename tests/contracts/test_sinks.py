@@ -41,8 +41,8 @@ NAME = "Zoë & co_2024-01-2.csv"
 JOB = "acme_20240131"
 COVERED = {"MemorySink", "S3Sink", "DirectorySink"}
 S3 = pytest.param("s3", marks=pytest.mark.server)
-KINDS = ["memory", S3, "directory"]
-STAGING = pytest.mark.parametrize("rig", ["memory", "directory"], indirect=True)
+KINDS = ["memory", S3, "directory", "directory, fsync"]
+STAGING = pytest.mark.parametrize("rig", ["memory", "directory", "directory, fsync"], indirect=True)
 COPYING = pytest.mark.parametrize("rig", ["memory", S3], indirect=True)
 
 
@@ -125,11 +125,12 @@ class DirectoryRig:
     sweeps_by_name = False
     clock_seconds = 0.0
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, fsync: bool) -> None:
         self.directory = directory / PREFIX
+        self.fsync = fsync
 
     def sink(self) -> DirectorySink:
-        return DirectorySink(self.directory)
+        return DirectorySink(self.directory, fsync=self.fsync)
 
     def leave_behind(self, name: str) -> None:
         killed = subprocess.run([sys.executable, "-c", KILLED_WRITER, str(self.directory), name], check=False)
@@ -152,8 +153,8 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     """Each kind of place in turn, empty."""
     if request.param == "memory":
         return MemoryRig()
-    if request.param == "directory":
-        return DirectoryRig(tmp_path)
+    if request.param.startswith("directory"):
+        return DirectoryRig(tmp_path, fsync=request.param.endswith("fsync"))
     server: S3Server = request.getfixturevalue("s3_server")
     for name, value in server.env.items():
         monkeypatch.setenv(name, value)
@@ -496,6 +497,26 @@ def test_discarded_staged_objects_are_gone(staging: StagingSink) -> None:
     staging.discard(staged)
     assert names(staging) == []
     assert staging.sweep("") == 0
+
+
+@STAGING
+def test_staged_objects_get_their_metadata_with_their_name(staging: StagingSink, rig: Rig) -> None:
+    """As if they had been put, where the sink keeps any."""
+    staged = staging.stage(JOB, 1)
+    staged.write_at(0, b"id\n")
+    staged.close()
+    stored = staging.publish(staged, NAME, metadata="7")
+    head = staging.head(NAME)
+    assert head is not None
+    assert stored.metadata == head.metadata == ("7" if rig.keeps_metadata else None)
+
+
+@STAGING
+def test_the_checksum_of_an_object_can_be_had(staging: StagingSink) -> None:
+    """Of its bytes, whatever their number; None where there is no object."""
+    body = Bytes(noise(MIB + 1))
+    staging.put(NAME, body, checksum=None)
+    assert (staging.checksum(NAME), staging.checksum("absent")) == (body.crc, None)
 
 
 @STAGING

@@ -79,7 +79,7 @@ class Splitjoin:
 
     def begin(self, *arguments: str | Path, stdin: Path | None = None, **env: str) -> subprocess.Popen[bytes]:
         """Start it and let it run; the caller ends and waits for it. ``stdin``: a file that it reads."""
-        with open(os.devnull if stdin is None else stdin, "rb") as taken:
+        with Path(os.devnull if stdin is None else stdin).open("rb") as taken:
             return subprocess.Popen(
                 [COMMAND, *map(str, arguments)],
                 cwd=self.directory,
@@ -88,6 +88,10 @@ class Splitjoin:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
+
+    def within(self, **env: str) -> Splitjoin:
+        """The same command with more in its environment."""
+        return Splitjoin(self.directory, {**self.env, **env})
 
     def environment(self, **more: str) -> dict[str, str]:
         """This process's own, which tests keep clean, and what was added."""

@@ -49,12 +49,14 @@ class Asked:
 class Proxy:
     """Where it listens, what passed, and ``refuse``: a status and an S3 error code instead of the server's answer.
 
+    ``answering`` is called when the server has answered and the client has not heard it yet.
     ``bytes_per_second`` bounds each connection's uploads, so that a test can act while they last.
     """
 
     url: str
     requests: list[Request] = field(default_factory=list)
     refuse: Callable[[Asked], tuple[int, str] | None] = lambda _: None
+    answering: Callable[[Asked], object] = lambda _: None
     bytes_per_second: float | None = None
 
     def sent(self, *, key: str = "") -> int:
@@ -94,7 +96,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._pass()
 
-    do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+    def do_PUT(self) -> None:
+        self._pass()
+
+    def do_POST(self) -> None:
+        self._pass()
+
+    def do_HEAD(self) -> None:
+        self._pass()
+
+    def do_DELETE(self) -> None:
+        self._pass()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
         """Stay silent."""
@@ -105,12 +117,13 @@ class _Handler(BaseHTTPRequestHandler):
         copies = self.headers["x-amz-copy-source"] is not None
         query = parse_qs(parts.query, keep_blank_values=True)
         size = int(self.headers.get("Content-Length", 0))
-        refusal = self.server.proxy.refuse(Asked(self.command, key, query, copies, self._names()))
+        asked = Asked(self.command, key, query, copies, self._names())
+        refusal = self.server.proxy.refuse(asked)
         if refusal is not None:
             self._drop(size)
             answered = self._refuse(*refusal)
         else:
-            answered = self._forward(size)
+            answered = self._forward(size, asked)
         with self.server.lock:
             self.server.proxy.requests.append(Request(self.command, bucket, key, query, copies, size, answered))
 
@@ -141,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(len(block) / self.server.proxy.bytes_per_second)
             yield block
 
-    def _forward(self, size: int) -> int:
+    def _forward(self, size: int, asked: Asked) -> int:
         server = http.client.HTTPConnection(*self.server.target)
         with contextlib.closing(server):
             server.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -152,7 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
             server.endheaders()
             for block in self._body(size):
                 server.send(block)
-            return self._answer(server.getresponse())
+            response = server.getresponse()
+            self.server.proxy.answering(asked)
+            return self._answer(response)
 
     def _answer(self, response: http.client.HTTPResponse) -> int:
         self.send_response_only(response.status, response.reason)

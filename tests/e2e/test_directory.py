@@ -7,10 +7,10 @@ import csv
 import gzip
 import io
 import lzma
-import os
 import stat
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ SUFFIXES_READ: dict[str, Callable[[bytes], bytes]] = {
 
 def listed(splitjoin: Splitjoin, directory: str = "out") -> list[str]:
     """All names in a directory, hidden ones too, sorted."""
-    return sorted(os.listdir(splitjoin.directory / directory))
+    return sorted(path.name for path in (splitjoin.directory / directory).iterdir())
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_chunks_never_exceed_their_size(splitjoin: Splitjoin) -> None:
     check(result, EXPORT, lambda name: read(splitjoin, name))
     chunks = result["chunks"]
     assert max(chunk["bytes"] for chunk in chunks) <= 1000
-    for chunk, follower in zip(chunks, chunks[1:], strict=False):
+    for chunk, follower in pairwise(chunks):
         first = next(csv.reader(io.StringIO(read(splitjoin, follower["name"])[len(HEADER) :].decode(), newline="")))
         assert chunk["bytes"] + len(",".join(first)) + 1 > 1000 - 4  # up to four bytes of quotes are not in the fields
 
@@ -218,9 +218,7 @@ def test_fields_beyond_the_csv_modules_limit(splitjoin: Splitjoin) -> None:
     assert splitjoin.ok("merge", "out", "-").out == data
 
 
-@pytest.mark.parametrize(
-    ("delimiter", "option"), [(b";", ";"), (b"\t", "tab"), (b"\t", "\\t"), (b"|", "|")], ids=str
-)
+@pytest.mark.parametrize(("delimiter", "option"), [(b";", ";"), (b"\t", "tab"), (b"\t", "\\t"), (b"|", "|")], ids=str)
 def test_other_delimiters(splitjoin: Splitjoin, delimiter: bytes, option: str) -> None:
     """Semicolon and tab files: quotes are legal after their delimiter, and fields are counted by it."""
     data = b"".join(delimiter.join([b'"a\n1"', b"2,5", b'"c"']) + b"\n" for _ in range(100))
@@ -277,9 +275,7 @@ def test_ragged_records_warn(splitjoin: Splitjoin) -> None:
     assert "line 3" in strict.error["message"]
     assert not (splitjoin.directory / "strict").exists() or listed(splitjoin, "strict") == []
     result = splitjoin.json("split", "acme.csv", "out", "--date", "d")
-    assert result["warnings"] == [
-        "line 3 (byte 19) has 4 fields, the first has 3; such records are in 1 of 1 chunks"
-    ]
+    assert result["warnings"] == ["line 3 (byte 19) has 4 fields, the first has 3; such records are in 1 of 1 chunks"]
     assert manifest(splitjoin.directory / "out")["warnings"] == result["warnings"]
 
 

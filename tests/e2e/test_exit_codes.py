@@ -1,4 +1,4 @@
-"""What goes wrong, the code it ends with, what it says, and what it leaves: nothing, or what the same command resumes."""
+"""What goes wrong: the code it ends with, what it says, and what it leaves, which the same command resumes."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ def test_missing_bucket(splitjoin_s3: Splitjoin) -> None:
 @pytest.mark.parametrize("key", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
 def test_wrong_credentials(splitjoin_s3: Splitjoin, bucket: Bucket, key: str) -> None:
     """Keys that are wrong are exit 1; the operation and the place are named, and no key is."""
-    ran = splitjoin_s3("split", "acme.csv", f"{bucket.uri}in/", "--json", "-v", **{key: SECRET})
+    ran = splitjoin_s3.within(**{key: SECRET})("split", "acme.csv", f"{bucket.uri}in/", "--json", "-v")
     assert ran.code == 1
     assert ran.error["message"].startswith(f"s3:ListObjectsV2 s3://{bucket.name}/")
     assert "credentials" in ran.error["message"]
     assert SECRET not in ran.stdout + ran.stderr
     assert bucket.server.secret_key not in ran.stdout + ran.stderr
-    assert bucket.keys() == []
+    assert bucket.keys("") == []
 
 
 def test_no_credentials(splitjoin_s3: Splitjoin, bucket: Bucket) -> None:
     """No keys at all are told from wrong ones, with the ways to give them."""
-    env = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-    ran = splitjoin_s3("split", "acme.csv", f"{bucket.uri}in/", "--json", **env)
+    bare = splitjoin_s3.within(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    ran = bare("split", "acme.csv", f"{bucket.uri}in/", "--json")
     assert ran.code == 1
     assert "no AWS credentials were found" in ran.error["message"]
     assert "--profile" in ran.error["hint"]
@@ -102,7 +102,7 @@ def test_bad_input_uploads_nothing(splitjoin_s3: Splitjoin, bucket: Bucket, kind
         assert ran.error["message"].startswith("bad.csv")
         assert said in ran.error["message"]
         assert ran.error["hint"]
-    assert bucket.keys() == []
+    assert bucket.keys("") == []
     assert bucket.open_uploads() == []
     out = splitjoin_s3.directory / "out"
     assert not out.exists() or list(out.iterdir()) == []
@@ -121,7 +121,7 @@ def test_some_chunks_fail_and_the_same_command_resumes(
     assert "Error: 2 of 12 chunks failed\nHint: to resume, type: splitjoin split " in ran.stderr
     assert ran.stderr.count("chunk 3 failed: ") == ran.stderr.count("chunk 7 failed: ") >= 1
     assert len(bucket.keys("in/acme_d-")) == 10
-    assert "in/acme_d.manifest.json" not in bucket.keys()
+    assert "in/acme_d.manifest.json" not in bucket.keys("")
     proxy.refuse = lambda _: None
     proxy.requests.clear()
     again = splitjoin_s3.json(*command, AWS_ENDPOINT_URL_S3=proxy.url)
@@ -162,8 +162,8 @@ def test_manifest_that_cannot_be_written(splitjoin_s3: Splitjoin, bucket: Bucket
     assert ran.error["message"] == f"s3:PutObject {bucket.uri}acme_d.manifest.json: access denied"
     again = splitjoin_s3.json(*command)
     assert (again["uploaded"], again["skipped"]) == (0, 3)
-    assert "acme_d.manifest.json" in bucket.keys()
-    assert "acme_d.plan.json" not in bucket.keys()
+    assert "acme_d.manifest.json" in bucket.keys("")
+    assert "acme_d.plan.json" not in bucket.keys("")
 
 
 def test_dry_run_is_a_table(splitjoin: Splitjoin) -> None:

@@ -169,7 +169,7 @@ def test_several_sources_show_a_loop(splitjoin: Splitjoin) -> None:
 
 
 def test_verify_and_merge_documents(splitjoin: Splitjoin) -> None:
-    """verify says what is wrong with which chunk; merge refuses that set, and an output that is there."""
+    """Verify says what is wrong with which chunk; merge refuses that set, and an output that is there."""
     (splitjoin.directory / "acme.csv").write_bytes(EXPORT)
     splitjoin.ok("split", "acme.csv", "out", "--date", "d", "--chunks", "3")
     assert splitjoin.json("verify", "out") == {"file_name": "acme_d", "ok": True, "problems": []}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.command import Splitjoin
 from tests.e2e.csvs import bulk, check, export
 from tests.sources.http_server import serving
 
@@ -24,8 +25,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.command import Splitjoin
-    from tests.e2e.proxy import Proxy
+    from tests.e2e.proxy import Asked, Proxy
     from tests.servers.s3 import Bucket
 
 EXPORT = export(3000)
@@ -58,7 +58,7 @@ def test_file_to_s3(splitjoin_s3: Splitjoin, bucket: Bucket, size: tuple[str, st
     (splitjoin_s3.directory / "acme.csv").write_bytes(EXPORT)
     result = splitjoin_s3.json("split", "acme.csv", f"{bucket.uri}in", "--date", "d", *size)
     check(result, EXPORT, reader(bucket, "in/"))
-    assert bucket.keys() == [f"in/{name}" for name in names(result)]
+    assert bucket.keys("") == [f"in/{name}" for name in names(result)]
     assert result["destination"] == f"{bucket.uri}in/"
     for chunk in result["chunks"]:
         assert chunk["uri"] == f"{bucket.uri}in/{chunk['name']}"
@@ -79,7 +79,7 @@ def test_bucket_without_prefix_and_names_of_other_scripts(splitjoin_s3: Splitjoi
     (splitjoin_s3.directory / "кириллица.csv").write_bytes(EXPORT)
     result = splitjoin_s3.json("split", "кириллица.csv", f"s3://{bucket.name}", "--date", "2024-01-31")
     check(result, EXPORT, reader(bucket, ""))
-    assert bucket.keys() == ["кириллица_2024-01-31-1-1.csv", "кириллица_2024-01-31.manifest.json"]
+    assert bucket.keys("") == ["кириллица_2024-01-31-1-1.csv", "кириллица_2024-01-31.manifest.json"]
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
@@ -88,7 +88,7 @@ def test_compressed_export_to_s3(splitjoin_s3: Splitjoin, bucket: Bucket, suffix
     (splitjoin_s3.directory / f"acme.csv.{suffix}").write_bytes(COMPRESS[suffix](EXPORT))
     result = splitjoin_s3.json("split", f"acme.csv.{suffix}", bucket.uri, "--date", "d", "--chunk-size", "30KB")
     check(result, EXPORT, reader(bucket, ""))
-    assert (result["file_name"], bucket.keys()) == ("acme_d", names(result))
+    assert (result["file_name"], bucket.keys("")) == ("acme_d", names(result))
 
 
 @pytest.mark.parametrize(("compress", "suffix"), [("gzip", ".csv.gz"), ("zstd", ".csv.zst")])
@@ -98,7 +98,7 @@ def test_compressed_chunks_on_s3(splitjoin_s3: Splitjoin, bucket: Bucket, compre
     options = ("--date", "d", "--chunk-size", "30KB", "--compress", compress)
     result = splitjoin_s3.json("split", "acme.csv", bucket.uri, *options)
     check(result, EXPORT, reader(bucket, ""))
-    assert bucket.keys() == [*(f"acme_d-{number}-3{suffix}" for number in (1, 2, 3)), "acme_d.manifest.json"]
+    assert bucket.keys("") == [*(f"acme_d-{number}-3{suffix}" for number in (1, 2, 3)), "acme_d.manifest.json"]
     for chunk in result["chunks"]:
         head = bucket.client().head_object(Bucket=bucket.name, Key=chunk["name"], ChecksumMode="ENABLED")
         assert chunk["stored_bytes"] == head["ContentLength"] < chunk["bytes"]
@@ -117,15 +117,15 @@ def test_standard_input_to_s3_in_parts(splitjoin_s3: Splitjoin, bucket: Bucket) 
 
 
 def test_http_export_with_a_secret_in_its_url(splitjoin_s3: Splitjoin, bucket: Bucket) -> None:
-    """A web server that knows no ranges is read twice; its URL's secrets get nowhere, manifest and metadata included."""
+    """A web server that knows no ranges is read twice; its URL's secrets are in no manifest and no metadata."""
     with serving(EXPORT) as resource:
         resource.ranges = False
         ran = splitjoin_s3.ok(
             "split", f"{resource.url}?token=hush", bucket.uri, "--date", "d", "--chunks", "3", "--json", "-v"
         )
     check(ran.document, EXPORT, reader(bucket, ""))
-    kept = b"".join(bucket.get(key) for key in bucket.keys())
-    metadata = str([bucket.client().head_object(Bucket=bucket.name, Key=key)["Metadata"] for key in bucket.keys()])
+    kept = b"".join(bucket.get(key) for key in bucket.keys(""))
+    metadata = str([bucket.client().head_object(Bucket=bucket.name, Key=key)["Metadata"] for key in bucket.keys("")])
     assert "hush" not in ran.stdout + ran.stderr + metadata
     assert b"hush" not in kept
 
@@ -141,9 +141,7 @@ def test_object_options_reach_the_objects(splitjoin_s3: Splitjoin, bucket: Bucke
 
 
 def test_endpoint_of_a_profile(splitjoin_s3: Splitjoin, bucket: Bucket) -> None:
-    """Endpoint, keys and region of a profile in the AWS CLI's files are used; the environment's variable beats them,
-    and --endpoint-url beats both.
-    """
+    """A profile of the AWS CLI's files gives endpoint and keys; a variable beats it, and --endpoint-url beats both."""
     (splitjoin_s3.directory / "acme.csv").write_bytes(EXPORT)
     server = bucket.server
     config = splitjoin_s3.directory / "config"
@@ -151,23 +149,22 @@ def test_endpoint_of_a_profile(splitjoin_s3: Splitjoin, bucket: Bucket) -> None:
         f"[profile compatible]\naws_access_key_id = {server.access_key}\naws_secret_access_key = {server.secret_key}\n"
         f"region = {server.region}\nservices = here\n[services here]\ns3 =\n  endpoint_url = {server.endpoint_url}\n"
     )
-    env = {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "compatible"}
-    bare = type(splitjoin_s3)(splitjoin_s3.directory, {"AWS_EC2_METADATA_DISABLED": "true"})
+    bare = Splitjoin(splitjoin_s3.directory, {"AWS_CONFIG_FILE": str(config), "AWS_EC2_METADATA_DISABLED": "true"})
+    chosen = bare.within(AWS_PROFILE="compatible")
     command = ("split", "acme.csv", bucket.uri, "--date")
-    assert bare.json(*command, "1", **env)["uploaded"] == 1
-    assert bare.json(*command, "2", "--profile", "compatible", AWS_CONFIG_FILE=str(config))["uploaded"] == 1
-    nowhere = "http://127.0.0.1:9"
-    beaten = bare(*command, "3", "--json", **env, AWS_ENDPOINT_URL_S3=nowhere)
+    assert chosen.json(*command, "1")["uploaded"] == 1
+    assert bare.json(*command, "2", "--profile", "compatible")["uploaded"] == 1
+    elsewhere = chosen.within(AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
+    beaten = elsewhere(*command, "3", "--json")
     assert (beaten.code, "127.0.0.1:9" in beaten.error["message"]) == (1, True)
-    typed = ("--endpoint-url", server.endpoint_url)
-    assert bare.json(*command, "4", *typed, **env, AWS_ENDPOINT_URL_S3=nowhere)["uploaded"] == 1
+    assert elsewhere.json(*command, "4", "--endpoint-url", server.endpoint_url)["uploaded"] == 1
 
 
 def test_store_that_does_not_know_the_checksums(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:
     """A compatible store that refuses the checksum's header gets what it knows, and botocore adds no trailer to it."""
     seen: list[str] = []
 
-    def old_store(asked: Any) -> tuple[int, str] | None:  # noqa: x
+    def old_store(asked: Asked) -> tuple[int, str] | None:
         seen.extend(name for name in asked.headers if "checksum" in name or "trailer" in name)
         return (501, "NotImplemented") if "x-amz-checksum-crc64nvme" in asked.headers else None
 
@@ -187,15 +184,15 @@ def test_other_content_on_s3_is_not_overwritten(splitjoin_s3: Splitjoin, bucket:
     source.write_bytes(EXPORT)
     command = ("split", "acme.csv", bucket.uri, "--date", "d")
     first = splitjoin_s3.json(*command, "--chunks", "9")
-    before = {key: bucket.get(key) for key in bucket.keys()}
+    before = {key: bucket.get(key) for key in bucket.keys("")}
     source.write_bytes(export(300, seed=3))
     refused = splitjoin_s3(*command, "--chunks", "2", "--json")
     assert refused.code == 11
     assert first["run_id"] in refused.error["message"]
-    assert before == {key: bucket.get(key) for key in bucket.keys()}
+    assert before == {key: bucket.get(key) for key in bucket.keys("")}
     second = splitjoin_s3.json(*command, "--chunks", "2", "--force")
     check(second, export(300, seed=3), reader(bucket, ""))
-    assert bucket.keys() == names(second)
+    assert bucket.keys("") == names(second)
 
 
 def test_manifest_on_s3_is_the_same_bytes(splitjoin_s3: Splitjoin, bucket: Bucket) -> None:
@@ -211,9 +208,7 @@ def test_manifest_on_s3_is_the_same_bytes(splitjoin_s3: Splitjoin, bucket: Bucke
     assert after == before
 
 
-def test_a_yesterday_that_was_not_finished_is_resumed(
-    splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy
-) -> None:
+def test_a_yesterday_that_was_not_finished_is_resumed(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:
     """A cron job past midnight does not begin a second split of the same content: exit 11 says how to resume."""
     (splitjoin_s3.directory / "acme.csv").write_bytes(EXPORT)
     proxy.refuse = lambda asked: (403, "AccessDenied") if "-2-3" in asked.key else None
@@ -223,4 +218,4 @@ def test_a_yesterday_that_was_not_finished_is_resumed(
     today = splitjoin_s3(*command, "--date", "20240201")
     assert today.code == 11
     assert "--date=20240131" in today.error["hint"]
-    assert [key for key in bucket.keys() if "20240201" in key] == []
+    assert [key for key in bucket.keys("") if "20240201" in key] == []

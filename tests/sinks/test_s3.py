@@ -511,7 +511,7 @@ def test_a_writers_parts_hold_the_largest_object() -> None:
     sizes = [part_bytes(index) for index in range(MAX_PARTS)]
     assert sum(sizes) >= 5 * TIB
     assert max(sizes) <= 5120 * MIB
-    assert sizes[0] == 8 * MIB
+    assert sizes[0] == 5 * MIB
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from hypothesis import strategies as st
 
-from splitjoin_cli.model import Dialect
+from splitjoin_cli.model import Dialect, SourceProperties
 from splitjoin_cli.split.scanner import Alphabet
 
 if TYPE_CHECKING:
@@ -131,3 +132,44 @@ def dirty_files(draw: st.DrawFn, dialect: Dialect, *, lone_returns: bool = False
     if lone_returns:
         pieces += ["\r"]
     return "".join(draw(st.lists(st.sampled_from(pieces), min_size=1, max_size=60))).encode()
+
+
+@final
+class ForwardOnly:
+    """A source that cannot seek: passes from the front, which it counts."""
+
+    def __init__(self, data: bytes, uri: str = "memory:source.csv.gz") -> None:
+        self._data = data
+        self.passes_open = 0
+        self.properties = SourceProperties(
+            uri=uri, seekable=False, size=None, stored_bytes=None, compression="gzip", validator=None
+        )
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        raise AssertionError(f"read {len(buffer)} bytes at {offset} of a source that cannot seek")
+
+    def stream(self) -> Pass:
+        self.passes_open += 1
+        return Pass(self, self._data)
+
+    def check_unchanged(self) -> None:
+        """It never changes."""
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+class Pass:
+    """One pass over a ForwardOnly."""
+
+    def __init__(self, source: ForwardOnly, data: bytes) -> None:
+        self._source = source
+        self._data = BytesIO(data)
+
+    def readinto(self, buffer: memoryview) -> int:
+        return self._data.readinto(buffer)
+
+    def close(self) -> None:
+        if not self._data.closed:
+            self._data.close()
+            self._source.passes_open -= 1
