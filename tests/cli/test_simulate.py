@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,9 +35,10 @@ ROWS = 50
 
 
 @pytest.fixture
-def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An export of fifty rows in the current directory."""
+def export(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An export of fifty rows in the current directory; what stays in a temporary place goes with the test."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
     path = Path("acme-eu.csv")
     path.write_text("id,note\n" + "".join(f'{number},"a\n""b"""\n' for number in range(ROWS)))
     return path
