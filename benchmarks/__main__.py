@@ -3,6 +3,9 @@
 Every tool runs as a command of its own on the same file, warm in the page cache, in rounds: A B C, A B C, so that a
 slow minute of the machine hits all alike. A table has the medians. Uploads go to a server that reads and discards
 (benchmarks/discard_server.py), so that what is measured is the client.
+
+The groups of the join compare our loaders with the databases' bare drivers, our tracker with the published counter,
+and ``status`` on a large job with one on a small job, on the servers that the tests start.
 """
 
 from __future__ import annotations
@@ -23,14 +26,19 @@ from typing import TYPE_CHECKING
 from benchmarks import data, peers
 from benchmarks.measure import CommandFailedError, Usage, run
 from benchmarks.report import Row, Table, filesystem, head, machine
+from benchmarks.surroundings import clean_env, made_data, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmarks.peers import Peer, Task
+    from benchmarks.report import Printable
 
 UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 READ_BYTES = 1024 * 1024
+SPLITS = ("disk", "tmpfs", "http", "https")
+JOINS = ("loaders", "tracker", "status")
+GROUPS = (*SPLITS, *JOINS)
 
 
 def parse_size(text: str) -> int:
@@ -41,22 +49,21 @@ def parse_size(text: str) -> int:
     return int(text)
 
 
-def say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--size", type=parse_size, default=parse_size("1GiB"), help="of the file (1GiB)")
     parser.add_argument("--chunk-size", type=parse_size, default=parse_size("128MiB"), help="of the chunks (128MiB)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each tool (3)")
-    parser.add_argument("--only", action="append", choices=["disk", "tmpfs", "http", "https"], help="may be repeated")
+    parser.add_argument("--only", action="append", choices=GROUPS, help="may be repeated")
     parser.add_argument("--peers", help="only these, by name, separated by commas; splitjoin always runs")
     parser.add_argument(
         "--disk", type=Path, default=peers.CACHE / "work", help="a directory on disk (.cache/bench/work)"
     )
     default = os.environ.get("TMPFS", "/dev/shm")  # noqa: S108 -- the kernel's own; a directory of ours is made in it
     parser.add_argument("--tmpfs", type=Path, default=Path(default), help="a directory in memory ($TMPFS, /dev/shm)")
+    parser.add_argument("--load-size", type=parse_size, default=parse_size("32MiB"), help="for loaders (32MiB)")
+    parser.add_argument("--counts", type=int, default=512, help="chunks of the tracker's job (512)")
+    parser.add_argument("--status-chunks", type=int, default=100_000, help="of the job asked about (100000)")
     parser.add_argument("--no-install", action="store_true", help="compare with what is installed already")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run here as well")
     return parser.parse_args(words)
@@ -129,24 +136,6 @@ def compare(
     return Table(title, size, rows, left_out)
 
 
-@contextmanager
-def made_data(directory: Path, size: int) -> Iterator[Path]:
-    """The file, made by another process (see ``measure.run``), until the block is left."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="splitjoin-bench-", dir=directory) as own:
-        source = Path(own, "export.csv")
-        say(f"writing {size:,} bytes to {source}")
-        subprocess.run([sys.executable, "-m", "benchmarks.data", str(source), str(size)], check=True, env=clean_env())
-        yield source
-
-
-def clean_env() -> dict[str, str]:
-    """This environment without what would lead a tool to a real account or through a proxy."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SPLITJOIN_", "S3_"))}
-    kept = {name: value for name, value in kept.items() if not name.lower().endswith("_proxy")}
-    return {**kept, "PYTHONPATH": str(peers.HERE.parent)}
-
-
 def local(title: str, directory: Path, options: argparse.Namespace) -> Table:
     """Local to local, source and chunks on the same file system."""
     with made_data(directory, options.size) as source:
@@ -213,11 +202,8 @@ def upload(scheme: str, options: argparse.Namespace) -> Table:
         return compare(title, size, options.rounds, tools, task, source.parent, env)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = arguments(words)
-    wanted = options.only or ["disk", "tmpfs", "http", "https"]
-    if not options.no_install:
-        peers.install(say)
+def split_tables(wanted: Sequence[str], options: argparse.Namespace) -> list[Table]:
+    """What ``split`` is compared at."""
     tables: list[Table] = []
     if "disk" in wanted:
         tables.append(local("disk", options.disk, options))
@@ -225,14 +211,45 @@ def main(words: Sequence[str] | None = None) -> int:
         tables.append(local("tmpfs", options.tmpfs, options))
     elif "tmpfs" in wanted:
         say(f"tmpfs is left out: {options.tmpfs} has no room for three times {options.size:,} bytes")
-    tables += [upload(scheme, options) for scheme in ("http", "https") if scheme in wanted]
+    return tables + [upload(scheme, options) for scheme in ("http", "https") if scheme in wanted]
+
+
+def split_facts(options: argparse.Namespace) -> dict[str, str]:
+    """What all tables of ``split`` have in common. To be asked for before this process grows."""
     own_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    facts = machine() | {
+    return {
         "file": f"{options.size:,} bytes: {data.SHAPE}",
         "chunks": f"{options.chunk_size:,} bytes",
         "figures": f"medians of {options.rounds} interleaved rounds, warm page cache; CPU: user + system, of the tool",
         "peak": f"of a tool's largest process; up to {own_bytes // 1024**2} MiB it may be the benchmark's own",
     }
+
+
+def join_tables(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[Printable]:
+    """What the join is compared at. Drivers and clients make this process large, so they are imported last."""
+    if "status" in wanted:
+        from benchmarks import asking  # noqa: PLC0415 -- as above
+
+        yield asking.measure(options.status_chunks, options.rounds)
+    if "tracker" in wanted:
+        from benchmarks import counting  # noqa: PLC0415 -- as above
+
+        yield counting.compare(options.counts, options.rounds)
+    if "loaders" in wanted:
+        from benchmarks import loading  # noqa: PLC0415 -- as above
+
+        yield loading.compare(options.load_size, options.rounds)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = arguments(words)
+    wanted = options.only or GROUPS
+    splits = set(SPLITS) & set(wanted)
+    if splits and not options.no_install:
+        peers.install(say)
+    tables: list[Printable] = list(split_tables(wanted, options))
+    facts = machine() | (split_facts(options) if splits else {})
+    tables += join_tables(wanted, options)
     print(head(facts, tables))
     for table in tables:
         print(f"\n{table.markdown()}")

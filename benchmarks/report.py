@@ -6,7 +6,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from benchmarks.measure import Usage, middle
 
@@ -15,6 +15,19 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 MIB = 1024**2
+
+
+class Printable(Protocol):
+    """A table of any group."""
+
+    def markdown(self) -> str:
+        """For people."""
+
+    def document(self) -> dict[str, object]:
+        """Every run, for ``--json``."""
+
+    def versions(self) -> list[str]:
+        """What was compared, in which versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,10 @@ class Table:
             "left_out": list(self.left_out),
         }
 
+    def versions(self) -> list[str]:
+        """The tools, in which versions."""
+        return [f"{row.name}: {row.version}" for row in self.rows]
+
 
 def machine() -> dict[str, str]:
     """What the figures were measured on."""
@@ -99,8 +116,8 @@ def filesystem(path: Path) -> str:
     return kind
 
 
-def head(facts: Mapping[str, str], tables: Sequence[Table]) -> str:
+def head(facts: Mapping[str, str], tables: Sequence[Printable]) -> str:
     """What was run, on what, in which versions."""
-    versions = dict.fromkeys(f"{row.name}: {row.version}" for table in tables for row in table.rows)
+    versions = dict.fromkeys(version for table in tables for version in table.versions())
     lines = ["## Benchmark", "", *(f"- {name}: {value}" for name, value in facts.items())]
     return "\n".join([*lines, "- versions: " + "; ".join(versions)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,12 @@ ROWS = 50
 
 
 @pytest.fixture
+def _temporary_place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a simulation leaves in a temporary place goes with the test."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+
+
+@pytest.fixture
 def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An export of fifty rows in the current directory."""
     monkeypatch.chdir(tmp_path)
@@ -56,6 +63,7 @@ def rows_in(path: str, table: str) -> int:
     return int(count)
 
 
+@pytest.mark.usefixtures("_temporary_place")
 def test_a_file_is_split_first(splitjoin: Splitjoin, export: Path) -> None:
     """Into a temporary place that goes; the database stays in one, with the tracker; the table is the client's name."""
     ran = splitjoin("simulate", str(export), "--rows", "10", "--json")
@@ -122,6 +130,7 @@ def test_not_ok(splitjoin: Splitjoin, chunks: str) -> None:
     assert splitjoin("status", "--tracker", "sqlite:jobs.db", "--check").code == 12
 
 
+@pytest.mark.usefixtures("_temporary_place")
 def test_several_jobs(splitjoin: Splitjoin, chunks: str, export: Path) -> None:
     """Which one is meant must be said."""
     assert splitjoin("split", str(export), chunks, "--date", "20240201").code == 0
@@ -134,6 +143,7 @@ def test_several_jobs(splitjoin: Splitjoin, chunks: str, export: Path) -> None:
     assert (ran.code, ran.document["file_name"]) == (0, "acme-eu_20240201")
 
 
+@pytest.mark.usefixtures("_temporary_place")
 def test_name_of_one_file(splitjoin: Splitjoin, export: Path) -> None:
     """--name says what the chunks are called: the same file on another day is then the same job."""
     document = splitjoin("simulate", str(export), "--name", "beta_1", "--json").document
@@ -154,6 +164,7 @@ def test_newer_run_replaces_rows(splitjoin: Splitjoin, chunks: str, export: Path
     assert rows_in("load.db", "acme_eu") == 2
 
 
+@pytest.mark.usefixtures("_temporary_place")
 def test_chunks_on_s3(splitjoin: Splitjoin, bucket: Bucket, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A prefix, with or without its slash, and one object that is split first."""
     for name, value in bucket.env.items():
@@ -191,12 +202,14 @@ def test_into_a_server(
     assert PASSWORD not in ran.stdout + ran.stderr
 
 
+@pytest.mark.usefixtures("_temporary_place")
 def test_into_duckdb(splitjoin: Splitjoin, chunks: str) -> None:
     """The other embedded database, which makes its table as well."""
     ran = splitjoin("simulate", chunks, "--into", "duckdb:load.duckdb", *TROUBLE, "--json")
     assert (ran.code, ran.document["rows_loaded"]) == (0, ROWS)
 
 
+@pytest.mark.usefixtures("_temporary_place")
 def test_with_jobs_in_dynamodb(
     splitjoin: Splitjoin, export: Path, ministack_server: DynamoDbServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +243,7 @@ USAGE: dict[str, tuple[list[str], str]] = {
 }
 
 
+@pytest.mark.usefixtures("_temporary_place")
 @pytest.mark.parametrize("case", USAGE)
 def test_usage_errors(splitjoin: Splitjoin, chunks: str, case: str) -> None:
     """Exit 2, nothing loaded."""

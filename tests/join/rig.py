@@ -11,7 +11,7 @@ from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import SweepReport, sweep
 from splitjoin_cli.join.worker import Outcome, Worker
-from splitjoin_cli.trackers.base import Run
+from splitjoin_cli.trackers.base import Refused, Run
 from splitjoin_cli.trackers.memory import MemoryTracker
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryChunks, MemoryLoader, chunk_uri
 
@@ -89,8 +89,8 @@ class Rig:
     def claim(self, owner: str = "dead") -> Claim:
         """Somebody else takes the join."""
         claim = self.tracker.claim_join(RUN, owner=owner, lease_seconds=LEASE_SECONDS)
-        assert not hasattr(claim, "reason")
-        return claim  # type: ignore[return-value]  # it is no refusal
+        assert not isinstance(claim, Refused)
+        return claim
 
     def sweep(self, *, continuation: Continuation | None = None) -> SweepReport:
         return sweep(

@@ -232,6 +232,7 @@ def test_each_receiver_gets_the_payload_under_the_runs_key(url: str) -> None:
 
 
 def refused(code: str, operation: str) -> ClientError:
+    """A service's answer."""
     return ClientError({"Error": {"Code": code, "Message": "because"}}, operation)
 
 

@@ -33,6 +33,7 @@ def s3_record(key: str = ENCODED, name: str = "ObjectCreated:Put") -> dict[str, 
 
 
 def s3_event(*records: dict[str, Any]) -> dict[str, Any]:
+    """A notification as S3 sends it."""
     return {"Records": list(records)}
 
 

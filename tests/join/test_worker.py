@@ -280,7 +280,7 @@ def test_a_ledger_that_cannot_note_the_join_does_not_undo_it() -> None:
     def away(_file_name: str, _run_id: str, _joined_at: str) -> bool:
         raise LoadError("the database is away")
 
-    rig.loader.mark_joined = away  # type: ignore[method-assign]  # a bad day
+    rig.loader.mark_joined = away  # type: ignore[method-assign, assignment]  # a bad day
     assert rig.handle(1).joined
     assert rig.join.state == "joined"
 
@@ -292,7 +292,7 @@ def test_a_job_that_a_published_writer_shares_is_joined_with_the_ledgers_rows() 
     job = rig.tracker.table.jobs[FILE_NAME]
     rig.tracker.table.jobs[FILE_NAME] = replace(job, processed_parts=2)
     progress = rig.tracker.progress
-    rig.tracker.progress = lambda name: replace(progress(name), unnumbered=1)  # type: ignore[method-assign]
+    rig.tracker.progress = lambda name: replace(progress(name), unnumbered=1)  # type: ignore[method-assign, assignment]
     assert rig.handle(1).joined
     assert [payload.rows for payload in rig.continuation.runs] == [1]
 

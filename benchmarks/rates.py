@@ -1,0 +1,133 @@
+"""Measures ways to do the same within this process, in turns, and tabulates how many of a thing each does a second."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks.surroundings import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class WrongCountError(Exception):
+    """A way did not do what it was measured for; a figure of it would mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one run took. ``cpu_seconds`` is this process's, of all its threads: the client's, never the server's."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to do it. Only ``act`` is timed; ``count`` then tells how much is there, by another look."""
+
+    name: str
+    what: str
+    version: str
+    prepare: Callable[[], None]
+    act: Callable[[], None]
+    count: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """One way's runs."""
+
+    name: str
+    what: str
+    version: str
+    runs: tuple[Spent, ...]
+
+    @property
+    def middle(self) -> Spent:
+        """The median of each figure by itself."""
+        return Spent(median(run.seconds for run in self.runs), median(run.cpu_seconds for run in self.runs))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Ways that did the same ``count`` of things in one place; the first is ours, which the ratios are against."""
+
+    name: str
+    count: int
+    rows: tuple[Rates, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RateTable:
+    """``place`` and ``thing`` name columns: ``database``, ``row``. ``notes``: what was run, a sentence each."""
+
+    title: str
+    place: str
+    thing: str
+    notes: tuple[str, ...]
+    groups: tuple[Group, ...]
+    left_out: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """Medians; ``x`` columns are the way's figure divided by ours."""
+        lines = [
+            f"### {self.title}",
+            "",
+            *(f"- {note}" for note in self.notes),
+            "",
+            f"| {self.place} | by | {self.thing}s/s | x ours | client CPU µs/{self.thing} | x ours | what it does |",
+            "|---|---|---:|---:|---:|---:|---|",
+        ]
+        for group in self.groups:
+            ours = group.rows[0].middle
+            for row in group.rows:
+                spent = row.middle
+                cells = [
+                    group.name,
+                    row.name,
+                    f"{group.count / spent.seconds:,.0f}",
+                    f"{ours.seconds / spent.seconds:.2f}",
+                    f"{spent.cpu_seconds * 1e6 / group.count:.2f}",
+                    f"{spent.cpu_seconds / max(ours.cpu_seconds, 1e-6):.2f}",
+                    row.what,
+                ]
+                lines.append(f"| {' | '.join(cells)} |")
+        return "\n".join([*lines, "", *(f"Left out: {reason}" for reason in self.left_out)]).rstrip()
+
+    def document(self) -> dict[str, object]:
+        """Every run, for ``--json``."""
+        return {
+            "title": self.title,
+            "notes": list(self.notes),
+            "groups": [asdict(group) for group in self.groups],
+            "left_out": list(self.left_out),
+        }
+
+    def versions(self) -> list[str]:
+        """What was compared, in which versions."""
+        return [row.version for group in self.groups for row in group.rows]
+
+
+def in_turns(name: str, count: int, rounds: int, ways: Sequence[Way]) -> Group:
+    """Run all ways in turn, ``rounds`` times. Raises WrongCountError where one did not do all ``count`` things."""
+    runs: dict[str, list[Spent]] = {way.name: [] for way in ways}
+    for number in range(1, rounds + 1):
+        for way in ways:
+            say(f"{name}, round {number} of {rounds}: {way.name}")
+            way.prepare()
+            gc.collect()
+            os.sync()  # what others left to be written must not be this one's to wait for
+            began, cpu_began = time.perf_counter(), time.process_time()
+            way.act()
+            spent = Spent(time.perf_counter() - began, time.process_time() - cpu_began)
+            done = way.count()
+            if done != count:
+                raise WrongCountError(f"{name}: {way.name} did {done:,} of {count:,}")
+            runs[way.name].append(spent)
+    return Group(name, count, tuple(Rates(way.name, way.what, way.version, tuple(runs[way.name])) for way in ways))

@@ -1,0 +1,125 @@
+"""What a sweep repairs, what it leaves alone, and what it flags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from splitjoin_cli.errors import ContinuationError, StoreError
+from splitjoin_cli.trackers.base import JobSpec, Run
+from tests.join.memory import FILE_NAME, RUN_ID, chunk_uri
+from tests.join.rig import RUN, FailsWith, Rig
+
+
+def test_a_join_that_was_never_claimed_is_joined() -> None:
+    """All counted, and every worker died before it claimed."""
+    rig = Rig()
+    rig.load_all()
+    assert rig.sweep().joined == (FILE_NAME,)
+    assert (rig.join.state, len(rig.continuation.runs)) == ("joined", 1)
+
+
+def test_a_live_claim_is_left_alone_and_a_lapsed_one_taken_over() -> None:
+    """A crashed worker's lease frees itself; a live one is not doubled."""
+    rig = Rig()
+    rig.load_all()
+    rig.claim()
+    assert rig.sweep().joined == ()
+    rig.clock.now += 61
+    assert rig.sweep().joined == (FILE_NAME,)
+    assert rig.join.fence == 2
+
+
+def test_a_full_shard_that_nobody_counted_is_counted() -> None:
+    """Its last worker died between the shard and the job."""
+    rig = Rig(total=4, shard_parts=2)
+    rig.load_all()
+    rig.tracker.table.counted.discard((FILE_NAME, 1, 1))
+    head = rig.tracker.table.jobs[FILE_NAME]
+    rig.tracker.table.jobs[FILE_NAME] = replace(head, processed_parts=2)
+    assert rig.sweep().joined == (FILE_NAME,)
+
+
+def test_a_finish_that_was_interrupted_is_finished() -> None:
+    """What it tidies up on DynamoDB comes after the job's own item."""
+    rig = Rig(total=1)
+    rig.handle(1)
+    joined = rig.tracker.table.jobs[FILE_NAME]
+    finished: list[Run] = []
+    rig.tracker.unfinished = lambda: iter([joined])  # type: ignore[method-assign]  # as an index that lags
+    rig.tracker.finish_join = lambda run: not finished.append(run)  # type: ignore[method-assign, func-returns-value]
+    report = rig.sweep()
+    assert (finished, report.joined, report.stuck) == ([RUN], (), ())
+
+
+def test_a_job_whose_rows_lie_elsewhere_is_another_workers() -> None:
+    """One tracker may serve several databases: this ledger cannot say that theirs is not whole."""
+    rig = Rig()
+    rig.load_all()
+    rig.loader.database.jobs.clear()
+    report = rig.sweep()
+    assert (report.elsewhere, report.joined, rig.join.state) == ((FILE_NAME,), (), "none")
+
+
+def test_a_job_that_gets_no_more_chunks_is_flagged() -> None:
+    """A split was interrupted, or events are lost; with a live claim it is not stuck."""
+    rig = Rig(total=2)
+    rig.handle(1)
+    assert rig.sweep().stuck == ()
+    rig.clock.now += 901
+    assert rig.sweep().stuck == (FILE_NAME,)
+    assert rig.continuation.runs == []
+
+
+def test_a_join_that_failed_for_good_is_flagged_and_left() -> None:
+    """Until somebody says retry --join."""
+    rig = Rig(total=1)
+    fails = FailsWith(ContinuationError("no"))
+    for _ in range(6):
+        rig.handle(1, continuation=fails)
+        rig.clock.now += 1000
+    report = rig.sweep(continuation=fails)
+    assert (report.stuck, report.joined, fails.runs) == ((FILE_NAME,), (), 5)
+
+
+def test_one_job_that_fails_does_not_hide_the_others() -> None:
+    """Each is looked at, and all errors are kept."""
+    rig = Rig(total=1)
+    rig.load_all()
+    other = Run("zeta_20240131", RUN_ID)
+    rig.tracker.open_job(JobSpec(other, 1))
+    rig.tracker.mark_done(other, 1, total_parts=1, rows=1)
+    count = rig.tracker.count_full_shards
+
+    def fails_for_the_first(run: Run) -> object:
+        if run == RUN:
+            raise StoreError("throttled for too long")
+        return count(run)
+
+    rig.tracker.count_full_shards = fails_for_the_first  # type: ignore[method-assign, assignment]
+    report = rig.sweep()
+    assert (report.looked_at, report.elsewhere) == (2, ("zeta_20240131",))
+    assert [error.message for error in report.errors] == ["throttled for too long"]
+
+
+def test_a_failed_continuation_is_an_error_of_the_sweep() -> None:
+    """It is tried again after its wait."""
+    rig = Rig(total=1)
+    rig.load_all()
+    error = ContinuationError("no")
+    assert rig.sweep(continuation=FailsWith(error)).errors == (error,)
+    assert rig.sweep().joined == ()
+    rig.clock.now += 31
+    assert rig.sweep().joined == (FILE_NAME,)
+
+
+def test_a_run_that_was_replaced_meanwhile_is_nobodys() -> None:
+    """The list may lag behind by seconds."""
+    rig = Rig(total=1)
+    rig.load_all()
+    old = rig.tracker.table.jobs[FILE_NAME]
+    rig.tracker.replace_job(JobSpec(Run(FILE_NAME, "b" * 32), 1))
+    rig.tracker.unfinished = lambda: iter([old])  # type: ignore[method-assign]  # as an index that lags
+    rig.clock.now += 5000
+    report = rig.sweep()
+    assert (report.joined, report.stuck, rig.join.state) == ((), (), "none")
+    assert chunk_uri(1, 1) in rig.chunks.objects

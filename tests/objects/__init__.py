@@ -1,0 +1,1 @@
+"""Tests of stored chunks as the worker reads them."""
