@@ -58,7 +58,7 @@ fix: venv ## Format, mend what ruff can mend, write the README's help blocks ane
 
 .PHONY: soak
 soak: venv servers ## Run the tests that take minutes
-	pytest -m soak
+	pytest -m soak --capture=no
 
 .PHONY: bench
 bench: venv servers ## Compare with other tools
