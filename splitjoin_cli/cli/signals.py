@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 ECHO_SECONDS = 1.0
 """``timeout`` and shells signal a process and its group at once: what follows this closely is the same wish."""
 
+AGAIN_SECONDS = 0.01
+"""How long a signal waits that came at a moment at which raising does harm."""
+
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -28,21 +32,43 @@ def stopped_by_signals(clock: Callable[[], float] = time.monotonic) -> Iterator[
     """
     first: float | None = None
 
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- what signal handlers take
-        nonlocal first
+    wanted: int | None = None
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal first, wanted
         if first is None:
+            if _starts_thread(frame):
+                wanted = number
+                signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+                return
             first = clock()
             raise StoppedError(number)
         if clock() - first >= ECHO_SECONDS:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
+    def again(_: int, frame: FrameType | None) -> None:
+        if wanted is not None:
+            stop(wanted, frame)
+
     before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
     ours = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in ours:
         signal.signal(number, stop)
+    alarm = signal.signal(signal.SIGALRM, again)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
         for number in ours:
             signal.signal(number, before[number])
+
+
+def _starts_thread(frame: FrameType | None) -> bool:
+    """Whether a thread is just being started: an error there leaves it half known, and it complains on stderr."""
+    while frame is not None:
+        if frame.f_code is threading.Thread.start.__code__:
+            return True
+        frame = frame.f_back
+    return False

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ import pytest
 
 from splitjoin_cli import __version__
 from splitjoin_cli.cli.group import COMMANDS, cli
+from splitjoin_cli.cli.signals import stopped_by_signals
+from splitjoin_cli.errors import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,3 +235,26 @@ def test_an_ignored_signal_stays_ignored() -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 143
+
+
+def test_a_signal_waits_until_a_thread_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error raised while a thread is being started would leave the thread half known to Python."""
+    name = "_start_joinable_thread" if hasattr(threading, "_start_joinable_thread") else "_start_new_thread"
+    start = getattr(threading, name)
+
+    def start_under_signal(*args: object, **options: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return start(*args, **options)
+
+    monkeypatch.setattr(threading, name, start_under_signal)
+    thread = threading.Thread(target=lambda: None)
+
+    def start_and_go_on() -> None:
+        with stopped_by_signals():
+            thread.start()
+            time.sleep(30)
+
+    with pytest.raises(StoppedError, match="terminated by SIGTERM"):
+        start_and_go_on()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
