@@ -15,7 +15,7 @@ from splitjoin_cli.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.sources.memory import MemorySource
 from splitjoin_cli.sources.positioned import PositionedStream
 from splitjoin_cli.sources.stream import StreamSource
-from splitjoin_cli.split import run
+from splitjoin_cli.split import prepare
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.request import RowCount, SplitRequest
 from splitjoin_cli.split.run import SplitRun
@@ -50,7 +50,7 @@ def stream_of(data: bytes) -> StreamSource:
 
 def blocks_of(block_bytes: int) -> AbstractContextManager[object]:
     """Lets splits read in blocks of so many bytes, so that small exports have many."""
-    return mock.patch.object(run, "ScanOptions", partial(ScanOptions, block_bytes=block_bytes))
+    return mock.patch.object(prepare, "ScanOptions", partial(ScanOptions, block_bytes=block_bytes))
 
 
 def split(
