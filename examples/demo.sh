@@ -6,8 +6,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
+# Shows a command as it would be typed, and runs it.
 show() {
-    printf '\n$ %s\n' "$*"
+    local word line=
+    for word; do
+        [[ $word == *[!a-zA-Z0-9_./:=-]* ]] && word="'$word'"
+        line+=" $word"
+    done
+    printf '\n$%s\n' "$line"
     "$@"
 }
 
