@@ -61,7 +61,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     )
     default = os.environ.get("TMPFS", "/dev/shm")  # noqa: S108 -- the kernel's own; a directory of ours is made in it
     parser.add_argument("--tmpfs", type=Path, default=Path(default), help="a directory in memory ($TMPFS, /dev/shm)")
-    parser.add_argument("--load-size", type=parse_size, default=parse_size("32MiB"), help="for loaders (32MiB)")
+    parser.add_argument("--load-size", type=parse_size, default=parse_size("16MiB"), help="for loaders (16MiB)")
     parser.add_argument("--counts", type=int, default=512, help="chunks of the tracker's job (512)")
     parser.add_argument("--status-chunks", type=int, default=100_000, help="of the job asked about (100000)")
     parser.add_argument("--no-install", action="store_true", help="compare with what is installed already")

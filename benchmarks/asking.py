@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import peers, servers
 from benchmarks.measure import Usage, middle, run
-from benchmarks.rates import WrongCountError
+from benchmarks.rates import WrongCountError, ratio
 from benchmarks.surroundings import environment, say
 from splitjoin_cli.trackers import dynamodb_items as items
 from splitjoin_cli.trackers.base import SHARD_PARTS, JobSpec, Run
@@ -49,7 +49,7 @@ class StatusTable:
     left_out: tuple[str, ...] = ()
 
     def markdown(self) -> str:
-        """Medians; ``x`` columns are the figure divided by that of the job of one chunk."""
+        """Medians; ``x`` columns are the figure divided by that of the job of one chunk, see ``rates.ratio``."""
         lines = [
             f"### {self.title}",
             "",
@@ -59,16 +59,16 @@ class StatusTable:
             "|---|---|---:|---:|---:|---:|",
         ]
         for tracker, questions in self.trackers.items():
-            first = middle(questions[0].runs)
+            first = questions[0].runs
             for asked in questions:
                 took = middle(asked.runs)
                 cells = [
                     tracker,
                     asked.what,
                     f"{took.seconds:.2f}",
-                    f"{took.seconds / first.seconds:.2f}",
+                    ratio([usage.seconds for usage in first], [usage.seconds for usage in asked.runs]),
                     f"{took.cpu_seconds:.2f}",
-                    f"{took.cpu_seconds / max(first.cpu_seconds, 0.001):.2f}",
+                    ratio([usage.cpu_seconds for usage in first], [usage.cpu_seconds for usage in asked.runs]),
                 ]
                 lines.append(f"| {' | '.join(cells)} |")
         return "\n".join([*lines, "", *(f"Left out: {reason}" for reason in self.left_out)]).rstrip()

@@ -39,17 +39,17 @@ def test_way_that_did_less_is_no_measurement() -> None:
 
 
 def test_rates_are_against_the_first_row() -> None:
-    """Things a second, CPU for each, medians over the rounds, and what was left out."""
+    """Things a second and CPU for each are medians; so are the ratios, of each round's own, with their spread."""
     ours = Rates("splitjoin", "all", "1", (Spent(1.0, 0.5), Spent(9.0, 9.0), Spent(2.0, 1.0)))
-    bare = Rates("bare client", "less", "2", (Spent(1.0, 0.25),))
+    bare = Rates("bare client", "less", "2", (Spent(1.0, 0.25), Spent(3.0, 9.0), Spent(1.0, 0.5)))
     table = RateTable("t", "database", "row", ("on two cores",), (Group("db", 1000, (ours, bare)),), ("third: gone",))
     assert table.markdown().splitlines()[2:] == [
         "- on two cores",
         "",
         "| database | by | rows/s | x ours | client CPU µs/row | x ours | what it does |",
         "|---|---|---:|---:|---:|---:|---|",
-        "| db | splitjoin | 500 | 1.00 | 1000.00 | 1.00 | all |",
-        "| db | bare client | 1,000 | 2.00 | 250.00 | 0.25 | less |",
+        "| db | splitjoin | 500 | 1.00 | 1,000.00 | 1.00 | all |",
+        "| db | bare client | 1,000 | 2.00 (1.00-3.00) | 500.00 | 0.50 (0.50-1.00) | less |",
         "",
         "Left out: third: gone",
     ]
@@ -57,12 +57,13 @@ def test_rates_are_against_the_first_row() -> None:
 
 
 def test_status_is_against_the_first_question() -> None:
-    """Seconds and CPU of each question, and how many times those of a job of one chunk."""
-    few, many = Asked("one chunk", (Usage(0.5, 0.4, 1),)), Asked("9 chunks", (Usage(1.0, 0.5, 1), Usage(2.0, 0.7, 1)))
+    """Seconds and CPU of each question, and how many times those of a job of one chunk, round by round."""
+    few = Asked("one chunk", (Usage(0.5, 0.4, 1), Usage(0.5, 0.5, 1)))
+    many = Asked("9 chunks", (Usage(1.0, 0.5, 1), Usage(2.0, 0.625, 1)))
     table = StatusTable("t", (), {"SQLite": (few, many)}, "splitjoin 1")
     assert table.markdown().splitlines()[-2:] == [
-        "| SQLite | one chunk | 0.50 | 1.00 | 0.40 | 1.00 |",
-        "| SQLite | 9 chunks | 1.50 | 3.00 | 0.60 | 1.50 |",
+        "| SQLite | one chunk | 0.50 | 1.00 | 0.45 | 1.00 |",
+        "| SQLite | 9 chunks | 1.50 | 3.00 (2.00-4.00) | 0.56 | 1.25 |",
     ]
 
 
