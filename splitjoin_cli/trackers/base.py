@@ -344,7 +344,7 @@ class Tracker(Protocol):
         """
 
     def reopen_join(self, run: Run) -> Job:
-        """``retry --join``: a failed or waiting join may be claimed at once, with new attempts; all else stays.
+        """After a repair: a failed or waiting join may be claimed at once, with new attempts; all else stays.
 
         Counts full shards first, as ``count_full_shards``. Raises OtherRunError (also where the run was replaced),
         NoSuchJobError.
