@@ -22,6 +22,7 @@ from splitjoin_cli.loaders.base import LoadTarget
 from splitjoin_cli.loaders.sqlite import SqliteLoader
 from splitjoin_cli.objects import Chunks
 from splitjoin_cli.s3 import Retry
+from splitjoin_cli.sinks.directory import DirectorySink
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.request import RowCount, SplitRequest
 from splitjoin_cli.trackers.base import Job, Refused, Run
@@ -34,6 +35,8 @@ from tests.trackers.faults import LosesResponses, Refuses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from splitjoin_cli.model import StoredObject
+    from splitjoin_cli.sinks.base import StagedObject
     from splitjoin_cli.split.result import SplitResult
     from splitjoin_cli.trackers.base import Tracker
     from tests.servers.dynamodb import DynamoDbServer
@@ -256,14 +259,14 @@ def test_h6_the_same_file_delivered_again_after_the_join_changes_nothing(flow: F
 def test_h7_the_total_is_known_before_the_first_chunk_is_there(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim with the whole plan, and the tracker's job, come before any name that holds the total."""
     seen: list[tuple[int, bool]] = []
-    rename = Path.rename
+    publish = DirectorySink.publish
 
-    def noticed(path: Path, target: Path) -> Path:
-        if names.parse(Path(target).name) is not None:
+    def noticed(sink: DirectorySink, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+        if names.parse(name) is not None:
             seen.append((flow.head().total_parts, (flow.out / names.plan_name(FILE_NAME)).exists()))
-        return rename(path, target)
+        return publish(sink, staged, name, metadata=metadata)
 
-    monkeypatch.setattr(Path, "rename", noticed)
+    monkeypatch.setattr(DirectorySink, "publish", noticed)
     flow.split(export(5))
     assert seen == [(3, True)] * 3
 
@@ -299,15 +302,15 @@ def test_h9_any_client_is_told_from_its_date_and_numbers(flow: Flow, client: str
 
 def test_h10_a_split_that_was_interrupted_is_seen_and_resumed(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is missing is named, the job is flagged as stuck, nothing joins; the same split again brings the rest."""
-    rename = Path.rename
+    publish = DirectorySink.publish
 
-    def full_disk(path: Path, target: Path) -> Path:
-        if Path(target).name.startswith(f"{FILE_NAME}-2-"):
-            raise OSError(28, "No space left on device")
-        return rename(path, target)
+    def full_disk(sink: DirectorySink, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+        if name.startswith(f"{FILE_NAME}-2-"):
+            raise StoreError("no space left")
+        return publish(sink, staged, name, metadata=metadata)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", full_disk)
+        patched.setattr(DirectorySink, "publish", full_disk)
         interrupted(flow)
     for uri in flow.uris():
         flow.handle(uri)

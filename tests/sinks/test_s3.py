@@ -381,10 +381,9 @@ def test_close_ends_what_is_under_way_at_once(sink: S3Sink, client: S3Client, bi
     worker.start()
     assert body.arrived.wait(20)
     threading.Timer(0.2, body.go_on.set).start()
-    began = time.monotonic()
     sink.close()
-    worker.join(20)
-    assert time.monotonic() - began < 5
+    worker.join(60)  # far less than what is left of the body takes, and no more than a loaded machine needs
+    assert not worker.is_alive()
     assert [str(problem) for problem in problems] == [f"{sink.properties.uri}a: stopped before it was done"]
     assert open_uploads(client, sink) == []
     after = S3Sink(sink.properties.uri)
