@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import random
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.e2e.command import Splitjoin
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_KILLS = 3
 """Of one split, before it is left to end."""
+SOONER = 0.7
+"""When a split ended before its first kill, the machine has become faster: the next is killed sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,24 @@ def undisturbed(splitjoin: Splitjoin, command: tuple[str, ...], look: Callable[[
     began = time.monotonic()
     splitjoin.ok(*command)
     return Undisturbed(look(), time.monotonic() - began)
+
+
+def killed_splits(
+    splitjoin: Splitjoin, command: Callable[[str], tuple[str, ...]], seconds: float, *, deaths: int, draw: random.Random
+) -> Iterator[str]:
+    """Splits into one place after another, until so many processes were killed; each place once its split is done.
+
+    ``command`` is that of a place; undisturbed it takes about ``seconds``.
+    """
+    died = number = 0
+    while died < deaths:
+        number += 1
+        place = f"killed-{number}/"
+        now = kill_until_done(splitjoin, command(place), seconds, draw)
+        died += now
+        seconds *= 1 if now else SOONER
+        yield place
+    print(f"killed {died} times in {number} splits")  # noqa: T201 -- what a soak is asked for
 
 
 def kill_until_done(splitjoin: Splitjoin, command: tuple[str, ...], seconds: float, draw: random.Random) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.command import COMMAND
 from tests.e2e.csvs import bulk
-from tests.e2e.kills import end, kept, kill_until_done, stored, undisturbed
+from tests.e2e.kills import end, kept, killed_splits, stored, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,13 +154,9 @@ def test_killed_splits_to_s3_end_as_undisturbed_ones(splitjoin_s3: Splitjoin, bu
         return ("split", "acme.csv.gz", f"{bucket.uri}{prefix}", "--date", "d", "--chunk-size", "9MiB")
 
     whole = undisturbed(splitjoin_s3, command("whole/"), lambda: stored(bucket, "whole/"))
-    draw, died = random.Random(1), 0
-    for attempt in range(5):
-        prefix = f"killed-{attempt}/"
-        died += kill_until_done(splitjoin_s3, command(prefix), whole.seconds, draw)
+    for prefix in killed_splits(splitjoin_s3, command, whole.seconds, deaths=5, draw=random.Random(1)):
         assert stored(bucket, prefix) == whole.left
         assert bucket.open_uploads() == []
-    assert died >= 3
 
 
 def test_killed_splits_into_a_directory_end_as_undisturbed_ones(splitjoin: Splitjoin) -> None:
@@ -171,11 +167,8 @@ def test_killed_splits_into_a_directory_end_as_undisturbed_ones(splitjoin: Split
         return ("split", "acme.csv", directory, "--date", "d", "--chunk-size", "1MiB", "--fsync")
 
     whole = undisturbed(splitjoin, command("whole"), lambda: kept(splitjoin.directory / "whole"))
-    draw, died = random.Random(2), 0
-    for attempt in range(5):
-        died += kill_until_done(splitjoin, command(f"killed-{attempt}"), whole.seconds, draw)
-        assert kept(splitjoin.directory / f"killed-{attempt}") == whole.left
-    assert died >= 3
+    for directory in killed_splits(splitjoin, command, whole.seconds, deaths=5, draw=random.Random(2)):
+        assert kept(splitjoin.directory / directory) == whole.left
 
 
 def test_two_processes_on_one_split(splitjoin_s3: Splitjoin, bucket: Bucket) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.command import Splitjoin
 from tests.e2e.csvs import bulk
-from tests.e2e.kills import kept, kill_until_done, stored, undisturbed
+from tests.e2e.kills import kept, killed_splits, stored, undisturbed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tests.servers.s3 import Bucket
 
 MIB = 1024 * 1024
-SPLITS = 25
-"""Of each kind: each is killed once at least, mostly twice or three times."""
+DEATHS = 25
+"""Of each kind of split."""
 
 
 @pytest.mark.soak
@@ -48,16 +48,11 @@ def test_killed_splits_to_s3(tmp_path: Path, bucket: Bucket, options: tuple[str,
         return ("split", source, f"{bucket.uri}{prefix}", "--client", "acme", "--date", "d", *rest)
 
     whole = undisturbed(splitjoin, command("whole/"), lambda: stored(bucket, "whole/"))
-    draw, died = random.Random(), 0
-    for attempt in range(SPLITS):
-        prefix = f"killed-{attempt}/"
-        died += kill_until_done(splitjoin, command(prefix), whole.seconds, draw)
+    for prefix in killed_splits(splitjoin, command, whole.seconds, deaths=DEATHS, draw=random.Random()):
         assert stored(bucket, prefix) == whole.left
         assert bucket.open_uploads() == []
         for key in bucket.keys(prefix):
             bucket.client().delete_object(Bucket=bucket.name, Key=key)
-    assert died >= SPLITS
-    print(f"{options}: killed {died} times in {SPLITS} splits")  # noqa: T201 -- what a soak is asked for
 
 
 @pytest.mark.soak
@@ -70,11 +65,7 @@ def test_killed_splits_into_a_directory(tmp_path: Path) -> None:
         return ("split", "acme.csv", directory, "--date", "d", "--chunk-size", "1MiB")
 
     whole = undisturbed(splitjoin, command("whole"), lambda: kept(tmp_path / "whole"))
-    draw, died = random.Random(), 0
-    for attempt in range(2 * SPLITS):
-        died += kill_until_done(splitjoin, command(f"killed-{attempt}"), whole.seconds, draw)
-        assert kept(tmp_path / f"killed-{attempt}") == whole.left
-        for path in (tmp_path / f"killed-{attempt}").iterdir():
+    for directory in killed_splits(splitjoin, command, whole.seconds, deaths=2 * DEATHS, draw=random.Random()):
+        assert kept(tmp_path / directory) == whole.left
+        for path in (tmp_path / directory).iterdir():
             path.unlink()
-    assert died >= SPLITS
-    print(f"killed {died} times in {2 * SPLITS} splits")  # noqa: T201 -- what a soak is asked for
