@@ -141,7 +141,9 @@ def test_stored_chunks_are_not_sent_again(splitjoin_s3: Splitjoin, bucket: Bucke
     sent = {one.key for one in proxy.requests if one.method == "PUT" and one.key.endswith(".csv")}
     assert len(before) > 2
     assert not sent & before
-    assert ran.document["skipped"] == len(before)
+    # What was on its way when the process died may have arrived after the look.
+    assert ran.document["skipped"] >= len(before)
+    assert ran.document["skipped"] + len(sent) == ran.document["total_parts"]
     assert "the source is unchanged, so it is not scanned again\n" in ran.stderr
     assert splitjoin_s3.ok("merge", f"{bucket.uri}in/", "-", "-q").out == DATA
 
