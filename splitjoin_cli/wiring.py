@@ -28,6 +28,9 @@ def run_split(request: SplitRequest, observer: Observer, *, tracker: Tracker | N
 
     ``tracker``: instead of the one that ``request`` names.
     """
+    from splitjoin_cli.split import numerics
+
+    numerics.load()
     from splitjoin_cli.sources.open import open_source
     from splitjoin_cli.sources.transcode import check_characters, chunk_encoding
     from splitjoin_cli.split.run import SplitRun
