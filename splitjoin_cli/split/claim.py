@@ -43,11 +43,15 @@ class Existing:
 
 
 def look(sink: Sink, job: JobName) -> Existing:
-    """What is there now. Chunks are found by parsed name, never by bare prefix: ``a_1`` is no part of ``a_1-2``."""
-    existing, names = Existing(), {manifest_name(job.file_name), plan_name(job.file_name)}
+    """What is there now. Chunks are found by parsed name, never by bare prefix: ``a_1`` is no part of ``a_1-2``.
+
+    The listing is no snapshot: another process may finish meanwhile. Its manifest is there before its plan goes, so
+    that the plan is read first: whoever sees its chunks finds one of the two.
+    """
+    existing, manifest, plan = Existing(), manifest_name(job.file_name), plan_name(job.file_name)
     found: set[str] = set()
     for stored in sink.list(f"{job.client}_"):
-        if stored.name in names:
+        if stored.name in (manifest, plan):
             found.add(stored.name)
             continue
         chunk = parse(stored.name)
@@ -58,12 +62,11 @@ def look(sink: Sink, job: JobName) -> Existing:
         other = parse_plan_name(stored.name)
         if other is not None and other.client == job.client:
             existing.others.append(other)
-    if manifest_name(job.file_name) in found:
-        name = manifest_name(job.file_name)
-        data = sink.get_small(name)
-        existing.manifest = None if data is None else Manifest.from_bytes(data, sink.properties.uri + name)
-    if plan_name(job.file_name) in found:
+    if plan in found or (existing.chunks and manifest not in found):
         existing.plan = read_plan(sink, job)
+    if manifest in found or (existing.plan is None and (found or existing.chunks)):
+        data = sink.get_small(manifest)
+        existing.manifest = None if data is None else Manifest.from_bytes(data, sink.properties.uri + manifest)
     return existing
 
 

@@ -31,7 +31,10 @@ from tests.split.runs import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from splitjoin_cli.model import StoredObject
 
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n"
 OTHER = b"id,name\n1,A\n2,B\n3,C\n"
@@ -331,6 +334,26 @@ def test_a_claim_after_the_same_split_came_and_went_is_good() -> None:
     alone = MemoryStore()
     split(EXPORT, MemorySink(alone))
     assert objects(store) == objects(alone)
+
+
+class FinishesBehindTheListing(MemorySink):
+    """Another process ends the same split right after this one has listed what is there."""
+
+    def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
+        """As it was before."""
+        listed = [*super().list(name_prefix)]
+        split(EXPORT, MemorySink(self.store))
+        return iter(listed)
+
+
+def test_a_listing_is_no_snapshot() -> None:
+    """Whoever sees a plan or a chunk finds the manifest, though the plan went and it came meanwhile."""
+    store = MemoryStore()
+    abandoned(store, EXPORT)
+    existing = look(FinishesBehindTheListing(store), JOB)
+    assert existing.plan is None
+    assert existing.manifest is not None
+    assert existing.manifest.run_id == run_of(EXPORT)
 
 
 @pytest.mark.parametrize("second", [EXPORT, OTHER])
