@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection
 
     from splitjoin_cli.trackers.base import JobProgress, Tracker
 
@@ -22,7 +22,6 @@ __all__ = [
     "iso_time",
     "job_status",
     "list_jobs",
-    "number_ranges",
     "pace",
 ]
 
@@ -157,24 +156,6 @@ def pace(status: JobStatus, earlier: JobStatus | None = None) -> Pace | None:
         return None
     per_second = counted / (status.at - since)
     return Pace(per_second, left / per_second)
-
-
-def number_ranges(numbers: Sequence[int]) -> Iterator[str]:
-    """Ascending numbers as ranges: ``3``, ``7-9``."""
-    start = previous = None
-    for number in numbers:
-        if previous is not None and number == previous + 1:
-            previous = number
-            continue
-        if start is not None:
-            yield _range(start, previous)
-        start = previous = number
-    if start is not None:
-        yield _range(start, previous)
-
-
-def _range(start: int, end: int | None) -> str:
-    return str(start) if end in {None, start} else f"{start}-{end}"
 
 
 def cells(progress: JobProgress, most: int) -> tuple[int, list[Cell]]:

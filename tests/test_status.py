@@ -6,10 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from splitjoin_cli.status import cells, iso_time, job_status, list_jobs, number_ranges, pace
+from splitjoin_cli.status import cells, iso_time, job_status, list_jobs, pace
 from splitjoin_cli.trackers.base import Claim, Failure, JobProgress, JobSpec, Join, Run
 from splitjoin_cli.trackers.memory import MemoryTracker
 from tests.trackers.rigs import START, Clock
@@ -150,23 +148,6 @@ def test_a_real_job_from_waiting_to_joined() -> None:
     tracker.finish_join(RUN)
     look()
     assert seen == ["waiting", "running", "complete", "joining", "stuck", "joined"]
-
-
-@given(st.sets(st.integers(1, 60)))
-def test_ranges_are_the_numbers(numbers: set[int]) -> None:
-    """Written out again they are the same numbers, in as few ranges as there are gaps."""
-    ranges = list(number_ranges(sorted(numbers)))
-    again: list[int] = []
-    for text in ranges:
-        first, _, last = text.partition("-")
-        again += range(int(first), int(last or first) + 1)
-    assert again == sorted(numbers)
-    assert len(ranges) == len([number for number in numbers if number - 1 not in numbers])
-
-
-def test_ranges_as_people_write_them() -> None:
-    """A number alone, and a range of neighbours."""
-    assert ", ".join(number_ranges([3, 7, 8, 9])) == "3, 7-9"
 
 
 def test_map_of_each_chunk() -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.cli.terminal import count_text, duration_text, visible
 from splitjoin_cli.names import parse_file_name
-from splitjoin_cli.status import cells, iso_time, number_ranges, pace
+from splitjoin_cli.ranges import ranges_text
+from splitjoin_cli.ranges import ranges_text
+from splitjoin_cli.status import cells, iso_time, pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from splitjoin_cli.status import Cell, JobStatus
+from splitjoin_cli.status import Cell, JobStatus
 
 MAP_CELLS = 500
 MAP_WIDTH = 50
@@ -150,9 +151,9 @@ def _missing(status: JobStatus) -> Iterator[str]:
     if progress.missing is None and not status.all_counted:
         yield _fact("missing", "unknown: some chunks were counted without their numbers")
     elif progress.missing:
-        yield _fact("missing", ranges_text(progress.missing))
+        yield _fact("missing", _ranges(progress.missing))
     if status.never_uploaded:
-        yield _fact("not stored", ranges_text(status.never_uploaded))
+        yield _fact("not stored", _ranges(status.never_uploaded))
     for failure in progress.failures[:FAILURES_SHOWN]:
         final = ", for good" if failure.final else ""
         when = f"{_tries(failure.attempts)}{final}, last {_time(failure.at)}"
@@ -161,12 +162,9 @@ def _missing(status: JobStatus) -> Iterator[str]:
         yield _fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")
 
 
-def ranges_text(numbers: Sequence[int]) -> str:
-    """``3, 7-9``."""
-    ranges = number_ranges(numbers)
-    shown = list(islice(ranges, RANGES_SHOWN))
-    more = sum(1 for _ in ranges)
-    return ", ".join(shown) + (f", and {more:,} more ranges; --json lists all" if more else "")
+def _ranges(numbers: Sequence[int]) -> str:
+    text = ranges_text(numbers, most=RANGES_SHOWN)
+    return f"{text}; --json lists all" if text.endswith("more ranges") else text
 
 
 def _advice(status: JobStatus, tracker_uri: str, dest: str | None) -> Iterator[str]:
@@ -186,7 +184,7 @@ def _why(status: JobStatus) -> str | None:
             return f"the join failed for good: {visible(join.error or 'no error was noted')}"
         case "failed":
             final = [failure.number for failure in progress.failures if failure.final]
-            which = f"{'chunk' if len(final) == 1 else 'chunks'} {ranges_text(final)}"
+            which = f"{'chunk' if len(final) == 1 else 'chunks'} {_ranges(final)}"
             return f"the last try of {which} failed for good: nobody tries again by himself"
         case "stuck" if status.all_counted:
             return f"the last chunk was counted {idle} ago, and nobody has finished the join since"

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.errors import ContinuationError, SplitjoinError, StoppedError
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.lease import renewing
+from splitjoin_cli.ranges import ranges_text
 from splitjoin_cli.trackers.base import Refusal, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from splitjoin_cli.join.base import Continuation
     from splitjoin_cli.join.lease import KeepLease
     from splitjoin_cli.loaders.base import LedgerTotal, Loader
     from splitjoin_cli.trackers.base import Claim, Run, Tracker
 
-__all__ = ["JoinTry", "Joiner", "backoff_seconds", "number_ranges"]
+__all__ = ["JoinTry", "Joiner", "backoff_seconds"]
 
 _LOG = logging.getLogger(__name__)
 FIRST_BACKOFF_SECONDS = 30.0
@@ -31,17 +32,6 @@ LEASE_SECONDS = 300.0
 def backoff_seconds(attempt: int) -> float:
     """How long after the ``attempt``-th failed try, from 1, the next one may begin: 30 s, doubled up to 15 min."""
     return min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** (attempt - 1))
-
-
-def number_ranges(numbers: Iterable[int]) -> str:
-    """``3, 7-9``, from ascending numbers."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +121,7 @@ class Joiner:
             return text
         present = set(self._loader.ledger_numbers(run.file_name, run.run_id))
         missing = [number for number in range(1, claim.total_parts + 1) if number not in present]
-        return f"{text} Missing: {number_ranges(missing)}"
+        return f"{text} Missing: {ranges_text(missing)}"
 
     def _refuse(self, claim: Claim, reason: str) -> JoinTry:
         self._tell(claim, "the join failed: %s", reason)

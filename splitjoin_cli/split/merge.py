@@ -16,6 +16,7 @@ from splitjoin_cli.checksums import crc64, tagged
 from splitjoin_cli.errors import CorruptObjectError, NameTakenError, NotFoundError, StoreError, UsageError
 from splitjoin_cli.manifest import Manifest
 from splitjoin_cli.model import Dialect
+from splitjoin_cli.ranges import ranges_text
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.stored import (
     BLOCK_BYTES,
@@ -25,7 +26,6 @@ from splitjoin_cli.split.stored import (
     choose_job,
     in_order,
     inventory,
-    ranges,
 )
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Diale
     if here.missing:
         word = "chunk" if len(here.missing) == 1 else "chunks"
         raise StoreError(
-            f"{file_name} is not whole: {word} {ranges(here.missing)} of {here.total} missing",
+            f"{file_name} is not whole: {word} {ranges_text(here.missing)} of {here.total} missing",
             hint="run the split again: it stores what is missing",
         )
     if manifest is not None:

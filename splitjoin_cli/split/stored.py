@@ -37,7 +37,6 @@ __all__ = [
     "choose_job",
     "in_order",
     "inventory",
-    "ranges",
 ]
 
 BLOCK_BYTES = 256 * 1024  # stays in a core's cache between reading, checksum and scan
@@ -126,17 +125,6 @@ def inventory(sink: Sink, file_name: str, manifest: Manifest | None) -> Inventor
         if not usual:
             here.spelled[name.number] = stored.name
     return here
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Ascending numbers as people write them: ``3, 7-9``."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][1] + 1 == number:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 class ChunkError(StoreError):

@@ -21,7 +21,7 @@ from splitjoin_cli.errors import (
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.chunk import published_run_id
 from splitjoin_cli.join.events import ChunkArrived, notification, read_lambda_event
-from splitjoin_cli.join.joiner import backoff_seconds, number_ranges
+from splitjoin_cli.join.joiner import backoff_seconds
 from splitjoin_cli.names import ChunkName
 from splitjoin_cli.trackers.base import JobSpec, Run
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryLoader, chunk_uri
@@ -411,11 +411,6 @@ def test_the_worker_imports_nothing_heavy() -> None:
 def test_waits_double_up_to_a_quarter_of_an_hour() -> None:
     """From half a minute."""
     assert [backoff_seconds(attempt) for attempt in range(1, 8)] == [30, 60, 120, 240, 480, 900, 900]
-
-
-def test_numbers_are_told_as_ranges() -> None:
-    """As status tells them."""
-    assert [number_ranges(numbers) for numbers in ([], [3], [1, 2, 4, 6, 7, 8])] == ["", "3", "1-2, 4, 6-8"]
 
 
 def test_a_lease_is_as_long_as_asked() -> None:

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from splitjoin_cli.errors import CorruptObjectError, NameTakenError, NotFoundError, StoreError, UsageError
 from splitjoin_cli.model import Dialect
 from splitjoin_cli.split.merge import FileTarget, MergeResult, ObjectTarget, StreamTarget, Target, merge
-from splitjoin_cli.split.stored import ranges
 from tests.split.places import FILE_NAME, MANIFEST, MemoryPlace, stored_split
 
 if TYPE_CHECKING:
@@ -308,11 +307,3 @@ def test_first_error_stops_the_others(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as executor, pytest.raises(StoreError, match=r"^chunk acme_20240131-03-50\.csv: gone$"):
         merge(place.sink, opens, FileTarget(tmp_path / "o", force=False), executor=executor, jobs=2)
     assert len(opened) < 10
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"), [([], ""), ([3], "3"), ([3, 7, 8, 9], "3, 7-9"), ([1, 2, 4, 5], "1-2, 4-5")]
-)
-def test_ranges_are_written_as_people_do(numbers: list[int], text: str) -> None:
-    """Runs of two and more are joined."""
-    assert ranges(numbers) == text
