@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.cli.terminal import count_text, duration_text, visible
 from splitjoin_cli.names import parse_file_name
 from splitjoin_cli.ranges import ranges_text
-from splitjoin_cli.ranges import ranges_text
 from splitjoin_cli.status import cells, iso_time, pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-from splitjoin_cli.status import Cell, JobStatus
+    from splitjoin_cli.status import Cell, JobStatus
 
 MAP_CELLS = 500
 MAP_WIDTH = 50
