@@ -323,7 +323,7 @@ class _Ours:
         self._engine.reset()
         target = LoadTarget(TABLE)
         self._loader = self._stack.enter_context(
-            closing(open_loader(self._engine.url, target, password=self._engine.password))
+            closing(open_loader(self._engine.url, target, login=self._engine.password))
         )
         self._loader.prepare()
 

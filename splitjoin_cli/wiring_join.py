@@ -86,7 +86,7 @@ class SimulateRequest:
     ``source``: a directory or ``s3://`` prefix of chunks, or one CSV file, which is split first, as ``size``,
     ``dialect``, ``on_stray_quote`` and ``encoding`` say. ``into``, ``tracker``: URLs; None for SQLite files in a
     temporary place. ``table``: None for the client's name. ``file_name``: None where only one job lies there.
-    ``on_join``: None where nothing follows.
+    ``on_join``: None where nothing follows. ``secret``: the ARN of the database's login, None for the variable.
     """
 
     source: str
@@ -95,6 +95,7 @@ class SimulateRequest:
     create_table: bool
     run_column: str | None
     beside_other_run: bool
+    secret: str | None
     tracker: str | None
     on_join: str | None
     file_name: str | None
@@ -200,19 +201,15 @@ def _split_first(request: SimulateRequest, tracker: Tracker, observer: Observer,
 
 
 def _open_loader(request: SimulateRequest, into: str, file_name: str) -> Loader:
-    from splitjoin_cli.loaders.base import LoadTarget
-    from splitjoin_cli.loaders.open import open_loader
+    from splitjoin_cli.loaders.by_client import table_of_client
+    from splitjoin_cli.wiring_load import LoadRequest, open_loader
 
-    job = parse_file_name(file_name)
-    table = request.table or re.sub(r"\W", "_", job.client if job else file_name)
-    try:
-        target = LoadTarget(
-            table,
-            create_table=request.create_table,
-            run_column=request.run_column,
-            beside_other_run=request.beside_other_run,
-        )
-    except ValueError as exc:
-        raise UsageError(str(exc)) from exc
-    password = os.environ.get("SPLITJOIN_DB_PASSWORD")
-    return open_loader(into, target, password=password, region=request.aws.region)
+    load = LoadRequest(
+        into=into,
+        table=request.table or table_of_client(file_name),
+        create_table=request.create_table,
+        run_column=request.run_column,
+        beside_other_run=request.beside_other_run,
+        secret=request.secret,
+    )
+    return open_loader(load, request.aws)

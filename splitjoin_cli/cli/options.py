@@ -108,6 +108,12 @@ load_options = together(
     ),
     option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of this file."),
     option(
+        "--secret",
+        metavar="ARN",
+        help="Secrets Manager's secret with the database's user and password, as RDS writes it, instead of "
+        "SPLITJOIN_DB_PASSWORD.",
+    ),
+    option(
         "--on-join",
         metavar="URL",
         help="What follows the join: exec:COMMAND, sns:ARN, sqs:URL, lambda:NAME, states:ARN, events:BUS.",
@@ -158,6 +164,23 @@ def choose(ctx: click.Context, *names: str) -> str | None:
         if chosen:
             return chosen[0]
     return None
+
+
+def requested_secret(ctx: click.Context, values: Mapping[str, Any]) -> str | None:
+    """What ``--secret`` says. Raises UsageError for no ARN, and where it was typed for a database without logins."""
+    from splitjoin_cli.loaders.urls import EMBEDDED
+
+    arn: str | None = values["secret"]
+    if arn is None:
+        return None
+    if (scheme := (values["into"] or "sqlite:").partition(":")[0]) in EMBEDDED:
+        if typed(ctx, "secret"):
+            raise UsageError(f"--secret: {scheme} knows no users", hint="leave it out, or name a server with --into")
+        return None
+    from splitjoin_cli.loaders.secret import check_secret_arn
+
+    check_secret_arn(arn)
+    return arn
 
 
 def requested_size(ctx: click.Context, values: Mapping[str, Any]) -> RequestedSize:

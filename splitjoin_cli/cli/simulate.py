@@ -34,7 +34,7 @@ Probabilities are from 0 to 1, drawn from seed, chunk and attempt: the same seed
 fault is delivered again without limit, as a queue does it; a failure of its own (a bad row) stops after 3 tries. The
 same command again on the same tracker and database finds all done, and is ok.
 
-A database's password is read from SPLITJOIN_DB_PASSWORD, never from the URL.
+A database's password is read from SPLITJOIN_DB_PASSWORD, or with --secret from Secrets Manager; never from the URL.
 
 Exit codes: 0 every row is loaded once and there is exactly one join, 1 not, 2 usage, 4 bad input, 11 the tracker has
 another run of this name.
@@ -104,6 +104,7 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
         create_table=values["create_table"],
         run_column=values["run_column"],
         beside_other_run=values["beside_other_run"],
+        secret=options.requested_secret(ctx, values),
         tracker=values["tracker"],
         on_join=values["on_join"],
         file_name=values["name"],

@@ -111,7 +111,7 @@ def _settle(job: Job, found: _Found, tried: JoinTry) -> None:
 
 def _is_ours(loader: Loader, run: Run) -> bool:
     ledger = loader.job(run.file_name)
-    return ledger is not None and (ledger.run_id, ledger.table) == (run.run_id, loader.properties.table)
+    return ledger is not None and (ledger.run_id, ledger.table) == (run.run_id, loader.table_of(run.file_name))
 
 
 def _is_stuck(job: Job, now: float, stuck_after_seconds: float) -> bool:

@@ -12,6 +12,7 @@ from splitjoin_cli.loaders.mysql import MysqlLoader
 
 if TYPE_CHECKING:
     from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.loaders.login import Logins
     from splitjoin_cli.loaders.session import Columns, Session
     from splitjoin_cli.loaders.urls import DatabaseUrl
 
@@ -31,9 +32,11 @@ class AuroraMysqlLoader(MysqlLoader):
 
     reads_s3 = True
 
-    def __init__(self, url: DatabaseUrl, password: str | None, target: LoadTarget, region: str | None = None) -> None:
+    def __init__(
+        self, url: DatabaseUrl, login: Logins | str | None, target: LoadTarget, region: str | None = None
+    ) -> None:
         """``region``: of the bucket, where it is not the cluster's; the URL's ``s3-region`` beats it."""
-        super().__init__(url, password, target)
+        super().__init__(url, login, target)
         self._region = url.options.get("s3-region") or region
 
     def _check_chunk(self, chunk: ChunkToLoad) -> None:

@@ -13,6 +13,7 @@ from splitjoin_cli.loaders.postgresql import RUN_SETTING, PostgresqlLoader
 
 if TYPE_CHECKING:
     from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.loaders.login import Logins
     from splitjoin_cli.loaders.session import Columns, Session
     from splitjoin_cli.loaders.urls import DatabaseUrl
 
@@ -33,9 +34,11 @@ class AuroraPostgresqlLoader(PostgresqlLoader):
 
     reads_s3 = True
 
-    def __init__(self, url: DatabaseUrl, password: str | None, target: LoadTarget, region: str | None = None) -> None:
+    def __init__(
+        self, url: DatabaseUrl, login: Logins | str | None, target: LoadTarget, region: str | None = None
+    ) -> None:
         """``region``: of the bucket; the URL's ``s3-region`` beats it. Raises UsageError with neither."""
-        super().__init__(url, password, target)
+        super().__init__(url, login, target)
         found = url.options.get("s3-region") or region
         if not found:
             raise UsageError("aurora-postgresql needs the bucket's region", hint="add ?s3-region=REGION to the URL")

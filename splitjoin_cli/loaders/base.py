@@ -121,16 +121,19 @@ class LoaderProperties:
 
 
 class Loader(Protocol):
-    """One table of one database. All methods are thread-safe, and safe to repeat.
+    """One table of one database, or a table for each client. All methods are thread-safe, and safe to repeat.
 
     The ledger lies in the same database as the table: ``splitjoin_ledger`` (a row per loaded chunk, primary key
     file_name, run_id, number) and ``splitjoin_jobs`` (a row per job). Foreign errors come out as LoadError, wrapped;
-    no message holds a password.
+    a login that cannot be fetched as what its store raises. No message holds a password.
     """
 
     @property
     def properties(self) -> LoaderProperties:
         """What this loader is."""
+
+    def table_of(self, file_name: str) -> str:
+        """The table that this job's chunks go to, as the ledger notes it."""
 
     def prepare(self) -> None:
         """Connect, and make the ledger's tables where they are missing. ``load`` does it too.

@@ -104,6 +104,11 @@ class LedgerLoader(ABC):
         """See Loader."""
         return self._properties
 
+    def table_of(self, file_name: str) -> str:
+        """See Loader."""
+        del file_name
+        return self._target.table
+
     def prepare(self) -> None:
         """See Loader."""
         with self._lock:

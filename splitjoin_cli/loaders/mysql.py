@@ -12,6 +12,7 @@ from splitjoin_cli.errors import BadRowError, LoadError
 from splitjoin_cli.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.loaders.fields import records, text_lines
 from splitjoin_cli.loaders.ledger import LedgerLoader
+from splitjoin_cli.loaders.login import Login, Logins, connected, logins_of
 from splitjoin_cli.loaders.pipe import Pipe
 from splitjoin_cli.loaders.session import QUESTION_MARK, AgainError, Columns, Session, TableColumn, at_line, pyformat
 
@@ -37,6 +38,7 @@ _DENIED = {
     ER.TABLEACCESS_DENIED_ERROR,
     ER.SPECIFIC_ACCESS_DENIED_ERROR,
 }
+_REFUSALS = {ER.ACCESS_DENIED_ERROR, 1698}  # the second is MariaDB's, of an account without a password
 _LOCAL_DISABLED = {ER.NOT_ALLOWED_COMMAND, 3948, 4166}  # MySQL 5.7, MySQL 8, MariaDB
 # What a statement says of the data, beside the warnings that LOCAL makes of most of it.
 _BAD_DATA = (pymysql.DataError, pymysql.IntegrityError)
@@ -60,14 +62,17 @@ class MysqlLoader(LedgerLoader):
     table_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
     driver_errors = (pymysql.Error,)
 
-    def __init__(self, url: DatabaseUrl, password: str | None, target: LoadTarget) -> None:
-        """``password``: None where the account has none."""
+    def __init__(self, url: DatabaseUrl, login: Logins | str | None, target: LoadTarget) -> None:
+        """``login``: a password, None where the account has none, or where logins come from."""
         super().__init__(str(url), target)
         self._url = url
-        self._password = password
+        self._logins = logins_of(login)
 
     def _connect(self) -> Session:
-        return MysqlSession(self._url, self._password)
+        return connected(self._logins, self._session_of, _is_refusal)
+
+    def _session_of(self, login: Login) -> Session:
+        return MysqlSession(login.applied(self._url), login.password)
 
     def _quoted(self, name: str) -> str:
         return "`" + name.replace("`", "``") + "`"
@@ -146,9 +151,7 @@ class MysqlLoader(LedgerLoader):
 
     def _translated(self, error: Exception) -> LoadError:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        said = str(error.args[-1]) if error.args else type(error).__name__
-        if self._password:
-            said = said.replace(self._password, "***")
+        said = self._logins.hide(str(error.args[-1]) if error.args else type(error).__name__)
         message = f"{self.properties.uri}: {said} ({code})"
         if code in _AGAIN:
             return AgainError(message)
@@ -156,7 +159,7 @@ class MysqlLoader(LedgerLoader):
         if code in _LOCAL_DISABLED:
             hint = "set local_infile=1 on the server, or use aurora-mysql:// where the database reads S3 itself"
         elif code in _DENIED:
-            hint = "check the user, SPLITJOIN_DB_PASSWORD and the account's privileges"
+            hint = f"check the user, {self._logins.origin} and the account's privileges"
         elif code in {CR.CR_CONN_HOST_ERROR, CR.CR_CONNECTION_ERROR}:
             hint = "check host, port and network"
         return LoadError(message, hint=hint)
@@ -230,6 +233,11 @@ class MysqlSession(Session):
     def close(self) -> None:
         """See Session."""
         self._connection.close()
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server knows no such user with such a password."""
+    return isinstance(error, pymysql.Error) and bool(error.args) and error.args[0] in _REFUSALS
 
 
 def _tls(url: DatabaseUrl) -> dict[str, Any]:

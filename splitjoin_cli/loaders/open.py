@@ -10,6 +10,7 @@ from splitjoin_cli.loaders.urls import EMBEDDED, parse
 
 if TYPE_CHECKING:
     from splitjoin_cli.loaders.base import Loader, LoadTarget
+    from splitjoin_cli.loaders.login import Logins
 
 __all__ = ["open_loader"]
 
@@ -24,11 +25,14 @@ _LOADERS = {
 }
 
 
-def open_loader(url: str, target: LoadTarget, *, password: str | None = None, region: str | None = None) -> Loader:
+def open_loader(
+    url: str, target: LoadTarget, *, login: Logins | str | None = None, region: str | None = None
+) -> Loader:
     """The loader for ``url``, not connected yet.
 
-    ``password``: what SPLITJOIN_DB_PASSWORD or a secret says. ``region``: of the bucket that an Aurora database reads;
-    its URL's ``s3-region`` beats it. Raises UsageError for a URL that cannot be meant, and for a missing driver.
+    ``login``: a password (what SPLITJOIN_DB_PASSWORD says), or where logins come from. ``region``: of the bucket that
+    an Aurora database reads; its URL's ``s3-region`` beats it. Raises UsageError for a URL that cannot be
+    meant, and for a missing driver.
     """
     parsed = parse(url)
     module, name, extra = _LOADERS[parsed.scheme]
@@ -41,5 +45,5 @@ def open_loader(url: str, target: LoadTarget, *, password: str | None = None, re
     if parsed.scheme in EMBEDDED:
         return cast("Loader", make(parsed.database, target))
     if parsed.scheme.startswith("aurora-"):
-        return cast("Loader", make(parsed, password, target, region))
-    return cast("Loader", make(parsed, password, target))
+        return cast("Loader", make(parsed, login, target, region))
+    return cast("Loader", make(parsed, login, target))

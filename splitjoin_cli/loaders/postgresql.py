@@ -12,6 +12,7 @@ from splitjoin_cli.errors import BadRowError, LoadError
 from splitjoin_cli.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.loaders.fields import records, text_lines
 from splitjoin_cli.loaders.ledger import LedgerLoader
+from splitjoin_cli.loaders.login import Login, Logins, connected, logins_of
 from splitjoin_cli.loaders.session import QUESTION_MARK, AgainError, Columns, Session, TableColumn, at_line, pyformat
 
 if TYPE_CHECKING:
@@ -41,14 +42,17 @@ class PostgresqlLoader(LedgerLoader):
     name_type = "TEXT"
     driver_errors = (psycopg.Error,)
 
-    def __init__(self, url: DatabaseUrl, password: str | None, target: LoadTarget) -> None:
-        """``password``: None where the account has none, or ``~/.pgpass`` holds it."""
+    def __init__(self, url: DatabaseUrl, login: Logins | str | None, target: LoadTarget) -> None:
+        """``login``: a password, None where none is needed or ``~/.pgpass`` holds it, or where logins come from."""
         super().__init__(str(url), target)
         self._url = url
-        self._password = password
+        self._logins = logins_of(login)
 
     def _connect(self) -> Session:
-        return PostgresqlSession(self._url, self._password)
+        return connected(self._logins, self._session_of, _is_refusal)
+
+    def _session_of(self, login: Login) -> Session:
+        return PostgresqlSession(login.applied(self._url), login.password)
 
     def _as_parameterised(self, sql: str) -> str:
         return sql.replace("%", "%%").replace("?", QUESTION_MARK)
@@ -117,9 +121,7 @@ class PostgresqlLoader(LedgerLoader):
         return _TellingLines(lines_before)
 
     def _translated(self, error: Exception) -> LoadError:
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        if self._password:
-            said = said.replace(self._password, "***")
+        said = self._logins.hide(str(error).strip().partition("\n")[0] or type(error).__name__)
         message = f"{self.properties.uri}: {said}"
         if isinstance(error, _AGAIN):
             return AgainError(message)
@@ -127,7 +129,7 @@ class PostgresqlLoader(LedgerLoader):
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             hint = "check the account's privileges"
         elif isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-            hint = "check user, SPLITJOIN_DB_PASSWORD, host, port and network"
+            hint = f"check user, {self._logins.origin}, host, port and network"
         return LoadError(message, hint=hint)
 
 
@@ -195,6 +197,14 @@ class PostgresqlSession(Session):
     def close(self) -> None:
         """See Session."""
         self._connection.close()
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether a server answered, and would not let the user in. libpq tells no SQLSTATE of it, only the text.
+
+    The words after FATAL are in the server's language: some of them mean other refusals, which cost one look more.
+    """
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None and "FATAL" in str(error)
 
 
 def _text(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, None]:

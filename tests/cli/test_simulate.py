@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 import tempfile
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from splitjoin_cli import aws
 from splitjoin_cli.manifest import Manifest
 from splitjoin_cli.trackers.sqlite import SqliteTracker
 from tests.servers.mariadb import PASSWORD
@@ -309,3 +311,46 @@ def test_dry_run_opens_nothing(splitjoin: Splitjoin, export: Path) -> None:
     """A plan is no split."""
     assert splitjoin("split", str(export), "out", "--dry-run", "--tracker", "sqlite:jobs.db").code == 0
     assert not Path("jobs.db").exists()
+
+
+def test_the_login_from_a_secret(
+    splitjoin: Splitjoin,
+    chunks: str,
+    mariadb: MariadbDatabase,
+    ministack_server: DynamoDbServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """User and password come from Secrets Manager; neither shows. ``SPLITJOIN_SECRET`` does as well as ``--secret``."""
+    ministack_server.use(monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", ministack_server.endpoint_url)
+    keeper = aws.client("secretsmanager")
+    fields = json.dumps({"username": "root", "password": PASSWORD})
+    arn = keeper.create_secret(Name=f"db-{secrets.token_hex(4)}", SecretString=fields)["ARN"]
+    url = f"mysql://127.0.0.1:{mariadb.server.port}/{mariadb.name}"
+    command = ("simulate", chunks, "--into", url, "--create-table", "--tracker", "sqlite:jobs.db", "--json")
+    ran = splitjoin(*command, "--secret", arn)
+    assert (ran.code, ran.document["rows_loaded"], ran.document["into"]) == (0, ROWS, url)
+    monkeypatch.setenv("SPLITJOIN_SECRET", arn)
+    again = splitjoin(*command)
+    assert (again.code, again.document["rows_loaded"]) == (0, ROWS)
+    assert PASSWORD not in ran.stdout + ran.stderr + again.stdout + again.stderr
+    missing = arn.replace("db-", "no-")
+    failed = splitjoin(*command, "--secret", missing)
+    assert failed.code == 1
+    assert failed.document["error"]["message"] == f"secretsmanager:GetSecretValue {missing}: not found"
+
+
+@pytest.mark.usefixtures("_temporary_place")
+def test_a_secret_where_there_are_no_users(splitjoin: Splitjoin, chunks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typed, it is a usage error; in the environment it waits for a database that has users."""
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"
+    ran = splitjoin("simulate", chunks, "--secret", arn, "--json")
+    assert ran.document["error"] == {
+        "code": 2,
+        "message": "--secret: sqlite knows no users",
+        "hint": "leave it out, or name a server with --into",
+    }
+    monkeypatch.setenv("SPLITJOIN_SECRET", arn)
+    assert splitjoin("simulate", chunks, "--json").code == 0
+    ran = splitjoin("simulate", chunks, "--into", "mysql://h/d", "--secret", "my-pass", "--json")
+    assert ran.document["error"]["message"] == "not the ARN of a secret"

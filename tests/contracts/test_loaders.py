@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from tests.servers.postgres import PostgresDatabase
 
 COVERED = {"SqliteLoader", "DuckdbLoader", "MysqlLoader", "PostgresqlLoader"}
-OF_THEIR_OWN = {"AuroraMysqlLoader", "AuroraPostgresqlLoader"}
-"""Those that read S3 themselves: tests/loaders/test_aurora.py."""
+OF_THEIR_OWN = {"AuroraMysqlLoader", "AuroraPostgresqlLoader", "LoaderByClient"}
+"""Those that read S3 themselves, tests/loaders/test_aurora.py; one that chooses among others, test_by_client.py."""
 NEWER = "0f1e2d3c4b5a6978"
 TABLE = "people"
 KINDS = [

@@ -88,7 +88,7 @@ def test_what_cannot_be_meant(url: str, said: str) -> None:
 )
 def test_open_loader(url: str, name: str, tmp_path: Path) -> None:
     """Each scheme's own, not connected yet."""
-    loader = open_loader(url.format(tmp_path), LoadTarget("people"), password="s3cr3t")  # noqa: S106 -- of nothing
+    loader = open_loader(url.format(tmp_path), LoadTarget("people"), login="s3cr3t")
     assert type(loader).__name__ == name
     assert loader.properties.reads_s3 == url.startswith("aurora-")
     assert loader.properties.table == "people"
