@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from splitjoin_cli.reconcile import Reconciliation
     from splitjoin_cli.trackers.base import JobProgress, Tracker
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "JobStatus",
     "Pace",
     "State",
+    "alarming",
     "cells",
     "iso_time",
     "job_status",
@@ -39,7 +41,7 @@ class JobStatus:
 
     ``idle_seconds``: since when nothing went on that counts as progress; None where that is unknown (the published
     counter writes no times) or the job is joined. ``never_uploaded``: numbers of chunks that are neither counted nor
-    stored, ascending; None where nobody compared with what is stored.
+    stored, ascending; None where nobody compared with what is stored. ``reconciliation``: likewise, with a ledger.
     """
 
     progress: JobProgress
@@ -47,6 +49,7 @@ class JobStatus:
     at: float
     idle_seconds: float | None
     never_uploaded: tuple[int, ...] | None = None
+    reconciliation: Reconciliation | None = None
 
     @property
     def all_counted(self) -> bool:
@@ -79,6 +82,7 @@ class JobStatus:
                 "joined_at": iso_time(join.joined_at) if join.state == "joined" else None,
             },
         }
+        document["reconcile"] = None if self.reconciliation is None else self.reconciliation.document()
         if self.never_uploaded is not None:
             document["never_uploaded"] = list(self.never_uploaded)
         return document
@@ -112,6 +116,11 @@ def job_status(
         idle_seconds=idle,
         never_uploaded=None if stored is None else _never_uploaded(progress, stored),
     )
+
+
+def alarming(job: JobStatus) -> bool:
+    """Whether ``--check`` is to find the job: by its state, or because database and tracker disagree for good."""
+    return job.state in ALARMING or (job.reconciliation is not None and job.reconciliation.broken)
 
 
 def _state(progress: JobProgress, now: float, stale: bool) -> State:  # noqa: FBT001 -- the caller's one line

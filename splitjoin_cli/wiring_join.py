@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.split.request import OnStrayQuote, Size
     from splitjoin_cli.trackers.base import Tracker
 
-__all__ = ["SimulateRequest", "check_tracker_url", "open_tracker", "run_simulate", "stored_numbers"]
+__all__ = ["SimulateRequest", "check_tracker_url", "open_tracker", "planned_rows", "run_simulate", "stored_numbers"]
 
 LOOKS_AT_ONCE = 8
 TRACKERS_HINT = "write dynamodb:TABLE or sqlite:PATH"
@@ -77,6 +77,24 @@ def stored_numbers(request: StoredRequest, *, total_parts: int) -> frozenset[int
             for name in names
             if name is not None and (name.file_name, name.total) == (job.file_name, total_parts)
         )
+
+
+def planned_rows(request: StoredRequest, run_id: str | None) -> dict[int, int | None]:
+    """The rows of each chunk as the manifest or plan of this run at a place has them; empty where none of it is there.
+
+    Raises NotFoundError where there is no such directory or bucket, StoreError.
+    """
+    from splitjoin_cli import names
+    from splitjoin_cli.manifest import Manifest, PlanFile
+
+    file_name = request.file_name or ""
+    with open_place(request) as place:
+        for name, kind in ((names.manifest_name(file_name), Manifest), (names.plan_name(file_name), PlanFile)):
+            data = place.sink.get_small(name)
+            document = None if data is None else kind.from_bytes(data, place.sink.properties.uri + name)
+            if document is not None and document.run_id == run_id:
+                return {chunk.number: chunk.rows for chunk in document.chunks}
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ from splitjoin_cli.loaders.urls import EMBEDDED, PASSWORD_VARIABLE
 
 if TYPE_CHECKING:
     from splitjoin_cli.aws import AwsOptions
-    from splitjoin_cli.loaders.base import Loader
+    from splitjoin_cli.loaders.base import LedgerReader, Loader
     from splitjoin_cli.loaders.login import Logins
 
-__all__ = ["LoadRequest", "open_loader"]
+__all__ = ["LoadRequest", "open_ledger", "open_loader"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,14 @@ def open_loader(request: LoadRequest, aws: AwsOptions | None = None) -> Loader:
         return loaders.open_loader(request.into, target, login=login, region=region)
 
     return LoaderByClient(open_table) if request.table is None else open_table(request.table)
+
+
+def open_ledger(request: LoadRequest, aws: AwsOptions | None = None) -> LedgerReader:
+    """What reads the ledger of a request's database, whatever the table; not connected yet. Raises UsageError."""
+    from splitjoin_cli.loaders import open as loaders
+
+    region = None if aws is None else aws.region
+    return loaders.open_ledger(request.into, login=_login(request, aws), region=region)
 
 
 def _login(request: LoadRequest, aws: AwsOptions | None) -> Logins | str | None:

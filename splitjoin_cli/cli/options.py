@@ -94,6 +94,13 @@ stray_quote_option = option(
 
 encoding_option = option("--encoding", metavar="NAME", help="Of a UTF-16 or UTF-32 SOURCE, which becomes UTF-8.")
 
+secret_option = option(
+    "--secret",
+    metavar="ARN",
+    help="Secrets Manager's secret with the database's user and password, as RDS writes it, instead of "
+    "SPLITJOIN_DB_PASSWORD.",
+)
+
 load_options = together(
     option(
         "--into",
@@ -107,12 +114,7 @@ load_options = together(
         "--run-column", metavar="NAME", help="The table's column for the run, so that a newer run replaces an older."
     ),
     option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of this file."),
-    option(
-        "--secret",
-        metavar="ARN",
-        help="Secrets Manager's secret with the database's user and password, as RDS writes it, instead of "
-        "SPLITJOIN_DB_PASSWORD.",
-    ),
+    secret_option,
     option(
         "--on-join",
         metavar="URL",

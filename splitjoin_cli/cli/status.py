@@ -6,6 +6,7 @@ import contextlib
 import re
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -15,15 +16,18 @@ from splitjoin_cli.cli.params import Duration
 from splitjoin_cli.cli.status_text import headline, report, table
 from splitjoin_cli.cli.terminal import count_text
 from splitjoin_cli.errors import CheckFoundError, UsageError
-from splitjoin_cli.status import ALARMING, DEFAULT_STUCK_SECONDS, job_status, list_jobs
+from splitjoin_cli.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming, job_status, list_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from splitjoin_cli.aws import AwsOptions
     from splitjoin_cli.cli.terminal import Terminal
+    from splitjoin_cli.reconcile import Reconciliation
     from splitjoin_cli.status import JobStatus
-    from splitjoin_cli.trackers.base import Tracker
+    from splitjoin_cli.trackers.base import JobProgress, Tracker
+    from splitjoin_cli.wiring_load import LoadRequest
+    from splitjoin_cli.wiring_stored import StoredRequest
 
 WATCH = "--watch"
 WATCH_SECONDS = 2.0
@@ -46,9 +50,11 @@ Examples:
   splitjoin status --tracker dynamodb:jobs
   splitjoin status acme_20240131 --tracker dynamodb:jobs --watch
   splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/
+  splitjoin status acme_20240131 --tracker dynamodb:jobs --reconcile --into mysql://me@db/sales
   splitjoin status --tracker dynamodb:jobs --check --json
 
-Exit codes: 0 done, 1 failed, 2 usage, 10 no such job, 12 --check found a stuck or failed job.
+Exit codes: 0 done, 1 failed, 2 usage, 10 no such job, 12 --check found a stuck or failed job, or with
+--reconcile one with other chunks or rows loaded than were counted.
 """
 
 
@@ -87,7 +93,12 @@ class WatchCommand(click.Command):
 @options.option(
     "--dest", metavar="PREFIX_OR_DIR", help="Compare with the chunks stored there: which were never uploaded."
 )
-@options.option("--check", is_flag=True, help="Exit 12 where a job is stuck or failed.")
+@options.option(
+    "--reconcile", is_flag=True, help="Compare with the ledger of the database --into: which chunks are loaded there."
+)
+@options.option("--into", metavar="URL", help="That database, as simulate takes it; it is only read.")
+@options.secret_option
+@options.option("--check", is_flag=True, help="Exit 12 where a job is stuck, failed, or not as the ledger has it.")
 @options.aws_options
 @options.talk_options
 @click.pass_context
@@ -100,6 +111,7 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     if values["dest"] and file_name is None:
         raise UsageError("--dest is for one job", hint="give FILE_NAME")
     aws = options.requested_aws(values)
+    values["ledger"] = _ledger(ctx, file_name, values)
     with contextlib.closing(open_tracker(url, aws)) as tracker:
         view: View = AllJobs(tracker, values) if file_name is None else OneJob(tracker, file_name, values, aws)
         if values["watch"] is None:
@@ -113,6 +125,21 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     else:
         terminal.data(view.text())
     return _checked(view, terminal) if values["check"] else 0
+
+
+def _ledger(ctx: click.Context, file_name: str | None, values: dict[str, Any]) -> LoadRequest | None:
+    """The database to compare with, None where none is asked for."""
+    from splitjoin_cli.wiring_load import LoadRequest
+
+    if not values["reconcile"]:
+        if options.typed(ctx, "into"):
+            raise UsageError("--into is for --reconcile", hint="give --reconcile too")
+        return None
+    if file_name is None:
+        raise UsageError("--reconcile is for one job", hint="give FILE_NAME")
+    if not values["into"]:
+        raise UsageError("--reconcile needs a database", hint="give --into URL")
+    return LoadRequest(into=values["into"], secret=options.requested_secret(ctx, values))
 
 
 class View(Protocol):
@@ -139,6 +166,7 @@ class OneJob:
         self._tracker, self._file_name, self._aws = tracker, file_name, aws
         self._stuck_seconds: float = values["stuck_after"]
         self._dest: str | None = values["dest"]
+        self._ledger: LoadRequest | None = values["ledger"]
         self._first: JobStatus | None = None
         self.jobs: list[JobStatus] = []
 
@@ -147,21 +175,35 @@ class OneJob:
         progress = self._tracker.progress(self._file_name)
         stored = self._stored(progress.total_parts)
         job = job_status(progress, now=time.time(), stuck_seconds=self._stuck_seconds, stored=stored)
+        if self._ledger is not None:
+            job = replace(job, reconciliation=self._reconciled(self._ledger, progress))
         self._first = self._first or job
         self.jobs = [job]
 
     def _stored(self, total_parts: int) -> Collection[int] | None:
         from splitjoin_cli.wiring_join import stored_numbers
+
+        return None if self._dest is None else stored_numbers(self._stored_request(self._dest), total_parts=total_parts)
+
+    def _stored_request(self, place: str) -> StoredRequest:
         from splitjoin_cli.wiring_stored import StoredRequest
 
-        if self._dest is None:
-            return None
         aws = self._aws
-        request = StoredRequest(
-            place=self._dest, file_name=self._file_name, jobs=1, profile=aws.profile, region=aws.region,
+        return StoredRequest(
+            place=place, file_name=self._file_name, jobs=1, profile=aws.profile, region=aws.region,
             endpoint_url=aws.endpoint_url,
         )  # fmt: skip
-        return stored_numbers(request, total_parts=total_parts)
+
+    def _reconciled(self, request: LoadRequest, progress: JobProgress) -> Reconciliation:
+        """The ledger is looked at after the tracker: see ``reconcile``."""
+        from splitjoin_cli.reconcile import reconcile
+        from splitjoin_cli.wiring_join import planned_rows
+        from splitjoin_cli.wiring_load import open_ledger
+
+        with contextlib.closing(open_ledger(request, self._aws)) as reader:
+            ledger = reader.read_ledger(self._file_name)
+        planned = {} if self._dest is None else planned_rows(self._stored_request(self._dest), progress.run_id)
+        return reconcile(progress, ledger, planned)
 
     def document(self) -> dict[str, Any]:
         """See View."""
@@ -216,7 +258,11 @@ def _line(jobs: list[JobStatus]) -> str:
 
 
 def _alarming(jobs: list[JobStatus]) -> list[JobStatus]:
-    return [job for job in jobs if job.state in ALARMING]
+    return [job for job in jobs if alarming(job)]
+
+
+def _alarm(job: JobStatus) -> str:
+    return f"is {job.state}" if job.state in ALARMING else f"is {job.state}, and not as the ledger has it"
 
 
 def _checked(view: View, terminal: Terminal) -> int:
@@ -225,7 +271,7 @@ def _checked(view: View, terminal: Terminal) -> int:
     if not found:
         return 0
     if not terminal.as_json:
-        names = ", ".join(f"{job.progress.file_name} is {job.state}" for job in found[:ALARMS_SHOWN])
+        names = ", ".join(f"{job.progress.file_name} {_alarm(job)}" for job in found[:ALARMS_SHOWN])
         more = f", and {len(found) - ALARMS_SHOWN:,} more" if len(found) > ALARMS_SHOWN else ""
         terminal.note(f"{names}{more}")
     return CheckFoundError.exit_code

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.cli.ledger_text import ledger_command, ledger_first, ledger_lines, ledger_why
 from splitjoin_cli.cli.terminal import count_text, duration_text, visible
+from splitjoin_cli.cli.text import fact, listed
 from splitjoin_cli.names import parse_file_name
-from splitjoin_cli.ranges import ranges_text
 from splitjoin_cli.status import cells, iso_time, pace
 
 if TYPE_CHECKING:
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
 
 MAP_CELLS = 500
 MAP_WIDTH = 50
-RANGES_SHOWN = 200
 FAILURES_SHOWN = 20
 CELLS: dict[Cell, str] = {"done": "#", "some": "+", "none": ".", "failed": "!"}
-LABEL_WIDTH = 12
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -31,6 +30,7 @@ def report(status: JobStatus, tracker_uri: str, *, earlier: JobStatus | None = N
         list(_facts(status, earlier)),
         list(_map(status)),
         list(_missing(status)),
+        list(ledger_lines(status)),
         list(_advice(status, tracker_uri, dest)),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -75,28 +75,24 @@ def _line(job: JobStatus) -> list[str]:
 def _facts(status: JobStatus, earlier: JobStatus | None) -> Iterator[str]:
     progress = status.progress
     if progress.run_id is None:
-        yield _fact("run", "unknown: only the published counter wrote this job")
+        yield fact("run", "unknown: only the published counter wrote this job")
     else:
-        yield _fact("run", f"{progress.run_id} (generation {progress.generation})")
+        yield fact("run", f"{progress.run_id} (generation {progress.generation})")
     if progress.destination:
-        yield _fact("destination", visible(progress.destination))
+        yield fact("destination", visible(progress.destination))
     rows = "unknown" if progress.rows is None else f"{progress.rows:,}"
-    yield _fact("rows", rows if progress.rows_expected is None else f"{rows} of {progress.rows_expected:,}")
+    yield fact("rows", rows if progress.rows_expected is None else f"{rows} of {progress.rows_expected:,}")
     if progress.duplicates:
-        yield _fact("duplicates", f"{progress.duplicates:,} (chunks that were delivered again)")
+        yield fact("duplicates", f"{progress.duplicates:,} (chunks that were delivered again)")
     if progress.unnumbered:
         counts = count_text(progress.unnumbered, "count")
-        yield _fact("unnumbered", f"{counts} came without a chunk's number: the published counter's")
+        yield fact("unnumbered", f"{counts} came without a chunk's number: the published counter's")
     going = pace(status, earlier)
     if going is not None and status.state in {"running", "failed"}:
-        yield _fact("pace", f"{_rate(going.chunks_per_second)}, {duration_text(going.seconds_left)} left at that")
-    yield _fact("began", _time(progress.created_at))
-    yield _fact("progress", f"{_time(progress.updated_at)} (last)")
-    yield _fact("join", _join(status))
-
-
-def _fact(label: str, text: str) -> str:
-    return f"{label:<{LABEL_WIDTH}}{text}"
+        yield fact("pace", f"{_rate(going.chunks_per_second)}, {duration_text(going.seconds_left)} left at that")
+    yield fact("began", _time(progress.created_at))
+    yield fact("progress", f"{_time(progress.updated_at)} (last)")
+    yield fact("join", _join(status))
 
 
 def _time(at: float | None) -> str:
@@ -148,31 +144,28 @@ def _map(status: JobStatus) -> Iterator[str]:
 def _missing(status: JobStatus) -> Iterator[str]:
     progress = status.progress
     if progress.missing is None and not status.all_counted:
-        yield _fact("missing", "unknown: some chunks were counted without their numbers")
+        yield fact("missing", "unknown: some chunks were counted without their numbers")
     elif progress.missing:
-        yield _fact("missing", _ranges(progress.missing))
+        yield fact("missing", listed(progress.missing))
     if status.never_uploaded:
-        yield _fact("not stored", _ranges(status.never_uploaded))
+        yield fact("not stored", listed(status.never_uploaded))
     for failure in progress.failures[:FAILURES_SHOWN]:
         final = ", for good" if failure.final else ""
         when = f"{_tries(failure.attempts)}{final}, last {_time(failure.at)}"
-        yield _fact("failed", f"chunk {failure.number} ({when}): {visible(failure.error)}")
+        yield fact("failed", f"chunk {failure.number} ({when}): {visible(failure.error)}")
     if len(progress.failures) > FAILURES_SHOWN:
-        yield _fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    text = ranges_text(numbers, most=RANGES_SHOWN)
-    return f"{text}; --json lists all" if text.endswith("more ranges") else text
+        yield fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")
 
 
 def _advice(status: JobStatus, tracker_uri: str, dest: str | None) -> Iterator[str]:
-    why = _why(status)
-    if why is not None:
-        yield _fact("why", why)
-    command = next_command(status, tracker_uri, dest)
+    for why in (ledger_why(status), _why(status)):
+        if why is not None:
+            yield fact("why", why)
+    if (first := ledger_first(status)) is not None:
+        yield fact("first", f"in the database: {first}")
+    command = ledger_command(status, tracker_uri, dest) or next_command(status, tracker_uri, dest)
     if command is not None:
-        yield _fact("next", command)
+        yield fact("next", command)
 
 
 def _why(status: JobStatus) -> str | None:
@@ -183,7 +176,7 @@ def _why(status: JobStatus) -> str | None:
             return f"the join failed for good: {visible(join.error or 'no error was noted')}"
         case "failed":
             final = [failure.number for failure in progress.failures if failure.final]
-            which = f"{'chunk' if len(final) == 1 else 'chunks'} {_ranges(final)}"
+            which = f"{'chunk' if len(final) == 1 else 'chunks'} {listed(final)}"
             return f"the last try of {which} failed for good: nobody tries again by himself"
         case "stuck" if status.all_counted:
             return f"the last chunk was counted {idle} ago, and nobody has finished the join since"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.errors import BadRowError
@@ -11,7 +12,7 @@ from splitjoin_cli.loaders.header import raw_header
 from splitjoin_cli.loaders.mysql import MysqlLoader
 
 if TYPE_CHECKING:
-    from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.loaders.base import ChunkToLoad, Ledger, LoadTarget
     from splitjoin_cli.loaders.login import Logins
     from splitjoin_cli.loaders.session import Columns, Session
     from splitjoin_cli.loaders.urls import DatabaseUrl
@@ -51,6 +52,18 @@ class AuroraMysqlLoader(MysqlLoader):
         loaded = self._load_data(session, self._statement(chunk), chunk, columns)
         check_etag(chunk)
         return loaded
+
+    def _read_history(self, session: Session, ledger: Ledger, file_name: str) -> Ledger:
+        """The table of Aurora's user guide, "Loading data [...]": each file, and the URI that was asked for."""
+        pattern = "".join(f"!{char}" if char in "!%_" else char for char in file_name)
+        asked = "SELECT DISTINCT load_prefix, file_name FROM mysql.aurora_s3_load_history"
+        where = "load_prefix LIKE ? ESCAPE '!' OR file_name LIKE ? ESCAPE '!'"
+        try:
+            found = session.rows(f"{asked} WHERE {where}", (f"%{pattern}-%",) * 2)
+        except self.driver_errors as exc:
+            return replace(ledger, history_error=self._translated(exc).message)
+        # a statement for one file names it; one for a prefix or a manifest leaves that to the second column
+        return replace(ledger, history=tuple(sorted({str(text) for row in found for text in row if text})))
 
     def _statement(self, chunk: ChunkToLoad) -> str:
         place, dialect = location_of(chunk), chunk.dialect

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from splitjoin_cli.model import Compression, Dialect, S3Location
     from splitjoin_cli.sources.base import ByteStream
+
+
+LEDGER = "splitjoin_ledger"
+JOBS = "splitjoin_jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,25 @@ class LedgerJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Ledger:
+    """All that a database says of one job, as one consistent read showed it.
+
+    ``uri``: the database, without password. ``found``: whether it has a ledger at all. ``job``: None where nothing was
+    ever loaded of it. ``runs``: for each run the numbers of its loaded chunks, ascending, and their rows.
+    ``history``: the keys of the job's objects that an Aurora MySQL says it has loaded, whoever asked for it and whether
+    that was undone or not; None where a database keeps no such history, or it cannot be read: ``history_error`` then
+    says why.
+    """
+
+    uri: str
+    found: bool
+    job: LedgerJob | None = None
+    runs: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    history: tuple[str, ...] | None = None
+    history_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoaderProperties:
     """What loaders differ in, as data.
 
@@ -118,6 +141,20 @@ class LoaderProperties:
     table: str
     reads_s3: bool
     null_rule: str
+
+
+class LedgerReader(Protocol):
+    """Looks into a database's ledger, and changes nothing there."""
+
+    def read_ledger(self, file_name: str) -> Ledger:
+        """What is there of the job, of all its runs.
+
+        MUST NOT write: no table is made, nor a file. A database without a ledger, and a file that is not there, have
+        loaded nothing: no error. Raises LoadError where the database cannot be reached or refuses.
+        """
+
+    def close(self) -> None:
+        """Free connections. Safe to repeat."""
 
 
 class Loader(Protocol):

@@ -57,6 +57,12 @@ class DuckdbLoader(LedgerLoader):
     def _connect(self) -> Session:
         return _DuckdbSession(self._path)
 
+    def _connect_to_read(self) -> Session | None:
+        return _DuckdbSession(self._path, read_only=True) if Path(self._path).exists() else None
+
+    def _means_absent(self, error: Exception) -> bool:
+        return isinstance(error, duckdb.CatalogException)
+
     def _table_columns(self, session: Session) -> Columns:
         schema, _, name = self._target.table.rpartition(".")
         sql = (
@@ -91,8 +97,8 @@ class DuckdbLoader(LedgerLoader):
 
 
 class _DuckdbSession(Session):
-    def __init__(self, path: str) -> None:
-        self._connection = duckdb.connect(path)
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self._connection = duckdb.connect(path, read_only=read_only)
 
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         found = self._connection.execute(sql, list(values)).fetchone()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from splitjoin_cli.errors import BadRowError, LoadError, OlderRunError, RunConflictError
-from splitjoin_cli.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult
+from splitjoin_cli.loaders.base import JOBS, LEDGER, Ledger, LedgerJob, LedgerTotal, LoaderProperties, LoadResult
 from splitjoin_cli.loaders.body import NotPlainError, is_plain_dialect
 from splitjoin_cli.loaders.header import column_names, field_count, header_names
 from splitjoin_cli.loaders.session import AgainError
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
     from splitjoin_cli.loaders.session import Columns, Session, TableColumn
 
-__all__ = ["JOBS", "LEDGER", "LedgerLoader"]
+__all__ = ["LedgerLoader"]
 
-LEDGER = "splitjoin_ledger"
-JOBS = "splitjoin_jobs"
 ATTEMPTS = 8
 BACKOFF_SECONDS = 0.05
 
@@ -73,6 +71,19 @@ class LedgerLoader(ABC):
     @abstractmethod
     def _translated(self, error: Exception) -> LoadError:
         """Our error for one of ``driver_errors``."""
+
+    @abstractmethod
+    def _means_absent(self, error: Exception) -> bool:
+        """Whether one of ``driver_errors`` says that a table is not there."""
+
+    def _connect_to_read(self) -> Session | None:
+        """A new connection that makes nothing, not even a file; None where there is none to read."""
+        return self._connect()
+
+    def _read_history(self, session: Session, ledger: Ledger, file_name: str) -> Ledger:
+        """``ledger`` with what the engine itself notes of loads; most note nothing."""
+        del session, file_name
+        return ledger
 
     def _create_table(self, session: Session, names: Sequence[str]) -> None:
         """Make the table with text columns, and the run column."""
@@ -148,6 +159,33 @@ class LedgerLoader(ABC):
         sql = f"SELECT COUNT(*), COALESCE(SUM(row_count), 0) FROM {LEDGER} WHERE file_name = ? AND run_id = ?"
         chunks, rows = self._query(sql, (file_name, run_id))[0]
         return LedgerTotal(int(chunks), int(rows))
+
+    def read_ledger(self, file_name: str) -> Ledger:
+        """See LedgerReader. A connection of its own: one that may not write where the engine knows such."""
+        try:
+            session = self._connect_to_read()
+            if session is None:
+                return Ledger(self._properties.uri, found=False)
+            with closing(session):
+                return self._read_history(session, self._read_tables(session, file_name), file_name)
+        except self.driver_errors as exc:
+            raise self._translated(exc) from exc
+
+    def _read_tables(self, session: Session, file_name: str) -> Ledger:
+        try:
+            session.rows(f"SELECT 1 FROM {JOBS}, {LEDGER} WHERE 1 = 0")
+        except self.driver_errors as exc:
+            if not self._means_absent(exc):
+                raise
+            return Ledger(self._properties.uri, found=False)
+        session.begin_reading()
+        job = self._job(session, file_name, "")
+        sql = f"SELECT run_id, number, row_count FROM {LEDGER} WHERE file_name = ? ORDER BY run_id, number"
+        runs: dict[str, dict[int, int]] = {}
+        for run_id, number, rows in session.rows(sql, (file_name,)):
+            runs.setdefault(str(run_id), {})[int(number)] = int(rows)
+        session.rollback()
+        return Ledger(self._properties.uri, found=True, job=job, runs=runs)
 
     def table_rows(self, run_id: str | None = None) -> int:
         """See Loader."""

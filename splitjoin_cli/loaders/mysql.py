@@ -145,6 +145,9 @@ class MysqlLoader(LedgerLoader):
             settings.append(f"{self._quoted(self._target.run_column)} = @splitjoin_run_id")
         return f"({', '.join(fields)})" + (f" SET {', '.join(settings)}" if settings else "")
 
+    def _means_absent(self, error: Exception) -> bool:
+        return bool(error.args) and error.args[0] == ER.NO_SUCH_TABLE
+
     def _literal(self, char: str) -> str:
         """A character in SQL, whatever NO_BACKSLASH_ESCAPES says: as a number unless it is harmless."""
         return f"'{char}'" if char.isprintable() and char not in "\\'%?" else f"0x{ord(char):02X}"
@@ -229,6 +232,11 @@ class MysqlSession(Session):
     def begin(self) -> None:
         """See Session."""
         self.run("START TRANSACTION")
+
+    def begin_reading(self) -> None:
+        """See Session."""
+        self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # what makes the snapshot one
+        self.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
     def close(self) -> None:
         """See Session."""

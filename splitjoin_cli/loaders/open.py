@@ -6,13 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from splitjoin_cli.errors import UsageError
+from splitjoin_cli.loaders.base import LEDGER, LoadTarget
 from splitjoin_cli.loaders.urls import EMBEDDED, parse
 
 if TYPE_CHECKING:
-    from splitjoin_cli.loaders.base import Loader, LoadTarget
+    from splitjoin_cli.loaders.base import LedgerReader, Loader
     from splitjoin_cli.loaders.login import Logins
 
-__all__ = ["open_loader"]
+__all__ = ["open_ledger", "open_loader"]
 
 # The module, the class, and the extra of this package that brings the driver.
 _LOADERS = {
@@ -47,3 +48,8 @@ def open_loader(
     if parsed.scheme.startswith("aurora-"):
         return cast("Loader", make(parsed, login, target, region))
     return cast("Loader", make(parsed, login, target))
+
+
+def open_ledger(url: str, *, login: Logins | str | None = None, region: str | None = None) -> LedgerReader:
+    """What reads the ledger of the database ``url``, see ``open_loader``: it says itself of which table it is."""
+    return cast("LedgerReader", open_loader(url, LoadTarget(LEDGER), login=login, region=region))

@@ -116,6 +116,9 @@ class PostgresqlLoader(LedgerLoader):
         others = ", ".join(self._quoted(column.name) for column in columns if not column.text)
         return f"{options}, FORCE_NULL ({others})" if others else options
 
+    def _means_absent(self, error: Exception) -> bool:
+        return isinstance(error, psycopg.errors.UndefinedTable)
+
     def _telling_lines(self, lines_before: int) -> _TellingLines:
         """Says data errors as BadRowError, with line numbers of the chunk: ``lines_before`` were not sent."""
         return _TellingLines(lines_before)
@@ -193,6 +196,10 @@ class PostgresqlSession(Session):
         except psycopg.Error:
             return False
         return True
+
+    def begin_reading(self) -> None:
+        """See Session."""
+        self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def close(self) -> None:
         """See Session."""

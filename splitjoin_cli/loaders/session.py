@@ -59,6 +59,10 @@ class Session(ABC):
         """Begin the transaction."""
         self.run("BEGIN")
 
+    def begin_reading(self) -> None:
+        """Begin a transaction that only reads, and sees one moment."""
+        self.begin()
+
     def commit(self) -> None:
         """Make it stand."""
         self.run("COMMIT")

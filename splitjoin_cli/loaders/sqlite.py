@@ -6,6 +6,7 @@ import csv
 import io
 import sqlite3
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.errors import BadRowError, LoadError
@@ -43,6 +44,12 @@ class SqliteLoader(LedgerLoader):
 
     def _connect(self) -> Session:
         return _SqliteSession(self._path)
+
+    def _connect_to_read(self) -> Session | None:
+        return _SqliteSession(self._path, read_only=True) if Path(self._path).exists() else None
+
+    def _means_absent(self, error: Exception) -> bool:
+        return "no such table" in str(error)
 
     def _table_columns(self, session: Session) -> Columns:
         schema, _, name = self._target.table.rpartition(".")
@@ -97,8 +104,11 @@ class _Counted:
 
 
 class _SqliteSession(Session):
-    def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        place = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else path
+        self._connection = sqlite3.connect(
+            place, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=read_only
+        )
 
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         return self._connection.execute(sql, tuple(values)).rowcount
@@ -112,6 +122,9 @@ class _SqliteSession(Session):
 
     def begin(self) -> None:
         self.run("BEGIN IMMEDIATE")  # a read lock that wants to write could only fail
+
+    def begin_reading(self) -> None:
+        self.run("BEGIN")
 
     def close(self) -> None:
         self._connection.close()

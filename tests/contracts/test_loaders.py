@@ -11,7 +11,7 @@ import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import duckdb
 import pytest
@@ -19,7 +19,7 @@ import pytest
 import splitjoin_cli.loaders
 from splitjoin_cli.errors import BadRowError, LoadError, OlderRunError, RunConflictError, SourceError
 from splitjoin_cli.loaders import mysql
-from splitjoin_cli.loaders.base import LedgerJob, LedgerTotal, LoadResult, LoadTarget
+from splitjoin_cli.loaders.base import Ledger, LedgerJob, LedgerTotal, LoadResult, LoadTarget
 from splitjoin_cli.loaders.duckdb import DuckdbLoader
 from splitjoin_cli.loaders.mysql import MysqlLoader
 from splitjoin_cli.loaders.postgresql import PostgresqlLoader
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from splitjoin_cli.loaders.base import ChunkToLoad, Loader
+    from splitjoin_cli.loaders.base import ChunkToLoad, LedgerReader, Loader
     from tests.servers.mariadb import MariadbDatabase
     from tests.servers.postgres import PostgresDatabase
 
@@ -187,6 +187,38 @@ def test_every_loader_is_held_to_this_contract() -> None:
             if hasattr(kind, "ledger_numbers") and not inspect.isabstract(kind) and name != "Loader":
                 found.add(name)
     assert found == COVERED | OF_THEIR_OWN
+
+
+def ledger_of(rig: Rig, file_name: str = JOB) -> Ledger:
+    """What somebody sees who only looks."""
+    with contextlib.closing(rig.loader()) as made:
+        return cast("LedgerReader", made).read_ledger(file_name)
+
+
+def test_the_ledger_is_read_and_nothing_is_made(rig: Rig) -> None:
+    """Looking makes no table and no file: what was never loaded into has no ledger; afterwards all runs are in it."""
+    for _ in range(2):  # the first look made nothing
+        absent = ledger_of(rig)
+        assert (absent.found, absent.job, absent.runs, absent.history) == (False, None, {}, None)
+    with contextlib.closing(rig.loader(beside_other_run=True)) as loader:
+        loader.load(chunk_of(b"1,Ann\n2,Bob\n"))
+        loader.load(chunk_of(b"3,Eve\n", number=2, run_id=NEWER))
+        uri = loader.properties.uri
+    job = LedgerJob(JOB, RUN, 1, TABLE, None)
+    assert ledger_of(rig) == Ledger(uri, found=True, job=job, runs={RUN: {1: 2}, NEWER: {2: 1}})
+    assert ledger_of(rig, "nobody_1") == Ledger(uri, found=True)
+
+
+def test_the_ledger_is_read_while_a_chunk_is_loaded(rig: Rig, loader: Loader) -> None:
+    """A load that is not committed is not seen, and neither waits for the other. DuckDB lets nobody look meanwhile."""
+    loader.load(chunk_of(b"1,Ann\n"))
+    seen: list[Ledger] = []
+    parts: list[Any] = [b"id,name\n", b"2,Bob\n", lambda: seen.append(ledger_of(rig))]
+    if isinstance(rig, DuckdbRig):
+        loader.close()
+        parts.pop()()
+    loader.load(with_stream(chunk_of(b"2,Bob\n", number=2), lambda: Streams(parts)))
+    assert [found.runs for found in seen] == [{RUN: {1: 1}}]
 
 
 def test_loads_a_chunk(rig: Rig, loader: Loader) -> None:

@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -17,12 +17,13 @@ from splitjoin_cli.loaders.aurora_postgresql import AuroraPostgresqlLoader
 from splitjoin_cli.loaders.base import LoadResult, LoadTarget
 from splitjoin_cli.loaders.urls import DatabaseUrl
 from splitjoin_cli.model import Dialect, S3Location
+from splitjoin_cli.names import parse
 from tests.loaders.chunks import JOB, RUN, chunk_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from splitjoin_cli.loaders.base import ChunkToLoad, Loader
+    from splitjoin_cli.loaders.base import ChunkToLoad, LedgerReader, Loader
     from splitjoin_cli.loaders.session import Session
     from tests.servers.mariadb import MariadbDatabase
     from tests.servers.postgres import PostgresDatabase
@@ -130,6 +131,34 @@ def test_the_sql_of_aurora_mysql(mysql: Loader, stand: Stand) -> None:
     assert [sql for sql in stand.statements[begin:] if sql.startswith("LOAD")] == [expected]
     verbs = [sql.split(" ", 1)[0] for sql in stand.statements[begin:]]
     assert verbs == ["START", "SELECT", "INSERT", "SET", "LOAD", "UPDATE", "COMMIT"]
+
+
+HISTORY = """
+CREATE TABLE mysql.aurora_s3_load_history (load_prefix varchar(1024) NOT NULL, file_name varchar(1024) NOT NULL,
+    version_number varchar(1024), bytes_loaded bigint, load_timestamp timestamp DEFAULT CURRENT_TIMESTAMP)
+"""
+
+
+def test_the_history_of_aurora_mysql(mysql: Loader, stand: Stand, mariadb: MariadbDatabase) -> None:
+    """What it says of this job is read beside the ledger, from URIs and keys; a cluster without it says why."""
+    mysql.load(stand.chunk(b"1,Ann\n"))
+    without = cast("LedgerReader", mysql).read_ledger(JOB)
+    assert without.history is None
+    assert "aurora_s3_load_history' doesn't exist" in (without.history_error or "")
+    mariadb.query(HISTORY)
+    try:
+        mariadb.query(
+            "INSERT INTO mysql.aurora_s3_load_history (load_prefix, file_name) VALUES"
+            " ('s3-eu-west-1://bucket/in/acme_20240131-1-9.csv', 'in/acme_20240131-1-9.csv'),"
+            " ('s3://bucket/in/', 'in/acme_20240131-2-9.csv'), ('s3://bucket/in/', 'in/acmeX20240131-3-9.csv')"
+        )
+        found = cast("LedgerReader", mysql).read_ledger(JOB)
+    finally:
+        mariadb.query("DROP TABLE mysql.aurora_s3_load_history")
+    assert found.history_error is None
+    assert found.history is not None
+    assert {name.number for name in map(parse, found.history) if name is not None} == {1, 2}
+    assert found.runs == {RUN: {1: 1}}
 
 
 @pytest.mark.parametrize(
