@@ -46,6 +46,11 @@ class SplitjoinError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def told(self) -> str:
+        """Message and next step in one line, for logs."""
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
 
 class UsageError(SplitjoinError):
     """The command line cannot be meant: an unknown value, a contradiction, something missing."""

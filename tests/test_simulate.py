@@ -132,20 +132,36 @@ def test_all_goes_wrong(bench: Bench, seed: int) -> None:
     assert bench.ids() == list(range(69))
     assert report.joins == 1
     assert report.processed_parts == 10
-    # A fault is met again by another delivery, unless the worker got over it: behind the join, a failure is a log line.
-    assert 10 + report.duplicates < report.deliveries <= 10 + report.duplicates + report.failures + report.crashes
+    # An event is delivered again for each fault, whether the worker got over it or not.
+    assert report.deliveries == 10 + report.duplicates + report.failures + report.crashes
     assert report.deliveries == sum(chunk.attempts for chunk in report.chunks)
     assert min(report.duplicates, report.failures, report.crashes) > 0
     assert isinstance(bench.continuation, MemoryContinuation)
     assert len(bench.continuation.effects) == 1
 
 
+def test_the_same_seed_makes_the_same_trouble_on_any_number_of_threads(bench: Bench) -> None:
+    """All figures are the same twice, and with more workers, but for who joins and how often what follows ran."""
+    told: list[dict[str, Any]] = []
+    for index, workers in enumerate((8, 8, 1)):
+        place = Bench(bench.chunks, bench.database.with_name(f"load-{index}.db"))
+        report = place.run(workers=workers, shuffle=True, rates=FaultRates(0.5, 0.2, 0.2, seed=3))
+        document = report.document()
+        told.append({key: document[key] for key in document if key not in UP_TO_THREADS})
+    assert told[0] == told[1] == told[2]
+    assert told[0]["ok"]
+    assert min(told[0]["duplicates"], told[0]["failures"], told[0]["crashes"]) > 0
+
+
+UP_TO_THREADS = {"into", "seconds", "joined_by", "continuation_runs"}
+
+
 def test_everything_always_goes_wrong(bench: Bench) -> None:
-    """Even a probability of 1 ends: a chunk is spared after its hundredth attempt."""
+    """Even a probability of 1 ends: an event, and its duplicate, is spared after its hundredth attempt."""
     report = bench.run(rates=FaultRates(duplicates=1, crashes=1), workers=8)
     assert report.problems == ()
-    assert report.crashes == 10 * 100
-    assert min(chunk.attempts for chunk in report.chunks) > 100
+    assert (report.duplicates, report.crashes) == (10, 2 * 10 * 100)
+    assert {chunk.attempts for chunk in report.chunks} == {2 * 101}
     assert bench.ids() == list(range(69))
 
 
@@ -256,6 +272,26 @@ def test_a_bad_row_stops_after_three_tries(bench: Bench) -> None:
     assert [chunk.attempts for chunk in report.chunks] == [1, 3, 1, 1, 1, 1, 1, 1, 1, 1]
     assert (report.failures, report.processed_parts, report.chunks[1].rows) == (3, 9, 0)
     assert [failure.final for failure in bench.tracker.progress("acme_20240131").failures] == [True]
+
+
+def test_another_run_in_the_ledger_comes_with_the_way_out(bench: Bench) -> None:
+    """Nothing is loaded; both runs are named for each chunk, and what to do about it once."""
+    assert bench.run().ok
+    with closing(sqlite3.connect(bench.database)) as db:
+        db.execute("UPDATE splitjoin_jobs SET run_id = 'theirs'")
+        db.execute("UPDATE splitjoin_ledger SET run_id = 'theirs'")
+        db.commit()
+    bench.tracker = MemoryTracker()
+    report = bench.run()
+    assert len(report.problems) == 10 + 2
+    assert (
+        "the ledger holds 69 rows in 10 chunks of run theirs (generation 1), and the chunk is of" in report.problems[0]
+    )
+    (hint,) = report.hints
+    assert hint == (
+        "clear the other one: delete its rows from acme, then DELETE FROM splitjoin_ledger"
+        " WHERE file_name = 'acme_20240131' AND run_id = 'theirs' or use --beside-other-run"
+    )
 
 
 def test_a_chunk_that_is_not_stored_is_named(bench: Bench) -> None:

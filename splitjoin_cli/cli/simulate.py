@@ -30,7 +30,8 @@ Examples:
   splitjoin simulate chunks/ --duplicates 0.3 --failures 0.1 --crashes 0.1 --shuffle --seed 7
   splitjoin simulate s3://bucket/in/ --name acme_20240131 --into mysql://me@db/sales --tracker dynamodb:jobs
 
-Probabilities are from 0 to 1, drawn from seed, chunk and attempt: the same seed makes the same trouble. An injected
+Probabilities are from 0 to 1, drawn from seed, chunk and attempt: the same seed makes the same trouble; which worker
+joins, and with which chunk, is up to the threads unless there is one (--workers 1). An injected
 fault is delivered again without limit, as a queue does it; a failure of its own (a bad row) stops after 3 tries. The
 same command again on the same tracker and database finds all done, and is ok.
 
@@ -119,6 +120,8 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
         report = run_simulate(request, observer)
     if terminal.as_json:
         terminal.document(report.document())
+        for line in _reasons(report):
+            terminal.note(line)
     else:
         terminal.data("\n".join(_lines(report)))
     return 0 if report.ok else 1
@@ -149,13 +152,30 @@ def _lines(report: SimulateReport) -> Iterator[str]:
         yield f"{report.file_name}: ok, every row is there once, and there is exactly one join, {took}"
         return
     yield f"{report.file_name}: not ok, {took}"
+    yield from _reasons(report)
+
+
+def _reasons(report: SimulateReport) -> Iterator[str]:
+    """Why it is not ok, and what to do."""
     yield from _shortened(report.problems, PROBLEMS_SHOWN)
+    yield from (f"Hint: {hint}" for hint in _shortened(report.hints, PROBLEMS_SHOWN))
 
 
 def _chunk_line(chunk: ChunkStory, width: int) -> str:
-    events = list(_shortened(chunk.events, EVENTS_SHOWN))
+    events = list(_shortened(_named_once(chunk.events), EVENTS_SHOWN))
     told = "; ".join(visible(event) for event in events) or "not delivered"
     return f"chunk {chunk.number:>{width}}  {count_text(chunk.rows, 'row'):>12}  {told}"
+
+
+def _named_once(events: Sequence[str]) -> list[str]:
+    """The events; an error that comes again at once is not told again."""
+    told: list[str] = []
+    last = ""
+    for event in events:
+        who, _, what = event.partition(": ")
+        told.append(f"{who}: the same" if what == last and what.startswith("failed: ") else event)
+        last = what
+    return told
 
 
 def _shortened(texts: Sequence[str], most: int) -> Iterator[str]:

@@ -247,7 +247,7 @@ class Worker:
         """One line for each event."""
         extra = _extra(outcome.arrived, outcome.run)
         if outcome.error is not None:
-            self._log.error("%s", outcome.error.message, extra=extra)
+            self._log.error("%s", outcome.error.told, extra=extra)
         else:
             done = "loaded" if outcome.loaded else "not loaded again"
             rows = "" if outcome.rows is None else f", {outcome.rows} rows {done}"

@@ -23,7 +23,7 @@ STEPS = 24
 READS = 2
 """Reads of one pass over a chunk that are such moments: a large chunk has thousands."""
 SPARED_AFTER = 100
-"""Attempts of one chunk that may meet a fault: so that even a probability of 1 comes to an end."""
+"""Attempts of one event that may meet a fault: so that even a probability of 1 comes to an end."""
 LAST = "before the acknowledgement"
 
 
@@ -49,9 +49,12 @@ class FaultRates:
             if not 0 <= rate <= 1:
                 raise ValueError(f"not a probability: {rate}")
 
-    def trouble(self, number: int, attempt: int) -> Trouble:
-        """What the ``attempt``-th delivery of chunk ``number`` meets."""
-        draw = random.Random(f"{self.seed}:{number}:{attempt}")  # noqa: S311 -- it must be the same each time
+    def trouble(self, number: int, attempt: int, *, copy: bool = False) -> Trouble:
+        """What the ``attempt``-th delivery of chunk ``number``'s event, or of its ``copy``, meets.
+
+        The two have attempts of their own: which of them comes first is up to the threads.
+        """
+        draw = random.Random(f"{self.seed}:{number}:{attempt}{':copy' if copy else ''}")  # noqa: S311 -- it must be the same each time
         duplicate, crash, failure = (draw.random() for _ in range(3))
         kind: Literal["crash", "failure"] | None = None
         if attempt <= SPARED_AFTER:

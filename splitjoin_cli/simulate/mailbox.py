@@ -17,12 +17,14 @@ __all__ = ["Mailbox", "Message"]
 class Message:
     """One event's message. ``receives``: how often it was delivered and not for an injected fault, this time included.
 
-    ``copy``: a duplicate that the simulation sent.
+    ``faults``: how often for one. ``copy``: a duplicate that the simulation sent; ``copied``: there is one of this.
     """
 
     number: int
     copy: bool = False
     receives: int = 1
+    faults: int = 0
+    copied: bool = False
 
 
 class Mailbox:

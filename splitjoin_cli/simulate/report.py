@@ -10,12 +10,16 @@ __all__ = ["ChunkStory", "SimulateReport"]
 
 @dataclass(slots=True)
 class ChunkStory:
-    """One chunk. ``rows``: of it in the database. ``events``: what each delivery came to, in order."""
+    """One chunk. ``rows``: of it in the database. ``events``: what each delivery came to, in order.
+
+    ``hint``: the next step that its last error named.
+    """
 
     number: int
     rows: int = 0
     attempts: int = 0
     events: list[str] = field(default_factory=list)
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,7 @@ class SimulateReport:
     ``processed_parts``: the tracker's. ``rows_expected``: None where chunks are missing. ``rows_loaded``: the job's
     rows in the table. ``joins``: effects, by idempotency key; ``continuation_runs``: how often it ran this time.
     ``joined_chunk``, ``joined_worker``: who finished the join; no chunk where the sweep did, or an earlier simulation.
-    ``problems``: why it is not ok, in sentences; none where it is.
+    ``problems``: why it is not ok, in sentences; none where it is. ``hints``: what to do about them.
     """
 
     file_name: str
@@ -47,6 +51,7 @@ class SimulateReport:
     problems: tuple[str, ...]
     seconds: float
     chunks: tuple[ChunkStory, ...]
+    hints: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

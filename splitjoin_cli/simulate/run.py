@@ -191,10 +191,11 @@ class Simulation:
         with self._lock:
             self._deliveries += 1
             story.attempts += 1
-            trouble = self._options.rates.trouble(message.number, story.attempts)
-            duplicated = trouble.duplicated and not message.copy
+            trouble = self._options.rates.trouble(message.number, message.faults + 1, copy=message.copy)
+            duplicated = trouble.duplicated and not (message.copy or message.copied)
             self._duplicates += duplicated
         if duplicated:
+            message.copied = True
             self._mailbox.put(Message(message.number, copy=True))
         arrived = ChunkArrived.at(self._found.uris[message.number], receives=message.receives)
         outcome: Outcome | None = None
@@ -204,14 +205,19 @@ class Simulation:
         except (CrashError, InjectedError):
             outcome = None
         self._record(story, owner, message, trouble, outcome)
-        if outcome is not None and outcome.acknowledge:
+        if trouble.met is not None:
+            # Also where the worker got over it: whether it can depends on which thread was first, and the number of
+            # deliveries must not.
+            message.faults += 1
+            self._mailbox.put_back(message)
+        elif outcome is not None and outcome.acknowledge:
             self._done(message.number, "uploaded")
             self._mailbox.delete()
-        elif trouble.met is None and message.receives >= REAL_TRIES:
+        elif message.receives >= REAL_TRIES:
             self._done(message.number, "failed")
             self._mailbox.delete()
         else:
-            message.receives += trouble.met is None
+            message.receives += 1
             self._mailbox.put_back(message)
 
     def _done(self, number: int, state: ChunkState) -> None:
@@ -235,6 +241,8 @@ class Simulation:
             if outcome is not None and outcome.joined and self._joined_by is None:
                 self._joined_by = (message.number, owner)
             story.events.append(f"{'duplicate, ' if message.copy else ''}{owner}: {event}")
+            if outcome is not None and outcome.error is not None and not isinstance(outcome.error, InjectedError):
+                story.hint = outcome.error.hint
         self._observer.detail(f"chunk {message.number}, {story.events[-1]}")
 
     # -- the sweep
@@ -337,7 +345,9 @@ class Simulation:
             seconds=seconds,
             chunks=tuple(self._stories.values()),
         )
-        return replace(report, problems=tuple(self._problems(report)))
+        hints = dict.fromkeys(story.hint for story in self._stories.values() if story.hint and not story.rows)
+        problems = tuple(self._problems(report))
+        return replace(report, problems=problems, hints=tuple(filter(None, hints)) if problems else ())
 
     def _problems(self, report: SimulateReport) -> Iterator[str]:
         """Why it is not ok."""

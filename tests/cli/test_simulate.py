@@ -119,7 +119,7 @@ def test_report(splitjoin: Splitjoin, chunks: str) -> None:
 
 
 def test_not_ok(splitjoin: Splitjoin, chunks: str) -> None:
-    """Exit 1 and the reasons; with --json the document stands alone."""
+    """Exit 1 and the reasons, each once; with --json the document stands alone, and they are talk."""
     with closing(sqlite3.connect("load.db")) as db:
         db.execute("CREATE TABLE acme_eu (id INTEGER CHECK (id <> 8), note TEXT)")
         db.commit()
@@ -127,8 +127,13 @@ def test_not_ok(splitjoin: Splitjoin, chunks: str) -> None:
     ran = splitjoin(*arguments, "-q")
     assert (ran.code, ran.stderr) == (1, "")
     assert "\n40 rows are loaded, 50 were expected\n" in ran.stdout
-    document = splitjoin(*arguments, "--json").document
-    assert (document["ok"], "error" in document) == (False, False)
+    (line,) = [line for line in ran.stdout.splitlines() if line.startswith("chunk 1  ")]
+    assert line.count("CHECK constraint failed") == 1
+    assert line.count(": the same") == 2
+    ran = splitjoin(*arguments, "--json")
+    assert (ran.document["ok"], "error" in ran.document) == (False, False)
+    assert "\n40 rows are loaded, 50 were expected\n" in ran.stderr
+    assert splitjoin(*arguments, "--json", "-q").stderr == ""
     assert splitjoin("status", "--tracker", "sqlite:jobs.db", "--check").code == 12
 
 
@@ -234,6 +239,7 @@ USAGE: dict[str, tuple[list[str], str]] = {
     "table": (["--table=a.b.c"], "not a table's name: 'a.b.c'"),
     "continuation": (["--on-join=ftp:x"], "not what a join can go on with: ftp:"),
     "name": (["--name=acme"], "'acme' is no job's name"),
+    "empty": (["--into="], "Invalid value for '--into': it is empty: leave the option out, or give it a value"),
     "password": (
         ["--into=mysql://me:secret@host/db"],
         "the mysql URL holds a password, and process lists show it",
