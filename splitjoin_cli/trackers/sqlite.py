@@ -56,6 +56,14 @@ SCHEMA = (
         file_name TEXT, generation INTEGER, number INTEGER, error TEXT NOT NULL, attempts INTEGER NOT NULL,
         at REAL NOT NULL, final INTEGER NOT NULL, PRIMARY KEY (file_name, generation, number)) WITHOUT ROWID""",
 )
+TABLES = {"splitjoin_jobs", "splitjoin_chunks", "splitjoin_failures"}
+HINTS = {
+    "locked": "another process holds the file's lock",
+    "unable to open": "check that its directory is there, and that you may write to it",
+    "not a database": "name an SQLite file, or a path where there is none yet",
+    "readonly": "check that you may write to the file and its directory",
+}
+"""By what SQLite says."""
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM splitjoin_jobs"  # noqa: S608 -- our own names
 UPSERT = f"REPLACE INTO splitjoin_jobs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 FAILED = """INSERT INTO splitjoin_failures VALUES (?, ?, ?, ?, 1, ?, ?)
@@ -70,6 +78,8 @@ class Opened:
     pid: int
     lock: threading.Lock
     connection: sqlite3.Connection | None = None
+    made: bool = False
+    """Whether it is known that the tables are there."""
 
 
 class SqliteTracker:
@@ -230,7 +240,7 @@ class SqliteTracker:
             with opened.lock:
                 if opened.connection is not None:
                     opened.connection.close()
-                    opened.connection = None
+                    opened.connection, opened.made = None, False
 
     def _known(self, db: sqlite3.Connection, run: Run) -> Job:
         return rules.known(_load(db, run.file_name), run.file_name, self.uri)
@@ -238,21 +248,25 @@ class SqliteTracker:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that holds the write lock from its beginning; an error undoes it."""
-        with self._connected() as db, _transaction(db, "BEGIN IMMEDIATE"):
+        with self._connected(make=True) as db, _transaction(db, "BEGIN IMMEDIATE"):
             yield db
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """One snapshot; None where there is no file yet, which a look does not make."""
+        """One snapshot; None where there is no file, or no table in it, which a look does not make."""
         if not self._path.exists():
             yield None
             return
-        with self._connected() as db, _transaction(db, "BEGIN"):
-            yield db
+        with self._connected(make=False) as db:
+            if _tables(db) >= TABLES:
+                with _transaction(db, "BEGIN"):
+                    yield db
+            else:
+                yield None
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        """This process's connection, for one thread at a time; SQLite's errors become ours."""
+    def _connected(self, *, make: bool) -> Iterator[sqlite3.Connection]:
+        """This process's connection, for one thread at a time; SQLite's errors become ours. ``make``: the tables."""
         if self._opened.pid != os.getpid():
             self._forked = (
                 self._opened
@@ -263,28 +277,44 @@ class SqliteTracker:
             try:
                 if opened.connection is None:
                     opened.connection = self._connect()
+                if make and not opened.made:
+                    self._make(opened.connection)
+                    opened.made = True
                 yield opened.connection
             except sqlite3.Error as exc:
-                hint = "another process holds the file's lock" if "locked" in str(exc) else None
+                hint = next((hint for said, hint in HINTS.items() if said in str(exc)), None)
                 raise StoreError(f"{self.uri}: {exc}", hint=hint) from exc
 
     def _connect(self) -> sqlite3.Connection:
+        """Open the file; a database's, into which chunks were loaded, is not written to."""
         db = sqlite3.connect(
             self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
-            _use_wal(db, time.monotonic() + self._busy_seconds)
-            missing = {"splitjoin_jobs", "splitjoin_chunks", "splitjoin_failures"} - {
-                name for (name,) in db.execute("SELECT name FROM sqlite_master")
-            }
-            if missing:
-                with _transaction(db, "BEGIN IMMEDIATE"):
-                    for statement in SCHEMA:
-                        db.execute(statement)
+            self._check(db)
         except BaseException:
             db.close()
             raise
         return db
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        columns = {name for (name,) in db.execute("SELECT name FROM pragma_table_info('splitjoin_jobs')")}
+        if columns and "total_parts" not in columns:
+            raise StoreError(
+                f"{self.uri} is a database that chunks were loaded into, and no tracker",
+                hint="name the tracker's file with --tracker, and this one with --into",
+            )
+
+    def _make(self, db: sqlite3.Connection) -> None:
+        _use_wal(db, time.monotonic() + self._busy_seconds)
+        if not _tables(db) >= TABLES:
+            with _transaction(db, "BEGIN IMMEDIATE"):
+                for statement in SCHEMA:
+                    db.execute(statement)
+
+
+def _tables(db: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def _use_wal(db: sqlite3.Connection, deadline: float) -> None:

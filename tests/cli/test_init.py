@@ -42,11 +42,12 @@ def test_dynamodb(splitjoin: Splitjoin, ministack_server: DynamoDbServer, monkey
 
 
 def test_a_tracker_that_cannot_be_reached(splitjoin: Splitjoin, tmp_path: Path) -> None:
-    """Exit 1, with what SQLite says."""
+    """Exit 1, with what SQLite says, and what to look at."""
     url = f"sqlite:{tmp_path / 'nowhere' / 'jobs.db'}"
     ran = splitjoin("init", "--tracker", url)
     assert (ran.code, ran.stdout) == (1, "")
-    assert re.fullmatch(r"Error: sqlite:.*: unable to open database file\n", ran.stderr)
+    hint = "check that its directory is there, and that you may write to it"
+    assert re.fullmatch(rf"Error: sqlite:.*: unable to open database file\nHint: {hint}\n", ran.stderr)
 
 
 def test_without_a_tracker(splitjoin: Splitjoin) -> None:

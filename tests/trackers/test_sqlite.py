@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import re
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.errors import NoSuchJobError, StoreError
+from splitjoin_cli.loaders.base import LoadTarget
+from splitjoin_cli.loaders.sqlite import SqliteLoader
 from splitjoin_cli.trackers.base import Claim, Counted, Duplicate, JobSpec, Run
 from splitjoin_cli.trackers.sqlite import SqliteTracker
 
@@ -139,6 +142,35 @@ def test_a_look_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(NoSuchJobError, match=f"^{re.escape(f'sqlite:{path}: no job acme_20240131')}$"):
         tracker.progress(RUN.file_name)
     assert os.listdir(tmp_path) == []  # noqa: PTH208 -- as a user looks
+
+
+def test_a_look_makes_no_tables(tmp_path: Path) -> None:
+    """Somebody else's database, named by mistake, stays as it is; it is told from one that chunks were loaded into."""
+    path = tmp_path / "theirs.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE theirs (id)")
+    before = path.read_bytes()
+    with contextlib.closing(SqliteTracker(path)) as tracker:
+        assert tracker.job(RUN.file_name) is None
+        assert list(tracker.list()) == []
+        assert path.read_bytes() == before
+        tracker.open_job(JobSpec(RUN, 2))
+        assert [job.file_name for job in tracker.list()] == [RUN.file_name]
+
+
+def test_a_loaders_database_is_no_tracker(tmp_path: Path) -> None:
+    """Their tables share a name: the message says which file is which, and nothing is written."""
+    path = tmp_path / "load.db"
+    with contextlib.closing(SqliteLoader(str(path), LoadTarget("acme"))) as loader:
+        loader.prepare()
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        list(SqliteTracker(path).list())
+    assert caught.value.message == f"sqlite:{path} is a database that chunks were loaded into, and no tracker"
+    assert caught.value.hint == "name the tracker's file with --tracker, and this one with --into"
+    with pytest.raises(StoreError):
+        SqliteTracker(path).open_job(JobSpec(RUN, 2))
+    assert path.read_bytes() == before
 
 
 def test_what_is_no_database_is_an_error(tmp_path: Path) -> None:
