@@ -27,7 +27,7 @@ __all__ = ["DuckdbLoader"]
 MAX_LINE_BYTES = 16 * 1024 * 1024
 _TEXT = ("VARCHAR", "BLOB", "ENUM")
 _BAD_DATA = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
-_LINE = re.compile(r"Line: (\d+)")
+_LINE = re.compile(r"(?<!Original )Line: (\d+)")  # "Original Line: " is followed by the line itself
 _LOCKS: dict[str, threading.RLock] = {}
 _LOCKS_LOCK = threading.Lock()
 

@@ -475,6 +475,14 @@ def test_a_bad_value_in_the_middle_loads_nothing(rig: Rig, loader: Loader) -> No
     assert loader.load(chunk_of(data.replace(b"name 500", b"name"))).rows == 1000
 
 
+@pytest.mark.parametrize("rig", ["duckdb"], indirect=True)
+def test_a_ragged_row_is_told_as_it_is(loader: Loader) -> None:
+    """DuckDB shows the row after "Original Line: ": it may begin with a number, which is no line's."""
+    loader.prepare()
+    error = fails(BadRowError, loader, chunk_of(b"1,Ann\n57\n", rows=None))
+    assert "CSV Error on line 3 of the chunk; Original Line: 57; Expected" in error.message
+
+
 @pytest.mark.parametrize("rig", KINDS[1:], indirect=True)
 def test_a_wrong_type_names_row_and_column(rig: Rig, loader: Loader) -> None:
     """Where types are strict (SQLite's are not)."""
