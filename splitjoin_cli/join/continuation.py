@@ -91,7 +91,9 @@ class MemoryContinuation:
 
 @final
 class ExecContinuation:
-    """A command of the shell: the payload on its standard input as JSON, and in SPLITJOIN_* variables.
+    """A command of the shell: the payload on its standard input as JSON, and in SPLITJOIN_JOIN_* variables.
+
+    They have a prefix of their own because SPLITJOIN_ROWS, for one, is an option of the splitjoin it may call.
 
     An exit code other than 0 is a failure. What it prints goes to nobody, since the standard output is the caller's
     result; the last line of it stands in the error. It is ended, with all that it started, after ``limit_seconds`` and
@@ -110,7 +112,7 @@ class ExecContinuation:
 
     def run(self, payload: JoinPayload) -> None:
         """See Continuation."""
-        variables = {f"SPLITJOIN_{name.upper()}": str(value) for name, value in payload.fields().items()}
+        variables = {f"SPLITJOIN_JOIN_{name.upper()}": str(value) for name, value in payload.fields().items()}
         with tempfile.TemporaryFile() as output:
             try:
                 process = subprocess.Popen(  # noqa: S603 -- the user's own command

@@ -40,11 +40,12 @@ def test_the_payload_is_the_contracts() -> None:
 
 
 def test_a_command_gets_the_payload_twice(tmp_path: Path) -> None:
-    """On its standard input, and in variables."""
+    """On its standard input, and in variables, none of which is an option of splitjoin's."""
     out = tmp_path / "out"
-    names = "$SPLITJOIN_FILE_NAME $SPLITJOIN_RUN_ID $SPLITJOIN_TOTAL_PARTS $SPLITJOIN_ROWS $SPLITJOIN_JOINED_AT"
-    parse_continuation(f"exec:cat > {out} && echo; echo {names} >> {out}").run(PAYLOAD)
-    assert out.read_text() == f"{JSON}Zoë_20240131 {RUN} 3 1200 2024-01-31T10:00:00.000Z\n"
+    fields = ("FILE_NAME", "RUN_ID", "TOTAL_PARTS", "ROWS", "JOINED_AT")
+    names = " ".join(f"$SPLITJOIN_JOIN_{name}" for name in fields)
+    parse_continuation(f"exec:cat > {out} && echo; echo {names} [$SPLITJOIN_ROWS] >> {out}").run(PAYLOAD)
+    assert out.read_text() == f"{JSON}Zoë_20240131 {RUN} 3 1200 2024-01-31T10:00:00.000Z []\n"
 
 
 def test_a_command_need_not_read_what_it_is_told() -> None:
