@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from splitjoin_cli.cli.environment import environment_variable
-from splitjoin_cli.cli.params import Count, EndpointUrl, OneByte, OneByteOrNone, Size
+from splitjoin_cli.cli.params import Count, EndpointUrl, OneByte, OneByteOrNone, Size, Text
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.errors import UsageError
 from splitjoin_cli.model import Dialect
@@ -104,19 +104,24 @@ secret_option = option(
 load_options = together(
     option(
         "--into",
+        type=Text(),
         metavar="URL",
         help="The database: sqlite:PATH, duckdb:PATH, mysql://USER@HOST/DB, postgresql://..., aurora-mysql://..., "
         "aurora-postgresql://...  [default: an SQLite file in a temporary place]",
     ),
-    option("--table", metavar="NAME", help="Its table, or SCHEMA.NAME.  [default: the client's name]"),
+    option("--table", type=Text(), metavar="NAME", help="Its table, or SCHEMA.NAME.  [default: the client's name]"),
     option("--create-table", is_flag=True, help="Make a missing table, of text; SQLite and DuckDB always do."),
     option(
-        "--run-column", metavar="NAME", help="The table's column for the run, so that a newer run replaces an older."
+        "--run-column",
+        type=Text(),
+        metavar="NAME",
+        help="The table's column for the run, so that a newer run replaces an older.",
     ),
     option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of this file."),
     secret_option,
     option(
         "--on-join",
+        type=Text(),
         metavar="URL",
         help="What follows the join: exec:COMMAND, sns:ARN, sqs:URL, lambda:NAME, states:ARN, events:BUS.",
     ),
@@ -139,7 +144,7 @@ tmp_dir_option = option(
 
 
 tracker_option = option(
-    "--tracker", metavar="URL", help="Where jobs are kept: dynamodb:TABLE, or sqlite:PATH for one machine."
+    "--tracker", type=Text(), metavar="URL", help="Where jobs are kept: dynamodb:TABLE, or sqlite:PATH for one machine."
 )
 
 

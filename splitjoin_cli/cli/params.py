@@ -101,6 +101,18 @@ class OneByteOrNone(OneByte):
         return "" if value in ("none", "") else super().convert(value, param, ctx)
 
 
+class Text(click.ParamType[str]):
+    """Any text but none: an empty variable in a script must not silently mean the default."""
+
+    name = "TEXT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text."""
+        if not str(value).strip():
+            self.fail("it is empty: leave the option out, or give it a value", param, ctx)
+        return str(value)
+
+
 class Tag(click.ParamType[tuple[str, str]]):
     """An object tag, ``K=V``: S3 takes keys of 1 to 128 characters and values of up to 256."""
 
