@@ -1,6 +1,6 @@
 """From options and URLs to the concrete source and sink, and the split itself."""
 
-# Each implementation is imported only when it is asked for: boto3 and numpy are slow to import.
+# Each implementation is imported only when it is asked for: boto3 is slow to import.
 
 from __future__ import annotations
 
@@ -28,9 +28,6 @@ def run_split(request: SplitRequest, observer: Observer, *, tracker: Tracker | N
 
     ``tracker``: instead of the one that ``request`` names.
     """
-    from splitjoin_cli.split import numerics
-
-    numerics.load()
     from splitjoin_cli.sources.open import open_source
     from splitjoin_cli.sources.transcode import check_characters, chunk_encoding
     from splitjoin_cli.split.run import SplitRun

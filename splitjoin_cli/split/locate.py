@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from splitjoin_cli.model import LF
-from splitjoin_cli.split.scanner import NO_OFFSET, BlockScanner, State
+from splitjoin_cli.split.outcome import NO_OFFSET, State
+from splitjoin_cli.split.scanners import new_scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from splitjoin_cli.sources.base import Source
-    from splitjoin_cli.split.scanner import Alphabet
+    from splitjoin_cli.split.base import Alphabet
 
 BLOCK_BYTES = 1024 * 1024
 BOM = b"\xef\xbb\xbf"
@@ -55,54 +53,49 @@ def read_blocks(source: Source, start: int, end: int | None = None) -> Iterator[
 
 def line_of(source: Source, offset: int) -> int:
     """The physical line that byte ``offset`` lies in, from 1, as an editor counts them."""
-    return 1 + sum(
-        int(np.count_nonzero(np.frombuffer(block, np.uint8) == LF)) for block in read_blocks(source, 0, max(offset, 0))
-    )
+    return 1 + sum(bytes(block).count(b"\n") for block in read_blocks(source, 0, max(offset, 0)))
 
 
 def find_open_quote(source: Source, alphabet: Alphabet, record_start: int) -> int:
     """The byte of the quote that is still open at the source's end; its record begins at ``record_start``."""
-    scanner = BlockScanner(alphabet, BLOCK_BYTES)
+    scanner = new_scanner(alphabet, BLOCK_BYTES)
     state, position, found = State.FIELD, record_start, record_start
     for block in read_blocks(source, record_start):
-        array = np.frombuffer(block, np.uint8)
-        if position == 0 and bytes(block[: len(BOM)]) == BOM:
-            array = array[len(BOM) :]
+        text = block
+        if position == 0 and block[: len(BOM)] == BOM:
+            text = block[len(BOM) :]
             position += len(BOM)
-        if not len(array):
+        if not text:
             continue
-        outcome = scanner.outcome(array, state)
-        opening = scanner.last_opening(array, state)
+        outcome = scanner.outcome(text, state)
+        opening = scanner.last_opening(text, state)
         if opening != NO_OFFSET:
             found = position + opening
-        state, position = outcome.end, position + len(array)
+        state, position = outcome.end, position + len(text)
     return found
 
 
 def find_ragged(source: Source, alphabet: Alphabet, start: int, expected_delimiters: int) -> RaggedRecord | None:
     """The first record at or after the record start ``start`` with another number of delimiters than expected."""
-    scanner = BlockScanner(alphabet, BLOCK_BYTES)
+    scanner = new_scanner(alphabet, BLOCK_BYTES)
     state, position, record_start, before = State.FIELD, start, start, 0
     for block in read_blocks(source, start):
-        array = np.frombuffer(block, np.uint8)
-        if position == 0 and bytes(block[: len(BOM)]) == BOM:
-            array = array[len(BOM) :]
+        text = block
+        if position == 0 and block[: len(BOM)] == BOM:
+            text = block[len(BOM) :]
             position += len(BOM)
-        if not len(array):
+        if not text:
             continue
-        outcome = scanner.outcome(array, state)
-        ends = scanner.ends(array, state)
-        if len(ends):
-            counts = np.diff(scanner.delimiters_before(array, state, ends), prepend=-before)
-            wrong = np.flatnonzero(counts != expected_delimiters)
-            if len(wrong):
-                first = int(wrong[0])
-                at = position + int(ends[first - 1]) if first else record_start
-                return RaggedRecord(line_of(source, at), at, int(counts[first]) + 1)
-            record_start, before = position + int(ends[-1]), outcome.tail
+        outcome = scanner.outcome(text, state)
+        ragged = scanner.first_ragged(text, state, before=before, expected=expected_delimiters)
+        if ragged is not None:
+            at = record_start if ragged.start == NO_OFFSET else position + ragged.start
+            return RaggedRecord(line_of(source, at), at, ragged.delimiters + 1)
+        if outcome.records:
+            record_start, before = position + outcome.last_end, outcome.tail
         else:
             before += outcome.delimiters
-        state, position = outcome.end, position + len(array)
+        state, position = outcome.end, position + len(text)
     if position > record_start and before != expected_delimiters:
         return RaggedRecord(line_of(source, record_start), record_start, before + 1)
     return None

@@ -6,22 +6,21 @@ result depends on the bytes and the options alone, never on the size of the bloc
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-import numpy as np
 
 from splitjoin_cli.checksums import combine, crc64
 from splitjoin_cli.chunk_table import ChunkTable
 from splitjoin_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
-    from splitjoin_cli.split.scanner import BlockScanner, Outcome, State
+    from splitjoin_cli.split.base import BlockScanner
+    from splitjoin_cli.split.outcome import Outcome, State
 
-    Bytes = NDArray[np.uint8]
-    Offsets = NDArray[np.int64]
+    Offsets = Sequence[int] | memoryview
 
 MAX_CHUNKS = 10_000_000
 """More than that is a mistake in a size, not a plan; a tracker of a million chunks is what was measured."""
@@ -88,7 +87,7 @@ class BySize:
         limit = start.offset + self._capacity
         if block_end <= limit:
             return WAIT
-        fits = int(np.searchsorted(ends, limit, side="right")) - 1
+        fits = bisect_right(ends, limit) - 1
         if fits >= 0 and ends[fits] > start.offset:
             return fits
         if start.offset < last.offset <= limit:
@@ -163,7 +162,7 @@ class ByCount:
         known = last.records + len(ends)
         if not self.may_cut(start, known, block_end):
             return WAIT
-        wanted = last.records + int(np.searchsorted(ends, self._target(), side="right"))
+        wanted = last.records + bisect_right(ends, self._target())
         record = min(max(wanted, start.records + 1), self._bound(known))
         if record > known:
             return WAIT
@@ -213,18 +212,18 @@ class PlanBuilder:
         self.position += len(mark)
         self.skipped = len(mark)
 
-    def feed(self, block: Bytes, state: State, outcome: Outcome, scanner: BlockScanner) -> list[int]:
+    def feed(self, block: memoryview, state: State, outcome: Outcome, scanner: BlockScanner) -> list[int]:
         """Take the next block, which starts in ``state``; return the cuts it decides, absolute.
 
         The first may lie before the block.
         """
-        base, view = self.position, block.data
+        base = self.position
         records = self.records + outcome.records
         cuts: list[Mark] = []
         first = self.expected_delimiters is None and outcome.records > 0
         may_cut = not self._header_pending and self._rule.may_cut(self._start, records, base + len(block))
         if first or may_cut:
-            ends = scanner.ends(block, state) + base
+            ends: Offsets = scanner.ends(block, state, base)
             if first:
                 ends = self._take_first(block, state, scanner, ends)
             if not self._header_pending:
@@ -233,11 +232,11 @@ class PlanBuilder:
         if cuts and cuts[-1].offset > base:
             hashed, crc = cuts[-1].offset - base, cuts[-1].crc
         if outcome.records:
-            crc = crc64(view[hashed : outcome.last_end], crc)
+            crc = crc64(block[hashed : outcome.last_end], crc)
             hashed = outcome.last_end
             delimiters = self.delimiters + outcome.delimiters - outcome.tail
             self._last = Mark(base + outcome.last_end, records, delimiters, crc)
-        self.crc = crc64(view[hashed:], crc)
+        self.crc = crc64(block[hashed:], crc)
         self.position, self.records = base + len(block), records
         self.delimiters += outcome.delimiters
         self.crlf += outcome.crlf
@@ -255,8 +254,7 @@ class PlanBuilder:
             end = end._replace(records=end.records + 1)
             if self.expected_delimiters is None:
                 self.expected_delimiters = end.delimiters
-            ends = np.asarray([end.offset], np.int64)
-            while self._rule.cut(self._start, self._last, ends, end.offset) == AT_LAST:
+            while self._rule.cut(self._start, self._last, [end.offset], end.offset) == AT_LAST:
                 cuts.append(self._last)
                 self._append(self._last)
         self.records = end.records
@@ -265,15 +263,14 @@ class PlanBuilder:
             self._append(end)
         return [cut.offset for cut in cuts]
 
-    def _take_first(self, block: Bytes, state: State, scanner: BlockScanner, ends: Offsets) -> Offsets:
+    def _take_first(self, block: memoryview, state: State, scanner: BlockScanner, ends: Offsets) -> Offsets:
         """The first record is here: it says how many fields a record has, and may be the header. The body's ends."""
-        first = int(ends[0])
-        self.expected_delimiters = self.delimiters + int(
-            scanner.delimiters_before(block, state, [first - self.position])[0]
-        )
+        first: int = ends[0]
+        before: int = scanner.delimiters_before(block, state, [first - self.position])[0]
+        self.expected_delimiters = self.delimiters + before
         if not self._header_pending:
             return ends
-        crc = crc64(block.data[: first - self.position], self.crc)
+        crc = crc64(block[: first - self.position], self.crc)
         self._set_header(Mark(first, 1, self.expected_delimiters, crc))
         return ends[1:]
 
@@ -283,9 +280,9 @@ class PlanBuilder:
         self.chunks = ChunkTable(header.offset)
         self._rule.begin(header)
 
-    def _cut_all(self, block: Bytes, state: State, scanner: BlockScanner, ends: Offsets) -> list[Mark]:
+    def _cut_all(self, block: memoryview, state: State, scanner: BlockScanner, ends: Offsets) -> list[Mark]:
         """Ask the rule for cuts until it has none in this block, and append the chunks."""
-        base, view, start = self.position, block.data, self._start
+        base, start = self.position, self._start
         cuts: list[Mark] = []
         inside: list[Mark] = []
         while (index := self._rule.cut(start, self._last, ends, base + len(block))) != WAIT:
@@ -294,12 +291,12 @@ class PlanBuilder:
                 cuts.append(start)
             else:
                 # The rule looks at offset and records alone; delimiters and CRC follow below, for all cuts at once.
-                start = Mark(int(ends[index]), self._last.records + index + 1, 0, 0)
+                start = Mark(ends[index], self._last.records + index + 1, 0, 0)
                 inside.append(start)
         counts = scanner.delimiters_before(block, state, [mark.offset - base for mark in inside])
         hashed, crc = 0, self.crc
-        for mark, count in zip(inside, counts.tolist(), strict=True):
-            crc = crc64(view[hashed : mark.offset - base], crc)
+        for mark, count in zip(inside, counts, strict=True):
+            crc = crc64(block[hashed : mark.offset - base], crc)
             hashed = mark.offset - base
             cuts.append(mark._replace(delimiters=self.delimiters + count, crc=crc))
         for mark in cuts:

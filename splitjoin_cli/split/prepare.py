@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, cast
 from splitjoin_cli.checksums import crc64, encode
 from splitjoin_cli.manifest import PlanFile, SourceIdentity, digest_options, run_id
 from splitjoin_cli.names import manifest_name
+from splitjoin_cli.split.base import Alphabet
 from splitjoin_cli.split.locate import find_ragged, read_blocks
 from splitjoin_cli.split.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.split.probe import probe
 from splitjoin_cli.split.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.split.scan import Scan, ScanOptions
-from splitjoin_cli.split.scanner import Alphabet
 from splitjoin_cli.split.staging import Staging
 
 if TYPE_CHECKING:

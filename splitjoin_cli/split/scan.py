@@ -8,36 +8,30 @@ Memory is threads x block, whatever the source's size.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
 
 from splitjoin_cli.errors import BadInputError, SourceChangedError
 from splitjoin_cli.model import LF
 from splitjoin_cli.split.locate import find_open_quote, line_of
-from splitjoin_cli.split.scanner import BlockScanner, Defect, Kind, State
+from splitjoin_cli.split.outcome import NO_OFFSET, Defect, Kind, State
+from splitjoin_cli.split.scanners import best_block_bytes, new_scanner, scans_side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from numpy.typing import NDArray
-
     from splitjoin_cli.model import LineEnd
     from splitjoin_cli.sources.base import ByteStream, Source
+    from splitjoin_cli.split.base import Alphabet, BlockScanner
+    from splitjoin_cli.split.outcome import Outcome
     from splitjoin_cli.split.plan import PlanBuilder
     from splitjoin_cli.split.progress import Observer
-    from splitjoin_cli.split.scanner import Alphabet, Outcome
 
-    Bytes = NDArray[np.uint8]
     Write = Callable[[], None]
 
 BOM = b"\xef\xbb\xbf"
-BLOCK_BYTES = 4 * 1024 * 1024
-"""What is read and scanned at once: numpy's steps are then long enough that threads seldom wait for the GIL, and a
-request to S3 is worth its round trip. Smaller blocks stay in the cache and lose more than that: with 512 KiB, two
-threads were no faster than one."""
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 """The header is in every chunk and in memory; a longer one is a quote that was never closed."""
 
@@ -64,7 +58,7 @@ class ScanOptions:
     alphabet: Alphabet
     threads: int
     strict: bool = False
-    block_bytes: int = BLOCK_BYTES
+    block_bytes: int = field(default_factory=best_block_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +91,8 @@ class Scan:
         self._block_bytes = options.block_bytes
         self._stream: ByteStream | None = None if source.properties.seekable else source.stream()
         self._tickets = threading.Lock()
-        # One thread scans while the others read and write: two that scan take the GIL from each other at each step.
-        self._scanning = threading.Lock()
+        # Over numpy, one thread scans while the others read and write.
+        self._scanning = nullcontext() if scans_side_by_side() else threading.Lock()
         self._next = 0
         self._stream_ended = False
         self._turn = threading.Condition()
@@ -135,7 +129,7 @@ class Scan:
 
     def _work(self) -> None:
         buffer = memoryview(bytearray(self._block_bytes))
-        scanner = BlockScanner(self._options.alphabet, self._options.block_bytes)
+        scanner = new_scanner(self._options.alphabet, self._options.block_bytes)
         try:
             while self._error is None and self._one_block(buffer, scanner):
                 pass
@@ -149,15 +143,15 @@ class Scan:
             return False
         # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
         skip = len(BOM) if number == 0 and buffer[: len(BOM)] == BOM else 0
-        array = np.frombuffer(buffer[skip:filled], np.uint8)
+        text = buffer[skip:filled]
         with self._scanning:
-            outcomes = scanner.scan(array).outcomes if len(array) else None
+            outcomes = scanner.scan(text).outcomes if text else None
         with self._turn:
             self._turn.wait_for(lambda: self._current == number or self._error is not None)
             if self._error is not None:
                 return False
         # Only the thread whose turn it is gets here: the planner needs no lock of its own.
-        writes = self._take(buffer[:filled], array, outcomes, scanner)
+        writes = self._take(buffer[:filled], text, outcomes, scanner)
         with self._turn:
             self._current += 1
             self._turn.notify_all()
@@ -193,22 +187,22 @@ class Scan:
         return number, filled
 
     def _take(
-        self, piece: memoryview, array: Bytes, outcomes: tuple[Outcome | None, ...] | None, scanner: BlockScanner
+        self, piece: memoryview, text: memoryview, outcomes: tuple[Outcome | None, ...] | None, scanner: BlockScanner
     ) -> list[Write]:
-        """In its turn: let planner and consumer have a block; ``array`` is ``piece`` less a byte order mark."""
+        """In its turn: let planner and consumer have a block; ``text`` is ``piece`` less a byte order mark."""
         builder, state = self._builder, self._state
         base = builder.position
         pending = builder.header_pending
-        if len(array) < len(piece):
-            builder.skip(piece[: len(piece) - len(array)])
+        if len(text) < len(piece):
+            builder.skip(piece[: len(piece) - len(text)])
         cuts: list[int] = []
         if outcomes is not None:
-            outcome = outcomes[state] or scanner.outcome(array, state)
+            outcome = outcomes[state] or scanner.outcome(text, state)
             if outcome.defect is not None:
                 raise self._bad(outcome.defect, builder.position)
             if self._options.strict:
-                self._check_fields(array, state, scanner)
-            cuts = builder.feed(array, state, outcome, scanner)
+                self._check_fields(text, state, scanner)
+            cuts = builder.feed(text, state, outcome, scanner)
             self._state = outcome.end
         if pending:
             self._keep_header(piece, base)
@@ -225,22 +219,19 @@ class Scan:
                 hint="check --quotechar and --escapechar; --no-header if the file has no header",
             )
 
-    def _check_fields(self, piece: Bytes, state: State, scanner: BlockScanner) -> None:
+    def _check_fields(self, piece: memoryview, state: State, scanner: BlockScanner) -> None:
         """``--strict``: find the first record of the piece whose fields are not as many as the first record's."""
         builder = self._builder
-        ends = scanner.ends(piece, state)
-        if not len(ends):
-            return
-        before = scanner.delimiters_before(piece, state, ends) + builder.delimiters
-        at_last = builder.last_mark.delimiters
-        counts = np.diff(before, prepend=at_last)
         expected = builder.expected_delimiters
-        expected = int(counts[0]) if expected is None else expected
-        wrong = np.flatnonzero(counts != expected)
-        if len(wrong):
-            first = int(wrong[0])
-            start = builder.position + int(ends[first - 1]) if first else builder.last_mark.offset
-            raise self.ragged_error(start, int(counts[first]) + 1, expected + 1)
+        begun = builder.delimiters - builder.last_mark.delimiters
+        ragged = scanner.first_ragged(piece, state, before=begun, expected=expected)
+        if ragged is None:
+            return
+        start = builder.last_mark.offset if ragged.start == NO_OFFSET else builder.position + ragged.start
+        if expected is None:
+            first = scanner.ends(piece, state)[0]
+            expected = begun + scanner.delimiters_before(piece, state, [first])[0]
+        raise self.ragged_error(start, ragged.delimiters + 1, expected + 1)
 
     def ragged_error(self, start: int, fields: int, expected: int) -> BadInputError:
         """The error for a record that begins at ``start``."""

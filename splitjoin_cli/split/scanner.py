@@ -1,23 +1,19 @@
-"""Finds the records of a block of CSV bytes, for every state the block may start in, by bit masks over numpy.
-
-A block becomes a ``BlockIndex``: for each state its first byte may find the parser in, an ``Outcome`` (the state after
-it, record ends, delimiters, the first place that breaks the rules); see ``outcome`` for how indexes combine.
+"""The block scanner by bit masks over numpy: where nothing is compiled, and for what the compiled one leaves to it.
 
 A prefix-xor over the quotes' bits marks every byte between quotes (Langdale & Lemire, "Parsing Gigabytes of JSON per
 Second", VLDB Journal 2019); both start states at once are of Ge et al., "Speculative Distributed CSV Data Parsing for
-Big Data Analytics" (SIGMOD 2019). What a record is, is the csv module's answer (``csv.reader`` over utf-8-sig,
-``strict`` off), except that a CR outside quotes must stand before an LF.
+Big Data Analytics" (SIGMOD 2019).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from splitjoin_cli.model import CR, LF
 from splitjoin_cli.split import literal
+from splitjoin_cli.split.base import Alphabet, FieldCount
 from splitjoin_cli.split.masks import (
     ONE,
     MaskReader,
@@ -36,7 +32,6 @@ from splitjoin_cli.split.masks import (
 )
 from splitjoin_cli.split.outcome import (
     ALL_STATES,
-    IDENTITY,
     NO_OFFSET,
     PLAIN_STATES,
     WITHIN,
@@ -45,119 +40,82 @@ from splitjoin_cli.split.outcome import (
     Kind,
     Outcome,
     State,
-    combine,
-    join,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from splitjoin_cli.model import Dialect
     from splitjoin_cli.split.masks import Bytes, Offsets, Words
 
-__all__ = [
-    "IDENTITY",
-    "NO_OFFSET",
-    "Alphabet",
-    "BlockIndex",
-    "BlockScanner",
-    "Defect",
-    "Kind",
-    "Outcome",
-    "State",
-    "combine",
-    "join",
-]
+__all__ = ["NumpyScanner"]
 
 
-@dataclass(frozen=True, slots=True)
-class Alphabet:
-    """The dialect as bytes; ``literal``: a stray quote is data, as the csv module has it, instead of a defect."""
-
-    delimiter: int
-    quote: int | None
-    escape: int | None
-    literal: bool = False
-
-    @classmethod
-    def of(cls, dialect: Dialect, *, literal: bool = False) -> Alphabet:
-        """The bytes of a dialect's characters."""
-        quote, escape = dialect.quotechar, dialect.escapechar
-        return cls(
-            ord(dialect.delimiter),
-            None if quote is None else ord(quote),
-            None if escape is None else ord(escape),
-            literal,
-        )
-
-
-class BlockScanner:
-    """Scans blocks of up to ``block_bytes`` bytes with buffers that it uses again. It belongs to one thread."""
+class NumpyScanner:
+    """See BlockScanner."""
 
     def __init__(self, alphabet: Alphabet, block_bytes: int) -> None:
         """``block_bytes``: the largest block, in bytes; some MiB, so that threads seldom wait for the GIL."""
         self._alphabet = alphabet
         self._mends = alphabet.literal and alphabet.quote is not None
         self._reader = MaskReader(block_bytes)
-        self._block: Bytes | None = None
+        self._block: memoryview | None = None
+        self._array = np.empty(0, np.uint8)  # of the same bytes
         self._plain: Masks | None = None  # of self._block, unless it starts behind an escape character
         self._located: dict[State, Masks] = {}  # of self._block, by the state it starts in, stray quotes mended
 
-    def scan(self, block: Bytes, *, every_state: bool = False) -> BlockIndex:
-        """Index one block (uint8[n], n >= 1): one pass over its bytes, whatever it starts in.
-
-        Without ``every_state`` only the likely outcomes, those of a start outside quotes, are read off the masks, and
-        the others are None: ``outcome`` reads them off the same masks, while ``block`` is the last one scanned.
-        """
-        self._block, self._plain, self._located = block, None, {}
+    def scan(self, block: memoryview, *, every_state: bool = False) -> BlockIndex:
+        """See BlockScanner. The outcomes that are left out are read off the same masks, by ``outcome``."""
+        array = self._take(block)
         if every_state:
             states = PLAIN_STATES if self._alphabet.escape is None else ALL_STATES
             known = {state: self.outcome(block, state) for state in states}
             return BlockIndex(len(block), tuple(known.get(state) for state in ALL_STATES))
-        masks = self._plain = self._read(block)
+        masks = self._plain = self._read(array)
         outside = self._one(masks, quoted=False)
         if self._mends and _breaks_quoting(outside):
             outside = self.outcome(block, State.FIELD)
         outcomes: list[Outcome | None] = [None] * len(ALL_STATES)
         for state, outcome in zip(PLAIN_STATES, _entered(outside, masks), strict=False):
             mends = self._mends and _breaks_quoting(outcome)
-            outcomes[state] = self._mended_edge(outside, block, masks, state) if mends else outcome
+            outcomes[state] = self._mended_edge(outside, masks, state) if mends else outcome
         return BlockIndex(len(block), tuple(outcomes))
 
-    def outcome(self, block: Bytes, state: State) -> Outcome:
-        """The outcome of one block (uint8[n], n >= 1) that starts in ``state``."""
-        if self._block is not block:
-            self._block, self._plain, self._located = block, None, {}
+    def outcome(self, block: memoryview, state: State) -> Outcome:
+        """See BlockScanner."""
+        array = self._array if self._block is block else self._take(block)
         if state in (State.ESCAPED, State.ESCAPED_QUOTED):
-            masks = self._read(block, first_is_data=True)
+            masks = self._read(array, first_is_data=True)
         else:
-            masks = self._plain = self._plain or self._read(block)
+            masks = self._plain = self._plain or self._read(array)
         outcome = self._alone(masks, state)
         if self._mends and _breaks_quoting(outcome):
-            masks = self._mended(block, masks, state)
+            masks = self._mended(array, masks, state)
             outcome = self._alone(masks, state, quotes_are_true=True)
         self._located[state] = masks
         return outcome
 
-    def ends(self, block: Bytes, state: State) -> Offsets:
-        """int64[records]: the offset just after each record end of the block, which starts in ``state``."""
-        masks = self._masks_from(block, state)
-        return offsets(masks.keep_outside(masks.feeds, quoted=state in WITHIN)) + 1
+    def ends(self, block: memoryview, state: State, base: int = 0) -> memoryview:
+        """See BlockScanner."""
+        return (self._ends(block, state) + base).data
 
-    def delimiters_before(self, block: Bytes, state: State, places: Sequence[int] | Offsets) -> Offsets:
-        """int64[len(places)]: the delimiters outside quotes before each offset of a block that starts in ``state``."""
-        masks = self._masks_from(block, state)
-        mask = masks.keep_outside(masks.delimiters, quoted=state in WITHIN)
-        sums = np.zeros(len(mask) + 1, np.int64)
-        np.cumsum(np.bitwise_count(mask), out=sums[1:])
-        padded = np.append(mask, np.uint64(0))
-        at = np.asarray(places, np.int64)
-        words, bits = at >> 6, (at & 63).astype(np.uint64)
-        before: Offsets = sums[words] + np.bitwise_count(padded[words] & ((ONE << bits) - ONE))
-        return before
+    def delimiters_before(self, block: memoryview, state: State, places: Sequence[int]) -> memoryview:
+        """See BlockScanner."""
+        return self._delimiters_before(block, state, np.asarray(places, np.int64)).data
 
-    def last_opening(self, block: Bytes, state: State) -> int:
-        """The offset of the last quote that opens a field in the block, which starts in ``state``; NO_OFFSET: none."""
+    def first_ragged(self, block: memoryview, state: State, *, before: int, expected: int | None) -> FieldCount | None:
+        """See BlockScanner."""
+        ends = self._ends(block, state)
+        if not len(ends):
+            return None
+        counts = np.diff(self._delimiters_before(block, state, ends), prepend=-before)
+        wrong = np.flatnonzero(counts != (counts[0] if expected is None else expected))
+        if not len(wrong):
+            return None
+        first = int(wrong[0])
+        return FieldCount(int(ends[first - 1]) if first else NO_OFFSET, int(counts[first]))
+
+    def last_opening(self, block: memoryview, state: State) -> int:
+        """See BlockScanner."""
         masks = self._masks_from(block, state)
         if masks.quotes is None or masks.outside is None:
             return NO_OFFSET
@@ -167,7 +125,28 @@ class BlockScanner:
             openings[0] &= ~ONE
         return last_bit(openings)
 
-    def _masks_from(self, block: Bytes, state: State) -> Masks:
+    def _take(self, block: memoryview) -> Bytes:
+        self._block, self._plain, self._located = block, None, {}
+        self._array = np.frombuffer(block, np.uint8)
+        return self._array
+
+    def _ends(self, block: memoryview, state: State) -> Offsets:
+        """int64[records]: the offset just after each record end."""
+        masks = self._masks_from(block, state)
+        return offsets(masks.keep_outside(masks.feeds, quoted=state in WITHIN)) + 1
+
+    def _delimiters_before(self, block: memoryview, state: State, places: Offsets) -> Offsets:
+        """int64[len(places)]: the delimiters outside quotes before each place."""
+        masks = self._masks_from(block, state)
+        mask = masks.keep_outside(masks.delimiters, quoted=state in WITHIN)
+        sums = np.zeros(len(mask) + 1, np.int64)
+        np.cumsum(np.bitwise_count(mask), out=sums[1:])
+        padded = np.append(mask, np.uint64(0))
+        words, bits = places >> 6, (places & 63).astype(np.uint64)
+        before: Offsets = sums[words] + np.bitwise_count(padded[words] & ((ONE << bits) - ONE))
+        return before
+
+    def _masks_from(self, block: memoryview, state: State) -> Masks:
         if self._block is not block or state not in self._located:
             self.outcome(block, state)
         return self._located[state]
@@ -203,15 +182,16 @@ class BlockScanner:
         outside = None if quotes is None else outside_of(quotes, self._reader.scratch)
         return Masks(size, quotes, feeds, delimiters, returns, outside, escape_pending)
 
-    def _mended_edge(self, outside: Outcome, block: Bytes, masks: Masks, state: State) -> Outcome:
-        """``outside`` (mended) for a block whose first byte alone breaks quoting when it starts in ``state``.
+    def _mended_edge(self, outside: Outcome, masks: Masks, state: State) -> Outcome:
+        """``outside`` (mended) for the block last taken, which breaks quoting by its first byte alone.
 
         Data right behind a closing quote changes nothing else in the block; a quote in a field, or an escape
         character behind a closing quote, changes what follows it.
         """
         if state == State.CLOSED and self._alphabet.escape is None and not holds(masks.quotes, 0):
             return outside
-        return self.outcome(block, state)
+        assert self._block is not None  # noqa: S101 -- it is being scanned
+        return self.outcome(self._block, state)
 
     def _mended(self, block: Bytes, masks: Masks, state: State) -> Masks:
         """The masks with only those quotes left that open, close or double: the csv module's reading of a stray one."""

@@ -7,14 +7,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
-import numpy as np
-
 from splitjoin_cli import names
 from splitjoin_cli.checksums import crc64
 from splitjoin_cli.codecs import DecompressedStream
 from splitjoin_cli.errors import NotFoundError, SplitjoinError, StoreError, UsageError
 from splitjoin_cli.sources.positioned import PositionedStream
-from splitjoin_cli.split.scanner import Alphabet, BlockScanner, State
+from splitjoin_cli.split.base import Alphabet
+from splitjoin_cli.split.outcome import State
+from splitjoin_cli.split.scanners import new_scanner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -210,7 +210,7 @@ class RecordCounter:
 
     def __init__(self, dialect: Dialect, block_bytes: int = BLOCK_BYTES) -> None:
         """``block_bytes``: the largest block."""
-        self._scanner = BlockScanner(Alphabet.of(dialect, literal=True), block_bytes)
+        self._scanner = new_scanner(Alphabet.of(dialect, literal=True), block_bytes)
         self._state = State.FIELD
         self._ends = 0
         self._open = False
@@ -219,14 +219,14 @@ class RecordCounter:
         """Count on. A block of 0 bytes changes nothing."""
         if not block:
             return
-        outcome = self._scanner.outcome(np.frombuffer(block, np.uint8), self._state)
+        outcome = self._scanner.outcome(block[:], self._state)  # a view of its own: callers use theirs again
         self._state = outcome.end
         self._ends += outcome.records
         self._open = not outcome.records or outcome.last_end != len(block)
 
     def first_end(self, block: memoryview) -> int:
         """As ``feed``; the offset just after the block's first record end, -1 where it has none."""
-        outcome = self._scanner.outcome(np.frombuffer(block, np.uint8), self._state)
+        outcome = self._scanner.outcome(block[:], self._state)  # a view of its own: callers use theirs again
         self._state = outcome.end
         return outcome.first_end
 

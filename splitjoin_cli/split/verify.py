@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-
 from splitjoin_cli import names
 from splitjoin_cli.checksums import crc64, tagged
 from splitjoin_cli.errors import StoreError
@@ -318,8 +316,8 @@ class _Comparison:
             return
         expected = memoryview(self._expected)[: len(block)]
         got = self._source.read_at(self._at, expected)
-        # numpy compares at memory speed; memoryviews are compared item by item
-        other = np.flatnonzero(np.frombuffer(expected[:got], np.uint8) != np.frombuffer(block[:got], np.uint8))
-        if len(other) or got < len(block):
-            self.differs_at = self._at + (int(other[0]) if len(other) else got)
+        here, there = bytes(block[:got]), bytes(expected[:got])  # bytes are compared at once, memoryviews one by one
+        if here != there or got < len(block):
+            other = (at for at in range(got) if here[at] != there[at])
+            self.differs_at = self._at + next(other, got)
         self._at += len(block)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, final
 from hypothesis import strategies as st
 
 from splitjoin_cli.model import Dialect, SourceProperties
-from splitjoin_cli.split.scanner import Alphabet
+from splitjoin_cli.split.base import Alphabet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

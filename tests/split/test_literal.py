@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splitjoin_cli.split.literal import Machine, true_quotes
-from splitjoin_cli.split.scanner import State
+from splitjoin_cli.split.outcome import State
 
 QUOTE, COMMA = ord('"'), ord(",")
 STARTS = [State.FIELD, State.DATA, State.CLOSED, State.QUOTED]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from splitjoin_cli.model import Dialect
 from splitjoin_cli.sources.memory import MemorySource
 from splitjoin_cli.split import locate
+from splitjoin_cli.split.base import Alphabet
 from splitjoin_cli.split.locate import RaggedRecord, find_open_quote, find_ragged, line_of, read_blocks
-from splitjoin_cli.split.scanner import Alphabet
 from tests.split.csvs import BOM, ForwardOnly, records_of, valid_files
 
 if TYPE_CHECKING:

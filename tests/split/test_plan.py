@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +13,10 @@ from splitjoin_cli.checksums import crc64
 from splitjoin_cli.errors import UsageError
 from splitjoin_cli.model import Chunk, Dialect
 from splitjoin_cli.split import plan
+from splitjoin_cli.split.base import Alphabet
+from splitjoin_cli.split.outcome import State
 from splitjoin_cli.split.plan import ByCount, ByRows, BySize, Mark, PlanBuilder, Ragged, crc_between
-from splitjoin_cli.split.scanner import Alphabet, BlockScanner, State
+from splitjoin_cli.split.scanners import new_scanner
 from tests.split.csvs import BLOCK_BYTES, BOM, records_of, valid_files
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ RULES = st.one_of(
 def built(data: bytes, rule: CutRule, *, header: bool = True, block_bytes: int = 64) -> tuple[PlanBuilder, list[int]]:
     """A plan of ``data``, read block by block, and the cuts as they were returned."""
     builder = PlanBuilder(rule, header=header, start=Mark(0, 0, 0, 0))
-    scanner, state, cuts = BlockScanner(Alphabet.of(DIALECT), block_bytes), State.FIELD, []
+    scanner, state, cuts = new_scanner(Alphabet.of(DIALECT), block_bytes), State.FIELD, []
     if data.startswith(BOM):
         builder.skip(memoryview(data)[: len(BOM)])
         data = data[len(BOM) :]
-    whole = np.frombuffer(data, np.uint8)
+    whole = memoryview(data)
     for at in range(0, len(whole), block_bytes):
         block = whole[at : at + block_bytes]
         outcome = scanner.outcome(block, state)

@@ -14,12 +14,12 @@ from splitjoin_cli.model import Dialect
 from splitjoin_cli.sources.memory import MemorySource
 from splitjoin_cli.sources.positioned import PositionedStream
 from splitjoin_cli.split import probe as module
+from splitjoin_cli.split.base import Alphabet
 from splitjoin_cli.split.plan import ByCount, BySize, Mark, PlanBuilder
 from splitjoin_cli.split.probe import Probed, probe
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.split.scan import Scan, ScanOptions
-from splitjoin_cli.split.scanner import Alphabet
 
 if TYPE_CHECKING:
     from splitjoin_cli.model import SourceProperties

@@ -17,10 +17,11 @@ from splitjoin_cli.errors import BadInputError, SourceChangedError, SourceError
 from splitjoin_cli.model import Dialect
 from splitjoin_cli.sources.memory import MemorySource
 from splitjoin_cli.split import scan as scanning
+from splitjoin_cli.split.base import Alphabet
 from splitjoin_cli.split.plan import ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.scan import Found, Scan, ScanOptions
-from splitjoin_cli.split.scanner import Alphabet
+from splitjoin_cli.split.scanners import best_block_bytes
 from tests.split.csvs import BOM, ForwardOnly, dialects, dirty_files, records_of, valid_files
 
 if TYPE_CHECKING:
@@ -358,13 +359,13 @@ def test_a_field_longer_than_the_csv_modules_limit(executor: ThreadPoolExecutor)
     """200,000 characters in quotes, line feeds among them, in the real size of blocks."""
     field = b"long\n" * 40_000
     builder, found = scanned(
-        b'id,text\n1,"' + field + b'"\n2,b\n', executor, rule=BySize(1000), block_bytes=scanning.BLOCK_BYTES
+        b'id,text\n1,"' + field + b'"\n2,b\n', executor, rule=BySize(1000), block_bytes=best_block_bytes()
     )
     assert found.rows == 2
     assert [chunk.rows for chunk in builder.chunks] == [1, 1]
 
 
-@pytest.mark.parametrize("block_bytes", [3, 64, scanning.BLOCK_BYTES])
+@pytest.mark.parametrize("block_bytes", [3, 64, best_block_bytes()])
 def test_csv_spectrum_is_read_as_the_csv_module_does(executor: ThreadPoolExecutor, block_bytes: int) -> None:
     """The files that parsers get wrong (the npm package csv-spectrum; `make servers` fetches it)."""
     paths = sorted(SPECTRUM.glob("*.csv"))

@@ -1,0 +1,119 @@
+"""Loads the compiled inner loops (kernel.c), where the package was built with them; all of them can be done without.
+
+They are called through ctypes, which gives the GIL away for as long as a call lasts: threads scan side by side.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    Buffer = bytes | bytearray | memoryview
+
+__all__ = ["DIALECT", "OUTCOME", "Bytes", "Kernel", "kernel", "kernels"]
+
+LIBRARY = Path(__file__).with_name("kernel.so")
+DIALECT = ctypes.c_int32 * 3  # delimiter, quote, escape; -1: none
+OUTCOME = ctypes.c_int64 * 10  # struct outcome in kernel.c
+
+_ADDRESS, _SIZE, _NUMBER, _CRC = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64, ctypes.c_uint64
+_SIGNATURES = {
+    "sj_levels": (ctypes.c_int32, ()),
+    "sj_level_name": (ctypes.c_char_p, (ctypes.c_int32,)),
+    "sj_scan": (None, (ctypes.c_int32, _ADDRESS, _SIZE, DIALECT, ctypes.c_int32, OUTCOME)),
+    "sj_ends": (
+        _NUMBER,
+        (ctypes.c_int32, _ADDRESS, _SIZE, DIALECT, ctypes.c_int32, _NUMBER, _ADDRESS, _NUMBER),
+    ),
+    "sj_before": (None, (ctypes.c_int32, _ADDRESS, _SIZE, DIALECT, ctypes.c_int32, _ADDRESS, _SIZE, _ADDRESS)),
+    "sj_ragged": (
+        ctypes.c_int32,
+        (ctypes.c_int32, _ADDRESS, _SIZE, DIALECT, ctypes.c_int32, _NUMBER, _NUMBER, ctypes.POINTER(_NUMBER * 2)),
+    ),
+    "sj_crc": (_CRC, (ctypes.c_int32, _ADDRESS, _SIZE, _CRC)),
+    "sj_combine": (_CRC, (_CRC, _CRC, _CRC)),
+}
+
+
+class _View(ctypes.Structure):
+    """CPython's Py_buffer, in its stable ABI: ctypes alone finds no bytes that cannot be written to."""
+
+    _fields_ = (
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_void_p),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    )
+
+
+_get_buffer = ctypes.pythonapi.PyObject_GetBuffer
+_get_buffer.argtypes = (ctypes.py_object, ctypes.POINTER(_View), ctypes.c_int)
+_release_buffer = ctypes.pythonapi.PyBuffer_Release
+_release_buffer.argtypes = (ctypes.POINTER(_View),)
+
+
+class Kernel:
+    """The compiled functions, at one of the machine's levels. Addresses are of contiguous bytes."""
+
+    def __init__(self, library: ctypes.CDLL, level: int) -> None:
+        """``level``: 0 runs on any machine, the highest is the fastest that this one can run."""
+        self.library, self.level = library, level
+        self.name: str = library.sj_level_name(level).decode("ascii")
+
+    def crc64(self, data: Buffer, previous: int = 0) -> int:
+        """CRC-64/NVME of what ``previous`` was computed over, followed by ``data``."""
+        with Bytes(data) as place:
+            crc: int = self.library.sj_crc(self.level, place.address, place.size, previous)
+        return crc
+
+    def combine(self, left: int, right: int, right_size: int) -> int:
+        """CRC-64/NVME of two runs of bytes put together, from the CRC of each and the size of the second."""
+        crc: int = self.library.sj_combine(left, right, right_size)
+        return crc
+
+
+class Bytes:
+    """Where an object's bytes lie in memory, held there as long as the ``with`` lasts."""
+
+    __slots__ = ("_view", "address", "size")
+
+    def __init__(self, data: Buffer) -> None:
+        """Raises BufferError where the bytes are not contiguous."""
+        self._view = _View()
+        _get_buffer(data, self._view, 0)  # PyBUF_SIMPLE
+        self.address: int = self._view.buf or 0
+        self.size: int = self._view.len
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _release_buffer(self._view)
+
+
+@cache
+def kernels() -> tuple[Kernel, ...]:
+    """One for each level of this machine, the slowest first; none where the package was built without a compiler."""
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+    except OSError:
+        return ()
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return tuple(Kernel(library, level) for level in range(library.sj_levels()))
+
+
+def kernel() -> Kernel | None:
+    """The fastest; None where the package was built without a compiler."""
+    return kernels()[-1] if kernels() else None

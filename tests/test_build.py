@@ -1,0 +1,95 @@
+"""The build hook: which compiler makes the kernel, and a build that goes on without one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ("kernel.c", "scan.h")
+
+
+class Talk:
+    """Stands in for hatchling's application object."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def display_warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.fixture(name="build")
+def load_hook() -> ModuleType:
+    """The module hatch_build.py; it needs hatchling, which builds the package."""
+    spec = spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def hook_in(build: ModuleType, root: Path) -> tuple[Any, Talk]:
+    """A hook over a copy of the kernel's source."""
+    folder = root / "splitjoin_cli" / "native"
+    folder.mkdir(parents=True)
+    for name in SOURCES:
+        shutil.copy(ROOT / "splitjoin_cli" / "native" / name, folder / name)
+    talk = Talk()
+    return build.KernelBuildHook(str(root), {}, None, None, str(root), "wheel", app=talk), talk
+
+
+def test_a_machine_without_a_compiler_asks_for_zigs(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a package that the build needs; a machine that has one asks for nothing."""
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: f"bin/{name}" if name == "gcc" else None)
+    assert build.own_compiler() == ["gcc"]
+    assert build.KernelBuildHook.dependencies(None) == []
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert build.own_compiler() is None
+    assert build.KernelBuildHook.dependencies(None) == ["ziglang>=0.13"]
+    monkeypatch.setenv("CC", "clang -m64")
+    assert build.own_compiler() == ["clang", "-m64"]
+
+
+def test_a_compiler_that_fails_leaves_a_package_without_the_kernel(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, takes away a library that an older build left, and the wheel stays one for any machine."""
+    hook, talk = hook_in(build, tmp_path)
+    library = tmp_path / build.LIBRARY
+    library.write_bytes(b"old")
+    monkeypatch.setenv("CC", f"{sys.executable} -c 'import sys; sys.exit(\"no such option\")'")
+    data: dict[str, Any] = {"artifacts": []}
+    hook.initialize("standard", data)
+    assert data == {"artifacts": []}
+    assert not library.exists()
+    assert talk.warnings == ["the kernel was not compiled; splitjoin will use numpy\nno such option\n"]
+
+
+def test_a_compiler_makes_a_wheel_for_this_kind_of_machine(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library lies beside its source, with nothing left around it. (What it computes, test_native says.)."""
+    hook, talk = hook_in(build, tmp_path)
+    compiler = tmp_path / "compiler.py"
+    compiler.write_text("import sys\nopen(sys.argv[sys.argv.index('-o') + 1], 'w').write(sys.argv[-1])\n")
+    monkeypatch.setenv("CC", f"{sys.executable} {compiler}")
+    data: dict[str, Any] = {"artifacts": []}
+    hook.initialize("standard", data)
+    assert talk.warnings == []
+    assert data["tag"].startswith("py3-none-")
+    assert data["pure_python"] is False
+    assert data["artifacts"] == [build.LIBRARY]
+    folder = tmp_path / "splitjoin_cli" / "native"
+    assert sorted(path.name for path in folder.iterdir()) == ["kernel.c", "kernel.so", "scan.h"]
+    assert (folder / "kernel.so").read_text() == str(folder / "kernel.c")
