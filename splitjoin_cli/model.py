@@ -11,6 +11,7 @@ ChunkState = Literal["planned", "uploaded", "skipped", "failed"]
 
 LF = 0x0A
 CR = 0x0D
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8: bytes of the first record, not of its first field
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from splitjoin_cli.model import BYTE_ORDER_MARK
 from splitjoin_cli.split.outcome import NO_OFFSET, State
 from splitjoin_cli.split.scanners import new_scanner
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.split.base import Alphabet
 
 BLOCK_BYTES = 1024 * 1024
-BOM = b"\xef\xbb\xbf"
 
 
 class RaggedRecord(NamedTuple):
@@ -62,9 +62,9 @@ def find_open_quote(source: Source, alphabet: Alphabet, record_start: int) -> in
     state, position, found = State.FIELD, record_start, record_start
     for block in read_blocks(source, record_start):
         text = block
-        if position == 0 and block[: len(BOM)] == BOM:
-            text = block[len(BOM) :]
-            position += len(BOM)
+        if position == 0 and block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK:
+            text = block[len(BYTE_ORDER_MARK) :]
+            position += len(BYTE_ORDER_MARK)
         if not text:
             continue
         outcome = scanner.outcome(text, state)
@@ -81,9 +81,9 @@ def find_ragged(source: Source, alphabet: Alphabet, start: int, expected_delimit
     state, position, record_start, before = State.FIELD, start, start, 0
     for block in read_blocks(source, start):
         text = block
-        if position == 0 and block[: len(BOM)] == BOM:
-            text = block[len(BOM) :]
-            position += len(BOM)
+        if position == 0 and block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK:
+            text = block[len(BYTE_ORDER_MARK) :]
+            position += len(BYTE_ORDER_MARK)
         if not text:
             continue
         outcome = scanner.outcome(text, state)

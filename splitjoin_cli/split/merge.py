@@ -15,12 +15,11 @@ from splitjoin_cli import names
 from splitjoin_cli.checksums import crc64, tagged
 from splitjoin_cli.errors import CorruptObjectError, NameTakenError, NotFoundError, StoreError, UsageError
 from splitjoin_cli.manifest import Manifest
-from splitjoin_cli.model import Dialect
+from splitjoin_cli.model import BYTE_ORDER_MARK, Dialect
 from splitjoin_cli.ranges import ranges_text
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.stored import (
     BLOCK_BYTES,
-    BYTE_ORDER_MARK,
     ChunkReader,
     RecordCounter,
     choose_job,

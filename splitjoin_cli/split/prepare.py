@@ -10,6 +10,7 @@ from splitjoin_cli.checksums import crc64, encode
 from splitjoin_cli.manifest import PlanFile, SourceIdentity, digest_options, run_id
 from splitjoin_cli.names import manifest_name
 from splitjoin_cli.split.base import Alphabet
+from splitjoin_cli.split.limits import oversized_warning
 from splitjoin_cli.split.locate import find_ragged, read_blocks
 from splitjoin_cli.split.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.split.probe import probe
@@ -153,11 +154,7 @@ class Preparation:
     def _found(self, builder: PlanBuilder, found: Found, rule: CutRule, staging: Staging | None) -> Planned:
         warnings = []
         if isinstance(rule, BySize) and rule.oversized:
-            warnings.append(
-                f"{rule.oversized} records are larger than the chunk size; each is alone in its chunk"
-                if rule.oversized > 1
-                else "1 record is larger than the chunk size; it is alone in its chunk"
-            )
+            warnings.append(oversized_warning(rule.oversized))
         ragged = self._ragged_warning(builder)
         warnings += [ragged] if ragged else []
         plan = self._plan_file(
@@ -187,11 +184,7 @@ class Preparation:
     def _probed(self, probed: Probed) -> Planned:
         s3 = self._source.properties.s3
         assert s3 is not None  # noqa: S101 -- only copies are probed
-        warnings = (
-            (f"{probed.oversized} records are larger than the chunk size; each is alone in its chunk",)
-            if probed.oversized
-            else ()
-        )
+        warnings = (oversized_warning(probed.oversized),) if probed.oversized else ()
         plan = self._plan_file(
             probed.chunks,
             fingerprint=f"{self._source.properties.size}-etag:{s3.etag.strip(chr(34))}",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.chunk_table import ChunkTable
-from splitjoin_cli.errors import BadInputError
+from splitjoin_cli.model import BYTE_ORDER_MARK
+from splitjoin_cli.split import limits
 from splitjoin_cli.split.request import ChunkCount, RowCount
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 FIRST_BYTES = 64 * 1024
 LAST_BYTES = 8 * 1024 * 1024
-MAX_HEADER_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +67,14 @@ def probe(source: Source, size: Size, *, header: bool) -> Probed | None:
     if isinstance(size, RowCount):
         return None
     probing = _Probe(source)
-    name = source.properties.uri
-    bom = 3 if probing.read(0, min(3, probing.size)) == b"\xef\xbb\xbf" else 0
-    if probing.size <= bom:
-        raise BadInputError(
-            f"{name} is empty; expected a header or a record", hint="check the export that should have written it"
-        )
+    mark = len(BYTE_ORDER_MARK)
+    if probing.size <= mark and probing.read(0, probing.size) in (b"", BYTE_ORDER_MARK):
+        raise limits.empty_source(source.properties.uri)
     start = 0
     if header:
         start = probing.first_end(0) or probing.size
-        if start > MAX_HEADER_BYTES:
-            raise BadInputError(
-                f"{name}: the first record does not end within {MAX_HEADER_BYTES >> 20} MiB",
-                hint="--no-header if the file has no header",
-            )
+        if start > limits.MAX_HEADER_BYTES:
+            raise limits.endless_header(source.properties.uri)
     head = probing.read(0, start)
     if isinstance(size, ChunkCount):
         return _by_count(probing, head, size.count)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.errors import BadInputError, SourceChangedError
-from splitjoin_cli.model import LF
+from splitjoin_cli.model import BYTE_ORDER_MARK, LF
+from splitjoin_cli.split import limits
 from splitjoin_cli.split.locate import find_open_quote, line_of
 from splitjoin_cli.split.outcome import NO_OFFSET, Defect, Kind, State
 from splitjoin_cli.split.scanners import best_block_bytes, new_scanner, scans_side_by_side
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.split.progress import Observer
 
     Write = Callable[[], None]
-
-BOM = b"\xef\xbb\xbf"
-MAX_HEADER_BYTES = 16 * 1024 * 1024
-"""The header is in every chunk and in memory; a longer one is a quote that was never closed."""
 
 
 class BlockConsumer(Protocol):
@@ -142,7 +139,7 @@ class Scan:
         if not filled:
             return False
         # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
-        skip = len(BOM) if number == 0 and buffer[: len(BOM)] == BOM else 0
+        skip = len(BYTE_ORDER_MARK) if number == 0 and buffer[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK else 0
         text = buffer[skip:filled]
         with self._scanning:
             outcomes = scanner.scan(text).outcomes if text else None
@@ -213,11 +210,8 @@ class Scan:
     def _keep_header(self, piece: memoryview, base: int) -> None:
         end = len(piece) if self._builder.header_pending else self._builder.header.offset - base
         self._header += piece[:end]
-        if len(self._header) > MAX_HEADER_BYTES:
-            raise BadInputError(
-                f"{self._source.properties.uri}: the first record does not end within {MAX_HEADER_BYTES >> 20} MiB",
-                hint="check --quotechar and --escapechar; --no-header if the file has no header",
-            )
+        if len(self._header) > limits.MAX_HEADER_BYTES:
+            raise limits.endless_header(self._source.properties.uri)
 
     def _check_fields(self, piece: memoryview, state: State, scanner: BlockScanner) -> None:
         """``--strict``: find the first record of the piece whose fields are not as many as the first record's."""
@@ -262,10 +256,7 @@ class Scan:
     def _finish(self) -> Found:
         builder, alphabet = self._builder, self._options.alphabet
         if builder.position == builder.skipped:
-            raise BadInputError(
-                f"{self._source.properties.uri} is empty; expected a header or a record",
-                hint="check the export that should have written it",
-            )
+            raise limits.empty_source(self._source.properties.uri)
         if self._state == State.RETURNED:
             raise self._bad(Defect(-1, Kind.LONE_CR), builder.position)
         if self._state in (State.QUOTED, State.ESCAPED_QUOTED) and not alphabet.literal:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ABSENT",
     "BLOCK_BYTES",
-    "BYTE_ORDER_MARK",
     "ChunkError",
     "ChunkReader",
     "Inventory",
@@ -40,7 +39,6 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 256 * 1024  # stays in a core's cache between reading, checksum and scan
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ABSENT = -1
 MAX_TOTAL = 10_000_000  # a name alone may claim any total; more than this is not believed
 

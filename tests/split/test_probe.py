@@ -13,6 +13,7 @@ from splitjoin_cli.errors import BadInputError
 from splitjoin_cli.model import Dialect
 from splitjoin_cli.sources.memory import MemorySource
 from splitjoin_cli.sources.positioned import PositionedStream
+from splitjoin_cli.split import limits
 from splitjoin_cli.split import probe as module
 from splitjoin_cli.split.base import Alphabet
 from splitjoin_cli.split.plan import ByCount, BySize, Mark, PlanBuilder
@@ -124,7 +125,7 @@ def test_an_empty_source_is_bad_input(data: bytes) -> None:
 
 def test_an_endless_header_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file without line ends has no header."""
-    monkeypatch.setattr(module, "MAX_HEADER_BYTES", 1024 * 1024)
+    monkeypatch.setattr(limits, "MAX_HEADER_BYTES", 1024 * 1024)
     with pytest.raises(BadInputError) as found:
         probe(MemorySource(b"x" * (1024 * 1024 + 1)), ChunkSize(10), header=True)
     assert found.value.message == "memory:source.csv: the first record does not end within 1 MiB"

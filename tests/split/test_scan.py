@@ -16,7 +16,7 @@ from splitjoin_cli.checksums import crc64
 from splitjoin_cli.errors import BadInputError, SourceChangedError, SourceError
 from splitjoin_cli.model import Dialect
 from splitjoin_cli.sources.memory import MemorySource
-from splitjoin_cli.split import scan as scanning
+from splitjoin_cli.split import limits
 from splitjoin_cli.split.base import Alphabet
 from splitjoin_cli.split.plan import ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.split.progress import Silent
@@ -294,7 +294,7 @@ def test_strict_is_exact(executor: ThreadPoolExecutor, data: bytes, block_bytes:
 
 def test_a_header_without_an_end_is_bad_input(executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be in memory and in every chunk."""
-    monkeypatch.setattr(scanning, "MAX_HEADER_BYTES", 1 << 20)
+    monkeypatch.setattr(limits, "MAX_HEADER_BYTES", 1 << 20)
     with pytest.raises(BadInputError) as caught:
         scanned(MemorySource(b'"' + b"a\n" * (1 << 20), "memory:x"), executor, block_bytes=1 << 16)
     assert caught.value.message == "memory:x: the first record does not end within 1 MiB"
