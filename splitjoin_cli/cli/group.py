@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry("splitjoin_cli.cli.status", "Show jobs: what is counted, missing, failed, joined."),
     "simulate": Entry("splitjoin_cli.cli.simulate", "Load and join chunks here, with faults thrown in."),
     "init": Entry("splitjoin_cli.cli.init", "Make the tracker's table."),
+    "template": Entry("splitjoin_cli.cli.template", "Print the CloudFormation of the join on AWS."),
 }
 
 EPILOG = """\

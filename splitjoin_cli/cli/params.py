@@ -131,6 +131,21 @@ class Tag(click.ParamType[tuple[str, str]]):
         return key, text
 
 
+class Setting(click.ParamType[tuple[str, str]]):
+    """A template parameter's value, ``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Name and value."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).partition("=")
+        if not equals or not name:
+            self.fail("it is not NAME=VALUE", param, ctx)
+        return name, text
+
+
 class EndpointUrl(click.ParamType[str]):
     """An ``http://`` or ``https://`` URL without user and password."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.trackers.dynamodb_calls import Table
 
-__all__ = ["init_table"]
+__all__ = ["EXPIRES", "INDEXES", "init_table", "table_shape"]
 
 READY_SECONDS = 600.0
 POLL_SECONDS = 0.5
@@ -73,18 +73,21 @@ def _attributes(*indexes: str) -> list[dict[str, str]]:
     return [{"AttributeName": attribute, "AttributeType": kind} for attribute, kind in kinds.items()]
 
 
+def table_shape() -> dict[str, Any]:
+    """CreateTable's parameters, all but the name: keys, indexes, how it is billed and encrypted."""
+    return {
+        "KeySchema": [{"AttributeName": KEY, "KeyType": "HASH"}],
+        "AttributeDefinitions": _attributes(*INDEXES),
+        "GlobalSecondaryIndexes": [_index(name) for name in INDEXES],
+        "BillingMode": "PAY_PER_REQUEST",
+        "SSESpecification": {"Enabled": True, "SSEType": "KMS"},
+    }
+
+
 def _create(table: Table) -> None:
     """Ask for the table; another init that was faster is as good."""
     try:
-        table.attempt(
-            "create_table",
-            TableName=table.name,
-            KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
-            AttributeDefinitions=_attributes(*INDEXES),
-            GlobalSecondaryIndexes=[_index(name) for name in INDEXES],
-            BillingMode="PAY_PER_REQUEST",
-            SSESpecification={"Enabled": True, "SSEType": "KMS"},
-        )
+        table.attempt("create_table", TableName=table.name, **table_shape())
     except aws.ERRORS as exc:
         if aws.error_code(exc) != TAKEN_CODE:
             raise table.translated(exc, "create_table") from exc

@@ -1,0 +1,64 @@
+"""``splitjoin template``: prints the CloudFormation of the join on AWS."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from splitjoin_cli.cli import options
+from splitjoin_cli.cli.params import Setting
+
+INDENT = 1  # CloudFormation takes 51,200 bytes from a file; two spaces would not fit
+PARAMETER_OF = {"into": "Into", "table": "Table", "run_column": "RunColumn", "secret": "SecretArn"}
+FLAG_PARAMETER_OF = {"create_table": "CreateTable", "beside_other_run": "BesideOtherRun"}
+
+EPILOG = """\
+\b
+Examples:
+  splitjoin template > splitjoin.json
+  splitjoin template --into mysql://loader@db.example.com/sales --set Concurrency=8 > splitjoin.json
+  aws cloudformation deploy --template-file splitjoin.json --stack-name splitjoin \\
+    --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=... CodeKey=...
+
+The stack has the bucket, the queue with its dead letters, the function, the tracker's table, the topic of joins, the
+sweep's schedule, alarms, and the roles. Options set defaults: --parameter-overrides beats them. Nothing is deployed,
+and AWS is not asked.
+
+Exit codes: 0 done, 2 usage.
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Print the CloudFormation of the join on AWS.")
+@options.option(
+    "--into",
+    metavar="URL",
+    help="The database: mysql://USER@HOST/DB, postgresql://..., aurora-mysql://..., aurora-postgresql://...",
+)
+@options.option("--table", metavar="NAME", help="Its table, or SCHEMA.NAME.  [default: the client's name]")
+@options.option("--create-table", is_flag=True, help="Make a missing table, of text.")
+@options.option(
+    "--run-column", metavar="NAME", help="The table's column for the run, so that a newer run replaces an older."
+)
+@options.option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of a file.")
+@options.option("--secret", metavar="ARN", help="Secrets Manager's secret with the database's user and password.")
+@options.option(
+    "--set", "settings", type=Setting(), multiple=True, help="Default of any other parameter; may be repeated."
+)
+@options.talk_options
+@click.pass_context
+def command(ctx: click.Context, /, settings: tuple[tuple[str, str], ...], **values: Any) -> None:  # noqa: ANN401 -- one for each option
+    """Print a CloudFormation template, as JSON, for all that loads and joins on AWS."""
+    from splitjoin_cli.deploy.template import make_template
+
+    terminal = options.terminal(ctx, values)
+    defaults = {parameter: values[name] for name, parameter in PARAMETER_OF.items() if values[name]}
+    defaults |= {parameter: "1" for name, parameter in FLAG_PARAMETER_OF.items() if values[name]}
+    template = make_template(defaults | dict(settings))
+    if terminal.as_json:
+        terminal.document(template.to_json())
+        return
+    terminal.data(json.dumps(template.to_json(), indent=INDENT))
+    if needed := [name for name, one in template.parameters.items() if one.default is None]:
+        terminal.note(f"To be given when it is deployed: {', '.join(needed)}")

@@ -1,0 +1,76 @@
+"""``splitjoin template``: a template on stdout, talk on stderr, options as defaults."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from tests.cli.conftest import Ran
+
+    Splitjoin = Callable[..., Ran]
+
+INTO = "mysql://loader@db.example.com/sales"
+
+
+def test_the_template_is_on_stdout(splitjoin: Splitjoin) -> None:
+    """As a file to deploy; stderr says what is still to be given, unless it is to be quiet."""
+    ran = splitjoin("template")
+    assert (ran.code, ran.stderr) == (0, "To be given when it is deployed: CodeBucket, Into\n")
+    assert ran.document["AWSTemplateFormatVersion"] == "2010-09-09"
+    assert ran.stdout.startswith('{\n "AWSTemplateFormatVersion"')
+    assert splitjoin("template", "-q").stderr == ""
+
+
+def test_json_is_one_line(splitjoin: Splitjoin) -> None:
+    """The same document."""
+    ran = splitjoin("template", "--json")
+    assert (ran.stdout.count("\n"), ran.stderr) == (1, "")
+    assert ran.document == splitjoin("template", "-q").document
+
+
+def test_options_set_defaults(splitjoin: Splitjoin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the command line and from the environment."""
+    monkeypatch.setenv("SPLITJOIN_RUN_COLUMN", "run")
+    secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"  # noqa: S105 -- its name
+    ran = splitjoin(
+        "template", "--into", INTO, "--table", "public.sales", "--create-table", "--beside-other-run",
+        "--secret", secret, "--set", "Concurrency=8", "--set", "CodeBucket=code",
+    )  # fmt: skip
+    assert (ran.code, ran.stderr) == (0, "")
+    defaults = {name: one["Default"] for name, one in ran.document["Parameters"].items()}
+    assert defaults.items() >= {
+        ("Into", INTO), ("Table", "public.sales"), ("RunColumn", "run"), ("CreateTable", "1"), ("BesideOtherRun", "1"),
+        ("SecretArn", secret), ("Concurrency", "8"), ("CodeBucket", "code"), ("Timeout", "300"),
+    }  # fmt: skip
+
+
+def test_a_default_that_cannot_be(splitjoin: Splitjoin) -> None:
+    """A usage error, and nothing on stdout that could be deployed."""
+    ran = splitjoin("template", "--set", "Timeout=5m")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert ran.stderr == ("Error: Timeout cannot be '5m': it is one of '30', '60', '120', '180', '300', '600', '900'\n")
+
+
+def test_no_password(splitjoin: Splitjoin) -> None:
+    """It is refused and not repeated, also in the document."""
+    ran = splitjoin("template", "--into", "mysql://loader:hunter2@db/sales", "--json")
+    assert (ran.code, ran.stderr) == (2, "")
+    assert json.loads(ran.stdout) == {
+        "error": {
+            "code": 2,
+            "message": "Into cannot be that: the URL of a database server, without a password: that is the secret's",
+            "hint": None,
+        }
+    }
+
+
+def test_a_setting_without_a_value(splitjoin: Splitjoin) -> None:
+    """Says what it should look like."""
+    ran = splitjoin("template", "--set", "Timeout")
+    assert ran.code == 2
+    assert ran.stderr == ("Error: Invalid value for '--set': it is not NAME=VALUE\nHint: splitjoin template --help\n")
