@@ -15,11 +15,11 @@ def empty_source(uri: str) -> BadInputError:
     )
 
 
-def endless_header(uri: str) -> BadInputError:
-    """The first record is longer than a header may be."""
+def endless_header(uri: str, *, quoted: bool) -> BadInputError:
+    """The first record is longer than a header may be; ``quoted``: a quote may be why."""
     return BadInputError(
         f"{uri}: the first record does not end within {MAX_HEADER_BYTES >> 20} MiB",
-        hint="check --quotechar and --escapechar; --no-header if the file has no header",
+        hint=("check --quotechar and --escapechar; " if quoted else "") + "--no-header if the file has no header",
     )
 
 

@@ -74,7 +74,7 @@ def probe(source: Source, size: Size, *, header: bool) -> Probed | None:
     if header:
         start = probing.first_end(0) or probing.size
         if start > limits.MAX_HEADER_BYTES:
-            raise limits.endless_header(source.properties.uri)
+            raise limits.endless_header(source.properties.uri, quoted=False)
     head = probing.read(0, start)
     if isinstance(size, ChunkCount):
         return _by_count(probing, head, size.count)

@@ -211,7 +211,7 @@ class Scan:
         end = len(piece) if self._builder.header_pending else self._builder.header.offset - base
         self._header += piece[:end]
         if len(self._header) > limits.MAX_HEADER_BYTES:
-            raise limits.endless_header(self._source.properties.uri)
+            raise limits.endless_header(self._source.properties.uri, quoted=self._options.alphabet.quote is not None)
 
     def _check_fields(self, piece: memoryview, state: State, scanner: BlockScanner) -> None:
         """``--strict``: find the first record of the piece whose fields are not as many as the first record's."""
