@@ -125,6 +125,8 @@ class SimulateRequest:
     aws: AwsOptions
 
     def __post_init__(self) -> None:
+        if self.source == "-" and self.file_name is None:
+            raise UsageError("standard input has no name: --name is needed", hint="add --name CLIENT_DATE")
         if self.file_name is not None and parse_file_name(self.file_name) is None:
             raise UsageError(f"{self.file_name!r} is no job's name", hint="it is CLIENT_DATE, as in the chunks' names")
 
@@ -173,7 +175,8 @@ def _is_one_file(request: SimulateRequest) -> bool:
     """Whether SOURCE is a file to split, rather than a place of chunks."""
     source = request.source
     if not source.startswith("s3://"):
-        return not Path(source).is_dir()
+        missing_directory = source.endswith(os.sep) and "://" not in source
+        return not missing_directory and not Path(source).is_dir()
     bucket, _, key = source.removeprefix("s3://").partition("/")
     if not key or key.endswith("/"):
         return False

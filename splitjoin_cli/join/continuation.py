@@ -96,14 +96,15 @@ class ExecContinuation:
     They have a prefix of their own because SPLITJOIN_ROWS, for one, is an option of the splitjoin it may call.
 
     An exit code other than 0 is a failure. What it prints goes to nobody, since the standard output is the caller's
-    result; the last line of it stands in the error. It is ended, with all that it started, after ``limit_seconds`` and
-    when this process is interrupted.
+    result; the last line of it stands in the error. It is ended, with all that it started, after ``limit_seconds``,
+    when the thread that runs it is interrupted, and by ``close``: signals interrupt the main thread alone. Thread-safe.
     """
 
     def __init__(self, command: str, *, limit_seconds: float = EXEC_SECONDS) -> None:
         """``command``: as for ``sh -c``."""
         self._command = command
         self._limit_seconds = limit_seconds
+        self._running: set[subprocess.Popen[bytes]] = set()
 
     @property
     def uri(self) -> str:
@@ -125,6 +126,7 @@ class ExecContinuation:
                 )
             except OSError as exc:
                 raise ContinuationError(f"{self.uri} could not be started: {exc.strerror or exc}") from exc
+            self._running.add(process)
             with process:
                 try:
                     process.communicate(payload.to_json().encode(), timeout=self._limit_seconds)
@@ -134,11 +136,15 @@ class ExecContinuation:
                 except BaseException:
                     _end(process)
                     raise
+                finally:
+                    self._running.discard(process)
             if process.returncode:
                 raise ContinuationError(f"{self.uri} {_ended(process.returncode)}{_last_line(output.fileno())}")
 
     def close(self) -> None:
-        """See Continuation."""
+        """See Continuation; ends what another thread still runs."""
+        for process in tuple(self._running):
+            _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -150,10 +150,14 @@ class Simulation:
             thread.start()
         try:
             self._settle()
+        except BaseException:
+            self._counted.close()  # what it still runs need not be waited for
+            raise
         finally:
             self._mailbox.close()
+            end = time.monotonic() + END_SECONDS
             for thread in threads:
-                thread.join(END_SECONDS)
+                thread.join(max(0.0, end - time.monotonic()))
         return self._report(before, time.monotonic() - began)
 
     # -- the workers

@@ -262,6 +262,19 @@ def test_usage_errors(splitjoin: Splitjoin, chunks: str, case: str) -> None:
     assert not Path("x.db").exists()
 
 
+@pytest.mark.usefixtures("_temporary_place")
+def test_sources_that_are_none(splitjoin: Splitjoin) -> None:
+    """Standard input needs a name; a directory that is not there is no file without one."""
+    ran = splitjoin("simulate", "-", "--json")
+    assert ran.document["error"] == {
+        "code": 2,
+        "message": "standard input has no name: --name is needed",
+        "hint": "add --name CLIENT_DATE",
+    }
+    ran = splitjoin("simulate", "nowhere/", "--json")
+    assert (ran.code, ran.document["error"]["message"]) == (1, "no such directory: nowhere")
+
+
 # -- split --tracker
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,6 +80,19 @@ def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(tmp_path:
     with pytest.raises(ContinuationError) as caught:
         ExecContinuation(command, limit_seconds=0.5).run(PAYLOAD)
     assert caught.value.message == "exec:sleep did not end within 0.5 s"
+    assert _is_gone(int(pids.read_text()))
+
+
+def test_close_ends_what_another_thread_runs(tmp_path: Path) -> None:
+    """A signal interrupts the main thread alone; a worker's other threads would leave the command behind."""
+    pids = tmp_path / "pids"
+    continuation = ExecContinuation(f"sleep 600 & echo $! > {pids}; wait")
+    with ThreadPoolExecutor(1) as executor:
+        running = executor.submit(continuation.run, PAYLOAD)
+        _wait_for(lambda: pids.exists() and pids.read_text().strip() != "")
+        continuation.close()
+        error = running.exception(20)
+    assert str(error) == "exec:sleep was ended by SIGTERM"
     assert _is_gone(int(pids.read_text()))
 
 
