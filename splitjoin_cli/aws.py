@@ -64,6 +64,9 @@ OTHER_REGION_CODES = _codes(
     "PermanentRedirect TemporaryRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException 301"
 )
 MISSING_CODES = _codes("NoSuchKey NoSuchVersion NotFound ResourceNotFoundException 404")
+MISSING_QUEUE_CODES = _codes(
+    "AWS.SimpleQueueService.NonExistentQueue QueueDoesNotExist AWS.SimpleQueueService.QueueDoesNotExist InvalidAddress"
+)
 CORRUPT_CODES = _codes("BadDigest InvalidDigest XAmzContentChecksumMismatch XAmzContentSHA256Mismatch")
 
 # Codes of a service's answer, our error, its text and hint. The texts may use {code}, {permission} and {region}.
@@ -77,6 +80,12 @@ ANSWERS: tuple[tuple[frozenset[str], type[SplitjoinError], str, str | None], ...
     ),
     (DENIED_CODES, AccessError, "access denied", "the identity in use needs {permission}"),
     (_codes("NoSuchBucket"), NotFoundError, "the bucket does not exist", "check its name, or make it (aws s3 mb)"),
+    (
+        MISSING_QUEUE_CODES,
+        NotFoundError,
+        "the queue does not exist",
+        "check its URL, its region and its account; aws sqs list-queues shows those that are there",
+    ),
     (OTHER_REGION_CODES, StoreError, "the bucket is in another region", "use --region {region}"),
     (MISSING_CODES, NotFoundError, "not found", None),
     (CORRUPT_CODES, CorruptObjectError, "the store received other bytes than were announced ({code})", None),

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from splitjoin_cli.split.request import OnStrayQuote, Size
     from splitjoin_cli.trackers.base import Tracker
 
-__all__ = ["SimulateRequest", "check_tracker_url", "open_tracker", "planned_rows", "run_simulate", "stored_numbers"]
+__all__ = [
+    "SimulateRequest",
+    "check_apart",
+    "check_tracker_url",
+    "open_tracker",
+    "planned_rows",
+    "run_simulate",
+    "stored_numbers",
+]
 
 LOOKS_AT_ONCE = 8
 TRACKERS_HINT = "write dynamodb:TABLE or sqlite:PATH"
@@ -156,7 +164,7 @@ def run_simulate(request: SimulateRequest, observer: Observer) -> SimulateReport
 def _places(request: SimulateRequest, stack: ExitStack) -> tuple[str, str]:
     """The URLs of database and tracker. A temporary database stays, with its tracker: what was loaded can be seen."""
     if request.into is not None and request.tracker is not None:
-        _check_apart(request.into, request.tracker)
+        check_apart(request.into, request.tracker)
         return request.into, request.tracker
     place = Path(tempfile.mkdtemp(prefix="splitjoin-"))
     if request.into is not None:
@@ -164,7 +172,7 @@ def _places(request: SimulateRequest, stack: ExitStack) -> tuple[str, str]:
     return request.into or f"sqlite:{place / 'load.db'}", request.tracker or f"sqlite:{place / 'tracker.db'}"
 
 
-def _check_apart(into: str, tracker: str) -> None:
+def check_apart(into: str, tracker: str) -> None:
     """Raise UsageError where one SQLite file is to be both: the tables' names are the same."""
     files = [url.removeprefix("sqlite:").removeprefix("//") for url in (into, tracker) if url.startswith("sqlite:")]
     if len(files) == 2 and os.path.realpath(files[0]) == os.path.realpath(files[1]):  # noqa: PLR2004 -- both are SQLite

@@ -10,7 +10,13 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-pytest_plugins = ["tests.servers.mariadb", "tests.servers.postgres", "tests.servers.s3", "tests.servers.dynamodb"]
+pytest_plugins = [
+    "tests.servers.mariadb",
+    "tests.servers.postgres",
+    "tests.servers.s3",
+    "tests.servers.dynamodb",
+    "tests.servers.aws_desk",
+]
 
 SERVER_FIXTURES = {"mariadb_server", "postgres_server", "s3_server", "dynalite_server", "ministack_server"}
 CI_MAY_SKIP: dict[str, str] = {}

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from splitjoin_cli.cli.environment import environment_variable
-from splitjoin_cli.cli.params import Count, EndpointUrl, OneByte, OneByteOrNone, Size, Text
+from splitjoin_cli.cli.params import Count, Duration, EndpointUrl, OneByte, OneByteOrNone, Size, Text
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.errors import UsageError
 from splitjoin_cli.model import Dialect
@@ -101,14 +101,21 @@ secret_option = option(
     "SPLITJOIN_DB_PASSWORD.",
 )
 
-load_options = together(
-    option(
-        "--into",
-        type=Text(),
-        metavar="URL",
-        help="The database: sqlite:PATH, duckdb:PATH, mysql://USER@HOST/DB, postgresql://..., aurora-mysql://..., "
-        "aurora-postgresql://...  [default: an SQLite file in a temporary place]",
-    ),
+DATABASES = (
+    "The database: sqlite:PATH, duckdb:PATH, mysql://USER@HOST/DB, postgresql://..., aurora-mysql://..., "
+    "aurora-postgresql://..."
+)
+
+needed_into_option = option("--into", type=Text(), metavar="URL", help=DATABASES)
+
+on_join_option = option(
+    "--on-join",
+    type=Text(),
+    metavar="URL",
+    help="What follows the join: exec:COMMAND, sns:ARN, sqs:URL, lambda:NAME, states:ARN, events:BUS.",
+)
+
+table_options = together(
     option("--table", type=Text(), metavar="NAME", help="Its table, or SCHEMA.NAME.  [default: the client's name]"),
     option("--create-table", is_flag=True, help="Make a missing table, of text; SQLite and DuckDB always do."),
     option(
@@ -119,12 +126,18 @@ load_options = together(
     ),
     option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of this file."),
     secret_option,
-    option(
-        "--on-join",
-        type=Text(),
-        metavar="URL",
-        help="What follows the join: exec:COMMAND, sns:ARN, sqs:URL, lambda:NAME, states:ARN, events:BUS.",
-    ),
+    on_join_option,
+)
+
+load_options = together(
+    option("--into", type=Text(), metavar="URL", help=f"{DATABASES}  [default: an SQLite file in a temporary place]"),
+    table_options,
+)
+
+lease_option = option(
+    "--lease",
+    type=Duration(),
+    help="How long an owner holds the join without a sign of life.  [default: 5m]",
 )
 
 jobs_option = option(
@@ -226,6 +239,14 @@ def needed_tracker(values: Mapping[str, Any]) -> str:
     url: str | None = values["tracker"]
     if not url:
         raise UsageError("no tracker was named", hint="give --tracker URL, or set SPLITJOIN_TRACKER")
+    return url
+
+
+def needed_into(values: Mapping[str, Any]) -> str:
+    """What ``--into`` says, for a command that cannot do without."""
+    url: str | None = values["into"]
+    if not url:
+        raise UsageError("no database was named", hint="give --into URL, or set SPLITJOIN_INTO")
     return url
 
 

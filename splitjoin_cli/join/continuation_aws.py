@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from splitjoin_cli import aws
 from splitjoin_cli.errors import ContinuationError, SplitjoinError, UsageError
+from splitjoin_cli.sqs import queue_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,11 +140,5 @@ def parse_aws(scheme: str, target: str, options: aws.AwsOptions | None) -> AwsCo
         raise UsageError(f"not an ARN of {scheme}: {target}", hint=f"{scheme}:arn:aws:{_ARNS[scheme]}:REGION:...")
     if scheme == "sqs" and urlsplit(target).scheme not in {"http", "https"}:
         raise UsageError("not a queue's URL", hint="sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
-    region = arn[3] if arn is not None and len(arn) >= ARN_FIELDS else _queue_region(target)
+    region = arn[3] if arn is not None and len(arn) >= ARN_FIELDS else queue_region(target)
     return AwsContinuation(scheme, target, replace(options, region=region or options.region))
-
-
-def _queue_region(target: str) -> str | None:
-    """``sqs.REGION.amazonaws.com``; None for a queue elsewhere."""
-    words = (urlsplit(target).hostname or "").split(".")
-    return words[1] if len(words) > 2 and words[0] == "sqs" and "amazonaws" in words else None  # noqa: PLR2004

@@ -1,0 +1,141 @@
+"""``splitjoin worker``: its options, one call, its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from splitjoin_cli.cli import options
+from splitjoin_cli.cli.log import log_lines
+from splitjoin_cli.cli.params import Count, Duration
+from splitjoin_cli.cli.terminal import count_text, error_document
+from splitjoin_cli.errors import StoppedError
+from splitjoin_cli.sqs_worker import GRACE_SECONDS, SqsWorkerOptions, WorkerTotals
+
+if TYPE_CHECKING:
+    from splitjoin_cli.cli.terminal import Terminal
+    from splitjoin_cli.sqs import QueueFacts
+
+MAX_WORKERS = 64
+DEFAULT_WORKERS = 4
+
+EPILOG = """\
+\b
+Examples:
+  splitjoin worker https://sqs.eu-west-1.amazonaws.com/123456789012/chunks \\
+    --into mysql://me@db/sales --tracker dynamodb:jobs --on-join sns:arn:aws:sns:eu-west-1:123456789012:joined
+  splitjoin worker "$QUEUE_URL" --into postgresql://me@db/sales --tracker dynamodb:jobs --idle-exit 5m -q
+
+Messages are S3's notifications: direct, through SNS, or EventBridge's. A message is deleted once its chunk is loaded
+and counted; while it is handled it is kept hidden; one that failed comes again, later each time, until the queue's
+redrive policy moves it to the dead letters. Joins that nobody brings on are looked for every minute. Any number of
+workers can run on one queue.
+
+SIGTERM or SIGINT: nothing more is received, what is held is finished, or given back after --grace. Killed at any
+moment, nothing is lost: what was held comes again.
+
+A database's password is read from SPLITJOIN_DB_PASSWORD, or with --secret from Secrets Manager; never from the URL.
+
+Exit codes: 0 --idle-exit was reached, 1 failed (queue, tracker or database cannot be reached), 2 usage,
+130 interrupted, 143 terminated.
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Load and join chunks as their messages arrive in a queue.")
+@click.argument("queue_url", metavar="QUEUE_URL")
+@options.needed_into_option
+@options.table_options
+@options.tracker_option
+@options.lease_option
+@options.option(
+    "--workers", type=Count(MAX_WORKERS), default=DEFAULT_WORKERS, show_default=True, help="Messages handled at once."
+)
+@options.option(
+    "--grace",
+    type=Duration(),
+    default=GRACE_SECONDS,
+    help="How long what is held may take to be finished after SIGTERM.  [default: 25s]",
+)
+@options.option("--idle-exit", type=Duration(), help="Exit 0 once no message came for so long.")
+@options.aws_options
+@options.talk_options
+@click.pass_context
+def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
+    """Load, count and join the chunks whose arrivals the SQS queue QUEUE_URL tells, until it is stopped."""
+    from splitjoin_cli.wiring_load import LoadRequest
+    from splitjoin_cli.wiring_operate import WorkerRequest, run_worker, sweep_seconds
+
+    terminal = options.terminal(ctx, values)
+    tracker, into = options.needed_tracker(values), options.needed_into(values)
+    request = WorkerRequest(
+        queue=queue_url,
+        load=LoadRequest(
+            into=into,
+            table=values["table"],
+            create_table=values["create_table"],
+            run_column=values["run_column"],
+            beside_other_run=values["beside_other_run"],
+            secret=options.requested_secret(ctx, values),
+        ),
+        tracker=tracker,
+        on_join=values["on_join"],
+        lease_seconds=values["lease"],
+        aws=options.requested_aws(values),
+        options=SqsWorkerOptions(
+            workers=values["workers"],
+            grace_seconds=values["grace"],
+            sweep_seconds=sweep_seconds(values["lease"]),
+            idle_exit_seconds=values["idle_exit"],
+        ),
+    )
+    shown = _Shown(terminal)
+    with log_lines(terminal):
+        try:
+            run_worker(request, shown.began, shown.keep)
+        except StoppedError as exc:
+            exc.hint = "what it held was finished or given back; the same command goes on"
+            if shown.totals is None:
+                raise
+            shown.ended(exc)
+            return exc.exit_code
+    shown.ended(None)
+    return 0
+
+
+class _Shown:
+    """What is said of a worker's life, its log apart."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._queue = ""
+        self.totals: WorkerTotals | None = None
+
+    def keep(self, totals: WorkerTotals) -> None:
+        """The counters, which go on."""
+        self.totals = totals
+
+    def began(self, queue_url: str, facts: QueueFacts) -> None:
+        """It receives from now on."""
+        self._queue = queue_url
+        waiting = count_text(facts.messages, "message")
+        self._terminal.note(f"working on {queue_url}, about {waiting} there")
+        if facts.max_receives is None:
+            self._terminal.note(
+                "Warning: the queue has no dead-letter queue: a message that always fails comes again until it expires"
+            )
+
+    def ended(self, error: StoppedError | None) -> None:
+        """It received all it ever will."""
+        totals = self.totals or WorkerTotals()
+        if self._terminal.as_json:
+            document = {"queue": self._queue, **totals.document()}
+            self._terminal.document(document if error is None else document | {"error": error_document(error)})
+            return
+        self._terminal.data(
+            f"{count_text(totals.received, 'message')}: {totals.acknowledged:,} acknowledged, "
+            f"{totals.given_back:,} given back; {count_text(totals.loaded, 'chunk')} loaded, "
+            f"{count_text(totals.joined, 'join')}"
+        )
+        if error is not None:
+            self._terminal.error(error)

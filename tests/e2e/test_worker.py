@@ -1,0 +1,116 @@
+"""``splitjoin worker`` on a queue, killed and stopped, with duplicates and a poison chunk: all is there, once."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from splitjoin_cli.join.events import notification
+from tests.e2e.command import Splitjoin
+from tests.e2e.kills import end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.servers.aws_desk import AwsDesk
+    from tests.servers.mariadb import MariadbDatabase
+
+CHUNKS = 40
+ROWS_PER_CHUNK = 2000
+ROWS = CHUNKS * ROWS_PER_CHUNK
+
+
+def export(rows: int = ROWS) -> bytes:
+    """A CSV file with quoted newlines."""
+    return b"id,note\n" + b"".join(b'%d,"a line\nand another"\n' % number for number in range(rows))
+
+
+def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
+    """Until it has happened."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def desk_command(tmp_path: Path, aws_desk: AwsDesk) -> Splitjoin:
+    """The command where it finds MiniStack and its tracker."""
+    return Splitjoin(tmp_path, {**aws_desk.env, "SPLITJOIN_TRACKER": f"dynamodb:jobs-{aws_desk.bucket}"})
+
+
+def split(command: Splitjoin, desk: AwsDesk, *, rows: int = ROWS, per_chunk: int = ROWS_PER_CHUNK) -> dict[str, Any]:
+    """Upload the export as acme_1; MiniStack sends the notifications."""
+    (command.directory / "acme.csv").write_bytes(export(rows))
+    command.ok("init")
+    return command.json("split", "acme.csv", f"s3://{desk.bucket}/in/", "--date", "1", "--rows", str(per_chunk))
+
+
+def test_two_workers_one_killed_one_stopped(
+    desk_command: Splitjoin, aws_desk: AwsDesk, mariadb: MariadbDatabase
+) -> None:
+    """Duplicates, SIGKILL in the middle, SIGTERM in the middle, a third ends it: every row once, one join message."""
+    command = desk_command.within(
+        SPLITJOIN_DB_PASSWORD=mariadb.server.password, SPLITJOIN_ON_JOIN=f"sqs:{aws_desk.joins}"
+    )
+    result = split(command, aws_desk)
+    assert result["total_parts"] == CHUNKS
+    sqs = aws_desk.client("sqs")
+    for chunk in result["chunks"][::3]:
+        key = str(chunk["uri"]).removeprefix(f"s3://{aws_desk.bucket}/")
+        sqs.send_message(QueueUrl=aws_desk.queue, MessageBody=json.dumps(notification(aws_desk.bucket, key)))
+    work = ("worker", aws_desk.queue, "--into", str(mariadb.url), "--create-table", "--lease", "5s", "--workers", "2")
+    killed, stopped = command.begin(*work), command.begin(*work)
+
+    def counted() -> int:
+        found = command("status", "acme_1", "--json")
+        return int(found.document["processed_parts"]) if found.code == 0 else 0
+
+    wait_for(lambda: counted() >= 3)
+    killed.kill()
+    end(killed)
+    stopped.send_signal(signal.SIGTERM)
+    out, said = end(stopped)
+    assert stopped.returncode == 143, said
+    assert re.search(rb"^\d+ messages: \d+ acknowledged, \d+ given back; \d+ chunks loaded, \d joins?$", out.strip())
+    assert said.decode().endswith(
+        "Error: terminated by SIGTERM\nHint: what it held was finished or given back; the same command goes on\n"
+    )
+    last = command.json(*work, "--idle-exit", "8s")
+    assert last["received"] >= 1
+    status = command.json("status", "acme_1")
+    assert (status["state"], status["processed_parts"], status["rows"]) == ("joined", CHUNKS, ROWS)
+    assert mariadb.query("SELECT COUNT(*), COUNT(DISTINCT id) FROM acme") == [(ROWS, ROWS)]
+    assert aws_desk.counts(aws_desk.queue) == (0, 0)
+    assert aws_desk.counts(aws_desk.dead) == (0, 0)
+    (joined,) = aws_desk.bodies(aws_desk.joins)
+    assert {key: json.loads(joined)[key] for key in ("file_name", "total_parts", "rows")} == {
+        "file_name": "acme_1", "total_parts": CHUNKS, "rows": ROWS,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_worker_holds_nothing(
+    desk_command: Splitjoin, aws_desk: AwsDesk, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """What does not end within the grace time is given back at once: it waits in the queue, and nobody holds it."""
+    split(desk_command, aws_desk, rows=20, per_chunk=10)
+    work = ("worker", aws_desk.queue, "--into", "sqlite:sales.db", "--on-join", "exec:touch began; sleep 60")
+    process = desk_command.begin(*work, "--json", "--grace", "1s")
+    wait_for((tmp_path / "began").exists)
+    process.send_signal(number)
+    began = time.monotonic()
+    out, _ = end(process)
+    assert time.monotonic() - began < 15
+    assert process.returncode == code
+    document = json.loads(out)
+    assert document["received"] == document["acknowledged"] + 1
+    assert (document["loaded"], document["given_back"], document["joined"]) == (1, 1, 0)
+    assert document["error"]["code"] == code
+    assert aws_desk.counts(aws_desk.queue) == (1, 0)
