@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["run_split"]
 
 
-def run_split(request: SplitRequest, observer: Observer, *, tracker: Tracker | None = None) -> SplitResult:
+def run_split(
+    request: SplitRequest, observer: Observer, *, tracker: Tracker | None = None, passing: bool = False
+) -> SplitResult:
     """Do what was asked. Raises what SplitRun.run raises, SourceError and UsageError.
 
-    ``tracker``: instead of the one that ``request`` names.
+    ``tracker``: instead of the one that ``request`` names. ``passing``: the destination soon goes, so that the tracker
+    is not to lead anybody there.
     """
     from splitjoin_cli.sources.open import open_source
     from splitjoin_cli.sources.transcode import check_characters, chunk_encoding
@@ -57,17 +60,18 @@ def run_split(request: SplitRequest, observer: Observer, *, tracker: Tracker | N
         stack.callback(source.close)
         sink = _sink(request, aws)
         stack.callback(sink.close)
-        opener = None if tracker is None else _job_opener(tracker)
+        opener = None if tracker is None else _job_opener(tracker, passing=passing)
         return SplitRun(request, job, source, sink, observer, open_job=opener).run()
 
 
-def _job_opener(tracker: Tracker) -> OpenJob:
+def _job_opener(tracker: Tracker, *, passing: bool) -> OpenJob:
     """What tells ``tracker`` of a run before it is stored."""
     from splitjoin_cli.trackers.base import JobSpec, Run
 
     def open_job(plan: PlanFile, destination: str, *, replace: bool) -> int:
         run = Run(plan.file_name, plan.run_id, plan.generation)
-        spec = JobSpec(run, len(plan.chunks), rows_expected=plan.chunks.total_rows, destination=destination)
+        place = None if passing else destination
+        spec = JobSpec(run, len(plan.chunks), rows_expected=plan.chunks.total_rows, destination=place)
         return (tracker.replace_job(spec) if replace else tracker.open_job(spec)).generation
 
     return open_job

@@ -225,7 +225,7 @@ def _split_first(request: SimulateRequest, tracker: Tracker, observer: Observer,
         region=aws.region,
         endpoint_url=aws.endpoint_url,
     )
-    run_split(split, observer, tracker=tracker)
+    run_split(split, observer, tracker=tracker, passing=True)
     return place
 
 

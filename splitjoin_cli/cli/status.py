@@ -118,11 +118,11 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
             view.look()
         else:
             _watch(view, terminal, values["watch"], check=values["check"])
+    if not view.jobs:
+        terminal.note(f"{tracker.uri} has no jobs")
     if terminal.as_json:
         terminal.document(view.document())
-    elif not view.jobs:
-        terminal.note(f"{tracker.uri} has no jobs")
-    else:
+    elif view.jobs:
         terminal.data(view.text())
     return _checked(view, terminal) if values["check"] else 0
 

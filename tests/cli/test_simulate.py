@@ -152,9 +152,15 @@ def test_several_jobs(splitjoin: Splitjoin, chunks: str, export: Path) -> None:
 
 @pytest.mark.usefixtures("_temporary_place")
 def test_name_of_one_file(splitjoin: Splitjoin, export: Path) -> None:
-    """--name says what the chunks are called: the same file on another day is then the same job."""
-    document = splitjoin("simulate", str(export), "--name", "beta_1", "--json").document
+    """--name says what the chunks are called: the same file on another day is then the same job.
+
+    Where they lay for a moment is nothing that the tracker leads anybody to.
+    """
+    arguments = ["simulate", str(export), "--name", "beta_1", "--tracker", "sqlite:jobs.db", "--json"]
+    document = splitjoin(*arguments).document
     assert (document["file_name"], document["table"]) == ("beta_1", "beta")
+    (job,) = SqliteTracker(Path("jobs.db")).list()
+    assert (job.total_parts, job.destination) == (1, None)
 
 
 def test_newer_run_replaces_rows(splitjoin: Splitjoin, chunks: str, export: Path) -> None:
