@@ -215,12 +215,9 @@ class Statement:
         )  # fmt: skip
 
 
-def policy(*statements: Statement | tuple[str, Statement]) -> Value:
-    """A policy document; a pair is a statement that is there if its condition holds."""
-    made: list[Value] = [
-        only_if(one[0], one[1].to_json()) if isinstance(one, tuple) else one.to_json() for one in statements
-    ]
-    return {"Version": POLICY_VERSION, "Statement": made}
+def policy(*statements: Statement) -> Value:
+    """A policy document."""
+    return {"Version": POLICY_VERSION, "Statement": [statement.to_json() for statement in statements]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from splitjoin_cli.deploy.cloudformation import (
     sub,
     when,
 )
+from splitjoin_cli.join.continuation_aws import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,6 @@ __all__ = [
     "GROUPS",
     "MAPPINGS",
     "PARAMETERS",
-    "RECEIVERS",
     "RULES",
     "bucket_name",
     "chunks_arn",
@@ -43,15 +43,6 @@ VISIBILITY_TIMEOUTS = 6
 """AWS Lambda developer guide, "Using Lambda with Amazon SQS": a queue's visibility timeout is 6 function timeouts."""
 STUCK_VISIBILITIES = 2
 """A chunk whose worker died comes again after one visibility timeout: only two without a count are a standstill."""
-
-RECEIVERS: Mapping[str, str] = {
-    "JoinsTopic": "sns",
-    "JoinsQueue": "sqs",
-    "JoinsFunction": "lambda",
-    "JoinsExecution": "states",
-    "JoinsBus": "events",
-}
-"""Conditions: what is told of joins, by the schemes of --on-join."""
 
 _FLAG = ("", "1")
 _ARN = r"arn:[a-z-]+:{service}:[a-z0-9-]*:[0-9]*:\S+"
@@ -82,7 +73,7 @@ _CODE: dict[str, Parameter] = {
 _DATABASE: dict[str, Parameter] = {
     "Into": Parameter(
         "The database: mysql://USER@HOST/DB, postgresql://, aurora-mysql:// or aurora-postgresql://.",
-        pattern=r"^(aurora-)?(mysql|postgresql)://([^\s:@/]+@)?[^\s@/]+/[^\s@/]+$",
+        pattern=r"^(aurora-)?(mysql|postgresql)://([^\s:@/]+@)?[^\s@/]+/[^\s@/?]+(\?[^\s@]*)?$",
         explained="the URL of a database server, without a password: that is the secret's",
     ),
     "Table": Parameter("Its table, or SCHEMA.NAME; nothing: the client's name.", default=""),
@@ -103,6 +94,7 @@ _CHUNKS: dict[str, Parameter] = {
         "Where chunks arrive: what is stored elsewhere in the bucket starts nothing.", default="chunks/",
         pattern=r"^[A-Za-z0-9!_.'()/-]{1,200}/$", explained="a prefix that ends with a slash",
     ),
+    "ChunkKeyArn": _arn("KMS key that encrypts chunks; nothing: S3's own.", "kms", what="a KMS key"),
     "ChunkDays": Parameter("Days until chunks are deleted; 0: never.", type="Number", default="0", least=0, most=36500),
 }  # fmt: skip
 _WORK: dict[str, Parameter] = {
@@ -128,7 +120,7 @@ _JOIN: dict[str, Parameter] = {
     "OnJoinArn": _arn("Topic, queue, function, state machine or event bus that is told of each join; nothing: the"
                       " stack's topic.", "(sns|sqs|lambda|states|events)",
                       what="a topic, queue, function, state machine or event bus"),
-    "OnJoinService": Parameter("Whose ARN that is.", default="", values=("", *RECEIVERS.values())),
+    "OnJoinService": Parameter("Whose ARN that is.", default="", values=("", *SERVICES)),
     "SweepRate": Parameter("How often joins that nobody finishes are looked for.", default="rate(5 minutes)",
                            pattern=r"^rate\((1 minute|1 hour|[0-9]+ (minutes|hours))\)$",
                            explained="rate(1 minute), rate(N minutes), rate(1 hour) or rate(N hours)"),
@@ -157,6 +149,7 @@ def _given(parameter: str) -> Value:
 CONDITIONS: Mapping[str, Value] = {
     "HasCodeVersion": _given("CodeVersion"),
     "HasBucketName": _given("ChunkBucketName"),
+    "HasChunkKey": _given("ChunkKeyArn"),
     "HasExpiry": inverse(equals(ref("ChunkDays"), "0")),
     "HasReserve": inverse(equals(ref("ReservedConcurrency"), "0")),
     "HasSecret": _given("SecretArn"),
@@ -164,9 +157,11 @@ CONDITIONS: Mapping[str, Value] = {
     "HasStuckAfter": _given("StuckAfter"),
     "HasAuroraCluster": _given("AuroraClusterArn"),
     "HasSubnets": inverse(equals(select(0, ref("SubnetIds")), "")),
-    "JoinsHere": equals(ref("OnJoinService"), ""),
-    **{name: every(_given("OnJoinArn"), equals(ref("OnJoinService"), service)) for name, service in RECEIVERS.items()},
-    "HasEncryptedSecret": every(_given("SecretArn"), _given("SecretKeyArn")),
+    "JoinsHere": equals(ref("OnJoinArn"), ""),
+    "JoinsElsewhere": _given("OnJoinArn"),
+    "JoinsQueue": equals(ref("OnJoinService"), "sqs"),
+    "HasSecretKey": _given("SecretKeyArn"),
+    "HasAuroraClusterAndChunkKey": every(_given("AuroraClusterArn"), _given("ChunkKeyArn")),
 }
 RULES: Mapping[str, Value] = {
     "OnJoin": {

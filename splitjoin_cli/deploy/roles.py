@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.deploy.cloudformation import (
+    Properties,
     Resource,
     Statement,
     Value,
@@ -14,7 +15,7 @@ from splitjoin_cli.deploy.cloudformation import (
     ref,
     sub,
 )
-from splitjoin_cli.deploy.parameters import RECEIVERS, chunks_arn
+from splitjoin_cli.deploy.parameters import chunks_arn
 from splitjoin_cli.deploy.storage import index_arns
 from splitjoin_cli.join.continuation_aws import SERVICES
 
@@ -37,14 +38,16 @@ def _named(name: str, document: Value) -> Value:
     return {"PolicyName": name, "PolicyDocument": document}
 
 
-def _tell(condition: str, scheme: str, receiver: Value) -> tuple[str, Statement]:
-    return condition, Statement(f"Tell{scheme.capitalize()}", (SERVICES[scheme][1],), (receiver,))
+def _right(role: str, condition: str, *statements: Statement) -> Resource:
+    """A role's right that it has only if a condition holds: linters do not look into conditions within a policy."""
+    properties: Properties = {
+        "PolicyName": sub(f"${{AWS::StackName}}-{condition}"),
+        "Roles": [ref(role)],
+        "PolicyDocument": policy(*statements),
+    }
+    return Resource("AWS::IAM::Policy", properties, condition=condition)
 
 
-_TELL = (
-    ("JoinsHere", Statement("TellTopicOfStack", (SERVICES["sns"][1],), (ref("JoinTopic"),))),
-    *(_tell(condition, scheme, ref("OnJoinArn")) for condition, scheme in RECEIVERS.items()),
-)
 _LOG_STREAMS = sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${LogGroup}:log-stream:*")
 _WORK = (
     Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (_LOG_STREAMS,)),
@@ -58,8 +61,10 @@ _WORK = (
     Statement("Count", ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"), (get_att("JobTable"),)),
     Statement("FindJobs", ("dynamodb:Query", "dynamodb:Scan"), index_arns()),
 )  # fmt: skip
-_SECRET = Statement("ReadPassword", ("secretsmanager:GetSecretValue",), (ref("SecretArn"),))
-_SECRET_KEY = Statement("DecryptPassword", ("kms:Decrypt",), (ref("SecretKeyArn"),))
+_DECRYPT = Statement("DecryptChunks", ("kms:Decrypt",), (ref("ChunkKeyArn"),))
+_ENCRYPT = Statement("EncryptChunks", ("kms:GenerateDataKey", "kms:Decrypt"), (ref("ChunkKeyArn"),))
+# Only one of the actions exists for what the ARN names.
+_TELL_ELSEWHERE = Statement("TellElsewhere", tuple(action for _, action, _ in SERVICES.values()), (ref("OnJoinArn"),))
 
 _ENI_ACTIONS = (
     "ec2:CreateNetworkInterface",
@@ -84,12 +89,25 @@ _FUNCTION_ROLE = Resource(
     "AWS::IAM::Role",
     {
         "AssumeRolePolicyDocument": _trust("lambda.amazonaws.com"),
-        "Policies": [
-            _named("work", policy(*_WORK, *_TELL, ("HasSecret", _SECRET), ("HasEncryptedSecret", _SECRET_KEY))),
-            only_if("HasSubnets", _named("network", policy(*_NETWORK))),
-        ],
+        # Before the function, which cannot be made in a VPC without it.
+        "Policies": [_named("work", policy(*_WORK)), only_if("HasSubnets", _named("network", policy(*_NETWORK)))],
     },
 )
+_RIGHTS: Mapping[str, Resource] = {
+    "TellHere": _right(
+        "FunctionRole", "JoinsHere", Statement("TellHere", (SERVICES["sns"][1],), (ref("JoinTopic"),))
+    ),
+    "TellElsewhere": _right("FunctionRole", "JoinsElsewhere", _TELL_ELSEWHERE),
+    "ReadSecret": _right(
+        "FunctionRole", "HasSecret",
+        Statement("ReadPassword", ("secretsmanager:GetSecretValue",), (ref("SecretArn"),)),
+    ),
+    "DecryptSecret": _right(
+        "FunctionRole", "HasSecretKey", Statement("DecryptPassword", ("kms:Decrypt",), (ref("SecretKeyArn"),))
+    ),
+    "DecryptChunks": _right("FunctionRole", "HasChunkKey", _DECRYPT),
+}  # fmt: skip
+"""What the function's role has besides, if it is asked for."""
 _AURORA_ROLE = Resource(
     "AWS::IAM::Role",
     {
@@ -135,14 +153,17 @@ OPERATE_STATEMENTS = (
 """What ``retry`` and ``status --queue`` need besides."""
 
 
-def _managed(description: str, *statements: Statement) -> Resource:
-    document = policy(*statements)
-    return Resource("AWS::IAM::ManagedPolicy", {"Description": description, "PolicyDocument": document})
+def _managed(description: str, *statements: Statement, condition: str | None = None) -> Resource:
+    properties: Properties = {"Description": description, "PolicyDocument": policy(*statements)}
+    return Resource("AWS::IAM::ManagedPolicy", properties, condition=condition)
 
 
 ROLES: Mapping[str, Resource] = {
     "FunctionRole": _FUNCTION_ROLE,
+    **_RIGHTS,
     "AuroraRole": _AURORA_ROLE,
+    "AuroraDecryptChunks": _right("AuroraRole", "HasAuroraClusterAndChunkKey", _DECRYPT),
     "SplitPolicy": _managed("For splitjoin split, verify, merge and status", *SPLIT_STATEMENTS),
+    "ChunkKeyPolicy": _managed("For the same: the chunks' key", _ENCRYPT, condition="HasChunkKey"),
     "OperatePolicy": _managed("For splitjoin retry and status --queue, beside the other", *OPERATE_STATEMENTS),
 }

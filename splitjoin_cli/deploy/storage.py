@@ -15,6 +15,7 @@ from splitjoin_cli.deploy.cloudformation import (
     policy,
     ref,
     sub,
+    when,
 )
 from splitjoin_cli.deploy.parameters import bucket_name
 from splitjoin_cli.names import SUFFIX_OF
@@ -53,12 +54,19 @@ _OLD_CHUNKS: Properties = {
     "ExpirationInDays": ref("ChunkDays"),
 }
 
+_WITH_KEY: Properties = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": ref("ChunkKeyArn")}
+
 _BUCKET = Resource(
     "AWS::S3::Bucket",
     {
         "BucketName": bucket_name,
         "BucketEncryption": {
-            "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            "ServerSideEncryptionConfiguration": [
+                {
+                    "ServerSideEncryptionByDefault": when("HasChunkKey", _WITH_KEY, {"SSEAlgorithm": "AES256"}),
+                    "BucketKeyEnabled": True,  # one request to KMS for many objects
+                }
+            ]
         },
         "PublicAccessBlockConfiguration": {
             "BlockPublicAcls": True,

@@ -13,6 +13,7 @@ from splitjoin_cli.deploy.parameters import CONDITIONS, GROUPS, MAPPINGS, PARAME
 from splitjoin_cli.deploy.roles import ROLES
 from splitjoin_cli.deploy.storage import STORAGE
 from splitjoin_cli.errors import UsageError
+from splitjoin_cli.loaders.urls import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ OUTPUTS: Mapping[str, Output] = {
     "JoinTopicArn": Output("The topic that tells of joins.", ref("JoinTopic")),
     "FunctionRoleArn": Output("The function's role.", get_att("FunctionRole")),
     "SplitPolicyArn": Output("The policy for whoever runs splitjoin split.", ref("SplitPolicy")),
+    "ChunkKeyPolicyArn": Output("The policy that they need beside it.", ref("ChunkKeyPolicy"), "HasChunkKey"),
     "OperatePolicyArn": Output("The policy for whoever retries, beside that.", ref("OperatePolicy")),
     "AuroraRoleArn": Output("The role for the Aurora cluster.", get_att("AuroraRole"), "HasAuroraCluster"),
 }  # fmt: skip
@@ -41,6 +43,8 @@ def make_template(defaults: Mapping[str, str] | None = None) -> Template:
     for name, value in (defaults or {}).items():
         if name not in parameters:
             raise UsageError(f"the template has no parameter {name}", hint=f"it has {', '.join(parameters)}")
+        if name == "Into":
+            parse(value)  # says more of what is wrong, and finds a password wherever it is
         parameters[name] = replace(parameters[name], default=parameters[name].checked(name, value))
     return Template(
         description=DESCRIPTION,

@@ -63,8 +63,8 @@ def test_no_password(splitjoin: Splitjoin) -> None:
     assert json.loads(ran.stdout) == {
         "error": {
             "code": 2,
-            "message": "Into cannot be that: the URL of a database server, without a password: that is the secret's",
-            "hint": None,
+            "message": "the mysql URL holds a password, and process lists show it",
+            "hint": "leave it out and set SPLITJOIN_DB_PASSWORD",
         }
     }
 

@@ -109,7 +109,9 @@ def test_every_resource_is_made(account: Account) -> None:
     stack = account.deploy()
     listed = account.client("cloudformation").describe_stack_resources(StackName=stack.name)["StackResources"]
     resources = json.loads(account.template)["Resources"]
-    assert {one["LogicalResourceId"] for one in listed} == set(resources) - {"AuroraRole"}
+    asked = {name for name, one in resources.items() if "Condition" in one} - {"TellHere"}
+    assert {one["LogicalResourceId"] for one in listed} == set(resources) - asked
+    assert len(asked) == 7
     table = stack.outputs["Tracker"].removeprefix("dynamodb:")
     assert stack.environment() == {
         "SPLITJOIN_INTO": INTO, "SPLITJOIN_TABLE": "", "SPLITJOIN_CREATE_TABLE": "", "SPLITJOIN_RUN_COLUMN": "",
@@ -176,7 +178,8 @@ def test_a_join_that_is_told_elsewhere(account: Account, service: str, resource:
     stack = account.deploy(OnJoinArn=arn, OnJoinService=service)
     assert stack.environment()["SPLITJOIN_ON_JOIN"] == url.format(arn=arn)
     told = {sid: one for sid, one in stack.statements().items() if sid.startswith("Tell")}
-    assert [(one["Action"], one["Resource"]) for one in told.values()] == [([action], [arn])]
+    assert list(told) == ["TellElsewhere"]
+    assert (action in told["TellElsewhere"]["Action"], told["TellElsewhere"]["Resource"]) == (True, [arn])
 
 
 def test_parts_that_are_asked_for(account: Account) -> None:
@@ -186,10 +189,11 @@ def test_parts_that_are_asked_for(account: Account) -> None:
     stack = account.deploy(
         SubnetIds="subnet-1,subnet-2", SecurityGroupIds="sg-1", SecretArn=secret, SecretKeyArn=key, AlarmArn=topic,
         AuroraClusterArn=f"arn:aws:rds:{REGION}:{ACCOUNT}:cluster:sales", ReservedConcurrency="9", ChunkDays="30",
-        ChunkPrefix="in/", StuckAfter="2h",
+        ChunkPrefix="in/", StuckAfter="2h", ChunkKeyArn=key,
     )  # fmt: skip
     allowed = stack.statements()
-    assert (allowed["ReadPassword"]["Resource"], allowed["DecryptPassword"]["Resource"]) == ([secret], [key])
+    assert allowed["ReadPassword"]["Resource"] == [secret]
+    assert allowed["DecryptPassword"]["Resource"] == allowed["DecryptChunks"]["Resource"] == [key]
     assert "AttachToVpc" in allowed
     assert allowed["ReadChunks"]["Resource"] == [f"arn:aws:s3:::{stack.bucket}/in/*"]
     assert stack.environment()["SPLITJOIN_SECRET"] == secret
