@@ -2,12 +2,14 @@
 
 Parameters as in the Rocksoft model: width 64, polynomial 0xAD93D23594C93659, reflected, init and xorout all ones; the
 check value of ``123456789`` is 0xAE8B14860A799888. Computed by the compiled kernel where the package was built with it
-(at 20 to 60 GB/s, without the GIL), else by awscrt, which does the same and takes long to import.
+(at 20 to 60 GB/s, without the GIL), else by awscrt, which does the same and takes long to import; by
+Python alone where there is neither, as in the Lambda function, which hardly ever needs it.
 """
 
 from __future__ import annotations
 
 import base64
+from functools import cache
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.native import kernel
@@ -20,26 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["combine", "crc64", "decode", "encode", "tagged"]
 
 
-def _functions() -> tuple[Callable[[Buffer, int], int], Callable[[int, int, int], int]]:
-    compiled = kernel()
-    if compiled is not None:
-        return compiled.crc64, compiled.combine
-    from awscrt.checksums import combine_crc64nvme, crc64nvme  # noqa: PLC0415 -- only where nothing is compiled
-
-    return crc64nvme, combine_crc64nvme
-
-
-_crc64, _combine = _functions()
-
-
 def crc64(data: Buffer, previous: int = 0) -> int:
     """The CRC of what ``previous`` was computed over, followed by ``data``."""
-    return _crc64(data, previous)
+    return _functions()[0](data, previous)
 
 
 def combine(left: int, right: int, right_size: int) -> int:
     """The CRC of two runs of bytes put together, from the CRC of each and the size of the second."""
-    return _combine(left, right, right_size)
+    return _functions()[1](left, right, right_size)
 
 
 def encode(checksum: int) -> str:
@@ -59,3 +49,15 @@ def decode(text: str) -> int:
 def tagged(checksum: int) -> str:
     """As manifests and JSON results write it: ``crc64nvme:BASE64``."""
     return f"crc64nvme:{encode(checksum)}"
+
+
+@cache
+def _functions() -> tuple[Callable[[Buffer, int], int], Callable[[int, int, int], int]]:
+    compiled = kernel()
+    if compiled is not None:
+        return compiled.crc64, compiled.combine
+    try:
+        from awscrt.checksums import combine_crc64nvme, crc64nvme  # noqa: PLC0415 -- only where nothing is compiled
+    except ImportError:
+        from splitjoin_cli.checksums_plain import combine_crc64nvme, crc64nvme  # noqa: PLC0415 -- and nothing installed
+    return crc64nvme, combine_crc64nvme

@@ -15,6 +15,7 @@
     |-- StoreError                exit 1   a directory, bucket or table refused an operation
     |   |-- NotFoundError         exit 1   the object, bucket or table is not there
     |   |-- AccessError           exit 1   credentials are missing, wrong, expired or not allowed to do this
+    |   |-- OutOfTimeError        exit 1   the time that a worker is given ends before the work
     |   |-- CopyRefusedError      exit 1   the store cannot copy this range on the server: stream it instead
     |   |-- CorruptObjectError    exit 1   what the store holds or received is not what was sent
     |   `-- LoadError             exit 1   a database did not load a chunk: nothing of it is there; try it again
@@ -118,6 +119,10 @@ class NotFoundError(StoreError):
 
 class AccessError(StoreError):
     """Credentials are missing, wrong, expired, or not allowed to do this."""
+
+
+class OutOfTimeError(StoreError):
+    """The time that a worker is given ends before the work: what was begun is undone, and the event comes again."""
 
 
 class CopyRefusedError(StoreError):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.errors import UsageError
 from splitjoin_cli.names import default_client, parse, parse_file_name
 from splitjoin_cli.wiring_stored import StoredRequest, open_place
+from splitjoin_cli.wiring_tracker import check_tracker_url, open_tracker
 
 if TYPE_CHECKING:
     from splitjoin_cli.aws import AwsOptions
@@ -40,34 +40,6 @@ __all__ = [
 ]
 
 LOOKS_AT_ONCE = 8
-TRACKERS_HINT = "write dynamodb:TABLE or sqlite:PATH"
-# A table's name, or its ARN (DynamoDB API Reference, "TableName").
-_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}|arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[A-Za-z0-9_.-]{3,255}")
-
-
-def check_tracker_url(url: str) -> tuple[str, str]:
-    """Scheme, and table or path. Raises UsageError, which does not repeat the URL: it may hold what it should not."""
-    scheme, colon, rest = url.partition(":")
-    if not colon or scheme not in {"dynamodb", "sqlite"}:
-        raise UsageError("not a tracker's URL", hint=TRACKERS_HINT)
-    if scheme == "dynamodb" and not _TABLE.fullmatch(rest):
-        raise UsageError("dynamodb: names no table", hint="a table's name has 3 to 255 of A-Z a-z 0-9 _ . -")
-    path = rest.removeprefix("//") if scheme == "sqlite" else rest
-    if not path or "\0" in path:
-        raise UsageError("sqlite: names no file", hint="write sqlite:PATH")
-    return scheme, path
-
-
-def open_tracker(url: str, aws: AwsOptions | None = None) -> Tracker:
-    """The tracker that ``url`` names; nothing is reached yet. Raises UsageError."""
-    scheme, place = check_tracker_url(url)
-    if scheme == "sqlite":
-        from splitjoin_cli.trackers.sqlite import SqliteTracker
-
-        return SqliteTracker(Path(place))
-    from splitjoin_cli.trackers.dynamodb import DynamoDbTracker
-
-    return DynamoDbTracker(place, aws)
 
 
 def stored_numbers(request: StoredRequest, *, total_parts: int) -> frozenset[int]:

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from splitjoin_cli.units import SECONDS_IN, SIZE_UNITS, scaled
 
 MAX_INTEGER = 2**63 - 1
 """Offsets and counts are kept in 64 bits."""
-
-_NUMBER_AND_UNIT = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?) ?([a-z]*)", re.IGNORECASE | re.ASCII)
-_SIZE_UNITS = {"": 1, "b": 1} | {
-    name: base**power
-    for power, letter in enumerate("kmgt", start=1)
-    for name, base in ((letter, 1024), (f"{letter}ib", 1024), (f"{letter}b", 1000))
-}
-_SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Size(click.ParamType[int]):
@@ -33,7 +21,7 @@ class Size(click.ParamType[int]):
         """An int in bytes, from 1 to 2**63 - 1."""
         if isinstance(value, int):
             return value
-        number = _scaled(str(value), _SIZE_UNITS)
+        number = scaled(str(value), SIZE_UNITS)
         if number is None:
             self.fail(f"{value!r} is not a size: write 64MiB, 100MB, 1GiB, or plain bytes", param, ctx)
         if number != int(number):
@@ -72,7 +60,7 @@ class Duration(click.ParamType[float]):
         """A float in seconds, above 0."""
         if isinstance(value, int | float):
             return float(value)
-        seconds = _scaled(str(value), _SECONDS_IN)
+        seconds = scaled(str(value), SECONDS_IN)
         if seconds is None:
             self.fail(f"{value!r} is not a duration: write 90s, 15m, 2h", param, ctx)
         if not 0 < seconds <= MAX_INTEGER:
@@ -159,9 +147,3 @@ class EndpointUrl(click.ParamType[str]):
         if parts.scheme not in ("http", "https") or not parts.netloc:
             self.fail(f"{value!r} is not an http:// or https:// URL", param, ctx)
         return str(value)
-
-
-def _scaled(text: str, units: Mapping[str, int]) -> Decimal | None:
-    match = _NUMBER_AND_UNIT.fullmatch(text.strip())
-    unit = units.get(match[2].lower()) if match else None
-    return None if match is None or unit is None else Decimal(match[1]) * unit

@@ -68,12 +68,15 @@ class Joiner:
         loader: Loader,
         continuation: Continuation,
         owner: str,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | Callable[[], float] = LEASE_SECONDS,
         backoff: Callable[[int], float] = backoff_seconds,
         keep_lease: KeepLease = renewing,
         log: logging.Logger = _LOG,
     ) -> None:
-        """``owner``: for people who read the tracker. ``backoff``: seconds after the n-th failed try, n from 1."""
+        """``owner``: for people who read the tracker. ``backoff``: seconds after the n-th failed try, n from 1.
+
+        ``lease_seconds``: what a claim asks for; asked anew for each claim where it is a function.
+        """
         self._tracker = tracker
         self._loader = loader
         self._continuation = continuation
@@ -85,7 +88,8 @@ class Joiner:
 
     def try_join(self, run: Run) -> JoinTry:
         """Claim the run's join, and see it through. Raises what the tracker raises where no claim came about."""
-        claim = self._tracker.claim_join(run, owner=self._owner, lease_seconds=self._lease_seconds)
+        lease_seconds = self._lease_seconds() if callable(self._lease_seconds) else self._lease_seconds
+        claim = self._tracker.claim_join(run, owner=self._owner, lease_seconds=lease_seconds)
         if isinstance(claim, Refused):
             return JoinTry(refused=claim.reason)
         try:
@@ -98,7 +102,7 @@ class Joiner:
             return JoinTry(error=exc)
         if isinstance(payload, str):
             return self._refuse(claim, payload)
-        return self._continue(claim, payload)
+        return self._continue(claim, payload, lease_seconds)
 
     def _payload(self, claim: Claim) -> JoinPayload | str:
         """What the continuation is told; or, as text, why it must not be told anything."""
@@ -137,9 +141,9 @@ class Joiner:
         job = self._tracker.job(claim.run.file_name)
         return job is not None and job.generation > claim.run.generation
 
-    def _continue(self, claim: Claim, payload: JoinPayload) -> JoinTry:
+    def _continue(self, claim: Claim, payload: JoinPayload, lease_seconds: float) -> JoinTry:
         try:
-            with self._keep_lease(self._tracker, claim, self._lease_seconds):
+            with self._keep_lease(self._tracker, claim, lease_seconds):
                 self._continuation.run(payload)
         except StoppedError:
             raise

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from splitjoin_cli.errors import (
     BadInputError,
@@ -23,6 +24,8 @@ from splitjoin_cli.trackers import rules
 from splitjoin_cli.trackers.base import Counted, JobSpec, Refusal, Superseded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.join.events import Batch, ChunkArrived, Delivery
     from splitjoin_cli.join.joiner import Joiner
     from splitjoin_cli.loaders.base import Loader
@@ -107,17 +110,25 @@ class Worker:
         self._max_receives = max_receives
         self._log = log
 
-    def handle_batch(self, batch: Batch) -> BatchOutcome:
-        """Handle all deliveries in order; one that fails does not keep the others from being handled."""
+    def handle_batch(self, batch: Batch, *, may_begin: Callable[[], bool] = lambda: True) -> BatchOutcome:
+        """Handle all deliveries in order; one that fails does not keep the others from being handled.
+
+        ``may_begin``: asked before each; those that may not begin are to come again.
+        """
         outcomes: list[Outcome] = []
         failed: list[str | None] = []
         errors: list[SplitjoinError] = []
         for delivery in batch.deliveries:
+            if not may_begin():
+                self._log.warning("message %s is not begun: too little time is left", delivery.message_id)
+                failed.append(delivery.message_id)
+                continue
             found = self.handle_delivery(delivery)
             outcomes += found
             problems = [outcome.error for outcome in found if outcome.error is not None]
             if delivery.error is not None:
-                self._log.error("message %s: %s", delivery.message_id, delivery.error.message)
+                error = {"type": type(delivery.error).__name__, "message": delivery.error.message}
+                self._log.error("message %s: %s", delivery.message_id, error["message"], extra={"error": error})
                 problems.append(delivery.error)
             if delivery.error is not None or not all(outcome.acknowledge for outcome in found):
                 failed.append(delivery.message_id)
@@ -130,6 +141,12 @@ class Worker:
 
     def handle(self, arrived: ChunkArrived) -> Outcome:
         """See one event through, as far as it is this worker's to do. Raises StoppedError alone."""
+        began = time.monotonic()
+        outcome = self._handle(arrived)
+        self._tell(outcome, time.monotonic() - began)
+        return outcome
+
+    def _handle(self, arrived: ChunkArrived) -> Outcome:
         try:
             stored = self._chunks.open_chunk(arrived.uri, body=not self._loader.properties.reads_s3)
         except StoppedError:
@@ -147,11 +164,11 @@ class Worker:
         except StoppedError:
             raise
         except OlderRunError as exc:
-            self._log.info("acknowledged: %s", exc.message, extra=_extra(arrived, run))
+            self._log.debug("%s", exc.message, extra=_extra(arrived, run))
             return Outcome(arrived, acknowledge=True, end="replaced", run=run)
         except Exception as exc:  # noqa: BLE001 -- whatever it is: it is recorded, and the event comes again
             return self._failed(arrived, run, exc)
-        return self._told(begun) if begun.acknowledge else self._join(begun, run)
+        return begun if begun.acknowledge else self._join(begun, run)
 
     def _load_and_count(self, begun: Outcome, stored: StoredChunk, run: Run) -> Outcome:
         """See to the chunk. What it returns is to be acknowledged unless the job is complete and wants its join."""
@@ -197,16 +214,14 @@ class Worker:
         except StoppedError:
             raise
         except Exception as exc:  # noqa: BLE001 -- the chunk is counted; the event comes again for the join's sake
-            return self._told(replace(begun, error=self._ours(exc, begun.arrived, run)))
+            return replace(begun, error=self._ours(exc, begun.arrived, run))
         if tried.settled:
             replaced = tried.replaced or tried.refused is Refusal.SUPERSEDED
-            return self._told(
-                replace(begun, acknowledge=True, end="replaced" if replaced else "joined", joined=tried.joined)
-            )
+            return replace(begun, acknowledge=True, end="replaced" if replaced else "joined", joined=tried.joined)
         if tried.refused is Refusal.HELD:
-            return self._told(replace(begun, acknowledge=self._sweep_runs, end="left"))
+            return replace(begun, acknowledge=self._sweep_runs, end="left")
         error = tried.error or OtherRunError(f"{run.file_name}: the join cannot be claimed: {tried.refused}")
-        return self._told(replace(begun, error=error))
+        return replace(begun, error=error)
 
     def _unread(self, arrived: ChunkArrived, exc: SplitjoinError) -> Outcome:
         """The object could not be read. One that is gone is no loss where the job is joined or another split's."""
@@ -219,9 +234,9 @@ class Worker:
         run = job.run if job is not None else None
         if job is not None and isinstance(exc, NotFoundError):
             if job.generation > 1 and job.total_parts != name.total:
-                return self._told(Outcome(arrived, acknowledge=True, end="replaced", run=run))
+                return Outcome(arrived, acknowledge=True, end="replaced", run=run)
             if job.join.state == "joined":
-                return self._told(Outcome(arrived, acknowledge=True, end="joined", run=run))
+                return Outcome(arrived, acknowledge=True, end="joined", run=run)
         same = job is not None and job.total_parts == name.total
         return self._failed(arrived, run if same else None, exc)
 
@@ -235,7 +250,7 @@ class Worker:
                 self._tracker.mark_failed(run, arrived.name.number, error=error.message, final=final)
             except SplitjoinError as also:
                 self._log.error("the failure could not be recorded: %s", also.message, extra=_extra(arrived, run))
-        return self._told(Outcome(arrived, acknowledge=False, end="failed", run=run, error=error))
+        return Outcome(arrived, acknowledge=False, end="failed", run=run, error=error)
 
     def _ours(self, exc: Exception, arrived: ChunkArrived, run: Run | None) -> SplitjoinError:
         if isinstance(exc, SplitjoinError):
@@ -243,16 +258,22 @@ class Worker:
         self._log.error("unexpected error at %s", arrived.uri, exc_info=exc, extra=_extra(arrived, run))
         return SplitjoinError(f"{arrived.uri}: unexpected {type(exc).__name__}; the log has more")
 
-    def _told(self, outcome: Outcome) -> Outcome:
+    def _tell(self, outcome: Outcome, seconds: float) -> None:
         """One line for each event."""
-        extra = _extra(outcome.arrived, outcome.run)
-        if outcome.error is not None:
-            self._log.error("%s", outcome.error.told, extra=extra)
+        extra: dict[str, Any] = {
+            **_extra(outcome.arrived, outcome.run),
+            "outcome": outcome.end,
+            "loaded": outcome.loaded,
+            "rows": outcome.rows,
+            "seconds": round(seconds, 3),
+        }
+        if (error := outcome.error) is not None:
+            extra["error"] = {"type": type(error).__name__, "message": error.message}
+            self._log.error("%s", error.told, extra={**extra, "hint": error.hint})
         else:
             done = "loaded" if outcome.loaded else "not loaded again"
             rows = "" if outcome.rows is None else f", {outcome.rows} rows {done}"
             self._log.info("%s: %s%s", outcome.arrived.uri, outcome.end, rows, extra=extra)
-        return outcome
 
 
 def _superseded(job: Job, run: Run, stored: StoredChunk) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -39,12 +40,14 @@ class LedgerLoader(ABC):
     text_type: ClassVar[str] = "TEXT"
     table_suffix: ClassVar[str] = ""
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
+    idle_seconds: ClassVar[float] = math.inf
+    """How long a connection may lie unused and be asked whether it is alive; an older one is replaced unasked."""
 
     def __init__(self, uri: str, target: LoadTarget) -> None:
         """``uri``: how messages call the database, without password."""
         self._target = target
         self._properties = LoaderProperties(uri, target.table, self.reads_s3, self.null_rule)
-        self._idle: list[Session] = []
+        self._idle: list[tuple[Session, float]] = []
         self._lock = threading.Lock()
         self._prepared = False
 
@@ -217,7 +220,7 @@ class LedgerLoader(ABC):
         """See Loader."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for session in idle:
+        for session, _ in idle:
             with suppress(*self.driver_errors):
                 session.close()
 
@@ -464,15 +467,17 @@ class LedgerLoader(ABC):
                 raise self._translated(exc) from exc
             raise
         with self._lock:
-            self._idle.append(session)
+            self._idle.append((session, time.time()))
 
     def _idle_session(self) -> Session | None:
         while True:
             with self._lock:
                 if not self._idle:
                     return None
-                session = self._idle.pop()
-            if session.is_alive():
+                session, since = self._idle.pop()
+            # By the wall clock: the monotonic one may stand still while a function's process is frozen. The other end
+            # may be gone for long then without a word, and asking would wait for as long as the kernel does.
+            if time.time() - since < self.idle_seconds and session.is_alive():
                 return session
             with suppress(*self.driver_errors):
                 session.close()

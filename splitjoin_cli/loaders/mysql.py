@@ -61,6 +61,7 @@ class MysqlLoader(LedgerLoader):
     text_type = "LONGTEXT"
     table_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
     driver_errors = (pymysql.Error,)
+    idle_seconds = 60.0
 
     def __init__(self, url: DatabaseUrl, login: Logins | str | None, target: LoadTarget) -> None:
         """``login``: a password, None where the account has none, or where logins come from."""

@@ -41,6 +41,7 @@ class PostgresqlLoader(LedgerLoader):
     own_lock = " FOR UPDATE"
     name_type = "TEXT"
     driver_errors = (psycopg.Error,)
+    idle_seconds = 60.0
 
     def __init__(self, url: DatabaseUrl, login: Logins | str | None, target: LoadTarget) -> None:
         """``login``: a password, None where none is needed or ``~/.pgpass`` holds it, or where logins come from."""

@@ -7,12 +7,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from splitjoin_cli.errors import LoadError
+from splitjoin_cli.loaders import ledger
 from splitjoin_cli.loaders.base import LoadTarget
 from splitjoin_cli.loaders.mysql import MysqlLoader
 from splitjoin_cli.loaders.postgresql import PostgresqlLoader
@@ -188,3 +191,37 @@ def test_a_process_killed_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
         assert loader.load(chunk_of(b"1,Ann\n")).rows == 1
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def connection_id(loader: MysqlLoader | PostgresqlLoader) -> int:
+    """The server's number of the connection that the next call uses."""
+    sql = "SELECT CONNECTION_ID()" if isinstance(loader, MysqlLoader) else "SELECT pg_backend_pid()"
+    with loader._session() as session:
+        return int(session.rows(sql)[0][0])
+
+
+@pytest.mark.parametrize("kind", ["mysql", "postgresql"])
+def test_a_connection_that_died_or_froze_is_replaced(
+    mariadb: MariadbDatabase, postgres: PostgresDatabase, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that the server ended is found dead; one that lay for a minute, as in a frozen process, is not even asked."""
+    loader: MysqlLoader | PostgresqlLoader
+    if kind == "mysql":
+        loader = MysqlLoader(mariadb.url, mariadb.server.password, LoadTarget(TABLE, create_table=True))
+    else:
+        loader = PostgresqlLoader(postgres.url, None, LoadTarget(TABLE, create_table=True))
+    with contextlib.closing(loader):
+        first = connection_id(loader)
+        assert connection_id(loader) == first
+        if kind == "mysql":
+            mariadb.query(f"KILL {first}")
+        else:
+            postgres.query(f"SELECT pg_terminate_backend({first})")
+        assert loader.load(chunk_of(b"1,Ann\n")).rows == 1
+        second = connection_id(loader)
+        assert second != first
+        session, _ = loader._idle[0]
+        monkeypatch.setattr(session, "is_alive", lambda: pytest.fail("it was asked"))
+        now = time.time()
+        monkeypatch.setattr(ledger, "time", SimpleNamespace(time=lambda: now + 61, sleep=time.sleep))
+        assert connection_id(loader) != second

@@ -1,0 +1,1 @@
+"""Tests of the Lambda function, by itself and as its zip."""
