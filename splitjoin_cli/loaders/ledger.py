@@ -193,11 +193,14 @@ class LedgerLoader(ABC):
     def table_rows(self, run_id: str | None = None) -> int:
         """See Loader."""
         with self._session() as session:
-            if not self._table_columns(session):
+            columns = self._table_columns(session)
+            if not columns:
                 return 0
             sql = f"SELECT COUNT(*) FROM {self._table}"
             if run_id is None or self._target.run_column is None:
                 return int(session.rows(sql)[0][0])
+            if self._target.run_column not in {column.name for column in columns}:
+                raise self._no_run_column()
             sql = self._as_parameterised(f"{sql} WHERE {self._quoted(self._target.run_column)} = ") + "?"
             return int(session.rows(sql, (run_id,))[0][0])
 
@@ -414,12 +417,17 @@ class LedgerLoader(ABC):
         run_column = self._target.run_column
         fillable = tuple(column for column in table if column.name != run_column)
         if run_column and len(fillable) == len(table):
-            raise LoadError(f"table {self._target.table} has no column {run_column}", hint=self._run_column_hint())
+            raise self._no_run_column()
         if run_column:
             self._check_run_column(next(column for column in table if column.name == run_column))
         if header is None:
             return fillable
         return self._mapped(column_names(header), fillable)
+
+    def _no_run_column(self) -> LoadError:
+        return LoadError(
+            f"table {self._target.table} has no column {self._target.run_column}", hint=self._run_column_hint()
+        )
 
     def _run_column_hint(self) -> str:
         column = f"{self._quoted(self._target.run_column or '')} {self._run_column_type()}"

@@ -692,11 +692,14 @@ def test_rows_without_the_run_are_never_taken_for_replaced(rig: Rig) -> None:
 
 
 def test_a_run_column_that_is_missing_is_an_error(rig: Rig) -> None:
-    """It says how to add it."""
+    """It says how to add it, whether rows are to be loaded or counted."""
     rig.query(f"CREATE TABLE {TABLE} (id VARCHAR(9), name VARCHAR(9))")
     with contextlib.closing(rig.loader(run_column="run")) as loader:
+        with pytest.raises(LoadError) as counted:
+            loader.table_rows(RUN)
         error = fails(LoadError, loader, chunk_of(b"1,Ann\n"))
         assert error.message.endswith(f"table {TABLE} has no column run")
+        assert (counted.value.message, counted.value.hint) == (f"table {TABLE} has no column run", error.hint)
         assert error.hint is not None
         loader.close()
         rig.query(error.hint)
