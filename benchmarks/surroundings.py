@@ -25,6 +25,7 @@ def clean_env() -> dict[str, str]:
     """This environment without what would lead a tool to a real account or through a proxy."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SPLITJOIN_", "S3_"))}
     kept = {name: value for name, value in kept.items() if not name.lower().endswith("_proxy")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # what pip installs is compiled, and so must be what is run from here
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 

@@ -91,13 +91,17 @@ def test_a_split_without_the_kernel_is_the_same(tmp_path: Path) -> None:
     source = tmp_path / "acme_1.csv"
     rows = "".join(f'{number},"a\nb ""c"" {number}",d\n' for number in range(5000))
     source.write_text("id,text,more\n" + rows)
-    arguments = ["split", str(source), "--chunk-size=10KiB", "--client=acme", "--date=1", "--strict"]
-    for place, start in (("with", ["-m", "splitjoin_cli"]), ("without", ["-c", WITHOUT])):
-        subprocess.run(
+    arguments = ["split", str(source), "--chunk-size=10KiB", "--client=acme", "--date=1", "--strict", "-v"]
+    said = f"the compiled kernel ({kernels()[-1].name})"
+    cases = [("with", ["-m", "splitjoin_cli"], said), ("without", ["-c", WITHOUT], "numpy (nothing is compiled here)")]
+    for place, start, scanner in cases:
+        ran = subprocess.run(
             [sys.executable, *start, *arguments[:2], str(tmp_path / place), *arguments[2:]],
             check=True,
             capture_output=True,
+            text=True,
         )
+        assert f"finding the records with {scanner}\n" in ran.stderr
     written = sorted(path.name for path in (tmp_path / "with").iterdir())
     assert len(written) > 10
     assert written == sorted(path.name for path in (tmp_path / "without").iterdir())

@@ -39,6 +39,12 @@ def scans_side_by_side() -> bool:
     return kernel() is not None
 
 
+def scanner_name() -> str:
+    """What ``new_scanner`` makes, for people."""
+    compiled = kernel()
+    return "numpy (nothing is compiled here)" if compiled is None else f"the compiled kernel ({compiled.name})"
+
+
 def best_block_bytes() -> int:
     """What to read and scan at once.
 
