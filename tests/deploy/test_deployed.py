@@ -6,102 +6,16 @@ its reserved concurrency, and sets policies without applying them.
 
 from __future__ import annotations
 
-import io
 import json
-import re
-import secrets
 import time
-import zipfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
-from tests.cli.conftest import splitjoin  # noqa: F401 -- a fixture
+from tests.deploy.stacks import ACCOUNT, INTO, REGION, SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.cli.conftest import Ran
-    from tests.servers.dynamodb import DynamoDbServer
-
-ACCOUNT, REGION = "000000000000", "us-east-1"
-INTO = "mysql://loader@db.example.com/sales"
-CODE = "def handler(event, context):\n    return {}\n"
-SECONDS = 60.0
-DONE = re.compile(r"(?P<state>CREATE_COMPLETE|DELETE_COMPLETE|.*FAILED|ROLLBACK.*COMPLETE)")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An AWS account on MiniStack with the bucket of the function's code."""
-
-    endpoint_url: str
-    template: str
-
-    def client(self, service: str) -> Any:  # noqa: ANN401 -- boto3 makes its clients' classes at run time
-        make: Any = boto3.client
-        return make(
-            service, endpoint_url=self.endpoint_url, region_name=REGION, aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 -- MiniStack takes any
-        )  # fmt: skip
-
-    def deploy(self, **parameters: str) -> Stack:
-        """A stack of the template, once all of it is there."""
-        name = f"splitjoin-{secrets.token_hex(4)}"
-        given = {"CodeBucket": "code", "CodeKey": "worker.zip", "Into": INTO, **parameters}
-        cloudformation = self.client("cloudformation")
-        cloudformation.create_stack(
-            StackName=name, TemplateBody=self.template, Capabilities=["CAPABILITY_IAM"],
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
-        )  # fmt: skip
-        deadline = time.monotonic() + SECONDS
-        while not DONE.fullmatch((stack := cloudformation.describe_stacks(StackName=name)["Stacks"][0])["StackStatus"]):
-            assert time.monotonic() < deadline, stack
-            time.sleep(0.05)
-        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-        assert stack["StackStatus"] == "CREATE_COMPLETE", events
-        return Stack(self, name, {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]})
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """A stack that was deployed, by what it tells."""
-
-    account: Account
-    name: str
-    outputs: dict[str, str]
-
-    @property
-    def bucket(self) -> str:
-        return self.outputs["Destination"].removeprefix("s3://").partition("/")[0]
-
-    def environment(self) -> dict[str, str]:
-        """The function's variables."""
-        found = self.account.client("lambda").get_function_configuration(FunctionName=self.outputs["FunctionName"])
-        variables: dict[str, str] = found["Environment"]["Variables"]
-        return variables
-
-    def statements(self) -> dict[str, dict[str, Any]]:
-        """What the function's role may do, by Sid."""
-        iam, role = self.account.client("iam"), self.outputs["FunctionRoleArn"].rpartition("/")[2]
-        names = iam.list_role_policies(RoleName=role)["PolicyNames"]
-        documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
-        return {one["Sid"]: one for document in documents for one in document["Statement"]}
-
-
-@pytest.fixture
-def account(ministack_server: DynamoDbServer, splitjoin: Callable[..., Ran]) -> Account:  # noqa: F811 -- the fixture
-    """With the template as the command prints it, in a file's size."""
-    made = Account(ministack_server.endpoint_url, splitjoin("template", "-q").stdout)
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as written:
-        written.writestr("splitjoin_cli/lambda_handler.py", CODE)
-    s3 = made.client("s3")
-    s3.create_bucket(Bucket="code")
-    s3.put_object(Bucket="code", Key="worker.zip", Body=archive.getvalue())
-    return made
+    from tests.deploy.stacks import Account
 
 
 def test_every_resource_is_made(account: Account) -> None:

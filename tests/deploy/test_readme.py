@@ -12,7 +12,7 @@ import pytest
 
 from splitjoin_cli.cli.group import COMMANDS, cli
 from splitjoin_cli.deploy.template import make_template
-from tests.deploy.test_deployed import Account, account, splitjoin  # noqa: F401 -- fixtures
+from tests.deploy.stacks import Account
 from tools import readme_aws
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def overrides() -> dict[str, str]:
 
 
 def test_the_stack_of_the_readme_deploys(
-    account: Account,  # noqa: F811 -- the fixture
-    splitjoin: Callable[..., Ran],  # noqa: F811 -- the fixture
+    account: Account,
+    splitjoin: Callable[..., Ran],
     ministack_server: DynamoDbServer,
 ) -> None:
     """The template as it is printed there, with the parameters that are given there."""
