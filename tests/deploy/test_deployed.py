@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from splitjoin_cli.lambda_settings import Settings
 from tests.deploy.stacks import ACCOUNT, INTO, REGION, SECONDS
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def test_every_resource_is_made(account: Account) -> None:
         "SPLITJOIN_ON_JOIN": f"sns:{stack.outputs['JoinTopicArn']}", "SPLITJOIN_STUCK_AFTER": "3600s",
         "SPLITJOIN_MAX_RECEIVES": "5",
     }  # fmt: skip
+    settings = Settings.from_environment({**stack.environment(), "AWS_REGION": REGION})
+    assert (settings.load.into, settings.load.table, settings.load.secret) == (INTO, None, None)
+    assert (settings.stuck_after_seconds, settings.max_receives) == (3600.0, 5)
     assert stack.outputs["Destination"] == f"s3://{stack.name}-{ACCOUNT}-{REGION}/chunks/"
     described = account.client("dynamodb").describe_table(TableName=table)["Table"]
     assert {one["IndexName"] for one in described["GlobalSecondaryIndexes"]} == {"jobs", "unfinished", "failures"}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import re
 from typing import Any
 
 import pytest
 
 from splitjoin_cli.deploy.cloudformation import Parameter
-from splitjoin_cli.deploy.function import ENVIRONMENT, HANDLER
+from splitjoin_cli.deploy.function import HANDLER, SWEEP_EVENT
 from splitjoin_cli.deploy.parameters import GROUPS, PARAMETERS
 from splitjoin_cli.deploy.template import make_template
 from splitjoin_cli.errors import UsageError
@@ -206,11 +206,16 @@ def test_it_fits_a_file() -> None:
     assert len(json.dumps(DOCUMENT, indent=1)) < FILE_BYTES - 2_000
 
 
-def test_the_environment_is_the_handlers() -> None:
-    """Each variable has the name of the option that it stands for; the handler is named as Lambda names it."""
-    assert HANDLER == "splitjoin_cli.lambda_handler.handler"
-    assert all(re.fullmatch(r"SPLITJOIN_[A-Z_]+", name) for name in ENVIRONMENT)
-    assert set(ENVIRONMENT) >= {"SPLITJOIN_INTO", "SPLITJOIN_TRACKER", "SPLITJOIN_ON_JOIN", "SPLITJOIN_STUCK_AFTER"}
+def test_the_handler_is_where_lambda_looks_for_it() -> None:
+    """And it takes the schedule's event for a sweep, and writes the metrics that are watched."""
+    module, _, name = HANDLER.rpartition(".")
+    handler = importlib.import_module(module)
+    assert callable(getattr(handler, name))
+    assert handler.SWEEP == SWEEP_EVENT
+    told = {
+        one["Properties"]["Namespace"] for name, one in RESOURCES.items() if name in ("StuckJobAlarm", "FailedJobAlarm")
+    }
+    assert told == {handler.NAMESPACE}
 
 
 @pytest.mark.parametrize(
