@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -69,7 +70,10 @@ MISSING_QUEUE_CODES = _codes(
 )
 CORRUPT_CODES = _codes("BadDigest InvalidDigest XAmzContentChecksumMismatch XAmzContentSHA256Mismatch")
 
-# Codes of a service's answer, our error, its text and hint. The texts may use {code}, {permission} and {region}.
+# IAM's words for what exactly was denied: a key of KMS may be closed though the bucket is open.
+_DENIED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9*]+)(?: on (?:the )?resource: \"?([^\s\"]+))?")
+
+# Codes of a service's answer, our error, its text and hint. The texts may use {code}, {permission}, {region}, {denied}.
 ANSWERS: tuple[tuple[frozenset[str], type[SplitjoinError], str, str | None], ...] = (
     (EXPIRED_CODES, AccessError, "the AWS credentials have expired", "get new ones (aws sso login) and run again"),
     (
@@ -78,7 +82,13 @@ ANSWERS: tuple[tuple[frozenset[str], type[SplitjoinError], str, str | None], ...
         "the AWS credentials are not valid ({code})",
         "check --profile or AWS_ACCESS_KEY_ID",
     ),
-    (DENIED_CODES, AccessError, "access denied", "the identity in use needs {permission}"),
+    (DENIED_CODES, AccessError, "access denied{denied}", "the identity in use needs {permission}"),
+    (
+        _codes("400"),
+        AccessError,
+        "refused, without a reason",
+        "have the credentials expired? Is the region right? {permission} is what is needed",
+    ),
     (_codes("NoSuchBucket"), NotFoundError, "the bucket does not exist", "check its name, or make it (aws s3 mb)"),
     (
         MISSING_QUEUE_CODES,
@@ -97,10 +107,11 @@ PROFILE_HINT = "use --profile, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_S
 LOGIN_HINT = "aws sso login, or another --profile"
 # The same for errors that were met before the service answered.
 FAILURES: tuple[tuple[tuple[type[BaseException], ...], type[SplitjoinError], str, str], ...] = (
+    ((aws_errors.NoCredentialsError,), AccessError, "no AWS credentials were found", PROFILE_HINT),
     (
-        (aws_errors.NoCredentialsError, aws_errors.PartialCredentialsError),
+        (aws_errors.PartialCredentialsError,),
         AccessError,
-        "no AWS credentials were found",
+        "half of the AWS credentials is missing: the id of the key, or its secret",
         PROFILE_HINT,
     ),
     ((aws_errors.NoRegionError,), StoreError, "no region is set", "use --region or set AWS_REGION"),
@@ -245,10 +256,21 @@ def _translate_answer(error: aws_errors.ClientError, operation: str, uri: str) -
     code, what = error_code(error), f"{operation} {uri}"
     for codes, kind, text, hint in ANSWERS:
         if code in codes:
-            words = {"code": code, "permission": PERMISSIONS.get(operation, operation), "region": _region(error)}
+            permission, denied = _needed(error, operation)
+            words = {"code": code, "permission": permission, "region": _region(error), "denied": denied}
             return kind(f"{what}: {text.format_map(words)}", hint=hint and hint.format_map(words))
     said = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
     return StoreError(f"{what}: {code}: {said}" if said else f"{what}: {code}")
+
+
+def _needed(error: aws_errors.ClientError, operation: str) -> tuple[str, str]:
+    """The permission that is missing, and what to add to the message where it is not the operation's own."""
+    usual = PERMISSIONS.get(operation, operation)
+    found = _DENIED.search(str(error.response.get("Error", {}).get("Message", "")))
+    if found is None or found[1] in usual:
+        return usual, ""
+    needed = f"{found[1]} on {found[2]}" if found[2] else found[1]
+    return needed, f": no {needed}"
 
 
 def _translate_local(error: BaseException, what: str) -> SplitjoinError:

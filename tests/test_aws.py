@@ -90,7 +90,7 @@ def test_a_permission_is_named_by_its_policy_action() -> None:
         (
             aws_errors.PartialCredentialsError(provider="env", cred_var="x"),
             AccessError,
-            "no AWS credentials were found",
+            "half of the AWS credentials is missing: the id of the key, or its secret",
         ),
         (
             aws_errors.UnauthorizedSSOTokenError(),

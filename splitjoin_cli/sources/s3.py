@@ -21,6 +21,7 @@ __all__ = ["S3Source"]
 # From here on a buffer is filled by several GETs at once.
 PARALLEL_BYTES = 16 * 1024 * 1024
 ABSENT_CODES = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
+WORDLESS_CODES = frozenset({"400", "403"})
 
 
 class S3Source:
@@ -114,11 +115,18 @@ class S3Source:
                 except aws.ERRORS as exc:
                     if aws.error_code(exc) in ABSENT_CODES:
                         raise self._absent(key) from exc
+                    if aws.error_code(exc) in WORDLESS_CODES:
+                        self._ask_why(key)
                     raise
         except SourceError:
             raise
         except SplitjoinError as exc:
             raise SourceError(f"cannot read {self._bucket.uri(key)}: {exc.message}", hint=exc.hint) from exc
+
+    def _ask_why(self, key: str) -> None:
+        """HEAD has no body, so it cannot say whether keys are wrong, expired or denied: GET can, and raises."""
+        with self._bucket.translating("get_object", key):
+            self._bucket.call("get_object", key, Range="bytes=0-0")["Body"].close()
 
     def _absent(self, key: str) -> SourceError:
         """HEAD has no body, so it cannot say whether it is the bucket or the object that is missing."""

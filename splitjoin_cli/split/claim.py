@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -145,13 +146,28 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Exi
         if sink.put_small(name, plan.to_bytes(), if_absent=True):
             # The look and the claim are two steps: between them another process may have claimed the name, finished
             # and removed its plan. It wrote its manifest before that, so it is there by now.
-            if sink.head(manifest_name(job.file_name)) is None:
+            try:
+                finished = sink.head(manifest_name(job.file_name)) is not None
+            except StoreError:
+                _withdraw(sink, name)
+                raise
+            if not finished:
                 return existing, plan
             sink.delete(name)
     raise StoreError(
         f"{sink.properties.uri}{name} comes and goes: other processes split under this name",
         hint="wait for them, then run the same command again",
     )
+
+
+def withdraw(sink: Sink, job: JobName) -> None:
+    """Give the name back, as well as can be: a claim of which nothing was stored is to keep nobody from it."""
+    _withdraw(sink, plan_name(job.file_name))
+
+
+def _withdraw(sink: Sink, name: str) -> None:
+    with suppress(StoreError):
+        sink.delete(name)
 
 
 def _is_ours(sink: Sink, existing: Existing, plan: PlanFile) -> bool:

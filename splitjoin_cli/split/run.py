@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 
-from splitjoin_cli.errors import NameTakenError, SplitjoinError, StoreError
+from splitjoin_cli.errors import AccessError, NameTakenError, SplitjoinError, StoreError
 from splitjoin_cli.manifest import (
     Manifest,
     PlanFile,
@@ -17,7 +17,7 @@ from splitjoin_cli.manifest import (
 )
 from splitjoin_cli.model import ChunkMetadata
 from splitjoin_cli.names import manifest_name, plan_name
-from splitjoin_cli.split.claim import Existing, check_free, claim, look, next_generation, read_plan
+from splitjoin_cli.split.claim import Existing, check_free, claim, look, next_generation, read_plan, withdraw
 from splitjoin_cli.split.prepare import Planned, Preparation
 from splitjoin_cli.split.result import Progress, SplitResult, chunk_name
 from splitjoin_cli.split.resume import resume_command
@@ -66,12 +66,14 @@ class SplitRun:
         self._request, self._job, self._open_job = request, job, open_job
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
+        self._denied: AccessError | None = None
         self._preparation = Preparation(request, job, source, sink, observer)
 
     def run(self) -> SplitResult:
         """Split, or resume; failed chunks are in the result.
 
-        Raises NameTakenError, BadInputError, SourceError, StoreError.
+        Raises NameTakenError, BadInputError, SourceError, StoreError; AccessError where credentials let no chunk be
+        stored: then nothing is left of the run.
         """
         request = self._request
         with ThreadPoolExecutor(request.jobs, "split") as executor:
@@ -115,6 +117,9 @@ class SplitRun:
             self._source.check_unchanged()
         if not progress.count("failed"):
             self._conclude(plan, existing, progress)
+        elif self._denied is not None and existing.is_empty and progress.count("failed") == len(plan.chunks):
+            withdraw(self._sink, self._job)
+            raise AccessError(f"no chunk was stored: {self._denied.message}", hint=self._denied.hint)
         return self._result(plan, progress)
 
     def _opened(self, plan: PlanFile) -> PlanFile:
@@ -156,6 +161,8 @@ class SplitRun:
             self._observer.chunk_done(chunk.number, "uploaded")
 
         def failed(chunk: Chunk, error: SplitjoinError) -> None:
+            if self._denied is None and isinstance(error, AccessError):
+                self._denied = error
             progress.errors[chunk.number] = error.message
             progress.set(chunk.number, "failed")
             self._observer.chunk_done(chunk.number, "failed")

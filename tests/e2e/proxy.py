@@ -49,6 +49,7 @@ class Asked:
 class Proxy:
     """Where it listens, what passed, and ``refuse``: a status and an S3 error code instead of the server's answer.
 
+    ``message`` is what such an error says for people.
     ``answering`` is called when the server has answered and the client has not heard it yet.
     ``bytes_per_second`` bounds each connection's uploads, so that a test can act while they last.
     """
@@ -56,6 +57,7 @@ class Proxy:
     url: str
     requests: list[Request] = field(default_factory=list)
     refuse: Callable[[Asked], tuple[int, str] | None] = lambda _: None
+    message: str = "injected"
     answering: Callable[[Asked], object] = lambda _: None
     bytes_per_second: float | None = None
 
@@ -131,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         return frozenset(name.lower() for name in self.headers)
 
     def _refuse(self, status: int, code: str) -> int:
-        body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+        body = f"<Error><Code>{code}</Code><Message>{self.server.proxy.message}</Message></Error>".encode()
         if self.command == "HEAD":
             body = b""
         self.send_response(status)

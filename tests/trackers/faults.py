@@ -103,3 +103,26 @@ class Bills:
     def _add(self, parsed: dict[str, Any], **_: object) -> None:
         self.updates += 1
         self.units += parsed["ConsumedCapacity"]["CapacityUnits"]
+
+
+class RefusesSome:
+    """Answers every ``every``-th request of an operation with one of some errors, in turn, instead of the server."""
+
+    def __init__(self, client: Any, operation: str, *, codes: tuple[str, ...], every: int) -> None:  # noqa: ANN401
+        self._codes = codes
+        self._every = every
+        self._lock = threading.Lock()
+        self._requests = 0
+        self.refused = 0
+        client.meta.events.register(f"before-send.dynamodb.{operation}", self._answer)
+
+    def _answer(self, request: Any, **_: object) -> AWSResponse | None:  # noqa: ANN401
+        with self._lock:
+            self._requests += 1
+            if self._requests % self._every:
+                return None
+            code = self._codes[self.refused % len(self._codes)]
+            self.refused += 1
+        body = json.dumps({"__type": NAMESPACE + code, "message": "injected"}).encode()
+        headers = HTTPHeaders.from_dict({"Content-Type": "application/x-amz-json-1.0"})
+        return AWSResponse(request.url, 400, headers, Body(body))

@@ -16,7 +16,7 @@ from splitjoin_cli.trackers import dynamodb_updates as updates
 from splitjoin_cli.trackers.base import Claim, Counted, Duplicate, InitReport, Job, JobSpec, Run
 from splitjoin_cli.trackers.dynamodb import KEEP_SECONDS, DynamoDbTracker
 from tests.trackers.deliveries import Said, Tally, deliver_twice
-from tests.trackers.faults import ChangesAnswers, Counts, LosesResponses, Refuses
+from tests.trackers.faults import ChangesAnswers, Counts, LosesResponses, Refuses, RefusesSome
 from tests.trackers.rigs import SMALL_SHARD, START, Clock
 
 if TYPE_CHECKING:
@@ -124,6 +124,27 @@ def test_h12_throttling_without_end_is_an_error(table: Table, run: Run, status: 
         table.tracker(client).mark_done(run, 1, total_parts=2, rows=10)
     assert refuses.requests == 6
     assert table.tracker(table.plain).job(run.file_name) is None
+
+
+def test_h12_throttling_and_lost_answers_under_load_count_exactly(table: Table, run: Run) -> None:
+    """Every third update is refused and every second answer lost, while 8 threads deliver every chunk twice."""
+    client = table.client()
+    codes = tuple(code for status, code in THROTTLED if status == 400)
+    refuses = RefusesSome(client, "UpdateItem", codes=codes, every=3)
+    loses = LosesResponses(client, "UpdateItem")
+    patient = Retry(attempts=50, first_delay_seconds=0.0)
+    tracker = DynamoDbTracker(table.name, client=client, clock=table.clock, shard_parts=SMALL_SHARD, retry=patient)
+
+    def mark(number: int) -> Said:
+        answer = tracker.mark_done(run, number, total_parts=14, rows=10)
+        assert isinstance(answer, Counted | Duplicate)
+        return Said("counted" if isinstance(answer, Counted) else "duplicate", answer.complete)
+
+    deliver_twice(mark, 14, threads=8)
+    report = table.tracker(table.plain).progress(run.file_name)
+    assert (report.processed_parts, report.missing, report.rows, report.complete) == (14, (), 140, True)
+    assert refuses.refused > 10
+    assert loses.lost > 10
 
 
 def test_a_throttled_duplicate_is_a_duplicate_all_the_same(table: Table, run: Run) -> None:
