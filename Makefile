@@ -2,6 +2,10 @@
 
 PYTHON ?= python3
 TEST_WORKERS ?= 2
+LAMBDA_PYTHON ?= 3.13
+LAMBDA_ARCHITECTURE ?= x86_64
+LAMBDA_DRIVERS ?= mysql postgresql
+LAMBDA_ZIP ?= dist/splitjoin-lambda-python$(LAMBDA_PYTHON)-$(LAMBDA_ARCHITECTURE).zip
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +40,10 @@ servers: $(SERVERS_STAMP) $(NPM_STAMP) $(MARIADB_STAMP) ## Fetch the servers and
 .PHONY: demo
 demo: venv ## Split a generated export, verify it, load it with faults thrown in, join once
 	@bash examples/demo.sh
+
+.PHONY: lambda
+lambda: venv ## Build the Lambda function's zip in dist/
+	python -m tools.lambda_zip $(LAMBDA_ZIP) --python $(LAMBDA_PYTHON) --architecture $(LAMBDA_ARCHITECTURE) --drivers $(LAMBDA_DRIVERS)
 
 .PHONY: test
 test: venv servers ## Run the tests
