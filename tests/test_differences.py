@@ -74,6 +74,12 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "join/test_hazards.py::test_h1_a_duplicate_event_is_neither_an_early_join_nor_none",
         "contracts/test_trackers.py::test_delivered_twice_to_32_threads_every_chunk_counts_once",
     ),
+    "other tools store chunks without metadata, and count with the published expression": (
+        "e2e/test_interop.py::test_chunks_of_other_tools_are_loaded_counted_and_joined",
+        "e2e/test_interop.py::test_a_chunk_that_another_tool_changed_is_told",
+        "e2e/test_interop.py::test_a_published_function_counts_beside_ours",
+        "e2e/test_interop.py::test_a_job_that_only_a_published_function_counts",
+    ),
     "credentials expire and are denied for one prefix; emulators ask for none, or for all": (
         "e2e/test_credentials.py::test_a_split_says_what_its_credentials_lack",
         "e2e/test_credentials.py::test_some_keys_are_denied",
