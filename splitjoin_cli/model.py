@@ -130,7 +130,7 @@ class SourceProperties:
     (decompressed, transcoded) bytes can be read at once, and their number is ``size``; otherwise it is read from
     the front, as often as asked, and ``size`` is ``None``. ``validator``: what must stay the same while it is read
     (ETag; ``size:mtime_ns`` of a file; ``None`` where there is nothing of the kind). ``s3``: where it
-    lies on S3, as it is.
+    lies on S3, as it is. ``read_bytes``: less than that is not worth a read of its own (a request's round trip).
     """
 
     uri: str
@@ -140,3 +140,4 @@ class SourceProperties:
     compression: Compression | None
     validator: str | None
     s3: S3Location | None = field(default=None)
+    read_bytes: int = 0

@@ -20,6 +20,7 @@ __all__ = ["S3Source"]
 
 # From here on a buffer is filled by several GETs at once.
 PARALLEL_BYTES = 16 * 1024 * 1024
+READ_BYTES = 4 * 1024 * 1024  # a round trip to S3 takes as long as some MiB
 ABSENT_CODES = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 WORDLESS_CODES = frozenset({"400", "403"})
 
@@ -67,6 +68,7 @@ class S3Source:
             compression=None,
             validator=self._pinned.etag,
             s3=S3Location(where.bucket, where.key, self._pinned.etag, store=self._bucket.identity),
+            read_bytes=READ_BYTES,
         )
 
     @property

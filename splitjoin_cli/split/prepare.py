@@ -16,7 +16,7 @@ from splitjoin_cli.split.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.split.probe import probe
 from splitjoin_cli.split.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.split.scan import Scan, ScanOptions
-from splitjoin_cli.split.scanners import scanner_name
+from splitjoin_cli.split.scanners import best_block_bytes, scanner_name
 from splitjoin_cli.split.staging import Staging
 
 if TYPE_CHECKING:
@@ -140,7 +140,8 @@ class Preparation:
     def _scan(self, rule: CutRule, executor: Executor, *, staged: bool) -> tuple[PlanBuilder, Found, Staging | None]:
         staging = Staging(cast("StagingSink", self._sink), self._name_prefix) if staged else None
         builder = PlanBuilder(rule, header=self._request.dialect.header, start=Mark(0, 0, 0, 0))
-        options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict)
+        block_bytes = best_block_bytes(self._source.properties.read_bytes)
+        options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)
         self._observer.detail(f"finding the records with {scanner_name()}")
         self._observer.phase("splitting" if staged else "scanning", self._source.properties.size, None)
         scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging)
