@@ -12,7 +12,7 @@ from tests.cli.conftest import splitjoin
 from tests.deploy.stacks import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Ran
     from tests.servers.dynamodb import DynamoDbServer
@@ -23,7 +23,7 @@ CODE = "def handler(event, context):\n    return {}\n"
 
 
 @pytest.fixture
-def account(ministack_server: DynamoDbServer, splitjoin: Callable[..., Ran]) -> Account:
+def account(ministack_server: DynamoDbServer, splitjoin: Callable[..., Ran]) -> Iterator[Account]:
     """With the template as the command prints it, in a file's size."""
     made = Account(ministack_server.endpoint_url, splitjoin("template", "-q").stdout)
     archive = io.BytesIO()
@@ -32,4 +32,5 @@ def account(ministack_server: DynamoDbServer, splitjoin: Callable[..., Ran]) -> 
     s3 = made.client("s3")
     s3.create_bucket(Bucket="code")
     s3.put_object(Bucket="code", Key="worker.zip", Body=archive.getvalue())
-    return made
+    yield made
+    made.clean()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -22,6 +22,8 @@ class Account:
 
     endpoint_url: str
     template: str
+    made: list[str] = field(default_factory=list)
+    """Names of the stacks that were deployed."""
 
     def client(self, service: str) -> Any:  # noqa: ANN401 -- boto3 makes its clients' classes at run time
         make: Any = boto3.client
@@ -35,6 +37,7 @@ class Account:
         name = f"splitjoin-{secrets.token_hex(4)}"
         given = {"CodeBucket": "code", "CodeKey": "worker.zip", "Into": INTO, **parameters}
         cloudformation = self.client("cloudformation")
+        self.made.append(name)
         cloudformation.create_stack(
             StackName=name, TemplateBody=self.template, Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
@@ -45,7 +48,14 @@ class Account:
             time.sleep(0.05)
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         assert stack["StackStatus"] == "CREATE_COMPLETE", events
-        return Stack(self, name, {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]})
+        made = Stack(self, name, {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]})
+        made.mend_feed()
+        return made
+
+    def clean(self) -> None:
+        """Delete the stacks: their feeds would go on polling."""
+        for name in self.made:
+            self.client("cloudformation").delete_stack(StackName=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,22 @@ class Stack:
     @property
     def bucket(self) -> str:
         return self.outputs["Destination"].removeprefix("s3://").partition("/")[0]
+
+    def feeds(self) -> list[dict[str, Any]]:
+        """What brings the queue's events to the function."""
+        found = self.account.client("lambda").list_event_source_mappings(FunctionName=self.outputs["FunctionName"])
+        feeds: list[dict[str, Any]] = found["EventSourceMappings"]
+        return feeds
+
+    def mend_feed(self) -> None:
+        """Set the feed's concurrency anew, as a number.
+
+        MiniStack takes a parameter's value for text where AWS makes it a number, and compares it with one: no queue of
+        any stack is then polled.
+        """
+        for feed in self.feeds():
+            bound = {"MaximumConcurrency": int(feed["ScalingConfig"]["MaximumConcurrency"])}
+            self.account.client("lambda").update_event_source_mapping(UUID=feed["UUID"], ScalingConfig=bound)
 
     def environment(self) -> dict[str, str]:
         """The function's variables."""

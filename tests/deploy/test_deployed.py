@@ -1,7 +1,7 @@
 """The template, deployed by CloudFormation: MiniStack makes each resource, and an upload's event reaches the queue.
 
 MiniStack 1.5 knows every resource of the template, but leaves out the bucket's lifecycle rules, the function's VPC and
-its reserved concurrency, and sets policies without applying them.
+its reserved concurrency, sets policies without applying them, and needs Stack.mend_feed.
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ def test_the_queue_and_its_feed(account: Account) -> None:
     redrive = json.loads(queue["RedrivePolicy"])
     assert (queue["VisibilityTimeout"], queue["SqsManagedSseEnabled"]) == ("360", "true")
     assert (redrive["deadLetterTargetArn"], int(redrive["maxReceiveCount"])) == (dead["Attributes"]["QueueArn"], 5)
-    (feed,) = account.client("lambda").list_event_source_mappings(FunctionName=stack.outputs["FunctionName"])[
-        "EventSourceMappings"
-    ]
+    (feed,) = stack.feeds()
     assert (feed["EventSourceArn"], feed["BatchSize"]) == (queue["QueueArn"], 1)
     assert feed["ScalingConfig"] == {"MaximumConcurrency": 7}
     assert feed["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -62,9 +60,8 @@ def test_the_queue_and_its_feed(account: Account) -> None:
 def test_an_uploads_event_reaches_the_queue(account: Account) -> None:
     """A chunk's does; a plan's, a manifest's, and that of an object elsewhere in the bucket do not."""
     stack = account.deploy()
-    functions = account.client("lambda")
-    for feed in functions.list_event_source_mappings(FunctionName=stack.outputs["FunctionName"])["EventSourceMappings"]:
-        functions.delete_event_source_mapping(UUID=feed["UUID"])
+    for feed in stack.feeds():
+        account.client("lambda").delete_event_source_mapping(UUID=feed["UUID"])
     s3, sqs = account.client("s3"), account.client("sqs")
     chunk = "chunks/acme_20240131-1-2.csv"
     others = ("chunks/acme_20240131.plan.json", "chunks/acme_20240131.manifest.json", "acme_20240131-1-2.csv")

@@ -45,6 +45,7 @@ def test_the_stack_of_the_readme_deploys(
     here = Account(ministack_server.endpoint_url, printed.stdout)
     given = overrides() | {"CodeBucket": "code", "CodeKey": "worker.zip", "Into": "mysql://db.example.com/sales"}
     environment = here.deploy(**given).environment()
+    here.clean()
     assert environment["SPLITJOIN_INTO"] == given["Into"]
     assert environment["SPLITJOIN_TABLE"] == "sales"
     assert environment["SPLITJOIN_CREATE_TABLE"] == "1"
