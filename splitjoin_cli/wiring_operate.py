@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from splitjoin_cli.sqs_worker import SWEEP_SECONDS, Desk, SqsWorkerOptions, WorkerTotals
+from splitjoin_cli.errors import NoSuchJobError, UsageError
+from splitjoin_cli.sqs_worker import SWEEP_SECONDS, WAIT_SECONDS, Desk, SqsWorkerOptions, WorkerTotals
 from splitjoin_cli.wiring_join import check_apart, check_tracker_url, open_tracker
+from splitjoin_cli.wiring_stored import StoredRequest, open_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,11 +26,25 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.base import Continuation
     from splitjoin_cli.join.joiner import Joiner
     from splitjoin_cli.loaders.base import Loader
+    from splitjoin_cli.retry import RetryReport, Sender
     from splitjoin_cli.sqs import QueueFacts
-    from splitjoin_cli.trackers.base import Tracker
+    from splitjoin_cli.trackers.base import Job, JobProgress, Tracker
     from splitjoin_cli.wiring_load import LoadRequest
 
-__all__ = ["WorkerRequest", "run_worker"]
+__all__ = [
+    "NOTHING_FOLLOWS",
+    "RejoinReport",
+    "RejoinRequest",
+    "RetryRequest",
+    "WorkerRequest",
+    "poll_seconds",
+    "run_rejoin",
+    "run_retry",
+    "run_worker",
+    "sweep_seconds",
+]
+
+NOTHING_FOLLOWS = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +111,11 @@ def run_worker(
         return process.run(facts)
 
 
+def poll_seconds(idle_exit_seconds: float | None) -> int:
+    """How long a poll waits for messages: not longer than the worker would."""
+    return WAIT_SECONDS if idle_exit_seconds is None else max(1, min(WAIT_SECONDS, int(idle_exit_seconds)))
+
+
 def sweep_seconds(lease_seconds: float | None) -> float:
     """How long between two sweeps: a lapsed lease is not to wait much longer than it lasted."""
     return SWEEP_SECONDS if lease_seconds is None else max(1.0, min(SWEEP_SECONDS, lease_seconds / 3))
@@ -115,3 +139,152 @@ def _joiner(tracker: Tracker, loader: Loader, continuation: Continuation, lease_
         owner=f"{socket.gethostname()}-{os.getpid()}",
         lease_seconds=lease_seconds or LEASE_SECONDS,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequest:
+    """Chunks to send through again, as it was asked for. ``destination``: None for the one that the tracker knows.
+
+    ``to``: None for a dry run that names none. ``chosen``: None for all that are not counted.
+    """
+
+    file_name: str
+    tracker: str
+    to: str | None
+    destination: str | None
+    chosen: tuple[tuple[int, int], ...] | None
+    even_counted: bool
+    dry_run: bool
+    aws: AwsOptions
+
+    def __post_init__(self) -> None:
+        from splitjoin_cli.retry import check_target
+        from splitjoin_cli.sqs import check_queue_url
+
+        check_tracker_url(self.tracker)
+        if self.to is not None:
+            scheme, target = check_target(self.to)
+            if scheme == "sqs":
+                check_queue_url(target)
+
+
+def run_retry(request: RetryRequest) -> RetryReport:
+    """Send what is missing and stored. Raises NoSuchJobError, UsageError, StoreError."""
+    from splitjoin_cli.retry import SENDS_AT_ONCE, retry_chunks, wanted
+
+    with ExitStack() as stack:
+        tracker = stack.enter_context(closing(open_tracker(request.tracker, request.aws)))
+        progress = tracker.progress(request.file_name)
+        want = wanted(progress, request.chosen, even_counted=request.even_counted)
+        destination = _destination(request, progress)
+        sender = None if request.to is None else stack.enter_context(closing(_sender(request.to, request.aws)))
+        aws = request.aws
+        stored = StoredRequest(
+            place=destination,
+            file_name=request.file_name,
+            jobs=1,
+            profile=aws.profile,
+            region=aws.region,
+            endpoint_url=aws.endpoint_url,
+        )
+        place = stack.enter_context(open_place(stored))
+        listed = (one.name for one in place.sink.list(f"{request.file_name}-")) if any(want.flags) else ()
+        executor = stack.enter_context(ThreadPoolExecutor(SENDS_AT_ONCE, "retry"))
+        uri = place.sink.properties.uri
+        return retry_chunks(progress, want, listed, uri, sender, executor=executor, dry_run=request.dry_run)
+
+
+def _destination(request: RetryRequest, progress: JobProgress) -> str:
+    """Where the chunks lie: on S3, since a notification names bucket and key."""
+    place = request.destination or progress.destination
+    if place is None:
+        raise UsageError(f"the tracker knows no destination of {request.file_name}", hint="give --dest s3://...")
+    if not place.startswith("s3://"):
+        raise UsageError(
+            f"the chunks of {request.file_name} lie in a directory, {place}, and queues and functions read S3 alone",
+            hint="load them here: "
+            + shlex.join(["splitjoin", "simulate", place, "--name", request.file_name, "--tracker", request.tracker])
+            + " --into DATABASE_URL",
+        )
+    return place
+
+
+def _sender(to: str, aws: AwsOptions) -> Sender:
+    from splitjoin_cli.retry import LambdaSender, SqsSender, check_target
+    from splitjoin_cli.sqs import SqsQueue
+
+    scheme, target = check_target(to)
+    return SqsSender(SqsQueue(target, aws)) if scheme == "sqs" else LambdaSender(target, aws)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejoinRequest:
+    """A join to be tried again, as it was asked for.
+
+    ``load``: the database whose ledger is counted; None to leave the join to a worker or a sweep. ``on_join``: what
+    follows it; NOTHING_FOLLOWS where nothing does.
+    """
+
+    file_name: str
+    tracker: str
+    load: LoadRequest | None
+    on_join: str | None
+    lease_seconds: float | None
+    dry_run: bool
+    aws: AwsOptions
+
+
+@dataclass(frozen=True, slots=True)
+class RejoinReport:
+    """How it ended. ``before``: the join's state as it was found. ``joined``: the run is joined, now or before."""
+
+    job: Job
+    before: str
+    joined: bool
+    dry_run: bool
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        job = self.job
+        return {
+            "file_name": job.file_name,
+            "run_id": job.run_id,
+            "total_parts": job.total_parts,
+            "processed_parts": job.processed_parts,
+            "dry_run": self.dry_run,
+            "join": {"before": self.before, "state": job.join.state, "attempts": job.join.attempts},
+        }
+
+
+def run_rejoin(request: RejoinRequest) -> RejoinReport:
+    """Reopen the join, and with a database and what follows try it here, now.
+
+    A join that is done stays done. Raises NoSuchJobError, UsageError; ContinuationError where it failed again;
+    SplitjoinError where it cannot be tried: chunks are missing, somebody holds it, the database is not the job's.
+    """
+    from splitjoin_cli.join.continuation import parse_continuation
+    from splitjoin_cli.join.rejoin import check_complete, check_ledger, check_rejoin, try_again
+    from splitjoin_cli.wiring_load import open_loader
+
+    with ExitStack() as stack:
+        aws = request.aws
+        on_join = None if request.on_join == NOTHING_FOLLOWS else request.on_join
+        continuation = stack.enter_context(closing(parse_continuation(on_join, aws)))
+        loader = None if request.load is None else stack.enter_context(closing(open_loader(request.load, aws)))
+        tracker = stack.enter_context(closing(open_tracker(request.tracker, aws)))
+        job = tracker.job(request.file_name)
+        if job is None:
+            raise NoSuchJobError(f"{tracker.uri}: no job {request.file_name}")
+        before = job.join.state
+        if before == "joined":
+            return RejoinReport(job, before, joined=True, dry_run=request.dry_run)
+        run = check_rejoin(job, now=time.time())
+        if loader is not None:
+            check_ledger(loader, run)
+        if request.dry_run:
+            return RejoinReport(job, before, joined=False, dry_run=True)
+        job = tracker.reopen_join(run)
+        check_complete(job)
+        if loader is not None:
+            job = try_again(_joiner(tracker, loader, continuation, request.lease_seconds), tracker, run)
+        return RejoinReport(job, before, joined=job.join.state == "joined", dry_run=False)

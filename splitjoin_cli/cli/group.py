@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry("splitjoin_cli.cli.status", "Show jobs: what is counted, missing, failed, joined."),
     "simulate": Entry("splitjoin_cli.cli.simulate", "Load and join chunks here, with faults thrown in."),
     "worker": Entry("splitjoin_cli.cli.worker", "Load and join chunks as their messages arrive in a queue."),
+    "retry": Entry("splitjoin_cli.cli.retry", "Send missing or failed chunks through again, or the join alone."),
     "init": Entry("splitjoin_cli.cli.init", "Make the tracker's table."),
     "template": Entry("splitjoin_cli.cli.template", "Print the CloudFormation of the join on AWS."),
 }

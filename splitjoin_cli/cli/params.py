@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import click
@@ -49,6 +50,28 @@ class Count(click.ParamType[int]):
         if not digits or not 1 <= int(text) <= self.most:
             self.fail(f"{value!r} is not a number from 1 to {self.most}", param, ctx)
         return int(text)
+
+
+class NumberRanges(click.ParamType[tuple[tuple[int, int], ...]]):
+    """Chunk numbers: ``3,7-9``."""
+
+    name = "NUMBERS"
+    _run = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", re.ASCII)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[int, int], ...]:
+        """First and last of each run, both included."""
+        if isinstance(value, tuple):
+            return value
+        runs = []
+        for text in str(value).split(","):
+            match = self._run.fullmatch(text.strip())
+            first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+            if not 1 <= first <= last:
+                self.fail(f"{value!r} are no chunk numbers: write 3,7-9", param, ctx)
+            runs.append((first, last))
+        return tuple(runs)
 
 
 class Duration(click.ParamType[float]):

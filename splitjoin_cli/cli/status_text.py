@@ -206,7 +206,8 @@ def next_command(status: JobStatus, tracker_uri: str, dest: str | None = None) -
     ask = ["splitjoin", "status", name, *tracker]
     if status.state == "joined" or (progress.run_id is None and status.all_counted):
         return None
-    if status.state not in {"stuck", "failed", "waiting"}:
+    here = place is not None and not place.startswith("s3://")
+    if status.state not in {"stuck", "failed", "waiting"} or (status.state == "waiting" and not here):
         return shlex.join([*ask, "--watch"])
     job = parse_file_name(name)
     if status.never_uploaded and job is not None:
@@ -214,4 +215,18 @@ def next_command(status: JobStatus, tracker_uri: str, dest: str | None = None) -
         return shlex.join(["splitjoin", "split", *named, *tracker, "SOURCE", place or "DEST"])
     if status.state == "stuck" and not status.all_counted and status.never_uploaded is None:
         return shlex.join([*ask, "--dest", place or "DEST"])
-    return shlex.join(["splitjoin", "simulate", place or "DEST", "--name", name, *tracker, "--into", "DATABASE_URL"])
+    return shlex.join(_again(status, tracker, place, here=here))
+
+
+def _again(status: JobStatus, tracker: list[str], place: str | None, *, here: bool) -> list[str]:
+    """The command that brings missing or failed chunks, or the join, on its way again."""
+    progress = status.progress
+    retry = ["splitjoin", "retry", progress.file_name, *tracker]
+    if status.all_counted:
+        # Reopened, a failed join is taken by the workers' sweep; one that nobody finishes has nobody who sweeps.
+        swept = status.state == "failed" and not here
+        return [*retry, "--join", *([] if swept else ["--into", "DATABASE_URL", "--on-join", "JOIN_URL"])]
+    if here and place is not None:
+        return ["splitjoin", "simulate", place, "--name", progress.file_name, *tracker, "--into", "DATABASE_URL"]
+    known = [] if place is not None and place == progress.destination else ["--dest", place or "DEST"]
+    return [*retry, *known, "--to", "sqs:QUEUE_URL"]

@@ -64,7 +64,7 @@ Exit codes: 0 --idle-exit was reached, 1 failed (queue, tracker or database cann
 def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Load, count and join the chunks whose arrivals the SQS queue QUEUE_URL tells, until it is stopped."""
     from splitjoin_cli.wiring_load import LoadRequest
-    from splitjoin_cli.wiring_operate import WorkerRequest, run_worker, sweep_seconds
+    from splitjoin_cli.wiring_operate import WorkerRequest, poll_seconds, run_worker, sweep_seconds
 
     terminal = options.terminal(ctx, values)
     tracker, into = options.needed_tracker(values), options.needed_into(values)
@@ -84,6 +84,7 @@ def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noq
         aws=options.requested_aws(values),
         options=SqsWorkerOptions(
             workers=values["workers"],
+            wait_seconds=poll_seconds(values["idle_exit"]),
             grace_seconds=values["grace"],
             sweep_seconds=sweep_seconds(values["lease"]),
             idle_exit_seconds=values["idle_exit"],

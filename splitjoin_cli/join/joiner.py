@@ -131,7 +131,8 @@ class Joiner:
         self._tell(claim, "the join failed: %s", reason)
         error = ContinuationError(
             f"{claim.run.file_name}: {reason}",
-            hint="deliver the missing chunks again; the join stays failed until it is reopened (Tracker.reopen_join)",
+            hint="deliver the missing chunks again (splitjoin retry --chunks NUMBERS --counted); the join stays failed "
+            "until splitjoin retry --join",
         )
         written = self._tracker.fail_join(claim, error=reason, backoff_seconds=0, final=True)
         return JoinTry(error=error, replaced=not written and self._is_replaced(claim))

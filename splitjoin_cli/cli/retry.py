@@ -1,0 +1,208 @@
+"""``splitjoin retry``: its options, one call, what was sent."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from splitjoin_cli.cli import options
+from splitjoin_cli.cli.log import log_lines
+from splitjoin_cli.cli.params import NumberRanges, Text
+from splitjoin_cli.cli.terminal import count_text, error_document, visible
+from splitjoin_cli.cli.text import listed
+from splitjoin_cli.errors import PartialError, SplitjoinError, UsageError
+from splitjoin_cli.names import parse_file_name
+
+if TYPE_CHECKING:
+    from splitjoin_cli.cli.terminal import Terminal
+    from splitjoin_cli.retry import RetryReport
+    from splitjoin_cli.wiring_operate import RejoinReport
+
+FAILURES_SHOWN = 20
+
+EPILOG = """\
+\b
+Examples:
+  splitjoin retry acme_20240131 --tracker dynamodb:jobs --to sqs:https://sqs.eu-west-1.amazonaws.com/123456789012/chunks
+  splitjoin retry acme_20240131 --tracker dynamodb:jobs --to lambda:load-chunk --chunks 3,7-9
+  splitjoin retry acme_20240131 --tracker dynamodb:jobs --dry-run
+  splitjoin retry acme_20240131 --tracker dynamodb:jobs --join
+  splitjoin retry acme_20240131 --tracker dynamodb:jobs --join --into mysql://me@db/sales --on-join sns:arn:aws:sns:...
+
+Without --chunks all chunks go that are not counted, failed ones included: as the notification that S3 sent when they
+were stored. One that was on its way all the same is neither loaded nor counted twice. Chunks that are not stored are
+named, with the command that uploads them.
+
+--join reopens a failed join: the next worker or sweep takes it. With --into and --on-join it runs here, at once: the
+database's ledger is counted, and what follows gets the same payload and key as before. --on-join none: nothing follows.
+
+Exit codes: 0 all was sent (or there is nothing to send), 1 failed, 2 usage, 3 some chunks were not sent,
+10 no such job.
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Send missing or failed chunks through again, or the join alone.")
+@click.argument("file_name", metavar="FILE_NAME")
+@options.tracker_option
+@options.option("--to", type=Text(), metavar="URL", help="Who loads them: lambda:NAME or sqs:QUEUE_URL.")
+@options.option("--dest", metavar="PREFIX", help="Where the chunks lie.  [default: as the tracker knows it]")
+@options.option("--chunks", "chosen", type=NumberRanges(), help="These alone: 3,7-9.")
+@options.option(
+    "--counted", is_flag=True, help="Of --chunks those too that are counted: for a database that has lost them."
+)
+@options.option("--join", is_flag=True, help="Try the join again, instead of chunks.")
+@options.needed_into_option
+@options.secret_option
+@options.on_join_option
+@options.lease_option
+@options.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@options.aws_options
+@options.talk_options
+@click.pass_context
+def command(ctx: click.Context, /, file_name: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
+    """Send the chunks of the job FILE_NAME (CLIENT_DATE) through again that are missing or failed, or its join."""
+    terminal = options.terminal(ctx, values)
+    tracker = options.needed_tracker(values)
+    if parse_file_name(file_name) is None:
+        raise UsageError(f"{file_name!r} is no job's name", hint="it is CLIENT_DATE, as in the chunks' names")
+    for name in ("to", "dest", "chosen", "counted") if values["join"] else ("into", "on_join", "lease", "secret"):
+        if options.typed(ctx, name):
+            flag = "--chunks" if name == "chosen" else f"--{name.replace('_', '-')}"
+            way = "is for chunks, not for --join" if values["join"] else "is for --join"
+            raise UsageError(f"{flag} {way}", hint="leave it out" if values["join"] else "give --join too")
+    if values["join"]:
+        return _rejoin(ctx, terminal, file_name, tracker, values)
+    return _send(terminal, file_name, tracker, values)
+
+
+def _send(terminal: Terminal, file_name: str, tracker: str, values: dict[str, Any]) -> int:
+    from splitjoin_cli.wiring_operate import RetryRequest, run_retry
+
+    if not values["to"] and not values["dry_run"]:
+        raise UsageError(
+            "who is to load the chunks was not said",
+            hint="give --to lambda:NAME or --to sqs:QUEUE_URL; or --join, --dry-run",
+        )
+    if values["counted"] and values["chosen"] is None:
+        raise UsageError("--counted is for --chunks", hint="say which: --chunks 3,7-9")
+    request = RetryRequest(
+        file_name=file_name,
+        tracker=tracker,
+        to=values["to"],
+        destination=values["dest"],
+        chosen=values["chosen"],
+        even_counted=values["counted"],
+        dry_run=values["dry_run"],
+        aws=options.requested_aws(values),
+    )
+    report = run_retry(request)
+    error = _problem(report, tracker)
+    if terminal.as_json:
+        document = {**report.document(), "join": None}
+        terminal.document(document if error is None else document | {"error": error_document(error)})
+    else:
+        _say(report, terminal, tracker)
+        if error is not None:
+            terminal.error(error)
+    return 0 if error is None else error.exit_code
+
+
+def _problem(report: RetryReport, tracker: str) -> SplitjoinError | None:
+    """What keeps some chunks from being loaded; None where nothing does. Partial where others were sent."""
+    kind = PartialError if report.sent else SplitjoinError
+    if report.failed:
+        return kind(
+            f"{report.to} did not take {count_text(len(report.failed), 'chunk')}", hint="run the same command again"
+        )
+    if not report.never_uploaded:
+        return None
+    job = parse_file_name(report.progress.file_name)
+    split = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}"] if job else ["splitjoin", "split"]
+    return kind(
+        f"{count_text(len(report.never_uploaded), 'chunk')} of {report.progress.file_name} "
+        f"{'is' if len(report.never_uploaded) == 1 else 'are'} not stored in {report.destination}",
+        hint=f"upload them: {shlex.join([*split, '--tracker', tracker, 'SOURCE', report.destination])}",
+    )
+
+
+def _say(report: RetryReport, terminal: Terminal, tracker: str) -> None:
+    progress = report.progress
+    if report.counted:
+        terminal.note(f"counted already, not sent: {listed(report.counted)}")
+    for one in report.failed[:FAILURES_SHOWN]:
+        terminal.note(f"chunk {one.number} was not sent: {visible(one.error)}")
+    if len(report.failed) > FAILURES_SHOWN:
+        terminal.note(f"and {len(report.failed) - FAILURES_SHOWN:,} more; --json lists all")
+    if report.never_uploaded:
+        terminal.note(f"not stored: {listed(report.never_uploaded)}")
+    if report.sent:
+        verb = "would be sent" if report.dry_run else "sent"
+        to = f" to {report.to}" if report.to else ""
+        terminal.data(
+            f"{count_text(len(report.sent), 'chunk')} of {progress.file_name} {verb}{to}: {listed(report.sent)}"
+        )
+        if not report.dry_run:
+            terminal.note(shlex.join(["splitjoin", "status", progress.file_name, "--tracker", tracker, "--watch"]))
+    elif not report.failed and not report.never_uploaded:
+        counted = f"{progress.processed_parts:,} of {count_text(progress.total_parts, 'chunk')} counted"
+        terminal.data(f"{progress.file_name}: nothing to send, {counted}, join: {progress.join.state}")
+        if not progress.missing and progress.join.state != "joined":
+            terminal.note(shlex.join(["splitjoin", "retry", progress.file_name, "--tracker", tracker, "--join"]))
+
+
+def _rejoin(ctx: click.Context, terminal: Terminal, file_name: str, tracker: str, values: dict[str, Any]) -> int:
+    from splitjoin_cli.wiring_load import LoadRequest
+    from splitjoin_cli.wiring_operate import NOTHING_FOLLOWS, RejoinRequest, run_rejoin
+
+    into, on_join = values["into"], values["on_join"]
+    if into and not on_join and options.typed(ctx, "into"):
+        raise UsageError(
+            "what follows the join was not said",
+            hint=f"give --on-join as the workers have it, or --on-join {NOTHING_FOLLOWS}",
+        )
+    if on_join and not into and options.typed(ctx, "on_join"):
+        raise UsageError("a join that runs here needs the database", hint="give --into URL, or leave --on-join out")
+    if not (into and on_join):
+        into = on_join = None
+    load = LoadRequest(into=into, secret=options.requested_secret(ctx, values)) if into else None
+    request = RejoinRequest(
+        file_name=file_name,
+        tracker=tracker,
+        load=load,
+        on_join=on_join,
+        lease_seconds=values["lease"],
+        dry_run=values["dry_run"],
+        aws=options.requested_aws(values),
+    )
+    with log_lines(terminal):
+        report = run_rejoin(request)
+    if terminal.as_json:
+        terminal.document(_rejoin_document(report))
+    else:
+        terminal.data(f"{file_name}: {_rejoined(report, here=load is not None)}")
+    return 0
+
+
+def _rejoin_document(report: RejoinReport) -> dict[str, Any]:
+    """The same fields as where chunks are sent, so that a script needs no case of its own."""
+    nothing: dict[str, Any] = {
+        "destination": report.job.destination,
+        "to": None,
+        "sent": [],
+        "counted": [],
+        "never_uploaded": [],
+        "failed": [],
+    }
+    return {**report.document(), **nothing}
+
+
+def _rejoined(report: RejoinReport, *, here: bool) -> str:
+    if report.before == "joined":
+        return "is joined already"
+    if report.dry_run:
+        return f"the join (state: {report.before}) would be {'tried here' if here else 'reopened'}"
+    if report.joined:
+        return "joined"
+    return "the join is open again: the next worker or sweep takes it"
