@@ -26,6 +26,7 @@ OUTPUTS: Mapping[str, Output] = {
     "Tracker": Output("What --tracker says.", join(":", "dynamodb", ref("JobTable"))),
     "QueueUrl": Output("The queue of arrived chunks.", ref("ChunkQueue")),
     "DeadLetterQueueUrl": Output("The queue of chunks that failed.", ref("DeadLetterQueue")),
+    "DeadLetterQueueArn": Output("The same, as its events are moved back by.", get_att("DeadLetterQueue")),
     "FunctionName": Output("The function that loads.", ref("Function")),
     "LogGroupName": Output("Its log.", ref("LogGroup")),
     "JoinTopicArn": Output("The topic that tells of joins.", ref("JoinTopic")),

@@ -1,17 +1,18 @@
-"""What the README says of AWS: its parameters deploy, its outputs, options are there, its sums are right."""
+"""What the README says of AWS: its parameters deploy, its outputs, options and states are there, its sums are right."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 import pytest
 
 from splitjoin_cli.cli.group import COMMANDS, cli
 from splitjoin_cli.deploy.template import make_template
+from splitjoin_cli.status import State
 from tests.deploy.stacks import Account
 from tools import readme_aws
 
@@ -60,6 +61,23 @@ def test_names_of_the_template() -> None:
     elsewhere = {"UpdateTable", "DescribeTable", "ContinuousBackups", "TimeToLive"}
     assert words - elsewhere <= known
     assert len(words & known) >= 12
+
+
+def test_alarms_are_named_as_they_are() -> None:
+    """The four."""
+    named = {
+        one["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        for one in TEMPLATE.to_json()["Resources"].values()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert named == {"dead-letters", "stuck-jobs", "failed-jobs", "function-errors"}
+    assert all(f"`{name}`" in SECTION for name in named)
+
+
+def test_every_state_is_in_the_runbook() -> None:
+    """With what to type, or that there is nothing to type."""
+    states = re.findall(r"^\| `([a-z]+)`[^|]*\|[^|]+\|[^|]+\|$", SECTION, flags=re.MULTILINE)
+    assert set(states) == set(get_args(State))
 
 
 def spoken() -> list[str]:
