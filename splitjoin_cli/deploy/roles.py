@@ -144,10 +144,16 @@ SPLIT_STATEMENTS = (
 OPERATE_STATEMENTS = (
     Statement(
         "SeeDeadLetters",
-        ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"),
+        (
+            "sqs:ReceiveMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ListDeadLetterSourceQueues",
+        ),
         (get_att("DeadLetterQueue"),),
     ),
-    Statement("SendChunks", ("sqs:SendMessage", "sqs:GetQueueAttributes"), (get_att("ChunkQueue"),)),
+    Statement("SendChunks", ("sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"), (get_att("ChunkQueue"),)),
     Statement("InvokeFunction", ("lambda:InvokeFunction",), (function_arn,)),
 )
 """What ``retry`` and ``status --queue`` need besides."""
