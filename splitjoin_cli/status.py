@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from splitjoin_cli.dead_letters import DeadLetters
     from splitjoin_cli.reconcile import Reconciliation
     from splitjoin_cli.trackers.base import JobProgress, Tracker
 
@@ -42,6 +43,7 @@ class JobStatus:
     ``idle_seconds``: since when nothing went on that counts as progress; None where that is unknown (the published
     counter writes no times) or the job is joined. ``never_uploaded``: numbers of chunks that are neither counted nor
     stored, ascending; None where nobody compared with what is stored. ``reconciliation``: likewise, with a ledger.
+    ``dead_letters``: what lies in a dead-letter queue, other jobs' too; None where no queue was named.
     """
 
     progress: JobProgress
@@ -50,6 +52,16 @@ class JobStatus:
     idle_seconds: float | None
     never_uploaded: tuple[int, ...] | None = None
     reconciliation: Reconciliation | None = None
+    dead_letters: DeadLetters | None = None
+
+    @property
+    def given_up(self) -> tuple[int, ...]:
+        """The chunks whose messages lie among the dead letters and that are not counted, ascending."""
+        if self.dead_letters is None:
+            return ()
+        missing = None if self.progress.missing is None else frozenset(self.progress.missing)
+        numbers = {letter.number for letter in self.dead_letters.of(self.progress.file_name)}
+        return tuple(sorted(number for number in numbers if missing is None or number in missing))
 
     @property
     def all_counted(self) -> bool:
@@ -82,6 +94,8 @@ class JobStatus:
                 "joined_at": iso_time(join.joined_at) if join.state == "joined" else None,
             },
         }
+        letters = None if self.dead_letters is None else self.dead_letters.of(progress.file_name)
+        document["dead_letters"] = None if letters is None else [letter.document() for letter in letters]
         document["reconcile"] = None if self.reconciliation is None else self.reconciliation.document()
         if self.never_uploaded is not None:
             document["never_uploaded"] = list(self.never_uploaded)

@@ -90,11 +90,13 @@ def test_document() -> None:
         "created_at": "2023-11-14T22:13:20.000Z",
         "updated_at": "2023-11-14T22:13:30.000Z",
         "join": {"state": "claimed", "owner": "w", "attempts": 1, "joined_at": None},
+        "dead_letters": None,
         "reconcile": None,
     }
     unknown = status(**PUBLISHED, missing=None, rows=None, rows_expected=None).document()
     assert [name for name, value in unknown.items() if value is None] == [
-        "run_id", "missing", "rows", "rows_expected", "created_at", "updated_at", "reconcile",
+        "run_id", "missing", "rows", "rows_expected", "created_at", "updated_at", "dead_letters",
+        "reconcile",
     ]  # fmt: skip
 
 

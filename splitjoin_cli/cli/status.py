@@ -13,7 +13,7 @@ import click
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Duration
-from splitjoin_cli.cli.status_text import headline, report, table
+from splitjoin_cli.cli.status_text import dead_letters_note, headline, report, table
 from splitjoin_cli.cli.terminal import count_text
 from splitjoin_cli.errors import CheckFoundError, UsageError
 from splitjoin_cli.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming, job_status, list_jobs
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.aws import AwsOptions
     from splitjoin_cli.cli.terminal import Terminal
+    from splitjoin_cli.dead_letters import DeadLetters
     from splitjoin_cli.reconcile import Reconciliation
     from splitjoin_cli.status import JobStatus
     from splitjoin_cli.trackers.base import JobProgress, Tracker
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 WATCH = "--watch"
 WATCH_SECONDS = 2.0
+LETTERS_SECONDS = 60.0
 ALARMS_SHOWN = 20
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
@@ -51,6 +53,7 @@ Examples:
   splitjoin status acme_20240131 --tracker dynamodb:jobs --watch
   splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/
   splitjoin status acme_20240131 --tracker dynamodb:jobs --reconcile --into mysql://me@db/sales
+  splitjoin status acme_20240131 --tracker dynamodb:jobs --queue "$QUEUE_URL"
   splitjoin status --tracker dynamodb:jobs --check --json
 
 Exit codes: 0 done, 1 failed, 2 usage, 10 no such job, 12 --check found a stuck or failed job, or with
@@ -94,6 +97,9 @@ class WatchCommand(click.Command):
     "--dest", metavar="PREFIX_OR_DIR", help="Compare with the chunks stored there: which were never uploaded."
 )
 @options.option(
+    "--queue", metavar="URL", help="Look at its dead letters (a queue, or a dead-letter queue): which chunks lie there."
+)
+@options.option(
     "--reconcile", is_flag=True, help="Compare with the ledger of the database --into: which chunks are loaded there."
 )
 @options.option("--into", metavar="URL", help="That database, as simulate takes it; it is only read.")
@@ -112,8 +118,11 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
         raise UsageError("--dest is for one job", hint="give FILE_NAME")
     aws = options.requested_aws(values)
     values["ledger"] = _ledger(ctx, file_name, values)
+    letters = None if values["queue"] is None else Letters(values["queue"], aws)
     with contextlib.closing(open_tracker(url, aws)) as tracker:
-        view: View = AllJobs(tracker, values) if file_name is None else OneJob(tracker, file_name, values, aws)
+        view: View = (
+            AllJobs(tracker, values, letters) if file_name is None else OneJob(tracker, file_name, values, aws, letters)
+        )
         if values["watch"] is None:
             view.look()
         else:
@@ -142,6 +151,27 @@ def _ledger(ctx: click.Context, file_name: str | None, values: dict[str, Any]) -
     return LoadRequest(into=values["into"], secret=options.requested_secret(ctx, values))
 
 
+class Letters:
+    """The dead letters of the queue that ``--queue`` names; looked at seldom, since each look is a delivery."""
+
+    def __init__(self, url: str, aws: AwsOptions) -> None:
+        """Nothing is reached yet. Raises UsageError."""
+        from splitjoin_cli.sqs import SqsQueue
+
+        self._queue = SqsQueue(url, aws)
+        self._seen: DeadLetters | None = None
+        self._at = 0.0
+
+    def look(self) -> DeadLetters:
+        """As they are, or were less than LETTERS_SECONDS ago."""
+        from splitjoin_cli.dead_letters import look_at_dead_letters
+
+        if self._seen is None or time.monotonic() - self._at >= LETTERS_SECONDS:
+            self._seen = look_at_dead_letters(self._queue)
+            self._at = time.monotonic()
+        return self._seen
+
+
 class View(Protocol):
     """What is looked at, once or again and again."""
 
@@ -161,8 +191,11 @@ class View(Protocol):
 class OneJob:
     """One job, with its map."""
 
-    def __init__(self, tracker: Tracker, file_name: str, values: dict[str, Any], aws: AwsOptions) -> None:
-        """``values``: the command's options."""
+    def __init__(
+        self, tracker: Tracker, file_name: str, values: dict[str, Any], aws: AwsOptions, letters: Letters | None
+    ) -> None:
+        """``values``: the command's options. ``letters``: None where no queue was named."""
+        self._letters = letters
         self._tracker, self._file_name, self._aws = tracker, file_name, aws
         self._stuck_seconds: float = values["stuck_after"]
         self._dest: str | None = values["dest"]
@@ -177,6 +210,8 @@ class OneJob:
         job = job_status(progress, now=time.time(), stuck_seconds=self._stuck_seconds, stored=stored)
         if self._ledger is not None:
             job = replace(job, reconciliation=self._reconciled(self._ledger, progress))
+        if self._letters is not None:
+            job = replace(job, dead_letters=self._letters.look())
         self._first = self._first or job
         self.jobs = [job]
 
@@ -217,8 +252,9 @@ class OneJob:
 class AllJobs:
     """All jobs, a line each."""
 
-    def __init__(self, tracker: Tracker, values: dict[str, Any]) -> None:
-        """``values``: the command's options."""
+    def __init__(self, tracker: Tracker, values: dict[str, Any], letters: Letters | None) -> None:
+        """``values``: the command's options. ``letters``: None where no queue was named."""
+        self._letters = letters
         self._tracker = tracker
         self._stuck_seconds: float = values["stuck_after"]
         self.jobs: list[JobStatus] = []
@@ -226,6 +262,9 @@ class AllJobs:
     def look(self) -> None:
         """See View."""
         self.jobs = list_jobs(self._tracker, now=time.time(), stuck_seconds=self._stuck_seconds)
+        if self._letters is not None:
+            letters = self._letters.look()
+            self.jobs = [replace(job, dead_letters=letters) for job in self.jobs]
 
     def document(self) -> list[dict[str, Any]]:
         """See View."""
@@ -233,7 +272,11 @@ class AllJobs:
 
     def text(self) -> str:
         """See View."""
-        return table(self.jobs) if self.jobs else ""
+        if not self.jobs:
+            return ""
+        letters = self.jobs[0].dead_letters
+        note = None if letters is None else dead_letters_note(letters)
+        return table(self.jobs) if note is None else f"{table(self.jobs)}\n\n{note}"
 
 
 def _watch(view: View, terminal: Terminal, seconds: float, *, check: bool) -> None:

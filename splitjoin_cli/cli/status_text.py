@@ -14,6 +14,7 @@ from splitjoin_cli.status import cells, iso_time, pace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from splitjoin_cli.dead_letters import DeadLetters
     from splitjoin_cli.status import Cell, JobStatus
 
 MAP_CELLS = 500
@@ -47,9 +48,11 @@ def headline(status: JobStatus) -> str:
 def table(jobs: Sequence[JobStatus]) -> str:
     """A line for each job, columns aligned."""
     head = ["job", "state", "counted", "failed", "rows", "began", "last progress"]
-    lines = [head, *(_line(job) for job in jobs)]
+    if dead := any(job.dead_letters is not None for job in jobs):
+        head.append("dead letters")
+    lines = [head, *(_line(job, dead=dead) for job in jobs)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    right = {2, 3, 4}
+    right = {2, 3, 4, 7}
     return "\n".join(
         "  ".join(
             cell.rjust(width) if index in right else cell.ljust(width)
@@ -59,9 +62,9 @@ def table(jobs: Sequence[JobStatus]) -> str:
     )
 
 
-def _line(job: JobStatus) -> list[str]:
-    progress = job.progress
-    return [
+def _line(job: JobStatus, *, dead: bool) -> list[str]:
+    progress, letters = job.progress, job.dead_letters
+    line = [
         visible(progress.file_name),
         job.state,
         f"{progress.processed_parts:,}/{progress.total_parts:,}",
@@ -70,6 +73,7 @@ def _line(job: JobStatus) -> list[str]:
         _time(progress.created_at),
         _time(progress.updated_at),
     ]
+    return [*line, "?" if letters is None else f"{len(letters.of(progress.file_name)):,}"] if dead else line
 
 
 def _facts(status: JobStatus, earlier: JobStatus | None) -> Iterator[str]:
@@ -155,10 +159,39 @@ def _missing(status: JobStatus) -> Iterator[str]:
         yield fact("failed", f"chunk {failure.number} ({when}): {visible(failure.error)}")
     if len(progress.failures) > FAILURES_SHOWN:
         yield fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")
+    yield from _dead_letters(status)
+
+
+def _dead_letters(status: JobStatus) -> Iterator[str]:
+    """The chunks whose messages the queue gave up."""
+    found = status.dead_letters
+    if found is None:
+        return
+    letters = found.of(status.progress.file_name)
+    if not letters:
+        yield fact("dead letter", f"none of this job in {found.queue}")
+    for letter in letters[:FAILURES_SHOWN]:
+        yield fact(
+            "dead letter", f"chunk {letter.number}, received {count_text(letter.receives, 'time')}: {letter.uri}"
+        )
+    if len(letters) > FAILURES_SHOWN:
+        yield fact("", f"and {len(letters) - FAILURES_SHOWN:,} more; --json lists all")
+    if (note := dead_letters_note(found)) is not None:
+        yield fact("", note)
+
+
+def dead_letters_note(found: DeadLetters) -> str | None:
+    """What of the dead letters belongs to no job, or was not looked at."""
+    notes = []
+    if found.others:
+        notes.append(f"{count_text(found.others, 'message')} there {'names' if found.others == 1 else 'name'} no chunk")
+    if found.more:
+        notes.append(f"about {found.more:,} more were not looked at")
+    return "; ".join(notes) or None
 
 
 def _advice(status: JobStatus, tracker_uri: str, dest: str | None) -> Iterator[str]:
-    for why in (ledger_why(status), _why(status)):
+    for why in (ledger_why(status), _why(status), _given_up(status)):
         if why is not None:
             yield fact("why", why)
     if (first := ledger_first(status)) is not None:
@@ -166,6 +199,13 @@ def _advice(status: JobStatus, tracker_uri: str, dest: str | None) -> Iterator[s
     command = ledger_command(status, tracker_uri, dest) or next_command(status, tracker_uri, dest)
     if command is not None:
         yield fact("next", command)
+
+
+def _given_up(status: JobStatus) -> str | None:
+    if not status.given_up:
+        return None
+    which = f"{'chunk' if len(status.given_up) == 1 else 'chunks'} {listed(status.given_up)}"
+    return f"the queue gave {which} up; mend what failed, then send what is missing through again"
 
 
 def _why(status: JobStatus) -> str | None:
@@ -207,13 +247,15 @@ def next_command(status: JobStatus, tracker_uri: str, dest: str | None = None) -
     if status.state == "joined" or (progress.run_id is None and status.all_counted):
         return None
     here = place is not None and not place.startswith("s3://")
-    if status.state not in {"stuck", "failed", "waiting"} or (status.state == "waiting" and not here):
+    calm = status.state not in {"stuck", "failed", "waiting"} or (status.state == "waiting" and not here)
+    if calm and not status.given_up:
         return shlex.join([*ask, "--watch"])
     job = parse_file_name(name)
     if status.never_uploaded and job is not None:
         named = [f"--client={job.client}", f"--date={job.date}"]
         return shlex.join(["splitjoin", "split", *named, *tracker, "SOURCE", place or "DEST"])
-    if status.state == "stuck" and not status.all_counted and status.never_uploaded is None:
+    asked = status.never_uploaded is not None or bool(status.given_up)
+    if status.state == "stuck" and not status.all_counted and not asked:
         return shlex.join([*ask, "--dest", place or "DEST"])
     return shlex.join(_again(status, tracker, place, here=here))
 
@@ -229,4 +271,5 @@ def _again(status: JobStatus, tracker: list[str], place: str | None, *, here: bo
     if here and place is not None:
         return ["splitjoin", "simulate", place, "--name", progress.file_name, *tracker, "--into", "DATABASE_URL"]
     known = [] if place is not None and place == progress.destination else ["--dest", place or "DEST"]
-    return [*retry, *known, "--to", "sqs:QUEUE_URL"]
+    source = None if status.dead_letters is None else status.dead_letters.source
+    return [*retry, *known, "--to", f"sqs:{source or 'QUEUE_URL'}"]

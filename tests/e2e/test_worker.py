@@ -114,3 +114,37 @@ def test_a_stopped_worker_holds_nothing(
     assert (document["loaded"], document["given_back"], document["joined"]) == (1, 1, 0)
     assert document["error"]["code"] == code
     assert aws_desk.counts(aws_desk.queue) == (1, 0)
+
+
+def test_a_poison_chunk_is_found_mended_and_sent_again(desk_command: Splitjoin, aws_desk: AwsDesk) -> None:
+    """It ends among the dead letters, status names it, what it proposes brings it through, and there is one join."""
+    command = desk_command.within(SPLITJOIN_ON_JOIN=f"sqs:{aws_desk.joins}")
+    result = split(command, aws_desk, rows=50, per_chunk=10)
+    key = str(result["chunks"][2]["uri"]).removeprefix(f"s3://{aws_desk.bucket}/")
+    s3 = aws_desk.client("s3")
+    stored = s3.get_object(Bucket=aws_desk.bucket, Key=key)
+    whole, about = stored["Body"].read(), {"Bucket": aws_desk.bucket, "Key": key, "Metadata": stored["Metadata"]}
+    s3.put_object(Body=whole + b"1,2,3,4\n", **about)
+    work = ("worker", aws_desk.queue, "--into", "sqlite:sales.db", "--idle-exit", "4s")
+    command.ok(*work)
+    assert aws_desk.counts(aws_desk.dead)[0] >= 1
+    before = aws_desk.counts(aws_desk.dead)
+    ran = command.ok("status", "acme_1", "--queue", aws_desk.queue)
+    assert re.search(
+        rf"^dead letter chunk 3, received \d+ times: s3://{aws_desk.bucket}/{key}$", ran.stdout, re.MULTILINE
+    )
+    proposed = ran.stdout.splitlines()[-1].removeprefix("next").split()
+    assert proposed[:3] == ["splitjoin", "retry", "acme_1"]
+    assert proposed[-2:] == ["--to", f"sqs:{aws_desk.queue}"]
+    by_itself = command.json("status", "acme_1", "--queue", aws_desk.dead)
+    assert {letter["number"] for letter in by_itself["dead_letters"]} == {3}
+    assert by_itself["state"] == "failed"
+    assert aws_desk.counts(aws_desk.dead) == before
+    s3.put_object(Body=whole, **about)
+    aws_desk.bodies(aws_desk.queue)  # the notification of the repair is lost
+    command.ok(*proposed[1:])
+    command.ok(*work)
+    status = command.json("status", "acme_1", "--queue", aws_desk.queue)
+    assert (status["state"], status["rows"], status["failures"]) == ("joined", 50, [])
+    (joined,) = aws_desk.bodies(aws_desk.joins)
+    assert json.loads(joined)["rows"] == 50
