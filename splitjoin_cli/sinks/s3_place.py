@@ -111,7 +111,7 @@ class Place:
             try:
                 return act(Digest.CRC64NVME)
             except NoEchoError:
-                pass
+                self.digest = Digest.MD5  # now: what follows may fail for a reason of its own (the name is claimed)
             except aws.ERRORS as exc:
                 if aws.error_code(exc) not in DIGEST_REFUSALS:
                     raise
