@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.cli.terminal import say
+from splitjoin_cli.cli.terminal import count_text, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ class LogLines(logging.Handler):
 
     def _tell_unsaid(self) -> None:
         if self._unsaid:
-            self._say(f"and {self._unsaid:,} more lines; -v shows all")
+            self._say(f"and {count_text(self._unsaid, 'more line')}; -v shows all")
             self._unsaid = 0
 
 

@@ -11,11 +11,11 @@ from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import Count, Duration
 from splitjoin_cli.cli.terminal import count_text, error_document
 from splitjoin_cli.errors import StoppedError
-from splitjoin_cli.sqs_worker import GRACE_SECONDS, SqsWorkerOptions, WorkerTotals
 
 if TYPE_CHECKING:
     from splitjoin_cli.cli.terminal import Terminal
     from splitjoin_cli.sqs import QueueFacts
+    from splitjoin_cli.sqs_worker import WorkerTotals
 
 MAX_WORKERS = 64
 DEFAULT_WORKERS = 4
@@ -54,7 +54,6 @@ Exit codes: 0 --idle-exit was reached, 1 failed (queue, tracker or database cann
 @options.option(
     "--grace",
     type=Duration(),
-    default=GRACE_SECONDS,
     help="How long what is held may take to be finished after SIGTERM.  [default: 25s]",
 )
 @options.option("--idle-exit", type=Duration(), help="Exit 0 once no message came for so long.")
@@ -63,6 +62,7 @@ Exit codes: 0 --idle-exit was reached, 1 failed (queue, tracker or database cann
 @click.pass_context
 def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Load, count and join the chunks whose arrivals the SQS queue QUEUE_URL tells, until it is stopped."""
+    from splitjoin_cli.sqs_worker import GRACE_SECONDS, SqsWorkerOptions
     from splitjoin_cli.wiring_load import LoadRequest
     from splitjoin_cli.wiring_operate import WorkerRequest, poll_seconds, run_worker, sweep_seconds
 
@@ -85,7 +85,7 @@ def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noq
         options=SqsWorkerOptions(
             workers=values["workers"],
             wait_seconds=poll_seconds(values["idle_exit"]),
-            grace_seconds=values["grace"],
+            grace_seconds=values["grace"] or GRACE_SECONDS,
             sweep_seconds=sweep_seconds(values["lease"]),
             idle_exit_seconds=values["idle_exit"],
         ),
@@ -128,7 +128,9 @@ class _Shown:
 
     def ended(self, error: StoppedError | None) -> None:
         """It received all it ever will."""
-        totals = self.totals or WorkerTotals()
+        totals = self.totals
+        if totals is None:
+            return
         if self._terminal.as_json:
             document = {"queue": self._queue, **totals.document()}
             self._terminal.document(document if error is None else document | {"error": error_document(error)})
