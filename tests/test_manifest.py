@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 
 from splitjoin_cli.chunk_table import ChunkTable
 from splitjoin_cli.errors import StoreError
-from splitjoin_cli.manifest import (
-    METADATA_BYTES,
-    CoverageError,
-    Manifest,
-    PlanFile,
-    SourceIdentity,
-    decode_metadata,
-    digest_options,
-    encode_metadata,
-    run_id,
-)
+from splitjoin_cli.manifest import CoverageError, Manifest, PlanFile, SourceIdentity, digest_options, run_id
+from splitjoin_cli.metadata import METADATA_BYTES, decode_metadata, encode_metadata
 from splitjoin_cli.model import ByteRange, ChunkMetadata, Dialect
 
 SIZES = st.integers(min_value=0, max_value=2**50)

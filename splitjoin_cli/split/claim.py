@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.errors import NameTakenError, StoreError
-from splitjoin_cli.manifest import Manifest, PlanFile, decode_metadata
+from splitjoin_cli.manifest import Manifest, PlanFile
+from splitjoin_cli.metadata import decode_metadata
 from splitjoin_cli.names import manifest_name, parse, parse_plan_name, plan_name
 
 if TYPE_CHECKING:

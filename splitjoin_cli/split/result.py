@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from splitjoin_cli.checksums import tagged
 from splitjoin_cli.chunk_table import UNKNOWN_ROWS
-from splitjoin_cli.manifest import dialect_fields
+from splitjoin_cli.documents import dialect_fields
 from splitjoin_cli.names import SUFFIX_OF
 
 if TYPE_CHECKING:

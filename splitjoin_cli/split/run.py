@@ -9,12 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 from splitjoin_cli.errors import AccessError, NameTakenError, SplitjoinError, StoreError
-from splitjoin_cli.manifest import (
-    Manifest,
-    PlanFile,
-    decode_metadata,
-    encode_metadata,
-)
+from splitjoin_cli.manifest import Manifest, PlanFile
+from splitjoin_cli.metadata import decode_metadata, encode_metadata
 from splitjoin_cli.model import ChunkMetadata
 from splitjoin_cli.names import manifest_name, plan_name
 from splitjoin_cli.split.claim import Existing, check_free, claim, look, next_generation, read_plan, withdraw

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from splitjoin_cli import names
 from splitjoin_cli.checksums import crc64, tagged
 from splitjoin_cli.errors import StoreError
-from splitjoin_cli.manifest import CoverageError, Manifest, decode_metadata
+from splitjoin_cli.manifest import CoverageError, Manifest
+from splitjoin_cli.metadata import decode_metadata
 from splitjoin_cli.model import BYTE_ORDER_MARK
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.stored import (
