@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from splitjoin_cli.loaders.sqlite import SqliteLoader
+from splitjoin_cli.trackers.sqlite import SqliteTracker
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 pytest_plugins = [
     "tests.servers.mariadb",
@@ -32,6 +36,31 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def _dropped_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what a test opened and dropped, as a process does that ends: from Python 3.13 on an open one is a warning.
+
+    What the product opened is left alone: it closes that itself, or its test fails.
+    """
+    dropped: list[SqliteTracker | SqliteLoader] = []
+
+    def noting(kind: type[SqliteTracker | SqliteLoader]) -> None:
+        make = kind.__init__
+
+        def init(self: Any, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 -- those of ``kind``
+            make(self, *arguments, **named)
+            if sys._getframe(1).f_globals["__name__"].startswith("tests."):
+                dropped.append(self)
+
+        monkeypatch.setattr(kind, "__init__", init)
+
+    noting(SqliteTracker)
+    noting(SqliteLoader)
+    yield
+    for one in dropped:
+        one.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
