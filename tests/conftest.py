@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.servers.s3",
     "tests.servers.dynamodb",
     "tests.servers.aws_desk",
+    "tests.servers.function_zip",
 ]
 
 SERVER_FIXTURES = {"mariadb_server", "postgres_server", "s3_server", "dynalite_server", "ministack_server"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import secrets
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from splitjoin_cli.lambda_handler import handler
 from splitjoin_cli.trackers.dynamodb import DynamoDbTracker
 from tests.aws_lambda.invocations import sqs_event, stored
 from tests.e2e.command import Splitjoin
+from tests.servers.function_zip import build_zip
 from tests.servers.lambda_runtime import NAME, running_function
 from tools import lambda_zip
 
@@ -30,42 +30,27 @@ if TYPE_CHECKING:
     from tests.servers.postgres import PostgresDatabase
     from tests.servers.s3 import Bucket
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), "x86_64")
 HANDLER = f"{handler.__module__}.{handler.__name__}"
 ROWS = 25
 
 
-def built(directory: Path) -> Path:
-    """A zip for this machine, so that it can run."""
-    out = directory / "lambda.zip"
-    lambda_zip.build(out, python=PYTHON, architecture=ARCHITECTURE, drivers=sorted(lambda_zip.DRIVERS))
-    return out
-
-
 @pytest.fixture(scope="module")
-def zip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built once."""
-    return built(tmp_path_factory.mktemp("zip"))
-
-
-@pytest.fixture(scope="module")
-def code(zip_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def code(function_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, unpacked as Lambda does it."""
     directory = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(zip_file) as archive:
+    with zipfile.ZipFile(function_zip) as archive:
         archive.extractall(directory)
     return directory
 
 
-def test_the_same_input_gives_the_same_bytes(zip_file: Path, tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_bytes(function_zip: Path, tmp_path: Path) -> None:
     """Another place, another time, another umask, and the wheels installed anew."""
     before = os.umask(0o077)
     try:
-        again = built(tmp_path)
+        again = build_zip(tmp_path)
     finally:
         os.umask(before)
-    assert again.read_bytes() == zip_file.read_bytes()
+    assert again.read_bytes() == function_zip.read_bytes()
 
 
 def test_entries_are_sorted_and_of_no_time(tmp_path: Path) -> None:
@@ -92,9 +77,9 @@ def test_entries_are_sorted_and_of_no_time(tmp_path: Path) -> None:
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
 
 
-def test_what_is_in_it(zip_file: Path) -> None:
+def test_what_is_in_it(function_zip: Path) -> None:
     """Our modules that the handler uses, the drivers, and nothing that varies or that only a split needs."""
-    with zipfile.ZipFile(zip_file) as archive:
+    with zipfile.ZipFile(function_zip) as archive:
         names = archive.namelist()
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name and ".libs/" not in name}
     expected = {"splitjoin_cli", "backports", "isal", "psycopg", "psycopg_binary", "pymysql", "typing_extensions.py"}
@@ -104,7 +89,7 @@ def test_what_is_in_it(zip_file: Path) -> None:
     assert not {"cli", "split", "sinks", "sources", "simulate", "deploy"} & ours
     varying = ("/RECORD", "/INSTALLER", "/REQUESTED", "/direct_url.json", ".pyc", ".so.dSYM", "kernel.so")
     assert [name for name in names if name.endswith(varying)] == []
-    assert zip_file.stat().st_size < 8_000_000
+    assert function_zip.stat().st_size < 8_000_000
 
 
 def _wanted(top: str) -> bool:

@@ -33,6 +33,7 @@ class DynamoDbServer:
 
     name: str
     endpoint_url: str
+    pid: int
 
     @property
     def env(self) -> dict[str, str]:
@@ -95,14 +96,14 @@ def _started(name: str, command: Callable[[int], list[str]], environment: dict[s
             inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
             ours = {**inherited, **environment, "GATEWAY_PORT": str(port), "TMPDIR": str(place)}
             try:
-                stack.enter_context(
+                process = stack.enter_context(
                     running(command(port), directory=place, ready=partial(_answers, port), environment=ours)
                 )
                 break
             except ServerDiedError:
                 if attempt == STARTS:
                     raise
-        yield DynamoDbServer(name, f"http://127.0.0.1:{port}")
+        yield DynamoDbServer(name, f"http://127.0.0.1:{port}", process.pid)
 
 
 def _answers(port: int) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,11 +66,22 @@ class MariadbDatabase:
             return list(cursor.fetchall())
 
 
-@pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[MariadbServer]:
-    """One server for the session (with xdist: for each worker)."""
-    with tempfile.TemporaryDirectory(prefix="splitjoin-mariadb-") as name:
-        directory = Path(name)
+@dataclass(frozen=True, slots=True)
+class MariadbFiles:
+    """A server's data and its port: what outlives its process, so that it can be ended and started again."""
+
+    directory: Path
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    port: int
+
+    @classmethod
+    def make(cls, directory: Path, *, flush_log: int = 0) -> MariadbFiles:
+        """Fresh data in an empty directory. Skips the test where there is no MariaDB.
+
+        ``flush_log``: its innodb_flush_log_at_trx_commit. With 0 a server that is killed may have lost what it
+        committed; with 2 it keeps that as long as the machine runs.
+        """
         base, environment = _base(directory)
         user = lowered(directory)
         common = [
@@ -81,22 +94,39 @@ def mariadb_server() -> Iterator[MariadbServer]:
             "--innodb-use-native-aio=0",  # what the kernel grants of it, servers that start at once would share
         ]
         _install([str(base / "bin" / "mariadb-install-db"), *common], directory, environment)
+        init = directory / "init.sql"
+        init.write_text(f"SET PASSWORD FOR 'root'@'127.0.0.1' = '{_password_hash(PASSWORD)}';\n")
         (port,) = free_ports(1)
-        command = [
+        command = (
             str(base / "sbin" / "mariadbd"),
             *common,
+            f"--init-file={init}",
             f"--socket={directory / 'm.sock'}",
             f"--port={port}",
             "--bind-address=127.0.0.1",
             f"--pid-file={directory / 'pid'}",
             "--local-infile=1",
             "--character-set-server=utf8mb4",
-            "--innodb-flush-log-at-trx-commit=0",
-        ]
-        with running(command, directory=directory, ready=lambda: _answers(port), environment=environment):
-            with contextlib.closing(MariadbServer(port, "").connect()) as connection, connection.cursor() as cursor:
-                cursor.execute("SET PASSWORD = PASSWORD(%s)", (PASSWORD,))
-            yield MariadbServer(port)
+            f"--innodb-flush-log-at-trx-commit={flush_log}",
+        )
+        return cls(directory, command, environment, port)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[MariadbServer]:
+        """The server, until the block is left: it is killed then."""
+        ready = partial(_answers, self.port)
+        with running(self.command, directory=self.directory, ready=ready, environment=self.environment):
+            yield MariadbServer(self.port)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariadbServer]:
+    """One server for the session (with xdist: for each worker)."""
+    with (
+        tempfile.TemporaryDirectory(prefix="splitjoin-mariadb-") as name,
+        MariadbFiles.make(Path(name)).running() as one,
+    ):
+        yield one
 
 
 @pytest.fixture
@@ -129,9 +159,15 @@ def _install(command: list[str], directory: Path, environment: Mapping[str, str]
         raise ServerDiedError(f"mariadb-install-db exited {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
 
 
+def _password_hash(password: str) -> str:
+    """As mysql_native_password stores it: a literal in the file of statements would be read as Latin-1."""
+    inner = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+    return f"*{hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()}"
+
+
 def _answers(port: int) -> bool:
     try:
-        MariadbServer(port, "").connect().close()
+        MariadbServer(port).connect().close()
     except pymysql.Error:
         return False
     return True
