@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.cli.terminal import count_text, visible
-from splitjoin_cli.cli.text import fact, listed
+from splitjoin_cli.cli.text import count_text, fact, listed, visible
 from splitjoin_cli.loaders.base import JOBS
+from splitjoin_cli.ranges import ranges_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,13 +87,16 @@ def ledger_command(status: JobStatus, tracker_uri: str, dest: str | None) -> str
     if found is None:
         return None
     name, place = progress.file_name, dest or progress.destination or "DEST"
+    if found.counted_not_loaded and place.startswith("s3://") and status.state != "joined":
+        lost = ["--chunks", ranges_text(found.counted_not_loaded).replace(" ", ""), "--counted"]
+        known = [] if place == progress.destination else ["--dest", place]
+        return shlex.join(
+            ["splitjoin", "retry", name, "--tracker", tracker_uri, *lost, *known, "--to", "sqs:QUEUE_URL"]
+        )
     if found.lacking:
         # A tracker of its own: the job's would not let a joined run be loaded again, and nothing is to join twice.
         table = [] if found.ledger.job is None else ["--table", found.ledger.job.table]
         return shlex.join(["splitjoin", "simulate", place, "--name", name, "--into", found.ledger.uri, *table])
     if found.rows_differ or found.sums_differ:
         return shlex.join(["splitjoin", "verify", place, "--name", name])
-    if found.loaded_not_counted and status.state in {"stuck", "failed", "waiting"}:
-        ways = ["--dest", place, "--to", "sqs:QUEUE_URL"]
-        return shlex.join(["splitjoin", "retry", name, "--tracker", tracker_uri, *ways])
     return None

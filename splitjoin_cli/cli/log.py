@@ -9,7 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.cli.terminal import count_text, say
+from splitjoin_cli.cli.terminal import say
+from splitjoin_cli.cli.text import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

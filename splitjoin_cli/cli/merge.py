@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from splitjoin_cli.cli import options
-from splitjoin_cli.cli.terminal import byte_text, duration_text
+from splitjoin_cli.cli.text import byte_text, duration_text
 from splitjoin_cli.errors import UsageError
 
 EPILOG = """\

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from splitjoin_cli.cli.terminal import byte_text, count_text, duration_text, visible
+from splitjoin_cli.cli.text import byte_text, count_text, duration_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import NumberRanges, Text
-from splitjoin_cli.cli.terminal import count_text, error_document, visible
-from splitjoin_cli.cli.text import listed
+from splitjoin_cli.cli.terminal import error_document
+from splitjoin_cli.cli.text import count_text, listed, visible
 from splitjoin_cli.errors import PartialError, SplitjoinError, UsageError
 from splitjoin_cli.names import parse_file_name
 

@@ -10,7 +10,7 @@ import click
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Count
-from splitjoin_cli.cli.terminal import count_text, duration_text, visible
+from splitjoin_cli.cli.text import count_text, duration_text, visible
 from splitjoin_cli.errors import UsageError
 
 if TYPE_CHECKING:

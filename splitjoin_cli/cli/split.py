@@ -12,7 +12,8 @@ import click
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Tag
-from splitjoin_cli.cli.terminal import byte_text, count_text, duration_text, error_document
+from splitjoin_cli.cli.terminal import error_document
+from splitjoin_cli.cli.text import byte_text, count_text, duration_text
 from splitjoin_cli.errors import PartialError, StoppedError, UsageError
 from splitjoin_cli.names import manifest_name
 from splitjoin_cli.split.request import SplitRequest

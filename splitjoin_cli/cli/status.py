@@ -14,7 +14,7 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Duration
 from splitjoin_cli.cli.status_text import dead_letters_note, headline, report, table
-from splitjoin_cli.cli.terminal import count_text
+from splitjoin_cli.cli.text import count_text
 from splitjoin_cli.errors import CheckFoundError, UsageError
 from splitjoin_cli.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming, job_status, list_jobs
 

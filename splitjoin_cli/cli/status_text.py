@@ -6,8 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.cli.ledger_text import ledger_command, ledger_first, ledger_lines, ledger_why
-from splitjoin_cli.cli.terminal import count_text, duration_text, visible
-from splitjoin_cli.cli.text import fact, listed
+from splitjoin_cli.cli.text import count_text, duration_text, fact, listed, visible
 from splitjoin_cli.names import parse_file_name
 from splitjoin_cli.status import cells, iso_time, pace
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
+from splitjoin_cli.cli.text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.split.progress import Observer
 
 # What would move the cursor or change colours is shown as an escape: names and values come from others.
-_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
 T = TypeVar("T")
@@ -175,11 +176,6 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
-def visible(text: str) -> str:
-    """The text without control characters, each as its escape."""
-    return text.translate(_VISIBLE)
-
-
 def write_stdout(text: str) -> None:
     """Write and flush. Raises OutputClosedError where stdout takes no more."""
     try:
@@ -189,28 +185,3 @@ def write_stdout(text: str) -> None:
     except (OSError, AttributeError) as exc:
         reason = getattr(exc, "strerror", None) or "it is closed"
         raise OutputClosedError(f"cannot write to standard output: {reason}") from exc
-
-
-def byte_text(size: float) -> str:
-    """Bytes for people: ``1.5 GiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1000 or unit == "TiB":  # noqa: PLR2004 -- four digits are one too many
-            break
-        size /= 1024
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-
-
-def count_text(count: int, thing: str) -> str:
-    """``1 chunk``, ``1,234 chunks``."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds for people: ``0.4 s``, ``75 s``, ``1:02:03``."""
-    if seconds < 10:  # noqa: PLR2004 -- below, tenths are of interest
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{rest:02}"
-    return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"

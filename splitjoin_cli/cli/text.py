@@ -1,4 +1,4 @@
-"""Pieces of a report: labelled lines, and numbers that are not too many to read."""
+"""Texts for people: sizes, counts, durations, labelled lines, and what a terminal must not get."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 RANGES_SHOWN = 200
 LABEL_WIDTH = 12
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
 def fact(label: str, text: str) -> str:
@@ -22,3 +23,33 @@ def listed(numbers: Iterable[int]) -> str:
     """``3, 7-9``, and where the others are to be found."""
     text = ranges_text(numbers, most=RANGES_SHOWN)
     return f"{text}; --json lists all" if text.endswith("more ranges") else text
+
+
+def visible(text: str) -> str:
+    """The text without control characters, each as its escape."""
+    return text.translate(_VISIBLE)
+
+
+def byte_text(size: float) -> str:
+    """Bytes for people: ``1.5 GiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1000 or unit == "TiB":  # noqa: PLR2004 -- four digits are one too many
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def count_text(count: int, thing: str) -> str:
+    """``1 chunk``, ``1,234 chunks``."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds for people: ``0.4 s``, ``75 s``, ``1:02:03``."""
+    if seconds < 10:  # noqa: PLR2004 -- below, tenths are of interest
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"

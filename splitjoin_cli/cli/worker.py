@@ -9,7 +9,8 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import Count, Duration
-from splitjoin_cli.cli.terminal import count_text, error_document
+from splitjoin_cli.cli.terminal import error_document
+from splitjoin_cli.cli.text import count_text
 from splitjoin_cli.errors import StoppedError
 
 if TYPE_CHECKING:

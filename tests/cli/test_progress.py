@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from splitjoin_cli.cli.progress import PlainProgress
-from splitjoin_cli.cli.terminal import Terminal, byte_text, duration_text
+from splitjoin_cli.cli.terminal import Terminal
+from splitjoin_cli.cli.text import byte_text, duration_text
 
 MIB = 1024 * 1024
 

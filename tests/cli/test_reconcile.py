@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from splitjoin_cli.trackers.base import JobSpec, Run
+from splitjoin_cli.trackers.sqlite import SqliteTracker
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -112,6 +115,22 @@ def test_ledger_rows_that_went_after_the_join(loaded: Loaded) -> None:
     done = subprocess.run(shlex.split(lines_of(ran, "next")[0]), capture_output=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
     assert loaded.reconciled()["agrees"] is True
+
+
+def test_lost_chunks_on_s3_are_sent_again_while_the_job_is_not_joined(splitjoin: Splitjoin, tmp_path: Path) -> None:
+    """By their numbers, counted as they are; retry takes the command as it stands."""
+    tracker = SqliteTracker(tmp_path / "jobs.db")
+    run = Run(NAME, "r1")
+    tracker.open_job(JobSpec(run, 6, destination="s3://bucket/in/"))
+    for number in (1, 2, 4, 5):
+        tracker.mark_done(run, number, total_parts=6, rows=5)
+    told = ["--tracker", f"sqlite:{tmp_path / 'jobs.db'}"]
+    ran = splitjoin("status", NAME, *told, "--reconcile", "--into", f"sqlite:{tmp_path / 'restored.db'}")
+    (command,) = lines_of(ran, "next")
+    assert shlex.split(command) == [
+        "splitjoin", "retry", NAME, *told, "--chunks", "1-2,4-5", "--counted", "--to", "sqs:QUEUE_URL",
+    ]  # fmt: skip
+    assert splitjoin("retry", NAME, *told, "--chunks", "1-2,4-5", "--counted", "--to", "nowhere").code == 2
 
 
 def test_chunks_of_another_run_are_shown(loaded: Loaded) -> None:
