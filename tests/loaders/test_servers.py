@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.errors import LoadError
-from splitjoin_cli.loaders import ledger
+from splitjoin_cli.loaders import engine
 from splitjoin_cli.loaders.base import LoadTarget
 from splitjoin_cli.loaders.mysql import MysqlLoader
 from splitjoin_cli.loaders.postgresql import PostgresqlLoader
@@ -223,5 +223,5 @@ def test_a_connection_that_died_or_froze_is_replaced(
         session, _ = loader._idle[0]
         monkeypatch.setattr(session, "is_alive", lambda: pytest.fail("it was asked"))
         now = time.time()
-        monkeypatch.setattr(ledger, "time", SimpleNamespace(time=lambda: now + 61, sleep=time.sleep))
+        monkeypatch.setattr(engine, "time", SimpleNamespace(time=lambda: now + 61, sleep=time.sleep))
         assert connection_id(loader) != second
