@@ -15,6 +15,8 @@ VENV_STAMP := $(VENV)/.installed
 SERVERS_STAMP := $(SERVERS)/.installed
 LINTERS := .cache/linters
 LINTERS_STAMP := $(LINTERS)/.installed
+AWSCLI := .cache/awscli
+AWSCLI_STAMP := $(AWSCLI)/.installed
 NPM_STAMP := $(NPM)/.installed
 MARIADB := .cache/mariadb
 MARIADB_STAMP := $(MARIADB)/.installed
@@ -40,6 +42,10 @@ servers: $(SERVERS_STAMP) $(NPM_STAMP) $(MARIADB_STAMP) ## Fetch the servers and
 .PHONY: demo
 demo: venv ## Split a generated export, verify it, load it with faults thrown in, join once
 	@bash examples/demo.sh
+
+.PHONY: demo-aws
+demo-aws: venv $(SERVERS_STAMP) $(MARIADB_STAMP) $(AWSCLI_STAMP) ## Deploy the template to a stand-in for AWS here, and load into MariaDB and PostgreSQL
+	@PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(AWSCLI)/bin:$(PATH)" python -m examples.aws_servers bash "$(CURDIR)/examples/demo_aws.sh"
 
 .PHONY: lambda
 lambda: venv ## Build the Lambda function's zip in dist/
@@ -99,6 +105,11 @@ $(SERVERS_STAMP): tools/servers.txt
 $(LINTERS_STAMP): tools/linters.txt
 	bash tools/venv.sh $(PYTHON) $(LINTERS)
 	$(LINTERS)/bin/python -m pip install --quiet --requirement tools/linters.txt
+	@touch $@
+
+$(AWSCLI_STAMP): tools/awscli.txt
+	bash tools/venv.sh $(PYTHON) $(AWSCLI)
+	$(AWSCLI)/bin/python -m pip install --quiet --requirement tools/awscli.txt
 	@touch $@
 
 $(NPM_STAMP): tools/npm.txt $(SERVERS_STAMP)

@@ -97,7 +97,7 @@ def _started(name: str, command: Callable[[int], list[str]], environment: dict[s
             ours = {**inherited, **environment, "GATEWAY_PORT": str(port), "TMPDIR": str(place)}
             try:
                 process = stack.enter_context(
-                    running(command(port), directory=place, ready=partial(_answers, port), environment=ours)
+                    running(command(port), directory=place, ready=partial(_answers, port), environment=ours, group=True)
                 )
                 break
             except ServerDiedError:

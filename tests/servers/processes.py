@@ -55,17 +55,20 @@ def running(
     environment: Mapping[str, str] | None = None,
     user: str | None = None,
     stop: signal.Signals = signal.SIGKILL,
+    group: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in ``directory`` until the block is left; it is ready when ``ready`` says so.
 
     ``user``: as whom, where root starts it (see ``lowered``). ``stop``: what ends it; after STOP_SECONDS, SIGKILL does.
+    ``group``: it starts processes of its own, which are to end with it.
     What it says goes to ``server.log`` in the directory. Raises ServerDiedError, with the end of that log.
     """
     log = directory / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, user=user
-        )
+            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, user=user,
+            start_new_session=group,
+        )  # fmt: skip
     try:
         _wait(process, ready, seconds=seconds, log=log)
         yield process
@@ -76,6 +79,9 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if group:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def lowered(directory: Path) -> str | None:
