@@ -96,11 +96,12 @@ class Worker:
         sweep_runs: bool,
         max_receives: int | None = None,
         log: logging.Logger = _LOG,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``sweep_runs``: a sweep looks after claims whose owner died.
 
         ``max_receives``: deliveries after which the queue gives a message up, where that is known: the failure of the
-        last one is final.
+        last one is final. ``monotonic``: seconds, from which the log says how long an event took.
         """
         self._chunks = chunks
         self._loader = loader
@@ -109,6 +110,7 @@ class Worker:
         self._sweep_runs = sweep_runs
         self._max_receives = max_receives
         self._log = log
+        self._monotonic = monotonic
 
     def handle_batch(self, batch: Batch, *, may_begin: Callable[[], bool] = lambda: True) -> BatchOutcome:
         """Handle all deliveries in order; one that fails does not keep the others from being handled.
@@ -141,9 +143,9 @@ class Worker:
 
     def handle(self, arrived: ChunkArrived) -> Outcome:
         """See one event through, as far as it is this worker's to do. Raises StoppedError alone."""
-        began = time.monotonic()
+        began = self._monotonic()
         outcome = self._handle(arrived)
-        self._tell(outcome, time.monotonic() - began)
+        self._tell(outcome, self._monotonic() - began)
         return outcome
 
     def _handle(self, arrived: ChunkArrived) -> Outcome:
