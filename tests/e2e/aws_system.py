@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.servers.dynamodb import DynamoDbServer
 
-VISIBILITY_SECONDS = 3
+VISIBILITY_SECONDS = 4
 MAX_RECEIVES = 5
 CONCURRENCY = 3
 

@@ -141,7 +141,8 @@ def test_the_function(system: System, sales: MariadbDatabase, restartable: Resta
     restartable.kill()
     restartable.start()
     wait_for(partial(is_counted, system, CHUNKS - 1), "all chunks but one are loaded")
-    system.hide(1)  # the poison chunk alone is still to fail, again and again
+    wait_for(lambda: sum(system.messages(system.queue) + system.messages(system.dead)) == 2, "only poison is left")
+    system.hide(1)  # it is still to fail, again and again
     wait_for(lambda: system.messages(system.dead) == (2, 0), "the poison chunk's two messages are dead letters")
     status = command.json("status", "acme_1", "--queue", system.queue)
     assert (status["state"], status["missing"], status["processed_parts"]) == ("failed", [POISON], CHUNKS - 1)
@@ -208,16 +209,18 @@ def test_two_workers_instead(system: System, sales: MariadbDatabase, processes: 
     stopped.send_signal(signal.SIGTERM)
     assert (killed.returncode, end(stopped)[0].count(b"\n"), stopped.returncode) == (-signal.SIGKILL, 1, 143)
 
-    third = begin(*work, "--idle-exit", "10s", "--json")
+    third = begin(*work, "--json")
     wait_for(partial(is_counted, system, CHUNKS - 1), "all chunks but one are loaded")
     status = command.json("status", "acme_1")
     assert (status["missing"], status["failures"], system.joined()) == ([lost["number"]], [], [])
     retried = command.json("retry", "acme_1", "--to", f"sqs:{system.queue}")
     assert (retried["sent"], retried["failed"]) == ([lost["number"]], [])
+    wait_for(lambda: system.messages(system.queue) == (0, 0), "the queue is empty")
+    third.send_signal(signal.SIGTERM)
     summary, said = end(third)
-    assert (third.returncode, json.loads(summary)["joined"]) == (0, 1), said
+    assert (third.returncode, json.loads(summary)["joined"], json.loads(summary)["given_back"]) == (143, 1, 0), said
     assert command.json("status", "acme_1")["state"] == "joined"
-    assert (system.messages(system.queue), system.messages(system.dead)) == ((0, 0), (0, 0))
+    assert system.messages(system.dead) == (0, 0)
     assert sales.query("SELECT COUNT(*), COUNT(DISTINCT id) FROM acme") == [(ROWS, ROWS)]
     assert told(system) == [("acme_1", CHUNKS, ROWS)]
 
