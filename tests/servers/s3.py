@@ -155,6 +155,9 @@ def _weed_mini(weed: Path, directory: Path) -> Iterator[S3Server]:
         "-admin.ui=false",
         f"-s3.config={directory / 's3.json'}",
         "-s3.autoCreateBucket=false",
+        # Each bucket takes seven volumes of its own, and there are as many as fit into the free disk, at 128 MiB each:
+        # after some eighty tests none was left, and every write was answered by an error to be tried again.
+        "-volume.max=100000",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         f"-filer.localSocket={directory / 'f.sock'}",

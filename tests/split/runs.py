@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import threading
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from unittest import mock
 
@@ -19,7 +18,6 @@ from splitjoin_cli.split import prepare
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.request import RowCount, SplitRequest
 from splitjoin_cli.split.run import SplitRun
-from splitjoin_cli.split.scan import ScanOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +48,7 @@ def stream_of(data: bytes) -> StreamSource:
 
 def blocks_of(block_bytes: int) -> AbstractContextManager[object]:
     """Lets splits read in blocks of so many bytes, so that small exports have many."""
-    return mock.patch.object(prepare, "ScanOptions", partial(ScanOptions, block_bytes=block_bytes))
+    return mock.patch.object(prepare, "best_block_bytes", return_value=block_bytes)
 
 
 def split(
