@@ -52,4 +52,4 @@ def best_block_bytes(read_bytes: int = 0) -> int:
     memory to take it whole (ext4, writes of 4 MiB: five times the CPU). Over numpy: enough that threads seldom wait
     for the GIL; smaller blocks lose more than the cache gives (with 512 KiB, two threads were no faster than one).
     """
-    return max(512 * 1024 if kernel() is not None else 4 * MIB, read_bytes)
+    return max(MIB if kernel() is not None else 4 * MIB, read_bytes)

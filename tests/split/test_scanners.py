@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 def test_a_request_to_a_store_is_worth_its_round_trip() -> None:
     """Blocks of a local file are small with the kernel; those of an object are as large as the source asks for."""
-    assert scanners.best_block_bytes() == MIB // 2
+    assert scanners.best_block_bytes() == MIB
     assert scanners.best_block_bytes(4 * MIB) == 4 * MIB
 
 
