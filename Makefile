@@ -1,7 +1,7 @@
 # Everything a developer or CI runs. Needs Python 3.11 or later and make; all else goes into .venv and .cache here.
 
 PYTHON ?= python3
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 LAMBDA_PYTHON ?= 3.13
 LAMBDA_ARCHITECTURE ?= x86_64
 LAMBDA_DRIVERS ?= mysql postgresql
