@@ -67,18 +67,18 @@ class Kernel:
 
     def __init__(self, library: ctypes.CDLL, level: int) -> None:
         """``level``: 0 runs on any machine, the highest is the fastest that this one can run."""
-        self.library, self.level = library, level
+        self.functions, self.level = library, level
         self.name: str = library.sj_level_name(level).decode("ascii")
 
     def crc64(self, data: Buffer, previous: int = 0) -> int:
         """CRC-64/NVME of what ``previous`` was computed over, followed by ``data``."""
         with Bytes(data) as place:
-            crc: int = self.library.sj_crc(self.level, place.address, place.size, previous)
+            crc: int = self.functions.sj_crc(self.level, place.address, place.size, previous)
         return crc
 
     def combine(self, left: int, right: int, right_size: int) -> int:
         """CRC-64/NVME of two runs of bytes put together, from the CRC of each and the size of the second."""
-        crc: int = self.library.sj_combine(left, right, right_size)
+        crc: int = self.functions.sj_combine(left, right, right_size)
         return crc
 
 

@@ -39,7 +39,7 @@ class CompiledScanner:
     def __init__(self, alphabet: Alphabet, kernel: Kernel, make_mender: Callable[[], BlockScanner]) -> None:
         """``make_mender``: makes what reads a block that breaks the rules; called when the first one comes."""
         self._alphabet, self._make_mender = alphabet, make_mender
-        self._library, self._level = kernel.library, kernel.level
+        self._functions, self._level = kernel.functions, kernel.level
         quote, escape = alphabet.quote, alphabet.escape
         self._dialect = DIALECT(alphabet.delimiter, -1 if quote is None else quote, -1 if escape is None else escape)
         self._result = OUTCOME()
@@ -89,7 +89,7 @@ class CompiledScanner:
             found = array("q", bytes(8 * room))
             with Bytes(block) as place:
                 address, _ = found.buffer_info()
-                count: int = self._library.sj_ends(
+                count: int = self._functions.sj_ends(
                     self._level, place.address, place.size, self._dialect, state, base, address, room
                 )
             if count <= room:
@@ -102,7 +102,7 @@ class CompiledScanner:
             return self._other().delimiters_before(block, state, places)
         wanted, found = array("q", places), array("q", bytes(8 * len(places)))
         with Bytes(block) as place:
-            self._library.sj_before(
+            self._functions.sj_before(
                 self._level,
                 place.address,
                 place.size,
@@ -120,7 +120,7 @@ class CompiledScanner:
             return self._other().first_ragged(block, state, before=before, expected=expected)
         found = _FOUND()
         with Bytes(block) as place:
-            ragged = self._library.sj_ragged(
+            ragged = self._functions.sj_ragged(
                 self._level,
                 place.address,
                 place.size,
@@ -139,7 +139,7 @@ class CompiledScanner:
     def _outcome(self, block: memoryview, state: State) -> Outcome:
         result = self._result
         with Bytes(block) as place:
-            self._library.sj_scan(self._level, place.address, place.size, self._dialect, state, result)
+            self._functions.sj_scan(self._level, place.address, place.size, self._dialect, state, result)
         end, records, first_end, last_end, crlf, delimiters, tail, stray, stray_closes, lone = result
         defect: Defect | None = None
         if stray != _NOT_FOUND:
