@@ -74,7 +74,7 @@ def split(splitjoin: Splitjoin, *arguments: str | Path, **env: str) -> measure.U
     """Split; say what it took, and hold its peak memory to the limit."""
     command = [str(COMMAND), "split", *map(str, arguments), "--client", "acme", "--date", "d", "-q"]
     log = splitjoin.directory / "log"
-    usage = measure.run(command, env=splitjoin.environment(**env), log=log)
+    usage = measure.run_apart(command, env=splitjoin.environment(**env), log=log)
     size = Path(arguments[0]).stat().st_size
     rate = size / usage.seconds / MIB
     said = " ".join(str(argument) for argument in arguments[1:])
@@ -117,7 +117,7 @@ def test_four_gibibytes_to_s3(tmp_path: Path, large: Path, bucket: Bucket) -> No
     splitjoin = Splitjoin(tmp_path, bucket.env)
     split(splitjoin, large, bucket.uri)
     assert bucket.open_uploads() == []
-    verified = measure.run(
+    verified = measure.run_apart(
         [str(COMMAND), "verify", bucket.uri, "-q"], env=splitjoin.environment(), log=tmp_path / "log"
     )
     assert verified.peak_bytes < MOST_PEAK_BYTES
