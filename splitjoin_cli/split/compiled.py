@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.split.base import Alphabet, BlockScanner
 
 _NOT_FOUND: Final = -(1 << 63)
-_STATES: Final = ALL_STATES
 _FOUND = ctypes.c_int64 * 2
 
 
@@ -147,7 +146,7 @@ class CompiledScanner:
         if lone != _NOT_FOUND:
             alone = Defect(lone, Kind.LONE_CR)
             defect = alone if defect is None else min(defect, alone)
-        return Outcome(_STATES[end], records, first_end, last_end, crlf, delimiters, tail, defect)
+        return Outcome(ALL_STATES[end], records, first_end, last_end, crlf, delimiters, tail, defect)
 
     def _is_mended(self, block: memoryview, state: State) -> bool:
         if not self._mends:
