@@ -11,20 +11,18 @@ from pymysql.constants import CR, ER
 from splitjoin_cli.errors import BadRowError, LoadError
 from splitjoin_cli.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.loaders.fields import records, text_lines
-from splitjoin_cli.loaders.ledger import LedgerLoader
-from splitjoin_cli.loaders.login import Login, Logins, connected, logins_of
 from splitjoin_cli.loaders.pipe import Pipe
-from splitjoin_cli.loaders.session import QUESTION_MARK, AgainError, Columns, Session, TableColumn, at_line, pyformat
+from splitjoin_cli.loaders.server import CONNECT_SECONDS, ServerLoader
+from splitjoin_cli.loaders.session import AgainError, Columns, Session, TableColumn, at_line, pyformat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.loaders.base import ChunkToLoad
     from splitjoin_cli.loaders.urls import DatabaseUrl
 
 __all__ = ["MysqlLoader", "MysqlSession"]
 
-CONNECT_SECONDS = 20
 WRITE_SECONDS = 120
 """A server that takes nothing for so long is gone (a killed one need not say so); it waits 50 s for a lock at most."""
 _TEXT = frozenset(
@@ -45,7 +43,7 @@ _BAD_DATA = (pymysql.DataError, pymysql.IntegrityError)
 _ROW = re.compile(r"\b[Rr]ow (\d+)")
 
 
-class MysqlLoader(LedgerLoader):
+class MysqlLoader(ServerLoader):
     """See Loader. The server needs ``local_infile``, the account SELECT, INSERT, UPDATE and DELETE, and CREATE once.
 
     LOCAL turns bad values, short rows and duplicate keys into warnings, strict mode or not
@@ -55,31 +53,20 @@ class MysqlLoader(LedgerLoader):
 
     null_rule = "the unquoted word NULL; an empty field is the empty text, quoted or not"
     share_lock = " LOCK IN SHARE MODE"
-    own_lock = " FOR UPDATE"
     # Names differ in case and accents, which no other collation would tell apart.
     name_type = "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     text_type = "LONGTEXT"
     table_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
     driver_errors = (pymysql.Error,)
-    idle_seconds = 60.0
 
-    def __init__(self, url: DatabaseUrl, login: Logins | str | None, target: LoadTarget) -> None:
-        """``login``: a password, None where the account has none, or where logins come from."""
-        super().__init__(str(url), target)
-        self._url = url
-        self._logins = logins_of(login)
+    def _open(self, url: DatabaseUrl, password: str | None) -> Session:
+        return MysqlSession(url, password)
 
-    def _connect(self) -> Session:
-        return connected(self._logins, self._session_of, _is_refusal)
-
-    def _session_of(self, login: Login) -> Session:
-        return MysqlSession(login.applied(self._url), login.password)
+    def _is_refusal(self, error: Exception) -> bool:
+        return isinstance(error, pymysql.Error) and bool(error.args) and error.args[0] in _REFUSALS
 
     def _quoted(self, name: str) -> str:
         return "`" + name.replace("`", "``") + "`"
-
-    def _as_parameterised(self, sql: str) -> str:
-        return sql.replace("%", "%%").replace("?", QUESTION_MARK)
 
     def _table_columns(self, session: Session) -> Columns:
         schema, _, name = self._target.table.rpartition(".")
@@ -242,11 +229,6 @@ class MysqlSession(Session):
     def close(self) -> None:
         """See Session."""
         self._connection.close()
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether the server knows no such user with such a password."""
-    return isinstance(error, pymysql.Error) and bool(error.args) and error.args[0] in _REFUSALS
 
 
 def _tls(url: DatabaseUrl) -> dict[str, Any]:

@@ -11,19 +11,17 @@ import psycopg
 from splitjoin_cli.errors import BadRowError, LoadError
 from splitjoin_cli.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.loaders.fields import records, text_lines
-from splitjoin_cli.loaders.ledger import LedgerLoader
-from splitjoin_cli.loaders.login import Login, Logins, connected, logins_of
-from splitjoin_cli.loaders.session import QUESTION_MARK, AgainError, Columns, Session, TableColumn, at_line, pyformat
+from splitjoin_cli.loaders.server import CONNECT_SECONDS, ServerLoader
+from splitjoin_cli.loaders.session import AgainError, Columns, Session, TableColumn, at_line, pyformat
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-    from splitjoin_cli.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.loaders.base import ChunkToLoad
     from splitjoin_cli.loaders.urls import DatabaseUrl
 
 __all__ = ["RUN_SETTING", "PostgresqlLoader", "PostgresqlSession"]
 
-CONNECT_SECONDS = 20
 NAME_BYTES = 63
 """Longer names are cut by PostgreSQL (NAMEDATALEN), and would meet each other."""
 RUN_SETTING = "splitjoin.run_id"
@@ -33,30 +31,23 @@ _BAD_DATA = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseExce
 _AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 
-class PostgresqlLoader(LedgerLoader):
+class PostgresqlLoader(ServerLoader):
     """See Loader. The run column needs the default ``current_setting('splitjoin.run_id', true)``: COPY sets none."""
 
     null_rule = "the unquoted empty field; a quoted empty field is the empty text, and NULL a word like any other"
     share_lock = " FOR SHARE"
-    own_lock = " FOR UPDATE"
     name_type = "TEXT"
     driver_errors = (psycopg.Error,)
-    idle_seconds = 60.0
 
-    def __init__(self, url: DatabaseUrl, login: Logins | str | None, target: LoadTarget) -> None:
-        """``login``: a password, None where none is needed or ``~/.pgpass`` holds it, or where logins come from."""
-        super().__init__(str(url), target)
-        self._url = url
-        self._logins = logins_of(login)
+    def _open(self, url: DatabaseUrl, password: str | None) -> Session:
+        return PostgresqlSession(url, password)
 
-    def _connect(self) -> Session:
-        return connected(self._logins, self._session_of, _is_refusal)
+    def _is_refusal(self, error: Exception) -> bool:
+        """See ServerLoader. libpq tells no SQLSTATE of it, only the text.
 
-    def _session_of(self, login: Login) -> Session:
-        return PostgresqlSession(login.applied(self._url), login.password)
-
-    def _as_parameterised(self, sql: str) -> str:
-        return sql.replace("%", "%%").replace("?", QUESTION_MARK)
+        The words after FATAL are in the server's language: some of them mean other refusals, which cost one look more.
+        """
+        return isinstance(error, psycopg.OperationalError) and error.sqlstate is None and "FATAL" in str(error)
 
     def _run_column_type(self) -> str:
         return f"TEXT DEFAULT current_setting('{RUN_SETTING}', true)"
@@ -205,14 +196,6 @@ class PostgresqlSession(Session):
     def close(self) -> None:
         """See Session."""
         self._connection.close()
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether a server answered, and would not let the user in. libpq tells no SQLSTATE of it, only the text.
-
-    The words after FATAL are in the server's language: some of them mean other refusals, which cost one look more.
-    """
-    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None and "FATAL" in str(error)
 
 
 def _text(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, None]:
