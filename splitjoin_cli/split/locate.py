@@ -51,6 +51,16 @@ def read_blocks(source: Source, start: int, end: int | None = None) -> Iterator[
         stream.close()
 
 
+def _texts(source: Source, start: int) -> Iterator[tuple[int, memoryview]]:
+    """Position and bytes of the blocks from ``start`` on, without a byte order mark: a quote after it opens a field."""
+    position = start
+    for block in read_blocks(source, start):
+        mark = len(BYTE_ORDER_MARK) if position == 0 and block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK else 0
+        if len(block) > mark:
+            yield position + mark, block[mark:]
+        position += len(block)
+
+
 def line_of(source: Source, offset: int) -> int:
     """The physical line that byte ``offset`` lies in, from 1, as an editor counts them."""
     return 1 + sum(bytes(block).count(b"\n") for block in read_blocks(source, 0, max(offset, 0)))
@@ -59,33 +69,21 @@ def line_of(source: Source, offset: int) -> int:
 def find_open_quote(source: Source, alphabet: Alphabet, record_start: int) -> int:
     """The byte of the quote that is still open at the source's end; its record begins at ``record_start``."""
     scanner = new_scanner(alphabet, BLOCK_BYTES)
-    state, position, found = State.FIELD, record_start, record_start
-    for block in read_blocks(source, record_start):
-        text = block
-        if position == 0 and block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK:
-            text = block[len(BYTE_ORDER_MARK) :]
-            position += len(BYTE_ORDER_MARK)
-        if not text:
-            continue
+    state, found = State.FIELD, record_start
+    for position, text in _texts(source, record_start):
         outcome = scanner.outcome(text, state)
         opening = scanner.last_opening(text, state)
         if opening != NO_OFFSET:
             found = position + opening
-        state, position = outcome.end, position + len(text)
+        state = outcome.end
     return found
 
 
 def find_ragged(source: Source, alphabet: Alphabet, start: int, expected_delimiters: int) -> RaggedRecord | None:
     """The first record at or after the record start ``start`` with another number of delimiters than expected."""
     scanner = new_scanner(alphabet, BLOCK_BYTES)
-    state, position, record_start, before = State.FIELD, start, start, 0
-    for block in read_blocks(source, start):
-        text = block
-        if position == 0 and block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK:
-            text = block[len(BYTE_ORDER_MARK) :]
-            position += len(BYTE_ORDER_MARK)
-        if not text:
-            continue
+    state, record_start, end, before = State.FIELD, start, start, 0
+    for position, text in _texts(source, start):
         outcome = scanner.outcome(text, state)
         ragged = scanner.first_ragged(text, state, before=before, expected=expected_delimiters)
         if ragged is not None:
@@ -95,7 +93,7 @@ def find_ragged(source: Source, alphabet: Alphabet, start: int, expected_delimit
             record_start, before = position + outcome.last_end, outcome.tail
         else:
             before += outcome.delimiters
-        state, position = outcome.end, position + len(text)
-    if position > record_start and before != expected_delimiters:
+        state, end = outcome.end, position + len(text)
+    if end > record_start and before != expected_delimiters:
         return RaggedRecord(line_of(source, record_start), record_start, before + 1)
     return None
