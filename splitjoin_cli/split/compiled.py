@@ -11,16 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from splitjoin_cli.model import CR, LF
 from splitjoin_cli.native import DIALECT, OUTCOME, Bytes
-from splitjoin_cli.split.base import FieldCount
-from splitjoin_cli.split.outcome import (
-    ALL_STATES,
-    PLAIN_STATES,
-    BlockIndex,
-    Defect,
-    Kind,
-    Outcome,
-    State,
-)
+from splitjoin_cli.split.base import FieldCount, every_outcome
+from splitjoin_cli.split.outcome import ALL_STATES, BlockIndex, Defect, Kind, Outcome, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,9 +42,7 @@ class CompiledScanner:
     def scan(self, block: memoryview, *, every_state: bool = False) -> BlockIndex:
         """See BlockScanner."""
         if every_state:
-            states = PLAIN_STATES if self._alphabet.escape is None else ALL_STATES
-            known = {state: self.outcome(block, state) for state in states}
-            return BlockIndex(len(block), tuple(known.get(state) for state in ALL_STATES))
+            return every_outcome(self, self._alphabet, block)
         outcomes: list[Outcome | None] = [None] * len(ALL_STATES)
         field = outcomes[State.FIELD] = self.outcome(block, State.FIELD)
         first = block[0]

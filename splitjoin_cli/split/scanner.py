@@ -13,7 +13,7 @@ import numpy as np
 
 from splitjoin_cli.model import CR, LF
 from splitjoin_cli.split import literal
-from splitjoin_cli.split.base import Alphabet, FieldCount
+from splitjoin_cli.split.base import Alphabet, FieldCount, every_outcome
 from splitjoin_cli.split.masks import (
     ONE,
     MaskReader,
@@ -65,11 +65,9 @@ class NumpyScanner:
 
     def scan(self, block: memoryview, *, every_state: bool = False) -> BlockIndex:
         """See BlockScanner. The outcomes that are left out are read off the same masks, by ``outcome``."""
-        array = self._take(block)
         if every_state:
-            states = PLAIN_STATES if self._alphabet.escape is None else ALL_STATES
-            known = {state: self.outcome(block, state) for state in states}
-            return BlockIndex(len(block), tuple(known.get(state) for state in ALL_STATES))
+            return every_outcome(self, self._alphabet, block)
+        array = self._take(block)
         masks = self._plain = self._read(array)
         outside = self._one(masks, quoted=False)
         if self._mends and _breaks_quoting(outside):
