@@ -4,21 +4,14 @@ The content decides, as in file(1), and a suffix only where the content is too s
 server has unpacked already is read as the text it is, and a gzip file called ``export.csv`` is unpacked.
 """
 
+# ruff: noqa: PLC0415 -- each library is imported by the first stream of its format: most sources have none
+
 from __future__ import annotations
 
-import bz2
-import lzma
 import sys
-from typing import TYPE_CHECKING, Literal, Protocol, cast
-
-from isal import igzip_lib, isal_zlib
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from splitjoin_cli.errors import BadInputError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,20 +87,34 @@ class _Decoder(Protocol):
     def decompress(self, data: Buffer, max_length: int = -1) -> bytes: ...
 
 
-_DECODERS: dict[Compression, Callable[[], _Decoder]] = {
-    "gzip": lambda: igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP),
-    "bz2": lambda: cast("_Decoder", bz2.BZ2Decompressor()),
-    "xz": lambda: cast("_Decoder", lzma.LZMADecompressor(lzma.FORMAT_XZ)),
-    "zstd": lambda: cast("_Decoder", zstd.ZstdDecompressor()),
-}
-_DAMAGE: tuple[type[Exception], ...] = (
-    OSError,
-    EOFError,
-    ValueError,
-    lzma.LZMAError,
-    zstd.ZstdError,
-    cast("type[Exception]", igzip_lib.IsalError),
-)
+def _zstd() -> Any:  # noqa: ANN401 -- a module, by one of two names
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
+
+
+def _decoders(compression: Compression) -> tuple[Callable[[], _Decoder], type[Exception]]:
+    """What begins a member of ``compression``, and the error of its own that it raises for damage."""
+    match compression:
+        case "gzip":
+            from isal import igzip_lib
+
+            return lambda: igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP), cast(
+                "type[Exception]", igzip_lib.IsalError
+            )
+        case "bz2":
+            from bz2 import BZ2Decompressor
+
+            return lambda: cast("_Decoder", BZ2Decompressor()), OSError
+        case "xz":
+            import lzma
+
+            return lambda: cast("_Decoder", lzma.LZMADecompressor(lzma.FORMAT_XZ)), lzma.LZMAError
+        case "zstd":
+            zstd = _zstd()
+            return zstd.ZstdDecompressor, zstd.ZstdError
 
 
 def compression_of(start: bytes, name: str) -> Compression | None:
@@ -135,7 +142,9 @@ class DecompressedStream:
         self._stream = stream
         self._compression = compression
         self._name = name
-        self._decoder = _DECODERS[compression]()
+        self._new_decoder, own_error = _decoders(compression)
+        self._damage = (OSError, EOFError, ValueError, own_error)
+        self._decoder = self._new_decoder()
         self._block = memoryview(bytearray(_READ_BYTES))
         self._block_start = self._block_end = 0
         self._pushed_back = b""
@@ -170,7 +179,7 @@ class DecompressedStream:
             self._piece_bytes = len(piece)
         try:
             return self._decoder.decompress(piece, max_bytes)
-        except _DAMAGE as exc:
+        except self._damage as exc:
             if "too much memory" in str(exc):
                 message = f"{self._name} was compressed with a larger zstd window than is read here (128 MiB)"
                 way_out = "unpack it: zstd -dc --long=31 FILE | splitjoin split - DEST --client NAME"
@@ -209,7 +218,7 @@ class DecompressedStream:
         if not rest:
             self._ended = True
         elif rest.startswith(magics):
-            self._decoder = _DECODERS[self._compression]()
+            self._decoder = self._new_decoder()
             self._pushed_back = rest
             self._taken -= len(rest)
         elif any(magic.startswith(rest) for magic in magics):
@@ -231,6 +240,8 @@ class _GzipCompressor:
     """
 
     def __init__(self) -> None:
+        from isal import isal_zlib
+
         self._zlib = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW_AND_HEADER)
         self._pending = bytearray()
 
@@ -258,16 +269,19 @@ class _ZstdCompressor:
     """One zstd frame with a checksum of its content. How the data is cut does not show in it (a test holds that)."""
 
     def __init__(self) -> None:
+        zstd = _zstd()
         parameter = zstd.CompressionParameter
         self._zstd = zstd.ZstdCompressor(
             options={parameter.compression_level: _ZSTD_LEVEL, parameter.checksum_flag: 1},
         )
 
     def compress(self, data: Buffer) -> bytes:
-        return self._zstd.compress(data)
+        compressed: bytes = self._zstd.compress(data)
+        return compressed
 
     def flush(self) -> bytes:
-        return self._zstd.flush()
+        rest: bytes = self._zstd.flush()
+        return rest
 
 
 def compressor(compression: ChunkCompression) -> Compressor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 import click
 
@@ -164,6 +163,8 @@ class EndpointUrl(click.ParamType[str]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The URL as it was given; one that holds a password is not repeated in the message."""
+        from urllib.parse import urlsplit
+
         parts = urlsplit(str(value))
         if "@" in parts.netloc:
             self.fail("an endpoint holds no user or password: use AWS_* variables or --profile", param, ctx)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shlex
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -96,6 +95,8 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
 
 def _source_and_destination(paths: Sequence[str]) -> tuple[str, str]:
     if len(paths) > 2:  # noqa: PLR2004 -- one source, one destination
+        import shlex
+
         *sources, destination = paths
         shown = " ".join(map(shlex.quote, sources[:3])) + (" ..." if len(sources) > 3 else "")  # noqa: PLR2004 -- enough
         raise UsageError(

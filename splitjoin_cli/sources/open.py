@@ -1,5 +1,7 @@
 """What the user names as SOURCE, opened: where it lies, then its compression, then its encoding."""
 
+# ruff: noqa: PLC0415 -- each kind of place is imported when it is named: some of what they need is slow to import
+
 from __future__ import annotations
 
 import os
@@ -7,12 +9,10 @@ import stat
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from splitjoin_cli.codecs import START_BYTES, DecompressedStream, compression_of
 from splitjoin_cli.errors import SourceError
 from splitjoin_cli.sources.local import LocalSource
-from splitjoin_cli.sources.spool import spool_pipe, spool_standard_input
 from splitjoin_cli.sources.stream import GuardedStream, StreamSource
 from splitjoin_cli.sources.transcode import TranscodedStream, chunk_encoding, needs_transcoding, reject_wide_encoding
 
@@ -42,7 +42,7 @@ def open_source(
     if encoding is not None:
         needs_transcoding(encoding)  # an unknown one is refused before anything is read
     if spec.startswith("s3://"):
-        from splitjoin_cli.sources.s3 import S3Source  # noqa: PLC0415 -- boto3 is slow to import
+        from splitjoin_cli.sources.s3 import S3Source
 
         base: Source = S3Source(spec, aws, jobs=jobs, request_payer=request_payer)
     else:
@@ -95,19 +95,23 @@ def _start_of(source: Source) -> bytes:
 def _open_place(spec: str, tmp_dir: Path | None) -> Source:
     """What does not lie on S3, as it is stored."""
     if spec == "-":
+        from splitjoin_cli.sources.spool import spool_standard_input
+
         return spool_standard_input(tmp_dir)
     scheme, separator, _ = spec.partition("://")
     if not separator:
         return _open_path(spec, tmp_dir)
     if scheme == "file":
         return _open_path(_path_of(spec), tmp_dir)
-    from splitjoin_cli.sources.url import UrlSource  # noqa: PLC0415 -- only these need smart-open
+    from splitjoin_cli.sources.url import UrlSource
 
     return UrlSource(spec)
 
 
 def _path_of(url: str) -> str:
     """RFC 8089: an absolute path, percent-encoded, on this host."""
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url.replace("?", "%3F").replace("#", "%23"))  # both are ordinary in file names
     if parts.netloc not in ("", "localhost"):
         raise SourceError(
@@ -122,6 +126,10 @@ def _open_path(path: str, tmp_dir: Path | None) -> Source:
         status = Path(path).stat()
     except (OSError, ValueError):
         return LocalSource(path)  # which says what is wrong with it
+    if stat.S_ISREG(status.st_mode):
+        return LocalSource(path)
+    from splitjoin_cli.sources.spool import spool_pipe, spool_standard_input
+
     if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
         return spool_pipe(path, tmp_dir)
     if stat.S_ISSOCK(status.st_mode) and _is_standard_input(status):

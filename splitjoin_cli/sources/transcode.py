@@ -110,14 +110,18 @@ def reject_wide_encoding(start: bytes, name: str) -> None:
     for mark, encoding in _WIDE_MARKS:
         if start.startswith(mark):
             raise _undeclared(name, encoding)
+    if 0 not in start:
+        return
     for encoding, width, zeros in _WIDE_ZEROS:
         characters = len(start) // width
         lanes = [start[lane : characters * width : width] for lane in range(width)]
-        ascii_characters = sum(
-            all(lanes[lane][at] == 0 for lane in zeros) and any(lane[at] for lane in lanes) for at in range(characters)
-        )
-        others = [lanes[lane] for lane in range(width) if lane not in zeros]
-        if ascii_characters and ascii_characters * _ASCII_SHARE >= characters and not any(0 in lane for lane in others):
+        if any(0 in lanes[lane] for lane in range(width) if lane not in zeros):
+            continue
+        met = 0  # all the lanes that are 0 in ASCII, over one another: 0 where each of them is
+        for lane in zeros:
+            met |= int.from_bytes(lanes[lane], "big")
+        ascii_characters = met.to_bytes(characters, "big").count(0)
+        if ascii_characters and ascii_characters * _ASCII_SHARE >= characters:
             raise _undeclared(name, encoding)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.errors import NameTakenError, StoreError
 from splitjoin_cli.manifest import Manifest, PlanFile
-from splitjoin_cli.metadata import decode_metadata
 from splitjoin_cli.names import manifest_name, parse, parse_plan_name, plan_name
 
 if TYPE_CHECKING:
@@ -103,6 +102,8 @@ def _strangers(sink: Sink, existing: Existing, plan: PlanFile) -> str | None:
     name = min(existing.chunks)
     stored = sink.head(name) if sink.properties.keeps_metadata else None
     if stored is not None and stored.metadata is not None:
+        from splitjoin_cli.metadata import decode_metadata  # noqa: PLC0415 -- only what is used is imported
+
         try:
             run = decode_metadata(stored.metadata, name).run_id
         except StoreError:

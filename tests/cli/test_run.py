@@ -18,6 +18,7 @@ from splitjoin_cli import __version__
 from splitjoin_cli.cli.group import COMMANDS, cli
 from splitjoin_cli.cli.signals import stopped_by_signals
 from splitjoin_cli.errors import StoppedError
+from splitjoin_cli.native import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,22 @@ if TYPE_CHECKING:
 
 SPLITJOIN = Path(sys.executable).with_name("splitjoin")
 HEAVY = {"boto3", "botocore", "numpy", "awscrt", "smart_open", "rich", "requests", "urllib3", "asyncio"}
+UNUSED = HEAVY | {
+    *("bz2", "lzma", "isal", "backports.zstd", "compression"),  # the source is not compressed, nor are the chunks
+    *("shutil", "tempfile", "random", "secrets"),  # each imports a good deal more, for one function
+    *("decimal", "shlex", "csv", "sqlite3"),
+    "splitjoin_cli.aws",
+    "splitjoin_cli.metadata",
+    "splitjoin_cli.sinks.s3",
+    "splitjoin_cli.sources.s3",
+    "splitjoin_cli.sources.spool",
+    "splitjoin_cli.sources.url",
+    "splitjoin_cli.split.resume",
+    "splitjoin_cli.split.stored",
+    "splitjoin_cli.split.transfer",
+    "splitjoin_cli.trackers.base",
+}
+"""What a split of a local file into a directory has no use for."""
 
 STOPS = """
 import sys, time, types
@@ -75,6 +92,22 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout.startswith("Usage: splitjoin")
     assert done.stderr == "[] 0\n"
+
+
+def test_a_split_of_a_local_file_imports_only_what_it_uses(tmp_path: Path) -> None:
+    """A small file is split in less time than all of the package takes to import."""
+    (tmp_path / "small.csv").write_bytes(b"a,b\n1,2\n")
+    compiled = kernel() is not None  # else numpy is needed, which imports a lot
+    unused = {name for name in UNUSED if compiled or name.startswith("splitjoin_cli.")}
+    code = (
+        "import sys; from splitjoin_cli.cli.run import run\n"
+        "code = run(['split', 'small.csv', 'chunks', '--quiet', '--date', '20260101'])\n"
+        f"print(sorted({unused!r} & set(sys.modules)), code, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == (f"{tmp_path}/chunks/small_20260101.manifest.json\n", "[] 0\n")
 
 
 def test_help_of_the_group_imports_no_command() -> None:
