@@ -11,15 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from splitjoin_cli.split.outcome import ALL_STATES, PLAIN_STATES, BlockIndex
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.model import Dialect
-    from splitjoin_cli.split.outcome import Outcome, State
+    from splitjoin_cli.split.outcome import BlockIndex, Outcome, State
 
-__all__ = ["Alphabet", "BlockScanner", "FieldCount", "every_outcome"]
+__all__ = ["Alphabet", "BlockScanner", "FieldCount"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +79,3 @@ class BlockScanner(Protocol):
 
     def last_opening(self, block: memoryview, state: State) -> int:
         """The offset of the last quote that opens a field in the block, which starts in ``state``; NO_OFFSET: none."""
-
-
-def every_outcome(scanner: BlockScanner, alphabet: Alphabet, block: memoryview) -> BlockIndex:
-    """The block's outcomes for all states that ``alphabet`` has; the others are None, and no block ends in them."""
-    states = PLAIN_STATES if alphabet.escape is None else ALL_STATES
-    known = {state: scanner.outcome(block, state) for state in states}
-    return BlockIndex(len(block), tuple(known.get(state) for state in ALL_STATES))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from splitjoin_cli.model import CR, LF
 from splitjoin_cli.native import DIALECT, OUTCOME, Bytes
-from splitjoin_cli.split.base import FieldCount, every_outcome
-from splitjoin_cli.split.outcome import ALL_STATES, BlockIndex, Defect, Kind, Outcome, State
+from splitjoin_cli.split.base import FieldCount
+from splitjoin_cli.split.outcome import ALL_STATES, BlockIndex, Defect, Kind, Outcome, State, every_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from splitjoin_cli.split.base import Alphabet, BlockScanner
 
 NO_OFFSET = -1
 
@@ -75,6 +78,13 @@ class BlockIndex:
 def nothing(state: State) -> Outcome:
     """The outcome of no bytes."""
     return Outcome(state, 0, NO_OFFSET, NO_OFFSET, 0, 0, 0, None)
+
+
+def every_outcome(scanner: BlockScanner, alphabet: Alphabet, block: memoryview) -> BlockIndex:
+    """The block's outcomes for all states that ``alphabet`` has; the others are None, and no block ends in them."""
+    states = PLAIN_STATES if alphabet.escape is None else ALL_STATES
+    known = {state: scanner.outcome(block, state) for state in states}
+    return BlockIndex(len(block), tuple(known.get(state) for state in ALL_STATES))
 
 
 IDENTITY = BlockIndex(0, tuple(nothing(state) for state in ALL_STATES))

@@ -13,7 +13,7 @@ import numpy as np
 
 from splitjoin_cli.model import CR, LF
 from splitjoin_cli.split import literal
-from splitjoin_cli.split.base import Alphabet, FieldCount, every_outcome
+from splitjoin_cli.split.base import Alphabet, FieldCount
 from splitjoin_cli.split.masks import (
     ONE,
     MaskReader,
@@ -40,6 +40,7 @@ from splitjoin_cli.split.outcome import (
     Kind,
     Outcome,
     State,
+    every_outcome,
 )
 
 if TYPE_CHECKING:
