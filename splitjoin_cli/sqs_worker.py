@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.errors import ContinuationError, EventError, NotFoundError, SplitjoinError
 from splitjoin_cli.join.events import read_body
-from splitjoin_cli.join.joiner import backoff_seconds
 from splitjoin_cli.join.sweep import STUCK_AFTER_SECONDS, sweep
 from splitjoin_cli.join.worker import FINAL_ERRORS
 from splitjoin_cli.sqs import BATCH, is_passing
+from splitjoin_cli.sqs_held import HeldMessages, give_back_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.sqs import Message, Queue, QueueFacts
     from splitjoin_cli.trackers.base import Tracker
 
-__all__ = ["GRACE_SECONDS", "Desk", "SqsWorker", "SqsWorkerOptions", "WorkerTotals", "give_back_seconds"]
+__all__ = ["GRACE_SECONDS", "Desk", "SqsWorker", "SqsWorkerOptions", "WorkerTotals"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,12 +41,7 @@ POLL_SLACK_SECONDS = 10.0
 GRACE_SECONDS = 25.0
 """Kubernetes and ECS kill 30 s after SIGTERM."""
 SWEEP_SECONDS = 60.0
-BEATS_PER_TIMEOUT = 3
-LEAST_VISIBILITY_SECONDS = 2
-"""Below, no heartbeat is fast enough: a queue's own timeout may be 0."""
 LONGEST_PAUSE_SECONDS = 60.0
-LONGEST_BACKOFF_SECONDS = 300
-TRANSIENT_BACKOFF_SECONDS = 5
 TROUBLES = 3
 """Failures in a row, at least, that say that it is not the chunks: the database or the tracker is away."""
 
@@ -102,20 +97,6 @@ class WorkerTotals:
         }
 
 
-def give_back_seconds(errors: Sequence[SplitjoinError], receives: int) -> int:
-    """How long a message that was not acknowledged stays hidden, after its ``receives``-th delivery.
-
-    What no wait mends (a bad row) comes again at once, and then ever later, until the queue gives it up; what may mend
-    by itself waits longer; a failed continuation as long as its join does.
-    """
-    growth = int(2.0 ** min(receives - 1, 10))
-    if any(isinstance(error, ContinuationError) for error in errors):
-        return round(backoff_seconds(receives))
-    if errors and all(isinstance(error, (*FINAL_ERRORS, EventError)) for error in errors):
-        return min(LONGEST_BACKOFF_SECONDS, growth - 1)
-    return min(LONGEST_BACKOFF_SECONDS, TRANSIENT_BACKOFF_SECONDS * growth)
-
-
 def _is_elsewhere(error: SplitjoinError) -> bool:
     """Whether an error is no chunk's own: others fail by it as well."""
     return not isinstance(error, (*FINAL_ERRORS, EventError, ContinuationError, NotFoundError))
@@ -142,8 +123,7 @@ class SqsWorker:
         self._clock, self._log = clock, log
         self.totals = WorkerTotals()
         self._lock = threading.Lock()
-        self._held: dict[str, Message] = {}
-        self._hiding = threading.Lock()  # a beat and a giving back must not overtake each other
+        self._held = HeldMessages(source, self.totals, log)
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._free = threading.Semaphore(options.workers)
         self._stopping = threading.Event()
@@ -151,7 +131,6 @@ class SqsWorker:
         self._wake = threading.Event()
         self._bug: BaseException | None = None
         self._troubles = 0
-        self._visibility_seconds = LEAST_VISIBILITY_SECONDS
         self._last_message = clock()
 
     def run(self, facts: QueueFacts) -> WorkerTotals:
@@ -160,11 +139,11 @@ class SqsWorker:
         Whatever ends it: nothing more is received, what is held is finished within the grace time, the rest is given
         back. ``facts``: as the queue told them. Raises SplitjoinError where the queue refuses for good.
         """
-        self._visibility_seconds = max(LEAST_VISIBILITY_SECONDS, facts.visibility_seconds)
+        self._held.set_visibility(facts.visibility_seconds)
         handlers = [self._thread(self._handle_all, f"handler-{n}") for n in range(1, self._options.workers + 1)]
         receiver = self._thread(self._receive_all, "receiver")
-        others = [self._thread(self._beat, "heartbeat"), self._thread(self._sweep_all, "sweep")]
-        for thread in (*handlers, receiver, *others):
+        beat = self._thread(lambda: self._held.keep_until(self._ended), "heartbeat")
+        for thread in (*handlers, receiver, beat, self._thread(self._sweep_all, "sweep")):
             thread.start()
         try:
             while not self._wake.wait(1.0):
@@ -216,20 +195,20 @@ class SqsWorker:
 
     def _receive(self, free: int) -> Sequence[Message]:
         return self._queue.receive(
-            free, wait_seconds=self._options.wait_seconds, visibility_seconds=self._visibility_seconds
+            free, wait_seconds=self._options.wait_seconds, visibility_seconds=self._held.visibility_seconds
         )
 
     def _take_in(self, messages: Sequence[Message]) -> None:
         """Hand what was received to the handlers; give it back where the stop came meanwhile."""
+        stopping = self._stopping.is_set()
+        if not stopping:
+            self._held.take(messages)
         with self._lock:
             self.totals.received += len(messages)
             if messages:
                 self._last_message = self._clock()
-            stopping = self._stopping.is_set()
-            if not stopping:
-                self._held.update((message.message_id, message) for message in messages)
         if stopping:
-            self._release(messages)
+            self._held.release(messages)
             return
         for message in messages:
             self._inbox.put(message)
@@ -263,7 +242,7 @@ class SqsWorker:
     def _handle_all(self) -> None:
         while (message := self._inbox.get()) is not None:
             if self._stopping.is_set():
-                self._give_back(message, 0)
+                self._held.give_back(message, 0)
             else:
                 self._handle(message)
             self._free.release()
@@ -277,7 +256,7 @@ class SqsWorker:
         except Exception as exc:  # noqa: BLE001 -- whatever it is, the others go on
             self._log.exception("message %s: unexpected %s", message.message_id, type(exc).__name__)
             self._note([], failed=True, elsewhere=True)
-            self._give_back(message, give_back_seconds([], message.receives))
+            self._held.give_back(message, give_back_seconds([], message.receives))
 
     def _handle_delivery(self, delivery: Delivery, message: Message) -> None:
         outcomes = self._desk.worker.handle_delivery(delivery)
@@ -288,9 +267,9 @@ class SqsWorker:
         acknowledged = delivery.error is None and all(outcome.acknowledge for outcome in outcomes)
         self._note(outcomes, failed=not acknowledged, elsewhere=any(_is_elsewhere(error) for error in errors))
         if acknowledged:
-            self._delete(message)
+            self._held.delete(message)
         else:
-            self._give_back(message, give_back_seconds(errors, message.receives))
+            self._held.give_back(message, give_back_seconds(errors, message.receives))
 
     def _note(self, outcomes: Sequence[Outcome], *, failed: bool, elsewhere: bool) -> None:
         with self._lock:
@@ -305,54 +284,7 @@ class SqsWorker:
                 self._troubles = 0
             self._last_message = self._clock()
 
-    def _delete(self, message: Message) -> None:
-        """Acknowledge. Where that fails the message comes again, and finds everything done."""
-        try:
-            self._queue.delete(message)
-        except SplitjoinError as exc:
-            self._log.warning("message %s was handled, and comes again: %s", message.message_id, exc.message)
-        with self._lock:
-            self._held.pop(message.message_id, None)
-            self.totals.acknowledged += 1
-
-    def _give_back(self, message: Message, seconds: int) -> None:
-        """Let a message come again, unless that was done when the grace time was over: it may be another's by now."""
-        with self._lock:
-            held = message.message_id in self._held
-        if held:
-            self._release([message], seconds)
-
-    def _release(self, messages: Sequence[Message], seconds: int = 0) -> None:
-        """Let messages come again after ``seconds``; where that fails, after their visibility timeout."""
-        if not messages:
-            return
-        with self._hiding:
-            with self._lock:
-                self.totals.given_back += len(messages)
-                for message in messages:
-                    self._held.pop(message.message_id, None)
-            try:
-                self._queue.hide(messages, seconds)
-            except SplitjoinError as exc:
-                self._log.warning("%d messages come again only after their timeout: %s", len(messages), exc.message)
-
-    # -- keeping and sweeping
-
-    def _beat(self) -> None:
-        """Keep what is held hidden: at a third of the timeout, so that one beat may fail."""
-        while not self._ended.wait(self._visibility_seconds / BEATS_PER_TIMEOUT):
-            with self._hiding:
-                with self._lock:
-                    held = list(self._held.values())
-                try:
-                    refused = self._queue.hide(held, self._visibility_seconds) if held else []
-                except SplitjoinError as exc:
-                    self._log.warning("%d messages could not be kept hidden: %s", len(held), exc.message)
-                    continue
-            with self._lock:
-                lost = [message for message in refused if message.message_id in self._held]
-            for message in lost:
-                self._log.warning("message %s is not this worker's any more; it goes on", message.message_id)
+    # -- sweeping
 
     def _sweep_all(self) -> None:
         while not self._stopping.is_set():
@@ -386,17 +318,11 @@ class SqsWorker:
         self._stopping.set()
         for _ in handlers:
             self._inbox.put(None)
-        with self._lock:
-            held = len(self._held)
-        if held:
+        if held := len(self._held):
             self._log.info("stopping: %d messages are being finished", held)
         # The receiver's end is waited for in any case: an open poll could take what is given back below.
         receiver.join(self._options.wait_seconds + POLL_SLACK_SECONDS)
         for thread in handlers:
             thread.join(max(0.0, deadline - self._clock()))
         self._ended.set()
-        with self._lock:
-            left = list(self._held.values())
-        if left:
-            self._log.warning("%d messages were not finished in time: they are given back", len(left))
-            self._release(left)
+        self._held.give_back_all()

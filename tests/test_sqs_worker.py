@@ -24,7 +24,8 @@ from splitjoin_cli.errors import (
 )
 from splitjoin_cli.join.events import notification
 from splitjoin_cli.sqs import Message, QueueFacts
-from splitjoin_cli.sqs_worker import Desk, SqsWorker, SqsWorkerOptions, give_back_seconds
+from splitjoin_cli.sqs_held import give_back_seconds
+from splitjoin_cli.sqs_worker import Desk, SqsWorker, SqsWorkerOptions
 from tests.join.memory import chunk_uri
 from tests.join.rig import Rig
 
