@@ -125,7 +125,7 @@ class _Variables:
     def secret(self, name: str) -> str | None:
         found = self.text(name)
         if found is not None:
-            from splitjoin_cli.loaders.secret import check_secret_arn  # noqa: PLC0415 -- boto3 is slow to import
+            from splitjoin_cli.loaders.secret import check_secret_arn  # noqa: PLC0415 -- botocore is slow to import
 
             naming(name, lambda: check_secret_arn(found))
         return found

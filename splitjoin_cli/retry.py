@@ -92,7 +92,7 @@ class LambdaSender:
         name: str,
         options: aws.AwsOptions | None = None,
         *,
-        client: Any = None,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
     ) -> None:
         """``name``: the function's name or ARN. ``client``: instead of ``options``; it stays the caller's."""
         self._name = name

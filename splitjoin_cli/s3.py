@@ -42,7 +42,7 @@ def parse_uri(uri: str) -> S3Uri:
     return S3Uri(bucket, key)
 
 
-def store_identity(client: Any) -> str:  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+def store_identity(client: Any) -> str:  # noqa: ANN401 -- botocore makes its clients' classes at run time
     """A word that is equal for two clients that speak to one store: ``aws`` in any region, else the endpoint."""
     parts = urlsplit(client.meta.endpoint_url)
     host = parts.hostname or ""
@@ -83,7 +83,7 @@ class Bucket:
 
     def __init__(
         self,
-        client: Any,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         name: str,
         *,
         common: Mapping[str, str] | None = None,

@@ -117,7 +117,7 @@ class SqsQueue:
         options: aws.AwsOptions | None = None,
         *,
         connections: int = 8,
-        client: Any = None,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Nothing is reached yet. ``client``: instead of ``options``; it stays the caller's. Raises UsageError."""

@@ -1,6 +1,6 @@
 """From options and URLs to the concrete source and sink, and the split itself."""
 
-# Each implementation is imported only when it is asked for: boto3 is slow to import.
+# Each implementation is imported only when it is asked for: botocore is slow to import.
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """From URLs to the concrete parts of the join: tracker, loader, continuation; and what lies at a destination."""
 
-# Each implementation is imported only when a URL asks for it: boto3 and the databases' drivers are slow to import.
+# Each implementation is imported only when a URL asks for it: botocore and the databases' drivers are slow to import.
 # ruff: noqa: PLC0415
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From what a user names, a directory or an S3 prefix with a split in it, to verify and merge."""
 
-# Each implementation is imported only when it is asked for: boto3 is slow to import, and directories do not need it.
+# Each implementation is imported only when it is asked for: botocore is slow to import, and directories do not need it.
 # ruff: noqa: PLC0415
 
 from __future__ import annotations

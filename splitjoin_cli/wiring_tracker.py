@@ -1,6 +1,6 @@
 """From a tracker's URL to the tracker."""
 
-# Each implementation is imported only when a URL asks for it: boto3 is slow to import.
+# Each implementation is imported only when a URL asks for it: botocore is slow to import.
 # ruff: noqa: PLC0415
 
 from __future__ import annotations

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import botocore.exceptions as aws_errors
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError
+from botocore.session import Session
 
 from splitjoin_cli import aws
 from splitjoin_cli.errors import (
@@ -206,6 +210,35 @@ def test_payloads_are_not_hashed_unless_the_profile_says_so(monkeypatch: pytest.
     config.write_text("[default]\nregion = us-east-1\ns3 =\n  payload_signing_enabled = true\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     assert aws.client("s3").meta.config.s3["payload_signing_enabled"] is True
+
+
+def test_clients_share_a_session_as_long_as_the_environment_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a session reads and asks for (models, credentials) it reads once; a changed variable is no less heeded."""
+    made = []
+
+    class Counted(Session):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(botocore.session, "Session", Counted)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
+    regions = [aws.client(service).meta.region_name for service in ("s3", "dynamodb", "s3")]
+    assert (regions, len(made)) == (["eu-south-1"] * 3, 1)
+    assert aws.client("s3", aws.AwsOptions(region="eu-north-1")).meta.region_name == "eu-north-1"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-2")
+    assert aws.client("s3").meta.region_name == "eu-south-2"
+    assert len(made) == 3
+
+
+def test_a_client_is_made_without_boto3() -> None:
+    """Its managed transfers and resource objects are not used, and take long to import."""
+    code = (
+        "import sys; from splitjoin_cli import aws; aws.client('s3')\n"
+        "print(sorted({'boto3', 's3transfer', 'multiprocessing'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
 
 
 def test_clients_are_made_for_many_threads() -> None:

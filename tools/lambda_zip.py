@@ -1,8 +1,8 @@
 """Builds the Lambda function's zip: the modules that the handler uses, the databases' drivers, and nothing else.
 
 The same input gives the same bytes (with the same zlib): versions are those of constraints.txt, entries are sorted,
-times and modes are fixed, and what pip writes of the place and time of an installation is left out. boto3 is not in
-it: Lambda's runtime has it. Nor is the compiled kernel, which only a split needs, nor awscrt.
+times and modes are fixed, and what pip writes of the place and time of an installation is left out. botocore is not
+in it: Lambda's runtime has it. Nor is the compiled kernel, which only a split needs, nor awscrt.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def parse_continuation(url: str | None, options: AwsOptions | None = None) -> Co
     if scheme == "exec" and rest.strip():
         return ExecContinuation(rest.strip())
     if scheme in AWS_SCHEMES and rest.strip():
-        from splitjoin_cli.join.continuation_aws import parse_aws  # noqa: PLC0415 -- boto3 is slow to import
+        from splitjoin_cli.join.continuation_aws import parse_aws  # noqa: PLC0415 -- botocore is slow to import
 
         return parse_aws(scheme, rest.strip(), options)
     raise UsageError(

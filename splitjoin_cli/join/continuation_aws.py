@@ -127,7 +127,7 @@ SERVICES: dict[str, tuple[str, str, _Send]] = {
     "states": ("stepfunctions", "states:StartExecution", _start_execution),
     "events": ("events", "events:PutEvents", _put_events),
 }
-"""URL scheme -> boto3's service, the permission that is needed, how a payload is sent."""
+"""URL scheme -> botocore's service, the permission that is needed, how a payload is sent."""
 
 _ARNS = {"sns": "sns", "states": "states"}
 

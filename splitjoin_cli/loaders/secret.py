@@ -44,7 +44,7 @@ class SecretLogins:
         arn: str,
         options: aws.AwsOptions | None = None,
         *,
-        client: Any = None,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
     ) -> None:
         """Nothing is fetched yet. The ARN's region beats that of ``options``. Raises UsageError."""
         region = check_secret_arn(arn)

@@ -39,7 +39,7 @@ class Chunks:
             store.close()
 
     def _s3_store(self) -> ChunkStore:
-        from splitjoin_cli.objects.s3 import S3Chunks  # noqa: PLC0415 -- boto3 is slow to import
+        from splitjoin_cli.objects.s3 import S3Chunks  # noqa: PLC0415 -- botocore is slow to import
 
         with self._lock:
             if self._s3 is None:

@@ -37,7 +37,7 @@ class S3Chunks:
         options: AwsOptions | None = None,
         *,
         connections: int = 8,
-        client: Any = None,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         retry: Retry | None = None,
     ) -> None:
         """``client``: one made with ``attempts=1``, instead of ``options``; it stays the caller's to close."""

@@ -56,7 +56,7 @@ class S3Sink:
         *,
         jobs: int = 8,
         objects: ObjectOptions | None = None,
-        client: Any = None,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         retry: Retry | None = None,
     ) -> None:
         """``uri``: ``s3://bucket/prefix``, with or without the last ``/``. ``jobs``: parts in flight.

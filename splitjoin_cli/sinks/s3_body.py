@@ -1,4 +1,4 @@
-"""Request bodies that boto3 sends as they are: large blocks from one reused buffer, as often as it takes."""
+"""Request bodies that botocore sends as they are: large blocks from one reused buffer, as often as it takes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class BytesBody:
 
 
 class RequestBody:
-    """A range of a Body as the file that boto3 sends. For one thread; its blocks are valid until the next ``read``.
+    """A range of a Body as the file that botocore sends. For one thread; its blocks are valid until the next ``read``.
 
     ``read`` ignores the size it is asked for: http.client and urllib3 send what they get, and their own 16 KiB
     would cost three times the CPU.

@@ -39,7 +39,7 @@ class S3Source:
         *,
         jobs: int = 8,
         request_payer: str | None = None,
-        client: Any = None,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         retry: Retry | None = None,
     ) -> None:
         """One HEAD. ``jobs``: GETs at once. ``client``: one made with ``attempts=1``, instead of ``options``.

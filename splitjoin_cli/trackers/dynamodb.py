@@ -49,7 +49,7 @@ class DynamoDbTracker:
         clock: Clock = time.time,
         new_token: Callable[[], str] = lambda: uuid.uuid4().hex,
         shard_parts: int = SHARD_PARTS,
-        client: Any = None,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         retry: Retry = RETRY,
     ) -> None:
         """``table``: its name or ARN. ``client``: one made with ``attempts=1``, instead of ``options``.

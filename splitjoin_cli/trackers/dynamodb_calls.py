@@ -68,7 +68,7 @@ class Table:
 
     def __init__(
         self,
-        client: Any,  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        client: Any,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         name: str,
         *,
         retry: Retry = RETRY,
@@ -85,7 +85,7 @@ class Table:
         """``dynamodb:TABLE``."""
         return f"dynamodb:{self.name}"
 
-    def attempt(self, method: str, *, patient: bool = True, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as boto3 has it
+    def attempt(self, method: str, *, patient: bool = True, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as botocore has it
         """``client.method(**parameters)``, repeated while that can help; raises botocore's own errors.
 
         Not ``patient``: once only.
@@ -102,7 +102,7 @@ class Table:
             else:
                 return answer
 
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as boto3 has it
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- as botocore has it
         """``attempt``, where no code of an error is of interest: what it raises is ours."""
         try:
             return self.attempt(method, **parameters)
@@ -164,7 +164,7 @@ class Table:
         parameters = {"KeyConditionExpression": f"{attribute} = :value", "ExpressionAttributeValues": {":value": value}}
         yield from self._pages("query", IndexName=index, **parameters)
 
-    def _pages(self, method: str, **parameters: Any) -> Iterator[Item]:  # noqa: ANN401 -- as boto3 has it
+    def _pages(self, method: str, **parameters: Any) -> Iterator[Item]:  # noqa: ANN401 -- as botocore has it
         start: dict[str, Any] = {}
         while True:
             page = self.call(method, TableName=self.name, **parameters, **start)
