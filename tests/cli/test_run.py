@@ -110,6 +110,21 @@ def test_a_split_of_a_local_file_imports_only_what_it_uses(tmp_path: Path) -> No
     assert (done.stdout, done.stderr) == (f"{tmp_path}/chunks/small_20260101.manifest.json\n", "[] 0\n")
 
 
+def test_a_start_looks_for_no_garbage(tmp_path: Path) -> None:
+    """Nearly all that it makes stays; a process that goes on is looked through all the same."""
+    (tmp_path / "small.csv").write_bytes(b"a,b\n1,2\n")
+    code = (
+        "import atexit, gc, sys; from splitjoin_cli.__main__ import main\n"
+        "looked = []; gc.callbacks.append(lambda phase, info: looked.append(phase))\n"
+        "atexit.register(lambda: print(looked, gc.isenabled(), file=sys.stderr))\n"
+        "sys.argv = ['splitjoin', 'split', 'small.csv', 'chunks', '--quiet', '--date', '20260101']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "[] True\n")
+
+
 def test_help_of_the_group_imports_no_command() -> None:
     """Its lines come from a table."""
     code = (
