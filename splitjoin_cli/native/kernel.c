@@ -122,18 +122,21 @@ __attribute__((target("avx2"))) ALWAYS static inline uint64_t equal_bits_avx2(co
 #undef PREFIX_XOR
 
 #define NAMED(name) name##_avx512
-#define TARGET __attribute__((target("avx512f,avx512bw," BASE_FEATURES)))
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vpopcntdq,vpclmulqdq," BASE_FEATURES)))
 #define VECTOR __m512i
 #define SPREAD(byte) _mm512_set1_epi8(byte)
 #define EQUAL_BITS(bytes, needle) _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(bytes), needle)
 #define PREFIX_XOR(bits) CLMUL_PREFIX_XOR(bits)
+#define BATCHES 1
 #include "scan.h"
+#include "batches.h"
 #undef NAMED
 #undef TARGET
 #undef VECTOR
 #undef SPREAD
 #undef EQUAL_BITS
 #undef PREFIX_XOR
+#undef BATCHES
 #endif
 
 /* CRC-64/NVME: reflected, polynomial 0xAD93D23594C93659 (reflected below), init and xorout all ones. */
@@ -277,8 +280,9 @@ static int machine_features(void) {
     const unsigned bmi1_avx2_bmi2 = 1u << 3 | 1u << 5 | 1u << 8;
     if ((b & bmi1_avx2_bmi2) != bmi1_avx2_bmi2) return 0;
     const unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
-    const int wide = (b & f_dq_bw_vl) == f_dq_bw_vl && (c >> 10 & 1) /* VPCLMULQDQ */ && (kept & 0xe0) == 0xe0;
-    return wide ? 2 : 1;
+    const unsigned vpclmul_vpopcnt = 1u << 10 | 1u << 14;
+    const int wide = (b & f_dq_bw_vl) == f_dq_bw_vl && (c & vpclmul_vpopcnt) == vpclmul_vpopcnt;
+    return wide && (kept & 0xe0) == 0xe0 ? 2 : 1;
 }
 #endif
 

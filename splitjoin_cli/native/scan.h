@@ -1,5 +1,5 @@
 /* The walk over a block, included once for each kind of machine: kernel.c defines NAMED, TARGET,
-   VECTOR, SPREAD, EQUAL_BITS and PREFIX_XOR. */
+   VECTOR, SPREAD, EQUAL_BITS and PREFIX_XOR, and BATCHES where there is a way to take many words at once. */
 
 /* The bytes behind an active escape character: in a run of them every other one is active, counted from the first. */
 TARGET static inline uint64_t NAMED(escaped)(uint64_t escapes, uint64_t *carried) {
@@ -134,6 +134,12 @@ ALWAYS TARGET static inline void NAMED(step)(struct NAMED(tally) *tally, struct 
     tally->word = word;
 }
 
+#ifdef BATCHES
+/* Takes words from the block's start on, never the last one; the bytes it took. */
+TARGET static size_t NAMED(batches)(struct NAMED(tally) *tally, const uint8_t *block, size_t size,
+                                    const struct NAMED(needles) *needles);
+#endif
+
 /* The state after the last byte. */
 TARGET static inline int64_t NAMED(end_state)(const struct NAMED(tally) *tally, const uint8_t *block, size_t size,
                                               const struct dialect *dialect, int escapes) {
@@ -158,7 +164,11 @@ ALWAYS TARGET static inline void NAMED(walk)(const uint8_t *block, size_t size, 
     tally.carry = NAMED(enter)(state);
     tally.first_end = NO_OFFSET;
     tally.stray = tally.lone = NOT_FOUND;
-    for (size_t at = 0; at < whole; at += 64)
+    size_t at = 0;
+#ifdef BATCHES
+    if (!escapes) at = NAMED(batches)(&tally, block, size, &needles);
+#endif
+    for (; at < whole; at += 64)
         NAMED(step)(&tally, NAMED(read_word)(block + at, &needles, escapes), at, escapes, ~UINT64_C(0));
     if (whole < size) {
         const struct word word = NAMED(read_last)(block + whole, size - whole, &needles, escapes);

@@ -300,6 +300,42 @@ def test_large_blocks_agree_with_the_rules_byte_by_byte(make: MakeScanner) -> No
 
 
 @every_scanner
+@pytest.mark.parametrize("quotechar", ['"', None])
+def test_blocks_of_any_size_and_start_agree_with_the_rules(make: MakeScanner, quotechar: str | None) -> None:
+    """Many words are read at once: blocks end before, at and behind such a batch, and one begins in any state."""
+    random = np.random.default_rng(7)
+    alphabet = alphabet_of(Dialect(quotechar=quotechar))
+    pieces = [b",", b"\n", b"\r\n", b"ab", b'"x,\ny"', b'""', b'"a""b"\n', b"c,"]
+    data = b"".join(pieces[number] for number in random.integers(0, len(pieces), size=3000))
+    scanner = make(alphabet, len(data))
+    sizes = [edge + by for edge in (64, 512, 1024, 4096, 4608) for by in (-65, -64, -1, 0, 1, 64) if edge + by > 0]
+    for size in sizes:
+        start = int(random.integers(0, len(data) - size))
+        for state in (State.FIELD, State.CLOSED, State.RETURNED, State.QUOTED):
+            found = scanner.outcome(memoryview(data)[start : start + size], state)
+            wanted = automaton(data[start : start + size], alphabet, state)
+            assert found.defect == wanted.defect
+            assert wanted.defect is not None or found == wanted
+
+
+@every_scanner
+def test_the_first_defect_is_found_wherever_it_is(make: MakeScanner) -> None:
+    """In the middle of ordinary records: a stray quote that opens or closes, a lone CR; also with another one later."""
+    record = b'12,"a, b","c""d",\r\n"x\ny",z,,w\n'
+    clean = record * 250
+    scanner = make(CSV, len(clean))
+    assert automaton(clean, CSV, State.FIELD).defect is None
+    random = np.random.default_rng(8)
+    for place in random.integers(0, len(clean), size=120):
+        broken = bytearray(clean)
+        broken[place : place + 1] = (b'"', b"\r", b'q"q')[place % 3]
+        wanted = automaton(bytes(broken), CSV, State.FIELD)
+        found = scanner.outcome(memoryview(broken), State.FIELD)
+        assert found.defect == wanted.defect
+        assert wanted.defect is not None or found == wanted
+
+
+@every_scanner
 def test_bits_far_from_the_edges_are_found(make: MakeScanner) -> None:
     """The first and last record ends, where they lie further inside than is looked at first."""
     data = b"a" * 5000 + b"\nb\n" + b"c" * 5000
