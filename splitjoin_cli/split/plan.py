@@ -56,6 +56,15 @@ class CutRule(Protocol):
     def begin(self, body: Mark) -> None:
         """The body begins at ``body``: what comes before it is the header."""
 
+    def limit(self, start: int, number: int) -> int | None:
+        """Where chunk ``number``, whose body is from ``start`` on, ends at the latest: at the last record end up to it.
+
+        Unless no record ends there, or the source does. None: this cannot be told from places alone, or it is the last.
+        """
+
+    def taken(self) -> None:
+        """A chunk was cut at the last record end up to its ``limit``, without asking for the cut."""
+
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
         """Whether the chunk from ``start`` may end in a block that ends at ``block_end``, after ``records`` in all."""
 
@@ -77,6 +86,13 @@ class BySize:
     def begin(self, body: Mark) -> None:
         """Leave room for the header."""
         self._capacity = max(self._chunk_bytes - body.offset, 0)
+
+    def limit(self, start: int, number: int) -> int:  # noqa: ARG002 -- a rule's signature
+        """As much as fits."""
+        return start + self._capacity
+
+    def taken(self) -> None:
+        """Nothing is counted."""
 
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
         """Whether the limit lies before the block's end."""
@@ -108,6 +124,12 @@ class ByRows:
     def begin(self, body: Mark) -> None:
         """Rows are counted from the body's start, wherever it is."""
 
+    def limit(self, start: int, number: int) -> None:
+        """Records must be counted."""
+
+    def taken(self) -> None:
+        """Never: there are no limits."""
+
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
         """Whether the block has the record that ends the chunk."""
         return records >= start.records + self._rows
@@ -137,6 +159,14 @@ class ByCount:
         """Take where the body begins."""
         self._body = body
 
+    def limit(self, start: int, number: int) -> int | None:  # noqa: ARG002 -- a rule's signature
+        """The chunk's target, unless records may be so few that their number decides."""
+        return self._target(number) if self._records is None and number < self._count else None
+
+    def taken(self) -> None:
+        """One of the cuts."""
+        self._cuts += 1
+
     def fell_short(self, chunks: int, records: int) -> bool:
         """Whether a plan made without knowing the records has too few chunks."""
         return chunks < min(self._wanted, records)
@@ -145,11 +175,13 @@ class ByCount:
         """Whether the next cut's target, or the last record it may take, lies before the block's end."""
         if self._cuts + 1 >= self._count:
             return False
-        return records > start.records and (self._target() < block_end or records >= self._bound(records))
+        target = self._target(self._cuts + 1)
+        return records > start.records and (target < block_end or records >= self._bound(records))
 
-    def _target(self) -> int:
+    def _target(self, number: int) -> int:
+        """How far the chunks up to ``number`` should reach."""
         start = self._body.offset if self._body is not None else 0
-        return start + (self._size - start) * (self._cuts + 1) // self._count
+        return start + (self._size - start) * number // self._count
 
     def _bound(self, seen: int) -> int:
         """The last record that the next chunk may take, counted as marks count."""
@@ -162,7 +194,7 @@ class ByCount:
         known = last.records + len(ends)
         if not self.may_cut(start, known, block_end):
             return WAIT
-        wanted = last.records + bisect_right(ends, self._target())
+        wanted = last.records + bisect_right(ends, self._target(self._cuts + 1))
         record = min(max(wanted, start.records + 1), self._bound(known))
         if record > known:
             return WAIT
@@ -241,6 +273,27 @@ class PlanBuilder:
         self.delimiters += outcome.delimiters
         self.crlf += outcome.crlf
         return [cut.offset for cut in cuts]
+
+    def limit(self, start: int, number: int) -> int | None:
+        """See CutRule."""
+        return self._rule.limit(start, number)
+
+    def take(self, size: int, outcome: Outcome, crc: int) -> None:
+        """Take a whole chunk of ``size`` bytes, from the last cut, where this stands, to the last end up to its limit.
+
+        ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME.
+        """
+        end = Mark(
+            self.position + size,
+            self.records + outcome.records,
+            self.delimiters + outcome.delimiters,
+            combine(self.crc, crc, size),
+        )
+        self.position, self.records, self.delimiters, self.crc = end
+        self.crlf += outcome.crlf
+        self._last = end
+        self._append(end)
+        self._rule.taken()
 
     def finish(self) -> list[int]:
         """No more blocks: return the last cuts, the body's end included (unless the body is empty)."""

@@ -17,6 +17,7 @@ from splitjoin_cli.split.probe import probe
 from splitjoin_cli.split.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.split.scan import Scan, ScanOptions
 from splitjoin_cli.split.scanners import best_block_bytes, scanner_name
+from splitjoin_cli.split.speculate import Speculation
 from splitjoin_cli.split.staging import Staging
 
 if TYPE_CHECKING:
@@ -144,8 +145,11 @@ class Preparation:
         options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)
         self._observer.detail(f"finding the records with {scanner_name()}")
         self._observer.phase("splitting" if staged else "scanning", self._source.properties.size, None)
-        scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging)
+        header = None
         try:
+            if staging is not None:
+                header = Speculation(self._source, builder, staging, options, self._observer).run(executor)
+            scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging, header=header or b"")
             found = scan.run(executor)
             self._source.check_unchanged()
         except BaseException:

@@ -81,8 +81,13 @@ class Scan:
         *,
         observer: Observer,
         consumer: BlockConsumer | None = None,
+        header: bytes = b"",
     ) -> None:
-        """``builder`` takes the blocks and holds the chunks; ``consumer`` hears of them after it, in the same turn."""
+        """``builder`` takes the blocks and holds the chunks; ``consumer`` hears of them after it, in the same turn.
+
+        The scan begins where ``builder`` stands: at the source's start, or (where it can seek) at that of a record;
+        ``header``: the header's bytes, where it is behind that place.
+        """
         self._source, self._builder, self._options = source, builder, options
         self._observer, self._consumer = observer, consumer
         self._block_bytes = options.block_bytes
@@ -96,7 +101,8 @@ class Scan:
         self._current = 0
         self._error: BaseException | None = None
         self._state = State.FIELD
-        self._header = bytearray()
+        self._header = bytearray(header)
+        self._start = builder.position
 
     def run(self, executor: Executor) -> Found:
         """Scan to the end. Raises BadInputError, at the first byte that breaks the rules, and what the source raises.
@@ -139,7 +145,8 @@ class Scan:
         if not filled:
             return False
         # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
-        skip = len(BYTE_ORDER_MARK) if number == 0 and buffer[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK else 0
+        first = number == 0 and self._start == 0
+        skip = len(BYTE_ORDER_MARK) if first and buffer[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK else 0
         text = buffer[skip:filled]
         with self._scanning:
             outcomes = scanner.scan(text).outcomes if text else None
@@ -169,19 +176,9 @@ class Scan:
                 return number, filled
         with self._tickets:
             number, self._next = self._next, self._next + 1
-        size = self._source.properties.size or 0
-        offset = number * self._block_bytes
-        wanted = min(self._block_bytes, size - offset)
-        if wanted <= 0:
-            return number, 0
-        filled = self._source.read_at(offset, buffer[:wanted])
-        if filled < wanted:
-            raise SourceChangedError(
-                f"{self._source.properties.uri} ended at byte {offset + filled}, "
-                f"it had {size} bytes when it was opened",
-                hint="split it when nothing writes to it any more",
-            )
-        return number, filled
+        offset = self._start + number * self._block_bytes
+        wanted = min(self._block_bytes, (self._source.properties.size or 0) - offset)
+        return number, 0 if wanted <= 0 else read_planned(self._source, offset, buffer[:wanted])
 
     def _take(
         self, piece: memoryview, text: memoryview, outcomes: tuple[Outcome | None, ...] | None, scanner: BlockScanner
@@ -288,6 +285,21 @@ class Scan:
             hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
             "or --quotechar none if quotes mean nothing in it",
         )
+
+
+def read_planned(source: Source, offset: int, buffer: memoryview) -> int:
+    """Fill ``buffer`` from a source that seeks, and had the bytes when it was opened; their number.
+
+    Raises SourceChangedError where it has not all of them any more, and what ``read_at`` raises.
+    """
+    filled = source.read_at(offset, buffer)
+    if filled < len(buffer):
+        raise SourceChangedError(
+            f"{source.properties.uri} ended at byte {offset + filled}, "
+            f"it had {source.properties.size} bytes when it was opened",
+            hint="split it when nothing writes to it any more",
+        )
+    return filled
 
 
 def _lines(header: bytes) -> int:

@@ -51,6 +51,19 @@ class Staging:
         """The staged chunks, the first first. Only after the scan, when all of them are written."""
         return [staged for staged in self._all if staged is not None]
 
+    def stage(self, number: int) -> StagedObject:
+        """Begin chunk ``number`` on its own: whoever asks writes all of it and lets it be adopted, or drops it."""
+        return self._sink.stage(self._name_prefix, number)
+
+    def drop(self, staged: StagedObject) -> None:
+        """Remove a chunk that was not adopted."""
+        self._sink.discard(staged)
+
+    def adopt(self, staged: StagedObject, header: bytes) -> None:
+        """The next chunk is ``staged``, written and closed; only before the first ``take``."""
+        self._header, self._body_start = header, len(header)
+        self._all.append(staged)
+
     def take(
         self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None
     ) -> list[Callable[[], None]]:
@@ -95,7 +108,7 @@ class Staging:
         return 0 if chunk is None else chunk.start + chunk.written
 
     def _begin(self, start: int) -> _Staged:
-        staged = self._sink.stage(self._name_prefix, len(self._all) + 1)
+        staged = self.stage(len(self._all) + 1)
         self._all.append(staged)
         staged.write_at(0, self._header)
         self._open = _Staged(staged, start, 1)  # 1: its end is not known
@@ -111,7 +124,7 @@ class Staging:
         return [partial(self._write_now, chunk, position - chunk.start, data)]
 
     def _write_whole(self, number: int, data: memoryview) -> None:
-        staged = self._sink.stage(self._name_prefix, number)
+        staged = self.stage(number)
         self._all[number - 1] = staged
         staged.write_at(0, self._header)
         staged.write_at(len(self._header), data)

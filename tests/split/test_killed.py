@@ -61,6 +61,7 @@ class Case:
     open_source: Callable[[bytes], Source] = MemorySource
     before: tuple[bytes, ...] = ()
     before_options: dict[str, Any] = field(default_factory=dict)
+    block_bytes: int = 32
 
     def prepared(self) -> MemoryStore:
         """A place with the splits on it that came before, each having replaced the last."""
@@ -71,13 +72,14 @@ class Case:
 
     def run(self, sink: MemorySink | MortalSink, *, jobs: int) -> None:
         """The split itself."""
-        with blocks_of(32):
+        with blocks_of(self.block_bytes):
             split(self.open_source(EXPORT), sink, request(**(self.options | {"jobs": jobs})))
 
 
 CASES = {
     "one pass": Case(MemorySink),
     "one pass, large chunks": Case(MemorySink, {"size": ChunkSize(70)}),
+    "one pass, chunks side by side": Case(MemorySink, {"size": ChunkSize(40)}, block_bytes=16),
     "two passes": Case(TwoPass),
     "count": Case(TwoPass, {"size": ChunkCount(3)}),
     "gzip": Case(MemorySink, {"compress": "gzip"}),
