@@ -17,6 +17,7 @@ import urllib3.exceptions
 from botocore.config import Config
 
 from splitjoin_cli.errors import AccessError, CorruptObjectError, NotFoundError, SplitjoinError, StoreError
+from splitjoin_cli.garbage import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,7 +172,7 @@ def client(
             response_checksum_validation="when_required",
             user_agent_extra="splitjoin",
         )
-        with _MAKING:
+        with _MAKING, uncollected():
             return _make(_session(options, _environment()), service, options, config)
     except (aws_errors.BotoCoreError, ValueError) as exc:
         raise translate(exc, service, "client") from exc

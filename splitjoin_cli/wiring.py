@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.garbage import uncollected
+
 if TYPE_CHECKING:
     from splitjoin_cli.aws import AwsOptions
     from splitjoin_cli.manifest import PlanFile
@@ -31,16 +33,17 @@ def run_split(
     ``tracker``: instead of the one that ``request`` names. ``passing``: the destination soon goes, so that the tracker
     is not to lead anybody there.
     """
-    from splitjoin_cli.sources.open import open_source
-    from splitjoin_cli.sources.transcode import check_characters, chunk_encoding
-    from splitjoin_cli.split.run import SplitRun
+    with uncollected():
+        from splitjoin_cli.sources.open import open_source
+        from splitjoin_cli.sources.transcode import check_characters, chunk_encoding
+        from splitjoin_cli.split.run import SplitRun
 
+        aws = _aws(request)
     job = request.job(dt.datetime.now(tz=dt.UTC).date())
     if request.encoding is not None:
         dialect = request.dialect
         check_characters(request.encoding, [c for c in (dialect.delimiter, dialect.quotechar, dialect.escapechar) if c])
         request = replace(request, dialect=replace(dialect, encoding=chunk_encoding(request.encoding)))
-    aws = _aws(request)
     with ExitStack() as stack:
         if tracker is None and request.tracker is not None:
             from splitjoin_cli.wiring_join import open_tracker

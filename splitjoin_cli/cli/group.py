@@ -9,6 +9,7 @@ import click
 
 from splitjoin_cli import __version__
 from splitjoin_cli.errors import SplitjoinError
+from splitjoin_cli.garbage import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,8 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        return cast("click.Command", importlib.import_module(entry.module).command)
+        with uncollected():
+            return cast("click.Command", importlib.import_module(entry.module).command)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the subcommand. Its own lost connections are errors: click would take them for a closed stdout."""
