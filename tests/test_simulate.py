@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +16,12 @@ import pytest
 
 from splitjoin_cli.errors import ContinuationError
 from splitjoin_cli.join.continuation import MemoryContinuation
+from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.loaders.base import LoadTarget
 from splitjoin_cli.loaders.sqlite import SqliteLoader
 from splitjoin_cli.names import JobName
 from splitjoin_cli.objects import Chunks
+from splitjoin_cli.simulate import run
 from splitjoin_cli.simulate.chunks import find_chunks
 from splitjoin_cli.simulate.faults import CrashError, FaultRates, Faults, FaultyIo, InjectedError
 from splitjoin_cli.simulate.mailbox import Mailbox, Message
@@ -28,15 +31,18 @@ from splitjoin_cli.sources.local import LocalSource
 from splitjoin_cli.split.progress import Silent
 from splitjoin_cli.split.request import RowCount, SplitRequest
 from splitjoin_cli.split.run import SplitRun
+from splitjoin_cli.trackers.base import JobSpec, Refused, Run
 from splitjoin_cli.trackers.memory import MemoryTracker
 from splitjoin_cli.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from splitjoin_cli.join.base import Continuation, JoinPayload
     from splitjoin_cli.loaders.base import ChunkToLoad, Loader, LoadResult
     from splitjoin_cli.simulate.report import SimulateReport
+    from splitjoin_cli.split.progress import Observer
     from splitjoin_cli.trackers.base import Tracker
 
 JOB = JobName("acme", "20240131")
@@ -67,6 +73,7 @@ class Bench:
     database: Path
     tracker: Tracker = field(default_factory=MemoryTracker)
     continuation: Continuation = field(default_factory=MemoryContinuation)
+    observer: Observer = field(default_factory=Silent)
 
     def run(self, loader: Loader | None = None, **options: Any) -> SimulateReport:  # noqa: ANN401 -- SimulationOptions'
         """One simulation."""
@@ -76,7 +83,7 @@ class Bench:
         with closing(loader or self.loader()) as used:
             parts = Parts(store, used, self.tracker, self.continuation)
             asked = SimulationOptions(**({"lease_seconds": LEASE_SECONDS} | options))
-            return Simulation(found, parts, asked, Silent()).run()
+            return Simulation(found, parts, asked, self.observer).run()
 
     def loader(self, **target: Any) -> SqliteLoader:  # noqa: ANN401 -- LoadTarget's
         """A loader into the bench's table."""
@@ -197,7 +204,7 @@ def test_rows_that_somebody_deleted_are_missed(bench: Bench) -> None:
 
 
 class LoadsTwice:
-    """A loader that forgets its ledger when chunk 3 comes."""
+    """A loader that loads chunk 3 under the name of another run too."""
 
     def __init__(self, inner: Loader) -> None:
         self._inner = inner
@@ -207,30 +214,102 @@ class LoadsTwice:
 
     def load(self, chunk: ChunkToLoad) -> LoadResult:
         if chunk.number == 3:
-            self._inner.load(replace(chunk, file_name="other_1"))
+            self._inner.load(replace(chunk, run_id="other"))
         return self._inner.load(chunk)
 
 
 def test_a_loader_that_loads_twice_is_found(bench: Bench) -> None:
     """Rows that are there twice are no success."""
-    report = bench.run(cast("Loader", LoadsTwice(bench.loader())))
+    report = bench.run(cast("Loader", LoadsTwice(bench.loader(beside_other_run=True))))
     assert report.problems == ("76 rows are loaded, 69 were expected",)
     assert not report.ok
 
 
-class SaysJoined(MemoryTracker):
-    """A tracker that lets nobody have the join, and says that it is done."""
+def test_a_join_without_its_effect_is_found(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tracker's word is not enough for a join that is finished here: nothing ran."""
+    monkeypatch.setattr(Joiner, "_continue", lambda joiner, claim, payload, _: joiner._finish(claim, payload))
+    report = bench.run(workers=1)
+    assert report.problems == ("the join's effect is there 0 times",)
+    assert report.joined_worker == "worker-1"
+
+
+class OthersAreFaster:
+    """A loader of a simulation beside which another one begins and ends, and another job fills the same table."""
+
+    def __init__(self, inner: Loader, other: Callable[[], SimulateReport]) -> None:
+        self._inner, self._other = inner, other
+        self._lock = threading.Lock()
+        self.reports: list[SimulateReport] = []
+
+    def __getattr__(self, attribute: str) -> object:
+        return getattr(self._inner, attribute)
+
+    def load(self, chunk: ChunkToLoad) -> LoadResult:
+        with self._lock:
+            if not self.reports:
+                self.reports.append(self._other())
+                self._inner.load(replace(chunk, file_name="other_1"))
+        return self._inner.load(chunk)
+
+
+def test_two_at_once_are_both_right(bench: Bench) -> None:
+    """What the other did stands, and is not this one's: rows and join are there once, and nothing ran here."""
+    loader = OthersAreFaster(bench.loader(), bench.run)
+    report = bench.run(cast("Loader", loader), workers=2)
+    (other,) = loader.reports
+    assert (report.problems, other.problems) == ((), ())
+    assert (report.rows_loaded, report.joins, report.continuation_runs) == (69, 1, 0)
+    assert (other.rows_loaded, other.joins, other.continuation_runs) == (69, 1, 1)
+    assert (report.joined_chunk, report.joined_worker) == (None, other.joined_worker)
+    assert isinstance(bench.continuation, MemoryContinuation)
+    assert len(bench.continuation.effects) == 1
+
+
+class HeldElsewhere(MemoryTracker):
+    """A tracker whose join a worker on another machine is the first to claim; it takes half a second."""
 
     def claim_join(self, run: Any, *, owner: str, lease_seconds: float) -> Any:  # noqa: ANN401 -- as the real one
-        super().claim_join(run, owner=owner, lease_seconds=lease_seconds)
-        self.finish_join(run)
+        if not isinstance(super().claim_join(run, owner="elsewhere", lease_seconds=30), Refused):
+            threading.Timer(0.5, self.finish_join, [run]).start()
         return super().claim_join(run, owner=owner, lease_seconds=lease_seconds)
 
 
-def test_a_join_without_its_effect_is_found(bench: Bench) -> None:
-    """The tracker's word is not enough: nothing ran."""
-    bench.tracker = SaysJoined()
-    assert bench.run().problems == ("the join's effect is there 0 times",)
+class Warnings(Silent):
+    """What an observer is warned of."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.texts.append(message)
+
+
+def test_a_join_that_is_held_elsewhere_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whoever waits for long is told for whom."""
+    monkeypatch.setattr(run, "SWEEP_SECONDS", 0.05)
+    bench.tracker = HeldElsewhere()
+    bench.observer = observer = Warnings()
+    report = bench.run()
+    assert report.problems == ()
+    assert (report.joins, report.continuation_runs, report.joined_worker) == (1, 0, "elsewhere")
+    assert observer.texts == ["elsewhere holds the join: waiting until it is done, or its lease is over"]
+
+
+def test_a_newer_run_that_took_over_is_named(bench: Bench) -> None:
+    """Where the table has no run column its rows stay, and the join is not this run's any more."""
+
+    def replaced(step: str) -> None:
+        if step == "claim_join":
+            bench.tracker.replace_job(JobSpec(Run("acme_20240131", "newer"), 10))
+
+    bench.tracker = MemoryTracker(on_step=replaced)
+    report = bench.run()
+    assert len(report.problems) == 1
+    assert re.fullmatch(
+        r"the join's effect is there 0 times: the job is another run's by now, run newer \(generation 2\), and this is"
+        r" run [0-9a-f]+ \(generation 1\)",
+        report.problems[0],
+    )
 
 
 class FailsAlways:

@@ -96,6 +96,19 @@ class LedgerTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class TableRows:
+    """What a table holds, and what the ledger says of it, as one consistent read showed both.
+
+    ``rows``: in the table; with a run column, and a run asked for, that run's alone. ``of_run``: what the ledger has of
+    that run. ``of_others``: what it has of other jobs that went into this table; 0 where only the run's were counted.
+    """
+
+    rows: int
+    of_run: int = 0
+    of_others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerJob:
     """The ledger's row of a job: the run that stands, and where it was loaded.
 
@@ -204,8 +217,11 @@ class Loader(Protocol):
     def ledger_rows(self, file_name: str, run_id: str) -> LedgerTotal:
         """How much of this run is loaded."""
 
-    def table_rows(self, run_id: str | None = None) -> int:
-        """Rows in the table now; with ``run_id`` and a run column, only that run's. 0 where there is no table."""
+    def table_rows(self, file_name: str = "", run_id: str = "") -> TableRows:
+        """Rows in the table now, of a run or, without one, of all; none where there is no table.
+
+        However many loads are under way: each is in the table and in the ledger, or in neither.
+        """
 
     def job(self, file_name: str) -> LedgerJob | None:
         """The job's row, None where nothing was ever loaded of it."""

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
+from splitjoin_cli.loaders.base import TableRows
 from splitjoin_cli.names import parse_file_name
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def table_of_client(file_name: str) -> str:
 
 @final
 class LoaderByClient:
-    """See Loader. ``table_rows`` is of no use here: no table is named, and it says 0. Thread-safe."""
+    """See Loader. ``table_rows`` is of no use here: no table is named, and it says none. Thread-safe."""
 
     def __init__(self, open_table: Callable[[str], Loader]) -> None:
         """``open_table``: the loader for a table, not connected yet."""
@@ -63,10 +64,10 @@ class LoaderByClient:
         """See Loader."""
         return self._of(file_name).ledger_rows(file_name, run_id)
 
-    def table_rows(self, run_id: str | None = None) -> int:
+    def table_rows(self, file_name: str = "", run_id: str = "") -> TableRows:
         """See Loader, and above."""
-        del run_id
-        return 0
+        del file_name, run_id
+        return TableRows(0)
 
     def job(self, file_name: str) -> LedgerJob | None:
         """See Loader."""

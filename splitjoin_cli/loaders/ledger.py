@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.errors import BadRowError, LoadError, OlderRunError, RunConflictError
-from splitjoin_cli.loaders.base import JOBS, LEDGER, Ledger, LedgerJob, LedgerTotal, LoadResult
+from splitjoin_cli.loaders.base import JOBS, LEDGER, Ledger, LedgerJob, LedgerTotal, LoadResult, TableRows
 from splitjoin_cli.loaders.body import NotPlainError, is_plain_dialect
 from splitjoin_cli.loaders.engine import Engine
 from splitjoin_cli.loaders.header import header_names
@@ -101,19 +101,38 @@ class LedgerLoader(Engine):
         session.rollback()
         return Ledger(self._properties.uri, found=True, job=job, runs=runs)
 
-    def table_rows(self, run_id: str | None = None) -> int:
+    def table_rows(self, file_name: str = "", run_id: str = "") -> TableRows:
         """See Loader."""
+        self.prepare()
         with self._session() as session:
-            columns = self._table_columns(session)
-            if not columns:
-                return 0
-            sql = f"SELECT COUNT(*) FROM {self._table}"
-            if run_id is None or self._target.run_column is None:
-                return int(session.rows(sql)[0][0])
-            if self._target.run_column not in {column.name for column in columns}:
-                raise self._no_run_column()
-            sql = self._as_parameterised(f"{sql} WHERE {self._quoted(self._target.run_column)} = ") + "?"
-            return int(session.rows(sql, (run_id,))[0][0])
+            # A table that is made between the two looks is there the next time.
+            for _ in range(2):
+                columns = self._table_columns(session)
+                session.begin_reading()
+                found = self._rows_now(session, file_name, run_id, columns)
+                session.rollback()
+                if columns or not (found.of_run or found.of_others):
+                    break
+        return found
+
+    def _rows_now(self, session: Session, file_name: str, run_id: str, columns: Columns) -> TableRows:
+        by_run = self._target.run_column if run_id else None
+        sql = f"SELECT COALESCE(SUM(row_count), 0) FROM {LEDGER} WHERE file_name = ? AND run_id = ?"
+        of_run = int(session.rows(sql, (file_name, run_id))[0][0])
+        sql = (
+            f"SELECT COALESCE(SUM(l.row_count), 0) FROM {LEDGER} l JOIN {JOBS} j ON j.file_name = l.file_name"
+            " WHERE j.table_name = ? AND j.file_name <> ?"
+        )
+        of_others = 0 if by_run else int(session.rows(sql, (self._target.table, file_name))[0][0])
+        if not columns:
+            return TableRows(0, of_run, of_others)
+        sql = f"SELECT COUNT(*) FROM {self._table}"
+        if by_run is None:
+            return TableRows(int(session.rows(sql)[0][0]), of_run, of_others)
+        if by_run not in {column.name for column in columns}:
+            raise self._no_run_column()
+        sql = self._as_parameterised(f"{sql} WHERE {self._quoted(by_run)} = ") + "?"
+        return TableRows(int(session.rows(sql, (run_id,))[0][0]), of_run, of_others)
 
     def job(self, file_name: str) -> LedgerJob | None:
         """See Loader."""

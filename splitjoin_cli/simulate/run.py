@@ -38,6 +38,8 @@ LEASE_SECONDS = 2.0
 """Short: whoever crashes with the join in his hands is waited for so long."""
 SWEEP_SECONDS = 1.0
 FRUITLESS_SWEEPS = 5
+QUIET_WAITS = 5
+"""So often the join is waited for without a word: a crash here costs one or two."""
 END_SECONDS = 5.0
 
 
@@ -185,8 +187,8 @@ class Simulation:
     # -- the sweep
 
     def _settle(self) -> None:
-        """Sweep now and then until every message is gone and the join is done, or will not be."""
-        fruitless = 0
+        """Sweep now and then until every message is gone and the join is done, here or elsewhere, or will not be."""
+        fruitless = waits = 0
         while True:
             idle = self._mailbox.wait_idle(SWEEP_SECONDS)
             if self._bug is not None:
@@ -197,11 +199,13 @@ class Simulation:
             job = self._parts.tracker.job(self._found.run.file_name)
             if job is None or self._is_settled(job) or fruitless >= FRUITLESS_SWEEPS:
                 return
-            left = (job.join.lease_until or 0.0) - time.time() if job.join.state == "claimed" else 0.0
-            if left > 0:
-                time.sleep(min(left, SWEEP_SECONDS))
-            else:
+            if not job.join.alive(time.time()):
                 fruitless += 1
+                continue
+            waits += 1
+            if waits == QUIET_WAITS:
+                self._observer.warn(f"{job.join.owner} holds the join: waiting until it is done, or its lease is over")
+            time.sleep(max(0.0, min((job.join.lease_until or 0.0) - time.time(), SWEEP_SECONDS)))
 
     def _sweep(self) -> None:
         parts, file_name = self._parts, self._found.run.file_name
@@ -233,6 +237,8 @@ class Simulation:
     def _is_settled(self, job: Job) -> bool:
         if job.join.state == "joined" or job.run != self._found.run or not job.complete:
             return True
+        if job.join.alive(time.time()):
+            return False
         return self._counted.failures >= REAL_TRIES or (job.join.state == "failed" and not _is_injected(job.join.error))
 
 

@@ -19,7 +19,7 @@ import pytest
 import splitjoin_cli.loaders
 from splitjoin_cli.errors import BadRowError, LoadError, OlderRunError, RunConflictError, SourceError
 from splitjoin_cli.loaders import mysql
-from splitjoin_cli.loaders.base import Ledger, LedgerJob, LedgerTotal, LoadResult, LoadTarget
+from splitjoin_cli.loaders.base import Ledger, LedgerJob, LedgerTotal, LoadResult, LoadTarget, TableRows
 from splitjoin_cli.loaders.duckdb import DuckdbLoader
 from splitjoin_cli.loaders.mysql import MysqlLoader
 from splitjoin_cli.loaders.postgresql import PostgresqlLoader
@@ -227,7 +227,7 @@ def test_loads_a_chunk(rig: Rig, loader: Loader) -> None:
     assert rows_of(rig) == [("1", "Ann"), ("2", "Bob")]
     assert loader.ledger_numbers(JOB, RUN) == [1]
     assert loader.ledger_rows(JOB, RUN) == LedgerTotal(chunks=1, rows=2)
-    assert loader.table_rows() == 2
+    assert loader.table_rows().rows == 2
     assert loader.job(JOB) == LedgerJob(JOB, RUN, 1, TABLE, None)
 
 
@@ -235,9 +235,41 @@ def test_a_database_without_anything_answers(loader: Loader) -> None:
     """Nothing was loaded yet: that is no error."""
     assert loader.ledger_numbers(JOB, RUN) == []
     assert loader.ledger_rows(JOB, RUN) == LedgerTotal(chunks=0, rows=0)
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
     assert loader.job(JOB) is None
     assert loader.mark_joined(JOB, RUN, "2024-01-31T12:00:00Z") is False
+
+
+def test_rows_in_the_table_are_told_apart(rig: Rig, loader: Loader) -> None:
+    """The run's, those of other jobs in the same table, and those that no ledger knows."""
+    loader.load(chunk_of(b"1,Ann\n2,Bob\n"))
+    loader.load(chunk_of(b"3,Cy\n", number=2))
+    loader.load(replace(chunk_of(b"8,Zed\n"), file_name="other_20240131"))
+    loader.close()
+    rig.query(f"INSERT INTO {TABLE} (id, name) VALUES ('9', 'by hand')")
+    job = "(file_name, run_id, generation, table_name) VALUES ('pets_20240131', 'r', 1, 'pets')"
+    rig.query(f"INSERT INTO splitjoin_jobs {job}")
+    rig.query("INSERT INTO splitjoin_ledger (file_name, run_id, number, row_count) VALUES ('pets_20240131', 'r', 1, 7)")
+    assert loader.table_rows(JOB, RUN) == TableRows(5, of_run=3, of_others=1)
+    assert loader.table_rows("nobody_1", RUN) == TableRows(5, of_others=4)
+
+
+def test_table_and_ledger_are_seen_at_one_moment(rig: Rig) -> None:
+    """However many loads are under way, and while the table is being made."""
+    chunks = [chunk_of(b"%d,x\n%d,y\n" % (n, n), number=n) for n in range(1, 10)]
+    seen: list[TableRows] = []
+    with (
+        contextlib.closing(rig.loader()) as writer,
+        contextlib.closing(rig.loader()) as reader,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        loads = pool.submit(lambda: [writer.load(chunk) for chunk in chunks])
+        while not loads.done():
+            seen.append(reader.table_rows(JOB, RUN))
+        loads.result()
+        assert reader.table_rows(JOB, RUN) == TableRows(18, of_run=18)
+    assert seen
+    assert [rows for rows in seen if rows.rows != rows.of_run] == []
 
 
 def test_delivered_twice_loaded_once(rig: Rig, loader: Loader) -> None:
@@ -265,7 +297,7 @@ def test_concurrent_duplicates_are_loaded_once(rig: Rig) -> None:
     assert [result.rows for result in results] == [2] * 18
     assert sum(not result.already_loaded for result in results) == 6
     assert loaders[0].ledger_numbers(JOB, RUN) == [1, 2, 3, 4, 5, 6]
-    assert loaders[0].table_rows() == 12
+    assert loaders[0].table_rows().rows == 12
     for each in loaders:
         each.close()
 
@@ -280,7 +312,7 @@ def test_bytes_that_are_no_text_load_nothing(loader: Loader) -> None:
     """Latin-1 in a chunk that is said to be UTF-8."""
     loader.prepare()
     fails(BadRowError, loader, chunk_of(b"1,Ann\n2,Zo\xeb\n3,Cy\n", rows=3))
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
     assert loader.ledger_numbers(JOB, RUN) == []
 
 
@@ -459,7 +491,7 @@ def test_a_ragged_row_loads_nothing(loader: Loader, name: str, stray: bytes) -> 
     loader.prepare()
     error = fails(BadRowError, loader, chunk_of(BAD[name] + stray, rows=None))
     assert any(place in error.message for place in ("record 2 after the header", "line 3")), error.message
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
     assert loader.ledger_numbers(JOB, RUN) == []
 
 
@@ -470,7 +502,7 @@ def test_a_bad_value_in_the_middle_loads_nothing(rig: Rig, loader: Loader) -> No
     error = fails(BadRowError, loader, chunk_of(data))
     assert error.message.startswith(f"chunk 1 of 9 of {JOB} (run {RUN}) into {TABLE}: ")
     assert "constraint" in error.message.lower()
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
     assert loader.ledger_numbers(JOB, RUN) == []
     assert loader.load(chunk_of(data.replace(b"name 500", b"name"))).rows == 1000
 
@@ -490,7 +522,7 @@ def test_a_wrong_type_names_row_and_column(rig: Rig, loader: Loader) -> None:
     error = fails(BadRowError, loader, chunk_of(b"1,a\n2,b\nx3,c\n4,d\n"))
     assert any(place in error.message for place in ("record 3 after the header", "line 4 of the chunk"))
     assert "id" in error.message.partition(TABLE)[2]
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
 
 
 @SERVERS
@@ -499,7 +531,7 @@ def test_a_truncation_is_a_failure(rig: Rig, loader: Loader) -> None:
     rig.query(f"CREATE TABLE {TABLE} (id INTEGER, name VARCHAR(3))")
     error = fails(BadRowError, loader, chunk_of(b"1,Ann\n2,Robert\n"))
     assert any(said in error.message for said in ("Data truncated for column 'name'", "value too long", "too long for"))
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
 
 
 def test_a_row_count_that_differs_loads_nothing(loader: Loader) -> None:
@@ -509,7 +541,7 @@ def test_a_row_count_that_differs_loads_nothing(loader: Loader) -> None:
     assert error.message == (
         f"chunk 1 of 9 of {JOB} (run {RUN}) into {TABLE}: its metadata says 3 rows, and the table took 2"
     )
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
     assert loader.ledger_numbers(JOB, RUN) == []
 
 
@@ -533,7 +565,7 @@ def test_a_source_that_fails_in_the_middle_loads_nothing(loader: Loader, count: 
     with pytest.raises(SourceError, match="the connection was lost"):
         loader.load(failing)
     assert loader.ledger_numbers(JOB, RUN) == []
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
     assert loader.load(chunk).rows == count
 
 
@@ -548,7 +580,7 @@ def test_killed_in_the_middle_loads_nothing(rig: Rig, loader: Loader, monkeypatc
     killed = with_stream(chunk, lambda: Streams([b"id,name\n", data[:half], rig.kill_others, data[half:]]))
     fails(LoadError, loader, killed)
     assert loader.ledger_numbers(JOB, RUN) == []
-    assert loader.table_rows() == 0
+    assert loader.table_rows().rows == 0
     assert loader.load(chunk) == LoadResult(200_000, already_loaded=False, rows_checked=True)
 
 
@@ -571,7 +603,7 @@ def test_memory_does_not_grow_with_the_chunk(loader: Loader) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 16 * 1024 * 1024
-    assert loader.table_rows() == 4096
+    assert loader.table_rows().rows == 4096
 
 
 def test_another_etag_under_a_known_number_is_an_error(loader: Loader) -> None:
@@ -581,7 +613,7 @@ def test_another_etag_under_a_known_number_is_an_error(loader: Loader) -> None:
     assert loader.load(chunk).already_loaded
     error = fails(RunConflictError, loader, replace(chunk, validator='"bbb"'))
     assert error.message.endswith('the ledger holds this number with ETag "aaa", and the chunk\'s is "bbb"')
-    assert loader.table_rows() == 1
+    assert loader.table_rows().rows == 1
 
 
 def test_another_table_for_the_same_job_is_an_error(rig: Rig, loader: Loader) -> None:
@@ -610,13 +642,17 @@ def test_a_newer_generation_replaces_the_older_one(rig: Rig) -> None:
         loader.load(chunk_of(b"3,Cy\n", number=2))
         other = replace(chunk_of(b"9,Zed\n", run_id="other"), file_name="other_20240131")
         loader.load(other)
-        assert loader.table_rows(RUN) == 3
+        assert loader.table_rows(JOB, RUN).rows == 3
         assert loader.mark_joined(JOB, RUN, "2024-01-31T12:00:00Z")
         loader.load(chunk_of(b"1,Eve\n", run_id=NEWER, generation=2))
         assert rows_of(rig, "id, name, run") == [("1", "Eve", NEWER), ("9", "Zed", "other")]
         assert loader.job(JOB) == LedgerJob(JOB, NEWER, 2, TABLE, None)
         assert (loader.ledger_numbers(JOB, RUN), loader.ledger_numbers(JOB, NEWER)) == ([], [1])
-        assert (loader.table_rows(RUN), loader.table_rows(NEWER), loader.table_rows()) == (0, 1, 2)
+        assert (loader.table_rows(JOB, RUN).rows, loader.table_rows(JOB, NEWER).rows, loader.table_rows().rows) == (
+            0,
+            1,
+            2,
+        )
 
 
 def test_a_replacement_that_fails_deletes_nothing(rig: Rig) -> None:
@@ -641,7 +677,7 @@ def test_a_newer_generation_without_a_run_column_is_an_error(loader: Loader) -> 
         f" delete its rows from {TABLE}, then DELETE FROM splitjoin_ledger WHERE file_name = '{JOB}'"
         f" AND run_id = '{RUN}' or use --beside-other-run"
     )
-    assert loader.table_rows() == 2
+    assert loader.table_rows().rows == 2
 
 
 def test_the_way_out_of_a_conflict_works(rig: Rig, loader: Loader) -> None:
@@ -661,7 +697,7 @@ def test_another_run_of_the_same_generation_is_an_error(rig: Rig, run_column: st
         loader.load(chunk_of(b"1,Ann\n"))
         error = fails(RunConflictError, loader, chunk_of(b"1,Eve\n", run_id=NEWER))
         assert f"of run {RUN} (generation 1), and the chunk is of run {NEWER} (generation 1)" in error.message
-        assert loader.table_rows() == 1
+        assert loader.table_rows().rows == 1
 
 
 @pytest.mark.parametrize("generation", [1, 2])
@@ -696,7 +732,7 @@ def test_a_run_column_that_is_missing_is_an_error(rig: Rig) -> None:
     rig.query(f"CREATE TABLE {TABLE} (id VARCHAR(9), name VARCHAR(9))")
     with contextlib.closing(rig.loader(run_column="run")) as loader:
         with pytest.raises(LoadError) as counted:
-            loader.table_rows(RUN)
+            loader.table_rows(JOB, RUN)
         error = fails(LoadError, loader, chunk_of(b"1,Ann\n"))
         assert error.message.endswith(f"table {TABLE} has no column run")
         assert (counted.value.message, counted.value.hint) == (f"table {TABLE} has no column run", error.hint)
@@ -704,7 +740,7 @@ def test_a_run_column_that_is_missing_is_an_error(rig: Rig) -> None:
         loader.close()
         rig.query(error.hint)
         assert loader.load(chunk_of(b"1,Ann\n")).rows == 1
-        assert loader.table_rows(RUN) == 1
+        assert loader.table_rows(JOB, RUN).rows == 1
 
 
 def test_the_same_run_in_a_newer_generation_goes_on(loader: Loader) -> None:
@@ -753,7 +789,7 @@ def test_names_that_differ_in_case_or_accents_are_different_jobs(loader: Loader)
     """Whatever the database's collation."""
     for number, name in enumerate(("zoe_1", "Zoe_1", "zoë_1"), start=1):
         loader.load(replace(chunk_of(b"%d,x\n" % number), file_name=name))
-    assert loader.table_rows() == 3
+    assert loader.table_rows().rows == 3
     assert loader.ledger_numbers("zoe_1", RUN) == [1]
 
 
@@ -762,7 +798,7 @@ def test_close_is_safe_to_repeat(loader: Loader) -> None:
     loader.load(chunk_of(b"1,Ann\n"))
     loader.close()
     loader.close()
-    assert loader.table_rows() == 1
+    assert loader.table_rows().rows == 1
 
 
 def test_counting_agrees_with_csv() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.errors import LoadError, NotFoundError, OlderRunError, RunConflictError
-from splitjoin_cli.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult
+from splitjoin_cli.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult, TableRows
 from splitjoin_cli.model import ByteRange, ChunkMetadata, Dialect
 from splitjoin_cli.names import ChunkName
 from splitjoin_cli.names import format as format_name
@@ -180,10 +180,11 @@ class MemoryLoader:
         ]
         return LedgerTotal(len(held), sum(held))
 
-    def table_rows(self, run_id: str | None = None) -> int:
+    def table_rows(self, file_name: str = "", run_id: str = "") -> TableRows:
         rows = {(run, number): rows for (_, run, number), (rows, _) in self.database.ledger.items()}
-        return sum(
-            times * rows.get(place, 0) for place, times in self.database.table.items() if run_id in (None, place[0])
+        return TableRows(
+            sum(times * rows.get(place, 0) for place, times in self.database.table.items() if run_id in ("", place[0])),
+            self.ledger_rows(file_name, run_id).rows,
         )
 
     def job(self, file_name: str) -> LedgerJob | None:

@@ -48,7 +48,7 @@ def test_each_client_has_its_table(tmp_path: Path) -> None:
             assert loader.ledger_numbers(job, RUN) == [1]
             assert loader.ledger_rows(job, RUN).rows == 1
         assert loader.mark_joined("c_1", RUN, "2024-01-31T00:00:00Z")
-        assert loader.table_rows() == 0
+        assert loader.table_rows().rows == 0
     assert [row[:2] for row in rows(path, "a_b")] == [("1", "Ann"), ("3", "Eve")]
     assert [row[:2] for row in rows(path, "c")] == [("2", "Ben")]
 

@@ -187,7 +187,7 @@ def test_a_process_killed_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     with contextlib.closing(SqliteLoader(str(path), LoadTarget(TABLE))) as loader:
         assert loader.ledger_numbers(JOB, RUN) == []
-        assert loader.table_rows() == 0
+        assert loader.table_rows().rows == 0
         assert loader.load(chunk_of(b"1,Ann\n")).rows == 1
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -1,0 +1,72 @@
+"""Several ``splitjoin simulate`` at once on one tracker and one database: each report is true of what stands."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers.mariadb import PASSWORD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.command import Splitjoin
+    from tests.servers.mariadb import MariadbDatabase
+    from tests.servers.postgres import PostgresDatabase
+
+ROWS = 600
+TROUBLE = ("--duplicates", "0.3", "--failures", "0.2", "--crashes", "0.2", "--shuffle")
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("mariadb", marks=pytest.mark.server),
+        pytest.param("postgres", marks=pytest.mark.server),
+    ]
+)
+def into(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database that processes share, and its password in the environment."""
+    if request.param == "sqlite":
+        return "sqlite:sales.db"
+    if request.param == "mariadb":
+        monkeypatch.setenv("SPLITJOIN_DB_PASSWORD", PASSWORD)
+    database: MariadbDatabase | PostgresDatabase = request.getfixturevalue(str(request.param))
+    return str(database.url)
+
+
+def chunks_of(splitjoin: Splitjoin, client: str) -> str:
+    """A directory with an export of this client in twelve chunks."""
+    export = splitjoin.directory / f"{client}.csv"
+    export.write_text("id,name\n" + "".join(f'{number},"{client}\n{number}"\n' for number in range(ROWS)))
+    splitjoin.ok("split", export.name, client, "--date", "1", "--rows", "50")
+    return client
+
+
+def test_several_at_once(splitjoin: Splitjoin, tmp_path: Path, into: str) -> None:
+    """Three of one job, each with trouble of its own, and one of another job into the same table."""
+    acme, other = chunks_of(splitjoin, "acme"), chunks_of(splitjoin, "other")
+    shared = ("--into", into, "--table", "people", "--create-table", "--tracker", "sqlite:jobs.db")
+    join = 'exec:echo "$(cat)" >> joins'  # one write for each, or those of two processes would mix
+    processes = [
+        splitjoin.begin("simulate", place, *shared, *TROUBLE, "--seed", str(seed), "--on-join", join, "--json")
+        for seed, place in enumerate((acme, acme, acme, other))
+    ]
+    try:
+        ended = [(*process.communicate(timeout=60), process.returncode) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [code for _, _, code in ended] == [0, 0, 0, 0], ended
+    reports = [json.loads(out) for out, _, _ in ended]
+    for report in reports:
+        assert (report["ok"], report["rows_loaded"], report["rows_expected"], report["joins"]) == (True, ROWS, ROWS, 1)
+        assert (report["processed_parts"], {chunk["rows"] for chunk in report["chunks"]}) == (12, {50})
+        assert report["deliveries"] == 12 + report["duplicates"] + report["failures"] + report["crashes"]
+    again = splitjoin.json("simulate", acme, *shared)
+    assert (again["ok"], again["rows_loaded"], again["continuation_runs"]) == (True, ROWS, 0)
+    payloads = (tmp_path / "joins").read_text().splitlines()
+    assert len(payloads) >= sum(report["continuation_runs"] for report in reports)
+    assert sorted(json.loads(payload)["file_name"] for payload in set(payloads)) == ["acme_1", "other_1"]
