@@ -98,10 +98,11 @@ TARGET static size_t batches_avx512(struct tally_avx512 *tally, const uint8_t *b
             found.carry.data = top_bit_avx512(data_before);
             found.carry.ret = top_bit_avx512(returns_before);
             step_batch_avx512(&found, block, at, needles);
+            if (is_defect_avx512(&found)) {
+                *tally = found;
+                return at;
+            }
             tally->first_end = found.first_end;
-            tally->stray = found.stray;
-            tally->stray_closes = found.stray_closes;
-            tally->lone = found.lone;
         }
         if (has_end) {
             has_last = 1;

@@ -30,7 +30,8 @@ struct dialect {
     int32_t delimiter, quote, escape;
 };
 
-/* Outcome of splitjoin_cli.split.outcome, and where the first quote in an illegal place and the first lone CR are. */
+/* Outcome of splitjoin_cli.split.outcome, and where the first quote in an illegal place and the first lone CR are. With
+   one of these only they are set. */
 struct outcome {
     int64_t end, records, first_end, last_end, crlf, delimiters, tail, stray, stray_closes, lone;
 };

@@ -134,8 +134,12 @@ ALWAYS TARGET static inline void NAMED(step)(struct NAMED(tally) *tally, struct 
     tally->word = word;
 }
 
+TARGET static inline int NAMED(is_defect)(const struct NAMED(tally) *tally) {
+    return tally->stray != NOT_FOUND || tally->lone != NOT_FOUND;
+}
+
 #ifdef BATCHES
-/* Takes words from the block's start on, never the last one; the bytes it took. */
+/* Takes words from the block's start on, up to a defect, never the last one; the bytes it took. */
 TARGET static size_t NAMED(batches)(struct NAMED(tally) *tally, const uint8_t *block, size_t size,
                                     const struct NAMED(needles) *needles);
 #endif
@@ -168,21 +172,23 @@ ALWAYS TARGET static inline void NAMED(walk)(const uint8_t *block, size_t size, 
 #ifdef BATCHES
     if (!escapes) at = NAMED(batches)(&tally, block, size, &needles);
 #endif
-    for (; at < whole; at += 64)
+    for (; at < whole && !NAMED(is_defect)(&tally); at += 64)
         NAMED(step)(&tally, NAMED(read_word)(block + at, &needles, escapes), at, escapes, ~UINT64_C(0));
-    if (whole < size) {
+    if (whole < size && !NAMED(is_defect)(&tally)) {
         const struct word word = NAMED(read_last)(block + whole, size - whole, &needles, escapes);
         NAMED(step)(&tally, word, whole, escapes, (UINT64_C(1) << (size - whole)) - 1);
     }
+    memset(out, 0, sizeof *out);
+    out->first_end = out->last_end = NO_OFFSET;
+    out->stray = tally.stray;
+    out->stray_closes = tally.stray_closes;
+    out->lone = tally.lone;
+    if (NAMED(is_defect)(&tally)) return; /* what comes after it has no right reading */
     out->end = NAMED(end_state)(&tally, block, size, dialect, escapes);
     out->records = tally.records;
     out->first_end = tally.first_end;
     out->crlf = tally.crlf;
     out->delimiters = tally.delimiters;
-    out->stray = tally.stray;
-    out->stray_closes = tally.stray_closes;
-    out->lone = tally.lone;
-    out->last_end = NO_OFFSET;
     out->tail = tally.delimiters;
     if (tally.records) {
         const size_t at = tally.last_word;

@@ -8,6 +8,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from splitjoin_cli import checksums
+from splitjoin_cli.buffers import new_buffer
 from splitjoin_cli.errors import SourceChangedError, SourceError, StoreError
 from splitjoin_cli.model import ByteRange
 
@@ -30,7 +31,7 @@ _of_thread = threading.local()
 def _block() -> memoryview:
     """The calling thread's buffer. One request at a time is sent from a thread, so one buffer is enough."""
     if not hasattr(_of_thread, "block"):
-        _of_thread.block = memoryview(bytearray(BLOCK_BYTES))
+        _of_thread.block = new_buffer(BLOCK_BYTES)
     block: memoryview = _of_thread.block
     return block
 

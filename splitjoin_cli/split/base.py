@@ -57,8 +57,8 @@ class BlockScanner(Protocol):
     def scan(self, block: memoryview, *, every_state: bool = False) -> BlockIndex:
         """Index one block, in one pass over its bytes, whatever it starts in.
 
-        Without ``every_state`` only the likely outcomes, those of a start outside quotes, are there, and the others
-        are None: ask ``outcome``.
+        Without ``every_state`` only the likely outcomes are there, those of a start outside quotes, and of one inside
+        where the block cannot begin outside; the others may be None: ask ``outcome``.
         """
 
     def outcome(self, block: memoryview, state: State) -> Outcome:

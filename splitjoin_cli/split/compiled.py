@@ -45,6 +45,8 @@ class CompiledScanner:
             return every_outcome(self, self._alphabet, block)
         outcomes: list[Outcome | None] = [None] * len(ALL_STATES)
         field = outcomes[State.FIELD] = self.outcome(block, State.FIELD)
+        if field.defect is not None:  # found at once, where the block begins inside quotes
+            outcomes[State.QUOTED] = self.outcome(block, State.QUOTED)
         first = block[0]
         alphabet = self._alphabet
         quote, feed = first == alphabet.quote, first == LF

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from splitjoin_cli.buffers import new_buffer
 from splitjoin_cli.errors import BadInputError, SourceChangedError
 from splitjoin_cli.model import BYTE_ORDER_MARK, LF
 from splitjoin_cli.split import limits
@@ -131,7 +132,7 @@ class Scan:
             self._turn.notify_all()
 
     def _work(self) -> None:
-        buffer = memoryview(bytearray(self._block_bytes))
+        buffer = new_buffer(self._block_bytes)
         scanner = new_scanner(self._options.alphabet, self._options.block_bytes)
         try:
             while self._error is None and self._one_block(buffer, scanner):

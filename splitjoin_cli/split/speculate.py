@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from splitjoin_cli.buffers import new_buffer
 from splitjoin_cli.checksums import crc64
 from splitjoin_cli.model import BYTE_ORDER_MARK
 from splitjoin_cli.split.outcome import State, join, nothing
@@ -91,7 +92,7 @@ class Speculation:
         size = self._source.properties.size
         if size is None or not self._source.properties.seekable or not self._is_worth_it(size):
             return None
-        first = _Lane(memoryview(bytearray(self._options.block_bytes)), self._scanner())
+        first = _Lane(new_buffer(self._options.block_bytes), self._scanner())
         if not self._begin(first):
             return None
         self._guesses = self._guess_all(first.scanner, size)
@@ -190,7 +191,7 @@ class Speculation:
         return None
 
     def _work(self) -> None:
-        lane = _Lane(memoryview(bytearray(self._options.block_bytes)), self._scanner())
+        lane = _Lane(new_buffer(self._options.block_bytes), self._scanner())
         try:
             while (guess := self._next()) is not None:
                 self._chunk(guess, lane)

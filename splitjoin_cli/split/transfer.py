@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.buffers import new_buffer
 from splitjoin_cli.checksums import crc64
 from splitjoin_cli.errors import (
     BadInputError,
@@ -181,7 +182,7 @@ class Transfer:
         assert self._job.compression is not None  # noqa: S101 -- the caller looked
         try:
             packer, crc, offset = compressor(self._job.compression), 0, 0
-            buffer = memoryview(bytearray(min(COPY_BYTES, max(body.size, 1))))
+            buffer = new_buffer(min(COPY_BYTES, max(body.size, 1)))
             while offset < body.size:
                 self._check_stopped()
                 filled = body.read_at(offset, buffer[: min(len(buffer), body.size - offset)])
@@ -268,7 +269,7 @@ class _Reader:
 
     def __init__(self, stream: ByteStream, uri: str) -> None:
         self._stream, self._uri = stream, uri
-        self._buffer = memoryview(bytearray(COPY_BYTES))
+        self._buffer = new_buffer(COPY_BYTES)
         self._position = 0
 
     def skip_to(self, offset: int) -> None:
