@@ -9,7 +9,7 @@ import hashlib
 import json
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 from splitjoin_cli.chunk_table import UNKNOWN_ROWS, ChunkTable
 from splitjoin_cli.documents import (
@@ -52,8 +52,7 @@ class CoverageError(StoreError):
     """A manifest's chunks do not follow one another from the header to the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceIdentity:
+class SourceIdentity(NamedTuple):
     """What was split. ``uri`` holds no user, password or query; ``stored_bytes`` is ``None`` where nobody says."""
 
     uri: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from splitjoin_cli.documents import (
@@ -16,12 +17,33 @@ from splitjoin_cli.documents import (
     take,
     take_or_none,
 )
-from splitjoin_cli.model import ByteRange, ChunkMetadata
+from splitjoin_cli.model import ByteRange
 
 if TYPE_CHECKING:
-    from splitjoin_cli.model import Compression
+    from splitjoin_cli.model import Compression, Dialect
 
 METADATA_BYTES = 2000  # S3 allows 2 KB for keys and values together; the key is ``splitjoin``
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMetadata:
+    """What a stored chunk says of itself, in one key (see ``encode_metadata``).
+
+    ``range`` as in ``model.Chunk``. ``header_lines``: physical lines of the header (0 without one): more than 1 when a
+    quoted newline is in it. ``generation`` numbers the runs of a job, from 1.
+    """
+
+    file_name: str
+    run_id: str
+    generation: int
+    number: int
+    total: int
+    range: ByteRange
+    rows: int | None
+    dialect: Dialect
+    header_lines: int
+    header_bytes: int
+    compression: Compression | None
 
 
 def encode_metadata(metadata: ChunkMetadata) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 LineEnd = Literal["\n", "\r\n", "mixed"]
 Compression = Literal["gzip", "bz2", "xz", "zstd"]
@@ -72,27 +72,6 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkMetadata:
-    """What a stored chunk says of itself, in one key (see ``manifest.encode_metadata``).
-
-    ``range`` as in Chunk. ``header_lines``: physical lines of the header (0 without one): more than 1 when a quoted
-    newline is in it. ``generation`` numbers the runs of a job, from 1.
-    """
-
-    file_name: str
-    run_id: str
-    generation: int
-    number: int
-    total: int
-    range: ByteRange
-    rows: int | None
-    dialect: Dialect
-    header_lines: int
-    header_bytes: int
-    compression: Compression | None
-
-
-@dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object as a store lists or heads it.
 
@@ -108,8 +87,7 @@ class StoredObject:
     validator: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class S3Location:
+class S3Location(NamedTuple):
     """An object on S3 as a source of server-side copies: pinned to the ETag that was scanned.
 
     ``store`` says which S3 it lies on (``s3.store_identity``): a sink can copy it where its ``copies_from`` is equal.

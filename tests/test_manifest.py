@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from splitjoin_cli.chunk_table import ChunkTable
 from splitjoin_cli.errors import StoreError
 from splitjoin_cli.manifest import CoverageError, Manifest, PlanFile, SourceIdentity, digest_options, run_id
-from splitjoin_cli.metadata import METADATA_BYTES, decode_metadata, encode_metadata
-from splitjoin_cli.model import ByteRange, ChunkMetadata, Dialect
+from splitjoin_cli.metadata import METADATA_BYTES, ChunkMetadata, decode_metadata, encode_metadata
+from splitjoin_cli.model import ByteRange, Dialect
 
 SIZES = st.integers(min_value=0, max_value=2**50)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=40)

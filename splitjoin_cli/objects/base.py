@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.model import ChunkMetadata, S3Location
+    from splitjoin_cli.metadata import ChunkMetadata
+    from splitjoin_cli.model import S3Location
     from splitjoin_cli.names import ChunkName
     from splitjoin_cli.sources.base import ByteStream
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from splitjoin_cli.checksums import crc64
 from splitjoin_cli.errors import CorruptObjectError, MixupError
 from splitjoin_cli.manifest import Manifest, PlanFile
-from splitjoin_cli.metadata import decode_metadata
-from splitjoin_cli.model import ChunkMetadata
+from splitjoin_cli.metadata import ChunkMetadata, decode_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable

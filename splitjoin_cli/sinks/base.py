@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 Buffer = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class SinkProperties:
+class SinkProperties(NamedTuple):
     """What sinks differ in, as data.
 
     ``uri`` ends with ``/``; an object's URI is ``uri + name``. ``renames``: chunks can be written before their

@@ -8,7 +8,6 @@ must stand before an LF.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Alphabet", "BlockScanner", "FieldCount"]
 
 
-@dataclass(frozen=True, slots=True)
-class Alphabet:
+class Alphabet(NamedTuple):
     """The dialect as bytes; ``literal``: a stray quote is data, as the csv module has it, instead of a defect."""
 
     delimiter: int

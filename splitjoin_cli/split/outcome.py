@@ -6,7 +6,6 @@ scanned in any order on any number of threads, processes or machines, and put to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,8 +66,7 @@ class Outcome(NamedTuple):
     defect: Defect | None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockIndex:
+class BlockIndex(NamedTuple):
     """One block's (or run of blocks') outcomes by start state; None: ask ``BlockScanner.outcome`` with the bytes."""
 
     size: int

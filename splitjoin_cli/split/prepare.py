@@ -13,7 +13,6 @@ from splitjoin_cli.split.base import Alphabet
 from splitjoin_cli.split.limits import oversized_warning
 from splitjoin_cli.split.locate import find_ragged, read_blocks
 from splitjoin_cli.split.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
-from splitjoin_cli.split.probe import probe
 from splitjoin_cli.split.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.split.scan import Scan, ScanOptions
 from splitjoin_cli.split.scanners import best_block_bytes, scanner_name
@@ -102,6 +101,8 @@ class Preparation:
     def _plan(self, existing: Existing, executor: Executor) -> Planned:
         request, properties = self._request, self._source.properties
         if self.copies and request.dialect.quotechar is None and not request.strict:
+            from splitjoin_cli.split.probe import probe  # noqa: PLC0415 -- only what is used is imported
+
             probed = probe(self._source, request.size, header=request.dialect.header)
             if probed is not None:
                 return self._probed(probed)

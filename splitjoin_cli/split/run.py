@@ -244,8 +244,7 @@ class SplitRun:
     def _metadata(self, plan: PlanFile, chunk: Chunk) -> str | None:
         if not self._sink.properties.keeps_metadata:
             return None
-        from splitjoin_cli.metadata import encode_metadata
-        from splitjoin_cli.model import ChunkMetadata
+        from splitjoin_cli.metadata import ChunkMetadata, encode_metadata
 
         return encode_metadata(
             ChunkMetadata(

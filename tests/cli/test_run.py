@@ -37,6 +37,7 @@ UNUSED = HEAVY | {
     "splitjoin_cli.sources.s3",
     "splitjoin_cli.sources.spool",
     "splitjoin_cli.sources.url",
+    "splitjoin_cli.split.probe",
     "splitjoin_cli.split.resume",
     "splitjoin_cli.split.stored",
     "splitjoin_cli.split.transfer",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.errors import LoadError, NotFoundError, OlderRunError, RunConflictError
 from splitjoin_cli.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult, TableRows
-from splitjoin_cli.model import ByteRange, ChunkMetadata, Dialect
+from splitjoin_cli.metadata import ChunkMetadata
+from splitjoin_cli.model import ByteRange, Dialect
 from splitjoin_cli.names import ChunkName
 from splitjoin_cli.names import format as format_name
 from splitjoin_cli.names import parse as parse_name

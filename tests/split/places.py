@@ -12,8 +12,8 @@ from splitjoin_cli.chunk_table import ChunkTable
 from splitjoin_cli.codecs import compressor
 from splitjoin_cli.errors import CorruptObjectError, SourceError
 from splitjoin_cli.manifest import Manifest, SourceIdentity
-from splitjoin_cli.metadata import encode_metadata
-from splitjoin_cli.model import ByteRange, ChunkMetadata, Dialect, StoredObject
+from splitjoin_cli.metadata import ChunkMetadata, encode_metadata
+from splitjoin_cli.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.sinks.base import SinkProperties
 from splitjoin_cli.sources.memory import MemorySource
 

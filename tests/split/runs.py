@@ -95,7 +95,7 @@ class TwoPass(MemorySink):
 
     @property
     def properties(self) -> SinkProperties:
-        return replace(super().properties, renames=False)
+        return super().properties._replace(renames=False)
 
 
 class Killed(BaseException):
