@@ -28,6 +28,12 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 _TEXT = ("VARCHAR", "BLOB", "ENUM")
 _BAD_DATA = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
 _LINE = re.compile(r"(?<!Original )Line: (\d+)")  # "Original Line: " is followed by the line itself
+_HOLDER = re.compile(r"Conflicting lock is held in (.+?)\. (?:See also|However)")
+_HINTS = {
+    "Could not set lock": "try again when that process is done with it",
+    "not a valid DuckDB": "name a DuckDB file, or a path where there is none yet",
+    "Cannot open file": "check that its directory is there, and that you may read and write it",
+}
 _LOCKS: dict[str, threading.RLock] = {}
 _LOCKS_LOCK = threading.Lock()
 
@@ -93,7 +99,12 @@ class DuckdbLoader(LedgerLoader):
         if isinstance(error, duckdb.TransactionException):
             return AgainError(f"{self.properties.uri}: {error}")
         said = str(error).partition("\n")[0]
-        return LoadError(f"{self.properties.uri}: {said}")
+        hint = next((hint for part, hint in _HINTS.items() if part in said), None)
+        if "Could not set lock" in said:
+            holder = _HOLDER.search(said)
+            who = f", {holder[1]}," if holder else ""
+            said = f"another process{who} has the file open, and DuckDB lets nobody else in meanwhile"
+        return LoadError(f"{self.properties.uri}: {said}", hint=hint)
 
 
 class _DuckdbSession(Session):

@@ -1,7 +1,9 @@
-"""What a DuckDB file makes of the installed command: it ends quietly."""
+"""What a DuckDB file makes of the installed command: it ends quietly, and says who has the file."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.command import Splitjoin
 
+HOLDS = "import duckdb, sys; held = duckdb.connect('load.duckdb'); print('open', flush=True); sys.stdin.read()"
 STATUS = ("status", "acme_1", "--tracker", "sqlite:jobs.db", "--reconcile", "--into", "duckdb:load.duckdb")
 
 
@@ -27,3 +30,33 @@ def test_the_end_is_quiet(loaded: Splitjoin) -> None:
     ran = loaded.ok(*STATUS)
     assert ran.stderr == ""
     assert ran.stdout.endswith("10 rows, in acme of duckdb:load.duckdb: as the tracker has it\n")
+
+
+def test_a_file_that_another_process_has_open_is_no_riddle(loaded: Splitjoin) -> None:
+    """Who has it is told, as DuckDB knows it, and what to do; to look as well as to load."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS], cwd=loaded.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        looked = loaded(*STATUS, "--json")
+        ran = loaded("simulate", "chunks", "--into", "duckdb:load.duckdb", "--tracker", "sqlite:jobs.db", "--json")
+        holder.communicate()
+    for found in (looked, ran):
+        error = found.error
+        message = str(error["message"])
+        assert message.startswith("duckdb:load.duckdb: another process, ")
+        assert message.endswith(f" (PID {holder.pid}), has the file open, and DuckDB lets nobody else in meanwhile")
+        assert (error["code"], error["hint"]) == (1, "try again when that process is done with it")
+    assert loaded.json(*STATUS)["reconcile"]["agrees"] is True
+
+
+def test_a_file_that_is_none_comes_with_the_next_step(loaded: Splitjoin) -> None:
+    """Another kind of file, and a directory that is not there."""
+    (loaded.directory / "text.db").write_text("id,name\n" * 1000)
+    error = loaded(*STATUS[:-1], "duckdb:text.db", "--json").error
+    assert str(error["message"]).endswith('text.db" exists, but it is not a valid DuckDB database file!')
+    assert error["hint"] == "name a DuckDB file, or a path where there is none yet"
+    error = loaded("simulate", "chunks", "--into", "duckdb:no/load.duckdb", "--json").error
+    assert str(error["message"]).startswith("duckdb:no/load.duckdb: IO Error: Cannot open file ")
+    assert error["hint"] == "check that its directory is there, and that you may read and write it"
