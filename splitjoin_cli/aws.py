@@ -6,7 +6,6 @@ import http.client
 import os
 import re
 import threading
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ import botocore.session
 import urllib3.exceptions
 from botocore.config import Config
 
+from splitjoin_cli.aws_options import AwsOptions
 from splitjoin_cli.errors import AccessError, CorruptObjectError, NotFoundError, SplitjoinError, StoreError
 from splitjoin_cli.garbage import uncollected
 
@@ -135,15 +135,6 @@ PERMISSIONS = {
     "s3:CompleteMultipartUpload": "s3:PutObject",
     "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class AwsOptions:
-    """What the command line overrides; ``None`` leaves it to AWS_* variables and profiles, as the AWS CLI has it."""
-
-    profile: str | None = None
-    region: str | None = None
-    endpoint_url: str | None = None
 
 
 def client(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.garbage import uncollected
 
 if TYPE_CHECKING:
-    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.aws_options import AwsOptions
     from splitjoin_cli.manifest import PlanFile
     from splitjoin_cli.sinks.base import Sink
     from splitjoin_cli.split.progress import Observer
@@ -39,6 +39,8 @@ def run_split(
         from splitjoin_cli.split.run import SplitRun
 
         aws = _aws(request)
+        if aws is not None:
+            import splitjoin_cli.aws  # noqa: F401 -- the slowest of all
     job = request.job(dt.datetime.now(tz=dt.UTC).date())
     if request.encoding is not None:
         dialect = request.dialect
@@ -87,7 +89,7 @@ def _aws(request: SplitRequest) -> AwsOptions | None:
 
 
 def _aws_options(request: SplitRequest) -> AwsOptions:
-    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.aws_options import AwsOptions
 
     return AwsOptions(request.profile, request.region, request.endpoint_url)
 

@@ -17,7 +17,7 @@ from splitjoin_cli.names import parse_file_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.aws_options import AwsOptions
     from splitjoin_cli.model import Dialect
     from splitjoin_cli.sinks.base import Sink
     from splitjoin_cli.sources.base import Source
@@ -52,7 +52,7 @@ class StoredRequest:
 
     def aws(self) -> AwsOptions:
         """The same, as the makers of clients take it."""
-        from splitjoin_cli.aws import AwsOptions
+        from splitjoin_cli.aws_options import AwsOptions
 
         return AwsOptions(self.profile, self.region, self.endpoint_url)
 

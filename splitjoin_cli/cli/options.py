@@ -18,7 +18,7 @@ from splitjoin_cli.split.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS, Chunk
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.aws_options import AwsOptions
     from splitjoin_cli.split.request import Size as RequestedSize
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -229,7 +229,7 @@ def requested_dialect(values: Mapping[str, Any]) -> Dialect:
 
 def requested_aws(values: Mapping[str, Any]) -> AwsOptions:
     """What ``aws_options`` say."""
-    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.aws_options import AwsOptions
 
     return AwsOptions(values["profile"], values["region"], values["endpoint_url"])
 

@@ -111,6 +111,20 @@ def test_a_split_of_a_local_file_imports_only_what_it_uses(tmp_path: Path) -> No
     assert (done.stdout, done.stderr) == (f"{tmp_path}/chunks/small_20260101.manifest.json\n", "[] 0\n")
 
 
+@pytest.mark.parametrize("command", ["init", "status"])
+def test_a_tracker_in_a_file_needs_nothing_of_aws(command: str, tmp_path: Path) -> None:
+    """Botocore takes longer to import than all the rest."""
+    code = (
+        "import sys; from splitjoin_cli.cli.run import run\n"
+        f"code = run([{command!r}, '--tracker', 'sqlite:tracker.db', '--quiet'])\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), code, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr.splitlines()[-1] == "[] 0"
+
+
 def test_a_start_looks_for_no_garbage(tmp_path: Path) -> None:
     """Nearly all that it makes stays. The work that follows is looked through as ever."""
     (tmp_path / "small.csv").write_bytes(b"a,b\n1,2\n")
