@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 STAGING_PREFIX = ".splitjoin-"
 LOCK_NAME = "lock"
 COPY_BYTES = 1 << 20
+WRITE_BYTES = 128 * 1024
+"""In one call, up to a multiple of it. A file system takes memory for a write in one piece where it can: ext4 looks for
+1 MiB in a row, which costs up to ten times the copy where memory has been in use for long, or is a virtual machine's
+(measured on Linux 6.18). Pieces of this size cost nothing, and leave no page that two writes share."""
 
 
 @contextmanager
@@ -50,10 +54,11 @@ def _explained(operation: str, path: Path | str) -> Iterator[None]:
 
 
 def _write_all(descriptor: int, data: Buffer, offset: int) -> None:
-    view = memoryview(data).cast("B")
-    written = os.pwrite(descriptor, view, offset)
+    view, written = memoryview(data).cast("B"), 0
     while written < len(view):  # a signal or a full disk may cut a write short; the next one says which
-        written += os.pwrite(descriptor, view[written:], offset + written)
+        at = offset + written
+        piece = view[written : written + WRITE_BYTES - at % WRITE_BYTES]
+        written += os.pwrite(descriptor, piece, at)
 
 
 class StagedFile:

@@ -48,8 +48,7 @@ def scanner_name() -> str:
 def best_block_bytes(read_bytes: int = 0) -> int:
     """What to read and scan at once, from a source where less than ``read_bytes`` is not worth a read.
 
-    Compiled: what stays in a core's cache until it is written, and is not so large that the file system looks long for
-    memory to take it whole (ext4, writes of 4 MiB: five times the CPU). Over numpy: enough that threads seldom wait
+    Compiled: what stays in a core's cache until it is written. Over numpy: enough that threads seldom wait
     for the GIL; smaller blocks lose more than the cache gives (with 512 KiB, two threads were no faster than one).
     """
     return max(MIB if kernel() is not None else 4 * MIB, read_bytes)

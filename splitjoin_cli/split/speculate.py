@@ -6,8 +6,8 @@ Parsing", SIGMOD 2019). The scan of a chunk then proves its end, and with that t
 first chunk whose guess was wrong, and at anything else that is out of the ordinary, this ends, and the scan in order
 (``scan``) goes on from there; so nothing depends on a guess but speed.
 
-What it is good for: two threads that write one file wait for each other (a file has one lock for its writers), and
-writes at multiples of their size let the file system take large pages.
+What it is good for: two threads that write one file wait for each other (a file has one lock for its writers), and a
+chunk written by one thread is written in whole pages, from its header on.
 """
 
 from __future__ import annotations

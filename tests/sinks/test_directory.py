@@ -17,7 +17,7 @@ import pytest
 from splitjoin_cli.checksums import crc64
 from splitjoin_cli.errors import CopyRefusedError, CorruptObjectError, StoreError
 from splitjoin_cli.model import ByteRange, S3Location
-from splitjoin_cli.sinks.directory import LOCK_NAME, STAGING_PREFIX, DirectorySink
+from splitjoin_cli.sinks.directory import LOCK_NAME, STAGING_PREFIX, WRITE_BYTES, DirectorySink
 from tests.sinks.bodies import Bytes
 
 if TYPE_CHECKING:
@@ -114,6 +114,30 @@ def test_a_write_that_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.M
     sink.put(NAME, body, checksum=body.crc)
     sink.close()
     assert (tmp_path / NAME).read_bytes() == body.data
+
+
+def test_writes_end_at_multiples_of_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is larger, and none but the last ends in the middle of a page, wherever the data begins."""
+    write, wrote = os.pwrite, []
+
+    def recorded(descriptor: int, data: memoryview, at: int) -> int:
+        wrote.append((at, at + len(data)))
+        return write(descriptor, data, at)
+
+    monkeypatch.setattr("splitjoin_cli.sinks.directory.os.pwrite", recorded)
+    sink = DirectorySink(tmp_path)
+    staged = sink.stage("acme_1-", 1)
+    staged.write_at(0, b"id\n")
+    staged.write_at(3, b"x" * (2 * WRITE_BYTES))
+    sink.publish(staged, NAME)
+    sink.close()
+    assert wrote == [
+        (0, 3),
+        (3, WRITE_BYTES),
+        (WRITE_BYTES, 2 * WRITE_BYTES),
+        (2 * WRITE_BYTES, 2 * WRITE_BYTES + 3),
+    ]
+    assert (tmp_path / NAME).read_bytes() == b"id\n" + b"x" * (2 * WRITE_BYTES)
 
 
 def test_only_files_are_objects(tmp_path: Path) -> None:
