@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Executor, Future
 
-    from splitjoin_cli.trackers.base import JobProgress
+    from splitjoin_cli.trackers.base import Failure, JobProgress, Tracker
 
 __all__ = [
     "LambdaSender",
@@ -31,6 +31,7 @@ __all__ = [
     "Sender",
     "SqsSender",
     "check_target",
+    "note_retried",
     "retry_chunks",
     "wanted",
 ]
@@ -242,6 +243,26 @@ def retry_chunks(
         never_uploaded=[number for number, flag in enumerate(left) if flag],
         failed=sorted(failed, key=lambda one: one.number),
     )
+
+
+def note_retried(report: RetryReport, tracker: Tracker, executor: Executor) -> SplitjoinError | None:
+    """Tell ``tracker`` which failures are on their way again; the first error that kept it from being told all.
+
+    Nothing depends on it but what ``status`` says until the chunks are counted.
+    """
+    run, sent = report.progress.run, frozenset(report.sent)
+    if run is None or report.dry_run:
+        return None
+    failures = [failure for failure in report.progress.failures if failure.final and failure.number in sent]
+
+    def note(failure: Failure) -> SplitjoinError | None:
+        try:
+            tracker.mark_retried(run, failure)
+        except SplitjoinError as exc:
+            return exc
+        return None
+
+    return next((error for error in executor.map(note, failures) if error is not None), None)
 
 
 def _found(

@@ -168,9 +168,12 @@ class RetryRequest:
                 check_queue_url(target)
 
 
-def run_retry(request: RetryRequest) -> RetryReport:
-    """Send what is missing and stored. Raises NoSuchJobError, UsageError, StoreError."""
-    from splitjoin_cli.retry import SENDS_AT_ONCE, retry_chunks, wanted
+def run_retry(request: RetryRequest, warn: Callable[[str], None]) -> RetryReport:
+    """Send what is missing and stored. Raises NoSuchJobError, UsageError, StoreError.
+
+    ``warn``: hears it where the tracker cannot be told that what had failed was sent.
+    """
+    from splitjoin_cli.retry import SENDS_AT_ONCE, note_retried, retry_chunks, wanted
 
     with ExitStack() as stack:
         tracker = stack.enter_context(closing(open_tracker(request.tracker, request.aws)))
@@ -191,7 +194,10 @@ def run_retry(request: RetryRequest) -> RetryReport:
         listed = (one.name for one in place.sink.list(f"{request.file_name}-")) if any(want.flags) else ()
         executor = stack.enter_context(ThreadPoolExecutor(SENDS_AT_ONCE, "retry"))
         uri = place.sink.properties.uri
-        return retry_chunks(progress, want, listed, uri, sender, executor=executor, dry_run=request.dry_run)
+        report = retry_chunks(progress, want, listed, uri, sender, executor=executor, dry_run=request.dry_run)
+        if (error := note_retried(report, tracker, executor)) is not None:
+            warn(f"what was sent counts as failed until it is counted: {error.message}")
+        return report
 
 
 def _destination(request: RetryRequest, progress: JobProgress) -> str:

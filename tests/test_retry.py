@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from splitjoin_cli.errors import AccessError, NotFoundError, SplitjoinError, UsageError
 from splitjoin_cli.join.events import read_body, read_lambda_event
-from splitjoin_cli.retry import LambdaSender, SendFailure, SqsSender, check_target, retry_chunks, wanted
+from splitjoin_cli.retry import LambdaSender, SendFailure, SqsSender, check_target, note_retried, retry_chunks, wanted
 from splitjoin_cli.sqs import BATCH, SqsQueue
 from splitjoin_cli.trackers.base import JobProgress, JobSpec, Run
 from splitjoin_cli.trackers.memory import MemoryTracker
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.retry import RetryReport, Wanted
+    from splitjoin_cli.trackers.base import Failure
 
 PLACE = "s3://bucket/in +%/"
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/chunks"
@@ -128,6 +129,40 @@ def test_what_is_refused_is_named() -> None:
     report = send(progress, wanted(progress, None), names(*range(1, 10)), Remembers(refuses=[4, 6]))
     assert report.sent == [1, 2, 3, 5, 7, 8, 9]
     assert report.failed == [SendFailure(4, "Throttled: later"), SendFailure(6, "Throttled: later")]
+
+
+class Away(MemoryTracker):
+    """A tracker that may be read, and not written."""
+
+    def mark_retried(self, run: Run, failure: Failure) -> None:
+        raise AccessError(f"chunk {failure.number} of {run.file_name} may not be written")
+
+
+@pytest.mark.parametrize("kind", [MemoryTracker, Away])
+def test_what_was_sent_is_failed_no_more(kind: type[MemoryTracker]) -> None:
+    """What was refused, not stored, not chosen or only tried dry is; a tracker that cannot be told is an answer."""
+    tracker, run = kind(), Run("acme_1", "r1")
+    tracker.open_job(JobSpec(run, 9))
+    for number in (2, 3, 4, 5, 6):
+        tracker.mark_failed(run, number, error="row 7", final=number != 6)
+    progress = tracker.progress("acme_1")
+    want = wanted(progress, ((1, 4), (6, 9)))
+    with ThreadPoolExecutor(4) as executor:
+        dry = send(progress, want, names(*range(1, 10)), None, dry_run=True)
+        assert note_retried(dry, tracker, executor) is None
+        assert [failure.number for failure in tracker.progress("acme_1").failures if failure.retried] == []
+        report = send(progress, want, names(1, 2, 3, 5, 6, 7), Remembers(refuses=[3]))
+        error = note_retried(report, tracker, executor)
+    failures = tracker.progress("acme_1").failures
+    assert report.sent == [1, 2, 6, 7]
+    if kind is Away:
+        assert error is not None
+        assert error.message == "chunk 2 of acme_1 may not be written"
+        assert failures == progress.failures
+    else:
+        assert error is None
+        assert [failure.number for failure in failures if failure.retried] == [2]
+        assert [failure.number for failure in failures if failure.final] == [3, 4, 5]
 
 
 def test_many_chunks_go_in_batches_of_ten() -> None:

@@ -97,7 +97,7 @@ def _send(terminal: Terminal, file_name: str, tracker: str, values: dict[str, An
         dry_run=values["dry_run"],
         aws=options.requested_aws(values),
     )
-    report = run_retry(request)
+    report = run_retry(request, lambda text: terminal.note(f"Warning: {text}"))
     error = _problem(report, tracker)
     if terminal.as_json:
         document = {**report.document(), "join": None}

@@ -153,8 +153,8 @@ def _missing(status: JobStatus) -> Iterator[str]:
     if status.never_uploaded:
         yield fact("not stored", listed(status.never_uploaded))
     for failure in progress.failures[:FAILURES_SHOWN]:
-        final = ", for good" if failure.final else ""
-        when = f"{_tries(failure.attempts)}{final}, last {_time(failure.at)}"
+        final, since = ", for good" if failure.final else "", ", sent again since" if failure.retried else ""
+        when = f"{_tries(failure.attempts)}{final}, last {_time(failure.at)}{since}"
         yield fact("failed", f"chunk {failure.number} ({when}): {visible(failure.error)}")
     if len(progress.failures) > FAILURES_SHOWN:
         yield fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")
@@ -229,11 +229,14 @@ def _why(status: JobStatus) -> str | None:
 
 def _where(status: JobStatus) -> str:
     """What is known of the missing chunks."""
-    if status.never_uploaded is None:
-        return "the missing chunks were never uploaded, or their events were lost or fail (--dest tells)"
     if status.never_uploaded:
         count = len(status.never_uploaded)
         return f"{count_text(count, 'missing chunk')} {'was' if count == 1 else 'were'} never uploaded"
+    if retried := [failure.number for failure in status.progress.failures if failure.retried]:
+        which = f"{'chunk' if len(retried) == 1 else 'chunks'} {listed(retried)}"
+        return f"{which} failed, {'was' if len(retried) == 1 else 'were'} sent again since, and nothing came of it yet"
+    if status.never_uploaded is None:
+        return "the missing chunks were never uploaded, or their events were lost or fail (--dest tells)"
     return "all of them are stored, so their events were lost, or wait, or fail"
 
 

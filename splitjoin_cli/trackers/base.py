@@ -199,13 +199,17 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The most recent failed try of a chunk that is not counted. ``final``: nobody tries again by himself."""
+    """The most recent failed try of a chunk that is not counted. ``final``: nobody tries again by himself.
+
+    ``retried``: it was final, and the chunk was sent through again since: a try that is not ended.
+    """
 
     number: int
     error: str
     attempts: int
     at: float
     final: bool
+    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +315,12 @@ class Tracker(Protocol):
 
         ``final``: nobody tries again by himself. A count of the chunk, before or after, wins over it. MAY count a try
         twice when an answer is lost.
+        """
+
+    def mark_retried(self, run: Run, failure: Failure) -> None:
+        """Note that the chunk of a final ``failure``, as ``progress`` told it, was sent through again.
+
+        It is ``retried`` then, and final no more. MUST change nothing where a later try of the chunk failed meanwhile.
         """
 
     def claim_join(self, run: Run, *, owner: str, lease_seconds: float) -> Claim | Refused:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.aws import AwsOptions
     from splitjoin_cli.s3 import Retry
-    from splitjoin_cli.trackers.base import Clock, InitReport, Job, JobProgress, JobSpec, Marked, Run
+    from splitjoin_cli.trackers.base import Clock, Failure, InitReport, Job, JobProgress, JobSpec, Marked, Run
     from splitjoin_cli.trackers.dynamodb_items import Item
 
 __all__ = ["DynamoDbTracker"]
@@ -176,6 +176,10 @@ class DynamoDbTracker:
         """See Tracker."""
         update = updates.failure(run, number, error=error, final=final, now=self._clock())
         self._table.update(items.key_of_failure(run, number), update)
+
+    def mark_retried(self, run: Run, failure: Failure) -> None:
+        """See Tracker."""
+        self._table.update(items.key_of_failure(run, failure.number), updates.retried(failure))
 
     def claim_join(self, run: Run, *, owner: str, lease_seconds: float) -> Claim | Refused:
         """See Tracker."""

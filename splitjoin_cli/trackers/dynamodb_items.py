@@ -164,6 +164,7 @@ def failure_of(item: Mapping[str, Any]) -> Failure:
         attempts=_int(item, "tries"),
         at=_time(item, "failed_at") or 0.0,
         final=bool(item.get("is_final", {}).get("BOOL", False)),
+        retried=bool(item.get("retried", {}).get("BOOL", False)),
     )
 
 

@@ -31,7 +31,7 @@ from splitjoin_cli.trackers.dynamodb_items import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from splitjoin_cli.trackers.base import Job, JobSpec, Run
+    from splitjoin_cli.trackers.base import Failure, Job, JobSpec, Run
     from splitjoin_cli.trackers.dynamodb_items import Item
 
 # The published counter writes neither run nor generation, and may be first: what is absent is nobody's yet.
@@ -190,6 +190,7 @@ def failure(run: Run, chunk: int, *, error: str, final: bool, now: float) -> Upd
             "failure = :failure",
             "is_final = :final",
             "failed_at = :now",
+            "retried = :no",
         ),
         adds=("tries :one",),
         values={
@@ -198,8 +199,18 @@ def failure(run: Run, chunk: int, *, error: str, final: bool, now: float) -> Upd
             "failure": text(rules.cut(error) or " "),
             "final": {"BOOL": final},
             "now": number(rules.stamp(now)),
+            "no": {"BOOL": False},
             "one": number(1),
         },
+    )
+
+
+def retried(failure: Failure) -> Update:
+    """A chunk that had failed for good was sent through again. Its tries tell whether it failed once more since."""
+    return Update(
+        sets=("is_final = :no", "retried = :yes"),
+        condition=("tries = :tries", "is_final = :yes"),
+        values={"tries": number(failure.attempts), "no": {"BOOL": False}, "yes": {"BOOL": True}},
     )
 
 

@@ -190,6 +190,14 @@ class MemoryTracker:
             at = rules.stamp(self._clock())
             self.table.failures[key] = Failure(number, rules.cut(error), attempts, at, final)
 
+    def mark_retried(self, run: Run, failure: Failure) -> None:
+        """See Tracker."""
+        self._step("mark_retried")
+        key = (run.file_name, run.generation, failure.number)
+        with self._lock:
+            if self.table.failures.get(key) == failure and failure.final:
+                self.table.failures[key] = replace(failure, final=False, retried=True)
+
     def claim_join(self, run: Run, *, owner: str, lease_seconds: float) -> Claim | Refused:
         """See Tracker."""
         self._step("claim_join")

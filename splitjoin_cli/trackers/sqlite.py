@@ -70,6 +70,11 @@ FAILED = """INSERT INTO splitjoin_failures VALUES (?, ?, ?, ?, 1, ?, ?)
     ON CONFLICT DO UPDATE
     SET error = excluded.error, attempts = attempts + 1, at = excluded.at, final = excluded.final"""
 
+FINAL, RETRIED = 1, 2
+"""What ``final`` may be but 0. It is one column, so that a file of before there were retries is as good."""
+SENT_AGAIN = f"""UPDATE splitjoin_failures SET final = {RETRIED}
+    WHERE file_name = ? AND generation = ? AND number = ? AND attempts = ? AND final = {FINAL}"""  # noqa: S608 -- our own
+
 
 @dataclass(slots=True)
 class Opened:
@@ -156,6 +161,11 @@ class SqliteTracker:
         with self._writing() as db:
             at = rules.stamp(self._clock())
             db.execute(FAILED, (run.file_name, run.generation, number, rules.cut(error), at, final))
+
+    def mark_retried(self, run: Run, failure: Failure) -> None:
+        """See Tracker."""
+        with self._writing() as db:
+            db.execute(SENT_AGAIN, (run.file_name, run.generation, failure.number, failure.attempts))
 
     def claim_join(self, run: Run, *, owner: str, lease_seconds: float) -> Claim | Refused:
         """See Tracker."""
@@ -372,6 +382,7 @@ def _report(db: sqlite3.Connection, job: Job) -> JobProgress:
         numbers = [number for (number,) in db.execute(query, key)]
     query = "SELECT number, error, attempts, at, final FROM splitjoin_failures WHERE file_name = ? AND generation = ?"
     failures = [
-        Failure(number, error, tries, at, bool(final)) for number, error, tries, at, final in db.execute(query, key)
+        Failure(number, error, tries, at, final == FINAL, retried=final == RETRIED)
+        for number, error, tries, at, final in db.execute(query, key)
     ]
     return rules.report(job, numbers=numbers, failures=failures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import threading
 import time
@@ -184,6 +185,23 @@ def test_check(splitjoin: Splitjoin, jobs: Jobs, name: list[str], *, as_json: bo
         assert ran.stderr == ""
     else:
         assert ran.stderr == "acme_20240131 is failed\n"
+
+
+def test_a_chunk_that_was_sent_again(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """It is not failed any more, and its last failure is told; without progress for long it is stuck, as any."""
+    jobs.open(7200)
+    tracker = jobs.ago(3600)
+    tracker.mark_failed(RUN, 1, error="bad", final=True)
+    assert splitjoin("status", "acme_20240131", "--json").document["state"] == "failed"
+    (failure,) = tracker.progress("acme_20240131").failures
+    tracker.mark_retried(RUN, failure)
+    fresh = splitjoin("status", "acme_20240131", "--json", "--stuck-after", "3h").document
+    assert (fresh["state"], [one["number"] for one in fresh["failures"]]) == ("waiting", [1])
+    assert set(fresh["failures"][0]) == {"number", "error", "attempts", "at"}
+    shown = splitjoin("status", "acme_20240131").stdout
+    assert re.search(r"^failed +chunk 1 \(1 try, last .*Z, sent again since\): bad$", shown, re.MULTILINE)
+    why = "no chunk was newly counted for .*; chunk 1 failed, was sent again since, and nothing came of it yet"
+    assert re.search(rf"^why +{why}$", shown, re.MULTILINE)
 
 
 def test_no_such_job(splitjoin: Splitjoin, jobs: Jobs) -> None:

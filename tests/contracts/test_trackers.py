@@ -8,6 +8,7 @@ import pkgutil
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -571,6 +572,37 @@ def test_failures_are_told_until_the_chunk_is_counted(rig: Rig, tracker: Tracker
         Failure(7, "ß" * 250, 1, START, final=True),
     )
     assert report.missing == (1, 2, 5, 6, 7)
+
+
+def test_a_final_failure_that_was_sent_again_is_final_no_more(rig: Rig, tracker: Tracker, run: Run) -> None:
+    """Until it fails once more; repeated, it stays as it is; only a final failure can be sent again."""
+    tracker.open_job(JobSpec(run, 7))
+    tracker.mark_failed(run, 2, error="bad row", final=True)
+    tracker.mark_failed(run, 7, error="lock wait", final=False)
+    final, passing = tracker.progress(run.file_name).failures
+    for failure in (final, final, passing):
+        tracker.mark_retried(run, failure)
+    report = tracker.progress(run.file_name)
+    assert report.failures == (replace(final, final=False, retried=True), passing)
+    assert {job.file_name: job.failures for job in tracker.list()}[run.file_name] == report.failures
+    rig.clock.move(3)
+    tracker.mark_failed(run, 2, error="bad row again", final=True)
+    assert tracker.progress(run.file_name).failures[0] == Failure(2, "bad row again", 2, START + 3, final=True)
+
+
+def test_a_chunk_that_failed_again_before_its_sending_was_noted_stays_failed(tracker: Tracker, run: Run) -> None:
+    """The worker may be faster than whoever sent; and a failure that is not there is not made."""
+    tracker.open_job(JobSpec(run, 7))
+    tracker.mark_failed(run, 2, error="bad row", final=True)
+    (seen,) = tracker.progress(run.file_name).failures
+    tracker.mark_failed(run, 2, error="bad row", final=True)
+    tracker.mark_retried(run, seen)
+    tracker.mark_retried(run, replace(seen, number=3))
+    tracker.mark_retried(Run(run.file_name, run.run_id, run.generation + 1), seen)
+    assert tracker.progress(run.file_name).failures == (replace(seen, attempts=2),)
+    tracker.mark_done(run, 2, total_parts=7, rows=10)
+    tracker.mark_retried(run, replace(seen, attempts=2))
+    assert tracker.progress(run.file_name).failures == ()
 
 
 def test_progress_tells_the_times_of_progress(rig: Rig, tracker: Tracker, run: Run) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from splitjoin_cli.trackers.base import Run
+from splitjoin_cli.trackers.sqlite import SqliteTracker
 from tests.e2e.command import Splitjoin
 from tests.e2e.test_worker import split, wait_for
 
@@ -60,6 +63,21 @@ def test_what_was_lost_is_sent_to_the_queue(lost: Splitjoin, aws_desk: AwsDesk) 
     assert json.loads(joined)["rows"] == 50
     again = lost.ok("retry", "acme_1", "--to", to)
     assert again.stdout == "acme_1: nothing to send, 5 of 5 chunks counted, join: joined\n"
+
+
+def test_what_failed_and_was_sent_again_is_failed_no_more(lost: Splitjoin, aws_desk: AwsDesk) -> None:
+    """From the moment that it is sent; then it is loaded, and nothing of the failure is left."""
+    run_id = lost.json("status", "acme_1")["run_id"]
+    with closing(SqliteTracker(lost.directory / "jobs.db")) as tracker:
+        tracker.mark_failed(Run("acme_1", run_id), 3, error="row 7 is bad", final=True)
+    assert lost("status", "acme_1", "--check").code == 12
+    lost.ok("retry", "acme_1", "--to", f"sqs:{aws_desk.queue}")
+    between = lost.ok("status", "acme_1", "--check").stdout
+    assert between.startswith("acme_1: running, 2 of 5 chunks counted")
+    assert "Z, sent again since): row 7 is bad" in between
+    worker(lost, aws_desk)
+    ended = lost.json("status", "acme_1")
+    assert (ended["state"], ended["failures"]) == ("joined", [])
 
 
 def test_chunks_that_are_not_stored(lost: Splitjoin, aws_desk: AwsDesk) -> None:
