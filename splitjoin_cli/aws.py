@@ -41,6 +41,8 @@ CONNECT_TIMEOUT_SECONDS = 20
 READ_TIMEOUT_SECONDS = 60
 # S3's own home: what the AWS CLI takes too when nothing says otherwise, and what compatible stores accept.
 FALLBACK_REGION = "us-east-1"
+# In the AWS CLI's order and that of the newer SDKs; botocore itself knows only the second one.
+VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
 _MAKING = threading.Lock()  # clients are thread-safe, sessions are not
 
 
@@ -176,7 +178,7 @@ def _session(options: AwsOptions, environment: frozenset[tuple[str, str]]) -> bo
     A second client of one session takes 5 ms instead of 70, and role or single sign-on are asked for credentials once.
     It is not boto3's, whose own part (managed transfers, resource objects) is not used here and is slow to import.
     """
-    session = botocore.session.Session()
+    session = botocore.session.Session(session_vars=VARIABLES)
     for name, value in (("profile", options.profile), ("region", options.region)):
         if value is not None:
             session.set_config_variable(name, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions as aws_errors
 import botocore.session
@@ -194,6 +194,19 @@ def test_options_override_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert aws.client("s3", aws.AwsOptions(endpoint_url="http://127.0.0.1:8")).meta.endpoint_url == "http://127.0.0.1:8"
 
 
+def test_both_variables_of_the_region_are_heeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The one that our hint and AWS's own documentation name goes first; a profile's comes last, an option wins."""
+    config = tmp_path / "config"
+    config.write_text("[default]\nregion = eu-west-3\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert aws.client("sqs").meta.region_name == "eu-west-3"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
+    assert aws.client("sqs").meta.region_name == "eu-south-1"
+    monkeypatch.setenv("AWS_REGION", "ap-east-1")
+    assert aws.client("sqs").meta.region_name == "ap-east-1"
+    assert aws.client("sqs", aws.AwsOptions(region="sa-east-1")).meta.region_name == "sa-east-1"
+
+
 def test_an_unknown_profile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that lists those that are there."""
     monkeypatch.setenv("AWS_REGION", "us-east-1")
@@ -217,8 +230,8 @@ def test_clients_share_a_session_as_long_as_the_environment_is_the_same(monkeypa
     made = []
 
     class Counted(Session):
-        def __init__(self) -> None:
-            super().__init__()
+        def __init__(self, session_vars: dict[str, Any]) -> None:
+            super().__init__(session_vars)
             made.append(self)
 
     monkeypatch.setattr(botocore.session, "Session", Counted)
