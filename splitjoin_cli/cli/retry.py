@@ -98,6 +98,12 @@ def _send(terminal: Terminal, file_name: str, tracker: str, values: dict[str, An
         aws=options.requested_aws(values),
     )
     report = run_retry(request, lambda text: terminal.note(f"Warning: {text}"))
+    if report.sent and report.progress.join.state == "joined":
+        ask = shlex.join(["splitjoin", "status", file_name, "--tracker", tracker, "--reconcile", "--into"])
+        terminal.note(
+            f"Warning: {file_name} is joined: workers let its chunks be, and load none again. Where the database has"
+            f" lost rows, {ask} DATABASE_URL says what to type"
+        )
     error = _problem(report, tracker)
     if terminal.as_json:
         document = {**report.document(), "join": None}

@@ -63,6 +63,11 @@ def test_what_was_lost_is_sent_to_the_queue(lost: Splitjoin, aws_desk: AwsDesk) 
     assert json.loads(joined)["rows"] == 50
     again = lost.ok("retry", "acme_1", "--to", to)
     assert again.stdout == "acme_1: nothing to send, 5 of 5 chunks counted, join: joined\n"
+    useless = lost.ok("retry", "acme_1", "--to", to, "--chunks", "3", "--counted", "--dry-run")
+    assert useless.stderr == (
+        "Warning: acme_1 is joined: workers let its chunks be, and load none again. Where the database has lost rows,"
+        " splitjoin status acme_1 --tracker sqlite:jobs.db --reconcile --into DATABASE_URL says what to type\n"
+    )
 
 
 def test_what_failed_and_was_sent_again_is_failed_no_more(lost: Splitjoin, aws_desk: AwsDesk) -> None:
