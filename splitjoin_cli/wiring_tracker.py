@@ -32,6 +32,10 @@ def check_tracker_url(url: str) -> tuple[str, str]:
     path = rest.removeprefix("//") if scheme == "sqlite" else rest
     if not path or "\0" in path:
         raise UsageError("sqlite: names no file", hint="write sqlite:PATH")
+    if scheme == "sqlite" and path == ":memory:":
+        raise UsageError(
+            "sqlite::memory: is no file: what is counted would go with the process", hint="write sqlite:PATH"
+        )
     return scheme, path
 
 

@@ -32,6 +32,7 @@ _HOLDER = re.compile(r"Conflicting lock is held in (.+?)\. (?:See also|However)"
 _HINTS = {
     "Could not set lock": "try again when that process is done with it",
     "not a valid DuckDB": "name a DuckDB file, or a path where there is none yet",
+    "in-memory database": "name a DuckDB file, or a path where there is none yet",
     "Cannot open file": "check that its directory is there, and that you may read and write it",
 }
 _LOCKS: dict[str, threading.RLock] = {}
@@ -110,6 +111,11 @@ class DuckdbLoader(LedgerLoader):
 class _DuckdbSession(Session):
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self._connection = duckdb.connect(path, read_only=read_only)
+        # A file of another kind that DuckDB can read (a CSV file) is shown in a database in memory.
+        sql = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+        if self.rows(sql) == [(None,)]:
+            self.close()
+            raise LoadError(f"duckdb:{path} is not a DuckDB database file", hint=_HINTS["in-memory database"])
 
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         found = self._connection.execute(sql, list(values)).fetchone()

@@ -64,6 +64,10 @@ def _embedded(scheme: str, rest: str) -> DatabaseUrl:
     path = rest.removeprefix("//")
     if not path:
         raise UsageError(f"{scheme}: names no file", hint=f"give one: {scheme}:PATH")
+    if path.startswith(":memory:"):
+        raise UsageError(
+            f"{scheme}::memory: is no file: what is loaded would go with the process", hint=f"give one: {scheme}:PATH"
+        )
     return DatabaseUrl(scheme, path)
 
 

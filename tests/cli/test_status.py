@@ -273,6 +273,11 @@ USAGE: dict[str, tuple[list[str], str, str]] = {
     "another scheme": (["--tracker=mysql://me:secret@h/d"], "not a tracker's URL", SHAPES),
     "no scheme": (["--tracker=jobs.db"], "not a tracker's URL", SHAPES),
     "no path": (["--tracker=sqlite:"], "sqlite: names no file", "write sqlite:PATH"),
+    "in memory": (
+        ["--tracker=sqlite::memory:"],
+        "sqlite::memory: is no file: what is counted would go with the process",
+        "write sqlite:PATH",
+    ),
     "no table": (
         ["--tracker=dynamodb:a b"],
         "dynamodb: names no table",

@@ -52,7 +52,11 @@ def test_a_file_that_another_process_has_open_is_no_riddle(loaded: Splitjoin) ->
 
 
 def test_a_file_that_is_none_comes_with_the_next_step(loaded: Splitjoin) -> None:
-    """Another kind of file, and a directory that is not there."""
+    """Another kind of file, one that DuckDB would show in memory alone, and a directory that is not there."""
+    error = loaded("simulate", "chunks", "--into", "duckdb:acme.csv", "--json").error
+    assert error["message"] == "duckdb:acme.csv is not a DuckDB database file"
+    assert error["hint"] == "name a DuckDB file, or a path where there is none yet"
+    assert loaded(*STATUS[:-1], "duckdb:acme.csv", "--json").error["hint"] == error["hint"]
     (loaded.directory / "text.db").write_text("id,name\n" * 1000)
     error = loaded(*STATUS[:-1], "duckdb:text.db", "--json").error
     assert str(error["message"]).endswith('text.db" exists, but it is not a valid DuckDB database file!')

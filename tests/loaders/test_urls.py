@@ -61,6 +61,8 @@ def test_a_password_is_refused_and_not_repeated(url: str) -> None:
         ("s3cr3t", "not a database's URL: it must begin with one of"),
         ("oracle://ann:s3cr3t@db/shop", "not a database's URL: it must begin with one of"),
         ("sqlite:", "sqlite: names no file"),
+        ("sqlite::memory:", "sqlite::memory: is no file: what is loaded would go with the process"),
+        ("duckdb::memory:shared", "duckdb::memory: is no file: what is loaded would go with the process"),
         ("mysql://ann@db", "not a mysql URL"),
         ("mysql://ann@db:s3cr3t/shop", "not a mysql URL"),
         ("mysql://ann@db/shop?local=1", "a mysql URL has no option 'local'"),
