@@ -110,16 +110,9 @@ class Scan:
 
         ``executor`` must run ``options.threads`` calls at once, on threads.
         """
-        workers = [executor.submit(self._work) for _ in range(self._options.threads)]
         try:
-            for worker in workers:
-                worker.result()
-        except BaseException as exc:  # a signal, most likely: the workers must not go on
-            self._fail(exc)
-            raise
+            run_workers(executor, self._options.threads, self._work, self._fail)
         finally:
-            for worker in workers:
-                worker.exception()
             if self._stream is not None:
                 self._stream.close()
         if self._error is not None:
@@ -286,6 +279,25 @@ class Scan:
             hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
             "or --quotechar none if quotes mean nothing in it",
         )
+
+
+def run_workers(
+    executor: Executor, threads: int, work: Callable[[], None], fail: Callable[[BaseException], None]
+) -> None:
+    """Run ``work`` on so many threads of ``executor`` until all of them have ended, whatever happens meanwhile.
+
+    ``work`` tells its own errors by ``fail``, which stops the others; so is told what stops the caller, who waits.
+    """
+    workers = [executor.submit(work) for _ in range(threads)]
+    try:
+        for worker in workers:
+            worker.result()
+    except BaseException as exc:  # a signal, most likely: the workers must not go on
+        fail(exc)
+        raise
+    finally:
+        for worker in workers:
+            worker.exception()
 
 
 def read_planned(source: Source, offset: int, buffer: memoryview) -> int:

@@ -19,7 +19,7 @@ from splitjoin_cli.buffers import new_buffer
 from splitjoin_cli.checksums import crc64
 from splitjoin_cli.model import BYTE_ORDER_MARK
 from splitjoin_cli.split.outcome import State, join, nothing
-from splitjoin_cli.split.scan import read_planned
+from splitjoin_cli.split.scan import read_planned, run_workers
 from splitjoin_cli.split.scanners import new_scanner, scans_side_by_side
 
 if TYPE_CHECKING:
@@ -96,16 +96,9 @@ class Speculation:
         if not self._begin(first):
             return None
         self._guesses = self._guess_all(first.scanner, size)
-        workers = [executor.submit(self._work) for _ in range(self._options.threads)]
         try:
-            for worker in workers:
-                worker.result()
-        except BaseException as exc:  # a signal, most likely: the workers must not go on
-            self._fail(exc)
-            raise
+            run_workers(executor, self._options.threads, self._work, self._fail)
         finally:
-            for worker in workers:
-                worker.exception()
             for done in self._waiting.values():
                 self._discard(done.staged, done.guess.end - done.guess.start)
         if self._error is not None:
