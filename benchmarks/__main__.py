@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 READ_BYTES = 1024 * 1024
 MEMORY = Path("/proc/meminfo")
-GIB = 1024**3
-CLAIMED_BESIDE = 5 * GIB  # the system does not take from what was freed last
-LEFT_FREE = GIB  # what is cached stays so
+CLAIMED_BESIDE = 5 * UNITS["GiB"]  # the system does not take from what was freed last
+LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
 JOINS = ("loaders", "tracker", "status")
 GROUPS = (*SPLITS, *JOINS)

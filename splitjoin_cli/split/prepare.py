@@ -146,11 +146,11 @@ class Preparation:
         options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)
         self._observer.detail(f"finding the records with {scanner_name()}")
         self._observer.phase("splitting" if staged else "scanning", self._source.properties.size, None)
-        header = None
+        header = b""
         try:
             if staging is not None:
                 header = Speculation(self._source, builder, staging, options, self._observer).run(executor)
-            scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging, header=header or b"")
+            scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging, header=header)
             found = scan.run(executor)
             self._source.check_unchanged()
         except BaseException:

@@ -83,18 +83,18 @@ class Speculation:
         self._waiting: dict[int, _Done] = {}  # until the chunks before them are proved
         self._error: BaseException | None = None
 
-    def run(self, executor: Executor) -> bytes | None:
+    def run(self, executor: Executor) -> bytes:
         """Write chunks; then ``builder`` and ``staging`` stand after the last proved one. The header's bytes.
 
-        None, with nothing done: this is not the way for such a source. ``executor`` must run ``options.threads`` calls
-        at once, on threads. Raises what source and sink raise.
+        None of them, with nothing done, where this is not the way for such a source. ``executor`` must run
+        ``options.threads`` calls at once, on threads. Raises what source and sink raise.
         """
         size = self._source.properties.size
         if size is None or not self._source.properties.seekable or not self._is_worth_it(size):
-            return None
+            return b""
         first = _Lane(new_buffer(self._options.block_bytes), self._scanner())
         if not self._begin(first):
-            return None
+            return b""
         self._guesses = self._guess_all(first.scanner, size)
         try:
             run_workers(executor, self._options.threads, self._work, self._fail)

@@ -52,7 +52,7 @@ def adopted() -> Iterator[list[int]]:
     counts: list[int] = []
     run = Speculation.run
 
-    def counted(self: Speculation, executor: ThreadPoolExecutor) -> bytes | None:
+    def counted(self: Speculation, executor: ThreadPoolExecutor) -> bytes:
         header = run(self, executor)
         counts.append(len(self._staging.chunks))
         return header
