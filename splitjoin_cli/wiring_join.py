@@ -134,7 +134,14 @@ def run_simulate(request: SimulateRequest, observer: Observer) -> SimulateReport
 
 
 def _places(request: SimulateRequest, stack: ExitStack) -> tuple[str, str]:
-    """The URLs of database and tracker. A temporary database stays, with its tracker: what was loaded can be seen."""
+    """The URLs of database and tracker. A temporary database stays, with its tracker: what was loaded can be seen.
+
+    Raises UsageError for what cannot be a database, before a large file is split for it and its job is opened.
+    """
+    from splitjoin_cli.loaders import urls
+
+    if request.into is not None:
+        urls.parse(request.into)
     if request.into is not None and request.tracker is not None:
         check_apart(request.into, request.tracker)
         return request.into, request.tracker

@@ -269,6 +269,17 @@ def test_usage_errors(splitjoin: Splitjoin, chunks: str, case: str) -> None:
 
 
 @pytest.mark.usefixtures("_temporary_place")
+@pytest.mark.parametrize("into", ["oracle:x", "sqlite::memory:", "duckdb::memory:", "mysql://me:secret@host/db"])
+def test_nothing_is_split_for_what_is_no_database(splitjoin: Splitjoin, export: Path, into: str) -> None:
+    """The tracker hears of no job, and no temporary file stays."""
+    ran = splitjoin("simulate", str(export), "--into", into, "--tracker", "sqlite:jobs.db")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert "splitting" not in ran.stderr
+    assert not Path("jobs.db").exists()
+    assert list(Path(tempfile.gettempdir()).iterdir()) == []
+
+
+@pytest.mark.usefixtures("_temporary_place")
 def test_sources_that_are_none(splitjoin: Splitjoin) -> None:
     """Standard input needs a name; a directory that is not there is no file without one."""
     ran = splitjoin("simulate", "-", "--json")
