@@ -18,8 +18,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = "splitjoin_cli/native/kernel.c"
-LIBRARY = "splitjoin_cli/native/kernel.so"
+SOURCE = "splitjoin_cli/core/native/kernel.c"
+LIBRARY = "splitjoin_cli/core/native/kernel.so"
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-s")
 
 

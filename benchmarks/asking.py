@@ -15,10 +15,10 @@ from benchmarks import peers, servers
 from benchmarks.measure import Usage, middle, run
 from benchmarks.rates import WrongCountError, ratio
 from benchmarks.surroundings import environment, say
-from splitjoin_cli.trackers import dynamodb_items as items
-from splitjoin_cli.trackers.base import SHARD_PARTS, JobSpec, Run
-from splitjoin_cli.trackers.dynamodb import DynamoDbTracker
-from splitjoin_cli.trackers.sqlite import SqliteTracker
+from splitjoin_cli.stores.trackers import dynamodb_items as items
+from splitjoin_cli.stores.trackers.base import SHARD_PARTS, JobSpec, Run
+from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -17,16 +17,16 @@ from benchmarks import peers, servers
 from benchmarks.rates import RateTable, Way, in_turns
 from benchmarks.report import filesystem
 from benchmarks.surroundings import environment, say
-from splitjoin_cli.trackers import dynamodb_items as items
-from splitjoin_cli.trackers.base import SHARD_PARTS, JobSpec, Run
-from splitjoin_cli.trackers.dynamodb import DynamoDbTracker
-from splitjoin_cli.trackers.sqlite import SqliteTracker
+from splitjoin_cli.stores.trackers import dynamodb_items as items
+from splitjoin_cli.stores.trackers.base import SHARD_PARTS, JobSpec, Run
+from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from benchmarks.rates import Group
-    from splitjoin_cli.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
     from tests.servers.dynamodb import DynamoDbServer
 
 THREADS = 8

@@ -25,9 +25,9 @@ from benchmarks.rates import RateTable, Way, in_turns
 from benchmarks.report import filesystem
 from benchmarks.surroundings import clean_env, made_data, say
 from splitjoin_cli.join.chunk import chunk_to_load
-from splitjoin_cli.loaders.base import LoadTarget
-from splitjoin_cli.loaders.open import open_loader
-from splitjoin_cli.objects import Chunks
+from splitjoin_cli.stores.chunks.any import Chunks
+from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.open import open_loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from splitjoin_cli.garbage import uncollected
+from splitjoin_cli.core.gc_pause import uncollected
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.loaders.sqlite import SqliteLoader
-from splitjoin_cli.trackers.sqlite import SqliteTracker
+from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

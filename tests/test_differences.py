@@ -13,50 +13,50 @@ import pytest
 TESTS = Path(__file__).parent
 DIFFERENCES: dict[str, tuple[str, ...]] = {
     "DynamoDB throttles, and refuses what a transaction holds (TransactionConflict); no emulator does": (
-        "trackers/test_dynamodb.py::test_h12_throttling_is_repeated_and_no_failed_condition",
-        "trackers/test_dynamodb.py::test_h12_throttling_without_end_is_an_error",
-        "trackers/test_dynamodb.py::test_h12_throttling_and_lost_answers_under_load_count_exactly",
-        "trackers/test_dynamodb.py::test_a_throttled_duplicate_is_a_duplicate_all_the_same",
+        "stores/trackers/test_dynamodb.py::test_h12_throttling_is_repeated_and_no_failed_condition",
+        "stores/trackers/test_dynamodb.py::test_h12_throttling_without_end_is_an_error",
+        "stores/trackers/test_dynamodb.py::test_h12_throttling_and_lost_answers_under_load_count_exactly",
+        "stores/trackers/test_dynamodb.py::test_a_throttled_duplicate_is_a_duplicate_all_the_same",
         "join/test_hazards.py::test_h12_throttling_is_patience_and_no_answer",
     ),
     "a failed condition may come without the old item (dynalite never has it, MiniStack always)": (
-        "trackers/test_dynamodb.py::test_a_failed_condition_without_its_item_is_read_consistently",
-        "trackers/test_dynamodb.py::test_a_failed_condition_with_its_item_needs_no_read",
+        "stores/trackers/test_dynamodb.py::test_a_failed_condition_without_its_item_is_read_consistently",
+        "stores/trackers/test_dynamodb.py::test_a_failed_condition_with_its_item_needs_no_read",
     ),
     "an answer is lost after the request was applied; emulators on the loopback interface lose none": (
-        "trackers/test_dynamodb.py::test_h4_lost_responses_change_nothing",
+        "stores/trackers/test_dynamodb.py::test_h4_lost_responses_change_nothing",
         "join/test_hazards.py::test_h4_a_lost_response_counts_once",
-        "sinks/test_s3.py::test_a_lost_answer_is_survived",
-        "sinks/test_s3.py::test_a_claim_whose_answer_was_lost_is_still_ours",
+        "stores/sinks/test_s3.py::test_a_lost_answer_is_survived",
+        "stores/sinks/test_s3.py::test_a_claim_whose_answer_was_lost_is_still_ours",
     ),
     "BatchGetItem leaves keys out when it is throttled": (
-        "trackers/test_dynamodb.py::test_what_a_batch_leaves_out_is_asked_for_again",
+        "stores/trackers/test_dynamodb.py::test_what_a_batch_leaves_out_is_asked_for_again",
     ),
     "S3 answers 409 ConditionalRequestConflict to conditional writes that meet": (
-        "sinks/test_s3.py::test_a_conflict_of_conditional_writes_is_repeated",
-        "sinks/test_as_aws.py::test_each_request_of_an_upload_is_repeated",
+        "stores/sinks/test_s3.py::test_a_conflict_of_conditional_writes_is_repeated",
+        "stores/sinks/test_as_aws.py::test_each_request_of_an_upload_is_repeated",
     ),
     "S3 answers 503 SlowDown above a prefix's rate": (
-        "sinks/test_s3.py::test_what_may_be_repeated_is_repeated",
-        "sinks/test_s3.py::test_throttling_without_end_is_told",
-        "sinks/test_as_aws.py::test_each_request_of_an_upload_is_repeated",
-        "sinks/test_as_aws.py::test_a_copied_range_is_asked_for_again",
-        "sinks/test_as_aws.py::test_listing_is_repeated",
-        "sources/test_s3.py::test_throttled_reads_are_repeated",
+        "stores/sinks/test_s3.py::test_what_may_be_repeated_is_repeated",
+        "stores/sinks/test_s3.py::test_throttling_without_end_is_told",
+        "stores/sinks/test_as_aws.py::test_each_request_of_an_upload_is_repeated",
+        "stores/sinks/test_as_aws.py::test_a_copied_range_is_asked_for_again",
+        "stores/sinks/test_as_aws.py::test_listing_is_repeated",
+        "stores/sources/test_s3.py::test_throttled_reads_are_repeated",
         "e2e/test_exit_codes.py::test_what_may_be_retried_is_retried",
     ),
     "S3 refuses parts under 5 MiB (EntityTooSmall) when the upload is completed; MiniStack takes them": (
-        "sinks/test_s3.py::test_parts_fit_s3s_limits",
-        "sinks/test_as_aws.py::test_parts_that_are_too_small_are_told_and_undone",
+        "stores/sinks/test_s3.py::test_parts_fit_s3s_limits",
+        "stores/sinks/test_as_aws.py::test_parts_that_are_too_small_are_told_and_undone",
     ),
     "S3 copies no range of an object of 5 MB or less (InvalidRequest); SeaweedFS does": (
         "e2e/test_as_aws.py::test_no_range_of_a_small_export_is_copied",
         "e2e/test_as_aws.py::test_copies_that_s3_calls_invalid_are_streamed",
-        "sinks/test_s3.py::test_a_refused_copy_says_so",
+        "stores/sinks/test_s3.py::test_a_refused_copy_says_so",
     ),
     "compatible stores know no CRC-64/NVME, or no conditions; S3 does": (
         "e2e/test_s3.py::test_store_that_does_not_know_the_checksums",
-        "sinks/test_s3.py::test_a_store_without_conditions_is_asked_first",
+        "stores/sinks/test_s3.py::test_a_store_without_conditions_is_asked_first",
     ),
     "S3 sends keys url-encoded as in a form (a space is +), EventBridge does not; SeaweedFS sends no events": (
         "join/test_events.py::test_keys_are_decoded_exactly_once",
@@ -85,7 +85,7 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "e2e/test_credentials.py::test_some_keys_are_denied",
     ),
     "Aurora keeps a history of what it loaded from S3; MariaDB has none": (
-        "loaders/test_aurora.py::test_the_history_of_aurora_mysql",
+        "stores/loaders/test_aurora.py::test_the_history_of_aurora_mysql",
     ),
 }
 

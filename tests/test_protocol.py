@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from splitjoin_cli.loaders.base import LoadTarget
-from splitjoin_cli.loaders.duckdb import DuckdbLoader
-from splitjoin_cli.loaders.sqlite import SqliteLoader
-from tests.loaders.chunks import JOB, RUN, chunk_of
+from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.duckdb import DuckdbLoader
+from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
+from tests.stores.loaders.chunks import JOB, RUN, chunk_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

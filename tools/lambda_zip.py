@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "splitjoin_cli"
-HANDLER = f"{PACKAGE}.lambda_handler"
+HANDLER = f"{PACKAGE}.deploy.lambda_handler"
 BY_NAME = f"{PACKAGE}.loaders"
 """Loaders are imported by name, which no import graph sees."""
 PYTHON = "3.13"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.deploy.roles import SPLIT_STATEMENTS
+from splitjoin_cli.deploy.stack.roles import SPLIT_STATEMENTS
 
 if TYPE_CHECKING:
-    from splitjoin_cli.deploy.cloudformation import Statement
+    from splitjoin_cli.deploy.stack.cloudformation import Statement
 
 OBJECTS, BUCKET, TABLE, INDEXES = "`BUCKET/PREFIX*`", "`BUCKET`", "the table", "`TABLE/index/*`"
 PLACES = {"StoreChunks": OBJECTS, "FindChunks": BUCKET, "OpenJob": TABLE, "ReadJobs": INDEXES}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import click
 
 from splitjoin_cli import __version__
-from splitjoin_cli.errors import SplitjoinError
-from splitjoin_cli.garbage import uncollected
+from splitjoin_cli.core.errors import SplitjoinError
+from splitjoin_cli.core.gc_pause import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -29,7 +29,7 @@ Exit codes: 0 done, 1 failed, 2 usage.
 @click.pass_context
 def command(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401 -- one for each option
     """Make the table that --tracker names, or what it lacks; what is right stays as it is."""
-    from splitjoin_cli.wiring_join import open_tracker
+    from splitjoin_cli.api.simulate.request import open_tracker
 
     terminal = options.terminal(ctx, values)
     url = options.needed_tracker(values)

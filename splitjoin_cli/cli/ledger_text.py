@@ -6,14 +6,14 @@ import shlex
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.cli.text import count_text, fact, listed, visible
-from splitjoin_cli.loaders.base import JOBS
-from splitjoin_cli.ranges import ranges_text
+from splitjoin_cli.core.ranges import ranges_text
+from splitjoin_cli.stores.loaders.base import JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.reconcile import Reconciliation
-    from splitjoin_cli.status import JobStatus
+    from splitjoin_cli.join.operate.reconcile import Reconciliation
+    from splitjoin_cli.join.operate.status import JobStatus
 
 ROWS_SHOWN = 20
 

@@ -9,7 +9,7 @@ import click
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.text import byte_text, duration_text
-from splitjoin_cli.errors import UsageError
+from splitjoin_cli.core.errors import UsageError
 
 EPILOG = """\
 \b
@@ -36,7 +36,7 @@ Exit codes: 0 done, 1 the set is not whole or a chunk is damaged, 2 usage, 11 OU
 @click.pass_context
 def command(ctx: click.Context, /, place: str, out: str, **values: Any) -> int:  # noqa: ANN401 -- one an option
     """Write all chunks in PREFIX_OR_DIR to OUT, decompressed, with the header once: the bytes that were split."""
-    from splitjoin_cli.wiring_stored import STDOUT, StoredRequest, run_merge
+    from splitjoin_cli.api.check import STDOUT, StoredRequest, run_merge
 
     terminal = options.terminal(ctx, values)
     if terminal.as_json and out == STDOUT:

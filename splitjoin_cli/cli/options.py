@@ -11,15 +11,15 @@ from click.core import ParameterSource
 from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.params import Count, Duration, EndpointUrl, OneByte, OneByteOrNone, Size, Text
 from splitjoin_cli.cli.terminal import Terminal
-from splitjoin_cli.errors import UsageError
-from splitjoin_cli.model import Dialect
-from splitjoin_cli.split.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS, ChunkCount, ChunkSize, RowCount
+from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS, ChunkCount, ChunkSize, RowCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from splitjoin_cli.aws_options import AwsOptions
-    from splitjoin_cli.split.request import Size as RequestedSize
+    from splitjoin_cli.core.aws.options import AwsOptions
+    from splitjoin_cli.splitting.request import Size as RequestedSize
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -188,7 +188,7 @@ def choose(ctx: click.Context, *names: str) -> str | None:
 
 def requested_secret(ctx: click.Context, values: Mapping[str, Any]) -> str | None:
     """What ``--secret`` says. Raises UsageError for no ARN, and where it was typed for a database without logins."""
-    from splitjoin_cli.loaders.urls import EMBEDDED
+    from splitjoin_cli.stores.loaders.urls import EMBEDDED
 
     arn: str | None = values["secret"]
     if arn is None:
@@ -197,7 +197,7 @@ def requested_secret(ctx: click.Context, values: Mapping[str, Any]) -> str | Non
         if typed(ctx, "secret"):
             raise UsageError(f"--secret: {scheme} knows no users", hint="leave it out, or name a server with --into")
         return None
-    from splitjoin_cli.loaders.secret import check_secret_arn
+    from splitjoin_cli.stores.loaders.secret import check_secret_arn
 
     check_secret_arn(arn)
     return arn
@@ -229,7 +229,7 @@ def requested_dialect(values: Mapping[str, Any]) -> Dialect:
 
 def requested_aws(values: Mapping[str, Any]) -> AwsOptions:
     """What ``aws_options`` say."""
-    from splitjoin_cli.aws_options import AwsOptions
+    from splitjoin_cli.core.aws.options import AwsOptions
 
     return AwsOptions(values["profile"], values["region"], values["endpoint_url"])
 

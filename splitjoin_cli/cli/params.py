@@ -6,7 +6,7 @@ import re
 
 import click
 
-from splitjoin_cli.units import SECONDS_IN, SIZE_UNITS, scaled
+from splitjoin_cli.core.units import SECONDS_IN, SIZE_UNITS, scaled
 
 MAX_INTEGER = 2**63 - 1
 """Offsets and counts are kept in 64 bits."""

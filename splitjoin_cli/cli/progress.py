@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from splitjoin_cli.model import ChunkState
+    from splitjoin_cli.core.model import ChunkState
 
 LINE_SECONDS = 10.0
 """A log gets a line at most so often while a phase lasts."""

@@ -12,13 +12,13 @@ from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import NumberRanges, Text
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import count_text, listed, visible
-from splitjoin_cli.errors import PartialError, SplitjoinError, UsageError
-from splitjoin_cli.names import parse_file_name
+from splitjoin_cli.core.errors import PartialError, SplitjoinError, UsageError
+from splitjoin_cli.core.names import parse_file_name
 
 if TYPE_CHECKING:
+    from splitjoin_cli.api.worker import RejoinReport
     from splitjoin_cli.cli.terminal import Terminal
-    from splitjoin_cli.retry import RetryReport
-    from splitjoin_cli.wiring_operate import RejoinReport
+    from splitjoin_cli.join.operate.retry import RetryReport
 
 FAILURES_SHOWN = 20
 
@@ -78,7 +78,7 @@ def command(ctx: click.Context, /, file_name: str, **values: Any) -> int:  # noq
 
 
 def _send(terminal: Terminal, file_name: str, tracker: str, values: dict[str, Any]) -> int:
-    from splitjoin_cli.wiring_operate import RetryRequest, run_retry
+    from splitjoin_cli.api.worker import RetryRequest, run_retry
 
     if not values["to"] and not values["dry_run"]:
         raise UsageError(
@@ -159,8 +159,8 @@ def _say(report: RetryReport, terminal: Terminal, tracker: str) -> None:
 
 
 def _rejoin(ctx: click.Context, terminal: Terminal, file_name: str, tracker: str, values: dict[str, Any]) -> int:
-    from splitjoin_cli.wiring_load import LoadRequest
-    from splitjoin_cli.wiring_operate import NOTHING_FOLLOWS, RejoinRequest, run_rejoin
+    from splitjoin_cli.api.load import LoadRequest
+    from splitjoin_cli.api.worker import NOTHING_FOLLOWS, RejoinRequest, run_rejoin
 
     into, on_join = values["into"], values["on_join"]
     if into and not on_join and options.typed(ctx, "into"):

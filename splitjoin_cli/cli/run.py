@@ -15,7 +15,7 @@ from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.group import cli
 from splitjoin_cli.cli.signals import stopped_by_signals
 from splitjoin_cli.cli.terminal import OutputClosedError, Terminal, say
-from splitjoin_cli.errors import SplitjoinError, StoppedError, UsageError
+from splitjoin_cli.core.errors import SplitjoinError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.errors import StoppedError
+from splitjoin_cli.core.errors import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,12 +11,12 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Count
 from splitjoin_cli.cli.text import count_text, duration_text, visible
-from splitjoin_cli.errors import UsageError
+from splitjoin_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from splitjoin_cli.simulate.report import ChunkStory, SimulateReport
+    from splitjoin_cli.api.simulate.report import ChunkStory, SimulateReport
 
 MAX_WORKERS = 64
 DEFAULT_WORKERS = 4
@@ -89,9 +89,9 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
 
     SOURCE is a directory or s3:// prefix of chunks, or one CSV file, which is split first.
     """
-    from splitjoin_cli.simulate.faults import FaultRates
-    from splitjoin_cli.simulate.run import SimulationOptions
-    from splitjoin_cli.wiring_join import SimulateRequest, run_simulate
+    from splitjoin_cli.api.simulate.faults import FaultRates
+    from splitjoin_cli.api.simulate.request import SimulateRequest, run_simulate
+    from splitjoin_cli.api.simulate.run import SimulationOptions
 
     terminal = options.terminal(ctx, values)
     try:

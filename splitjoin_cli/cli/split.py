@@ -13,9 +13,9 @@ from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Tag
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import byte_text, count_text, duration_text
-from splitjoin_cli.errors import PartialError, StoppedError, UsageError
-from splitjoin_cli.names import manifest_name
-from splitjoin_cli.split.request import SplitRequest
+from splitjoin_cli.core.errors import PartialError, StoppedError, UsageError
+from splitjoin_cli.core.names import manifest_name
+from splitjoin_cli.splitting.request import SplitRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,13 +81,13 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
     request = _request(ctx, *_source_and_destination(paths), values)
     job = request.job(dt.datetime.now(tz=dt.UTC).date())  # once: a split that goes on past midnight keeps its date
     request = replace(request, client=job.client, date=job.date)
-    from splitjoin_cli.wiring import run_split
+    from splitjoin_cli.api.split import run_split
 
     try:
         with terminal.observer() as observer:
             result = run_split(request, observer)
     except StoppedError as exc:
-        from splitjoin_cli.split.resume import resume_command
+        from splitjoin_cli.splitting.resume import resume_command
 
         return _stopped(exc, resume_command(request, job), terminal)
     return _show(result.to_json(), terminal, dry_run=request.dry_run)

@@ -15,20 +15,20 @@ from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Duration
 from splitjoin_cli.cli.status_text import dead_letters_note, headline, report, table
 from splitjoin_cli.cli.text import count_text
-from splitjoin_cli.errors import CheckFoundError, UsageError
-from splitjoin_cli.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming, job_status, list_jobs
+from splitjoin_cli.core.errors import CheckFoundError, UsageError
+from splitjoin_cli.join.operate.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming, job_status, list_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.api.check import StoredRequest
+    from splitjoin_cli.api.load import LoadRequest
     from splitjoin_cli.cli.terminal import Terminal
-    from splitjoin_cli.dead_letters import DeadLetters
-    from splitjoin_cli.reconcile import Reconciliation
-    from splitjoin_cli.status import JobStatus
-    from splitjoin_cli.trackers.base import JobProgress, Tracker
-    from splitjoin_cli.wiring_load import LoadRequest
-    from splitjoin_cli.wiring_stored import StoredRequest
+    from splitjoin_cli.core.aws.client import AwsOptions
+    from splitjoin_cli.join.operate.dead_letters import DeadLetters
+    from splitjoin_cli.join.operate.reconcile import Reconciliation
+    from splitjoin_cli.join.operate.status import JobStatus
+    from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
 
 WATCH = "--watch"
 WATCH_SECONDS = 2.0
@@ -110,7 +110,7 @@ class WatchCommand(click.Command):
 @click.pass_context
 def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Show the job FILE_NAME (CLIENT_DATE), or all jobs, newest first."""
-    from splitjoin_cli.wiring_join import open_tracker
+    from splitjoin_cli.api.simulate.request import open_tracker
 
     terminal = options.terminal(ctx, values)
     url = options.needed_tracker(values)
@@ -138,7 +138,7 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
 
 def _ledger(ctx: click.Context, file_name: str | None, values: dict[str, Any]) -> LoadRequest | None:
     """The database to compare with, None where none is asked for."""
-    from splitjoin_cli.wiring_load import LoadRequest
+    from splitjoin_cli.api.load import LoadRequest
 
     if not values["reconcile"]:
         if options.typed(ctx, "into"):
@@ -156,7 +156,7 @@ class Letters:
 
     def __init__(self, url: str, aws: AwsOptions) -> None:
         """Nothing is reached yet. Raises UsageError."""
-        from splitjoin_cli.sqs import SqsQueue
+        from splitjoin_cli.core.aws.sqs import SqsQueue
 
         self._queue = SqsQueue(url, aws)
         self._seen: DeadLetters | None = None
@@ -164,7 +164,7 @@ class Letters:
 
     def look(self) -> DeadLetters:
         """As they are, or were less than LETTERS_SECONDS ago."""
-        from splitjoin_cli.dead_letters import look_at_dead_letters
+        from splitjoin_cli.join.operate.dead_letters import look_at_dead_letters
 
         if self._seen is None or time.monotonic() - self._at >= LETTERS_SECONDS:
             self._seen = look_at_dead_letters(self._queue)
@@ -216,12 +216,12 @@ class OneJob:
         self.jobs = [job]
 
     def _stored(self, total_parts: int) -> Collection[int] | None:
-        from splitjoin_cli.wiring_join import stored_numbers
+        from splitjoin_cli.api.simulate.request import stored_numbers
 
         return None if self._dest is None else stored_numbers(self._stored_request(self._dest), total_parts=total_parts)
 
     def _stored_request(self, place: str) -> StoredRequest:
-        from splitjoin_cli.wiring_stored import StoredRequest
+        from splitjoin_cli.api.check import StoredRequest
 
         aws = self._aws
         return StoredRequest(
@@ -231,9 +231,9 @@ class OneJob:
 
     def _reconciled(self, request: LoadRequest, progress: JobProgress) -> Reconciliation:
         """The ledger is looked at after the tracker: see ``reconcile``."""
-        from splitjoin_cli.reconcile import reconcile
-        from splitjoin_cli.wiring_join import planned_rows
-        from splitjoin_cli.wiring_load import open_ledger
+        from splitjoin_cli.api.load import open_ledger
+        from splitjoin_cli.api.simulate.request import planned_rows
+        from splitjoin_cli.join.operate.reconcile import reconcile
 
         with contextlib.closing(open_ledger(request, self._aws)) as reader:
             ledger = reader.read_ledger(self._file_name)

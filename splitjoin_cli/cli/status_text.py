@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.cli.ledger_text import ledger_command, ledger_first, ledger_lines, ledger_why
 from splitjoin_cli.cli.text import count_text, duration_text, fact, listed, visible
-from splitjoin_cli.names import parse_file_name
-from splitjoin_cli.status import cells, iso_time, pace
+from splitjoin_cli.core.names import parse_file_name
+from splitjoin_cli.join.operate.status import cells, iso_time, pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from splitjoin_cli.dead_letters import DeadLetters
-    from splitjoin_cli.status import Cell, JobStatus
+    from splitjoin_cli.join.operate.dead_letters import DeadLetters
+    from splitjoin_cli.join.operate.status import Cell, JobStatus
 
 MAP_CELLS = 500
 MAP_WIDTH = 50

@@ -50,7 +50,7 @@ Exit codes: 0 done, 2 usage.
 @click.pass_context
 def command(ctx: click.Context, /, settings: tuple[tuple[str, str], ...], **values: Any) -> None:  # noqa: ANN401 -- one for each option
     """Print a CloudFormation template, as JSON, for all that loads and joins on AWS."""
-    from splitjoin_cli.deploy.template import make_template
+    from splitjoin_cli.deploy.stack.template import make_template
 
     terminal = options.terminal(ctx, values)
     defaults = {parameter: values[name] for name, parameter in PARAMETER_OF.items() if values[name]}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.live import Live
 
-    from splitjoin_cli.errors import SplitjoinError
-    from splitjoin_cli.split.progress import Observer
+    from splitjoin_cli.core.errors import SplitjoinError
+    from splitjoin_cli.core.progress import Observer
 
 # What would move the cursor or change colours is shown as an escape: names and values come from others.
 
@@ -76,7 +76,7 @@ class Terminal:
     def observer(self) -> Iterator[Observer]:
         """What shows progress until the block is left: bars on a terminal, else a line now and then."""
         from splitjoin_cli.cli.progress import PlainProgress, RichProgress
-        from splitjoin_cli.split.progress import Silent
+        from splitjoin_cli.core.progress import Silent
 
         if self.quiet:
             yield Silent()

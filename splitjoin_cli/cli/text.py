@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.ranges import ranges_text
+from splitjoin_cli.core.ranges import ranges_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ import click
 from splitjoin_cli.cli import options
 
 if TYPE_CHECKING:
-    from splitjoin_cli.split.verify import Problem, VerifyReport
+    from splitjoin_cli.splitting.stored.verify import Problem, VerifyReport
 
 EPILOG = """\
 \b
@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
 
     Presence, sizes, checksums, ranges, headers, record counts; with --source, the bytes.
     """
-    from splitjoin_cli.wiring_stored import StoredRequest, run_verify
+    from splitjoin_cli.api.check import StoredRequest, run_verify
 
     terminal = options.terminal(ctx, values)
     request = StoredRequest(

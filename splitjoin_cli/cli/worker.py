@@ -11,12 +11,12 @@ from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import Count, Duration
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import count_text
-from splitjoin_cli.errors import StoppedError
+from splitjoin_cli.core.errors import StoppedError
 
 if TYPE_CHECKING:
     from splitjoin_cli.cli.terminal import Terminal
-    from splitjoin_cli.sqs import QueueFacts
-    from splitjoin_cli.sqs_worker import WorkerTotals
+    from splitjoin_cli.core.aws.sqs import QueueFacts
+    from splitjoin_cli.join.queue_worker import WorkerTotals
 
 MAX_WORKERS = 64
 DEFAULT_WORKERS = 4
@@ -63,9 +63,9 @@ Exit codes: 0 --idle-exit was reached, 1 failed (queue, tracker or database cann
 @click.pass_context
 def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Load, count and join the chunks whose arrivals the SQS queue QUEUE_URL tells, until it is stopped."""
-    from splitjoin_cli.sqs_worker import GRACE_SECONDS, SqsWorkerOptions
-    from splitjoin_cli.wiring_load import LoadRequest
-    from splitjoin_cli.wiring_operate import WorkerRequest, poll_seconds, run_worker, sweep_seconds
+    from splitjoin_cli.api.load import LoadRequest
+    from splitjoin_cli.api.worker import WorkerRequest, poll_seconds, run_worker, sweep_seconds
+    from splitjoin_cli.join.queue_worker import GRACE_SECONDS, SqsWorkerOptions
 
     terminal = options.terminal(ctx, values)
     tracker, into = options.needed_tracker(values), options.needed_into(values)

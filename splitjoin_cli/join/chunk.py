@@ -6,14 +6,14 @@ import hashlib
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.codecs import DecompressedStream
-from splitjoin_cli.loaders.base import ChunkToLoad
-from splitjoin_cli.loaders.header import sniff
-from splitjoin_cli.trackers.base import Run
+from splitjoin_cli.core.bytes.codecs import DecompressedStream
+from splitjoin_cli.stores.loaders.base import ChunkToLoad
+from splitjoin_cli.stores.loaders.header import sniff
+from splitjoin_cli.stores.trackers.base import Run
 
 if TYPE_CHECKING:
-    from splitjoin_cli.names import ChunkName
-    from splitjoin_cli.objects.base import StoredChunk
+    from splitjoin_cli.core.names import ChunkName
+    from splitjoin_cli.stores.chunks.base import StoredChunk
 
 __all__ = ["chunk_to_load", "published_run_id", "run_of"]
 

@@ -11,10 +11,10 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, final
 
-from splitjoin_cli.errors import ContinuationError, UsageError
+from splitjoin_cli.core.errors import ContinuationError, UsageError
 
 if TYPE_CHECKING:
-    from splitjoin_cli.aws import AwsOptions
+    from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.join.base import Continuation, JoinPayload
 
 __all__ = ["ExecContinuation", "MemoryContinuation", "NoContinuation", "parse_continuation"]

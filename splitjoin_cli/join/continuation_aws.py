@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, final
 from urllib.parse import urlsplit
 
-from splitjoin_cli import aws
-from splitjoin_cli.errors import ContinuationError, SplitjoinError, UsageError
-from splitjoin_cli.sqs import queue_region
+from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.sqs import queue_region
+from splitjoin_cli.core.errors import ContinuationError, SplitjoinError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
-from splitjoin_cli.errors import OutOfTimeError
+from splitjoin_cli.core.errors import OutOfTimeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.objects.base import ChunkStore, StoredChunk
-    from splitjoin_cli.sources.base import ByteStream
+    from splitjoin_cli.stores.chunks.base import ChunkStore, StoredChunk
+    from splitjoin_cli.stores.sources.base import ByteStream
 
 __all__ = ["Deadline", "DeadlineChunks"]
 

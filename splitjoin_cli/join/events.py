@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, unquote_plus
 
-from splitjoin_cli import names
-from splitjoin_cli.errors import EventError
+from splitjoin_cli.core import names
+from splitjoin_cli.core.errors import EventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from splitjoin_cli.names import ChunkName
+    from splitjoin_cli.core.names import ChunkName
 
 __all__ = ["Batch", "ChunkArrived", "Delivery", "batch_answer", "notification", "read_body", "read_lambda_event"]
 

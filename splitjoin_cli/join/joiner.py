@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.errors import ContinuationError, SplitjoinError, StoppedError
+from splitjoin_cli.core.errors import ContinuationError, SplitjoinError, StoppedError
+from splitjoin_cli.core.ranges import ranges_text
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.lease import renewing
-from splitjoin_cli.ranges import ranges_text
-from splitjoin_cli.trackers.base import Refusal, Refused
+from splitjoin_cli.stores.trackers.base import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.join.base import Continuation
     from splitjoin_cli.join.lease import KeepLease
-    from splitjoin_cli.loaders.base import LedgerTotal, Loader
-    from splitjoin_cli.trackers.base import Claim, Run, Tracker
+    from splitjoin_cli.stores.loaders.base import LedgerTotal, Loader
+    from splitjoin_cli.stores.trackers.base import Claim, Run, Tracker
 
 __all__ = ["JoinTry", "Joiner", "backoff_seconds"]
 

@@ -7,13 +7,13 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.errors import SplitjoinError
+from splitjoin_cli.core.errors import SplitjoinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from splitjoin_cli.trackers.base import Claim, Tracker
+    from splitjoin_cli.stores.trackers.base import Claim, Tracker
 
     KeepLease = Callable[[Tracker, Claim, float], AbstractContextManager[None]]
 

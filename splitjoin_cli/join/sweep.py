@@ -6,12 +6,12 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.errors import SplitjoinError, StoppedError
+from splitjoin_cli.core.errors import SplitjoinError, StoppedError
 
 if TYPE_CHECKING:
     from splitjoin_cli.join.joiner import Joiner, JoinTry
-    from splitjoin_cli.loaders.base import Loader
-    from splitjoin_cli.trackers.base import Clock, Job, Run, Tracker
+    from splitjoin_cli.stores.loaders.base import Loader
+    from splitjoin_cli.stores.trackers.base import Clock, Job, Run, Tracker
 
 __all__ = ["STUCK_AFTER_SECONDS", "SweepReport", "sweep"]
 

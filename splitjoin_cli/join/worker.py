@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from splitjoin_cli.errors import (
+from splitjoin_cli.core.errors import (
     BadInputError,
     BadRowError,
     MixupError,
@@ -20,17 +20,17 @@ from splitjoin_cli.errors import (
     StoppedError,
 )
 from splitjoin_cli.join.chunk import chunk_to_load, run_of
-from splitjoin_cli.trackers import rules
-from splitjoin_cli.trackers.base import Counted, JobSpec, Refusal, Superseded
+from splitjoin_cli.stores.trackers import rules
+from splitjoin_cli.stores.trackers.base import Counted, JobSpec, Refusal, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.join.events import Batch, ChunkArrived, Delivery
     from splitjoin_cli.join.joiner import Joiner
-    from splitjoin_cli.loaders.base import Loader
-    from splitjoin_cli.objects.base import ChunkStore, StoredChunk
-    from splitjoin_cli.trackers.base import Job, Run, Tracker
+    from splitjoin_cli.stores.chunks.base import ChunkStore, StoredChunk
+    from splitjoin_cli.stores.loaders.base import Loader
+    from splitjoin_cli.stores.trackers.base import Job, Run, Tracker
 
 __all__ = ["BatchOutcome", "Outcome", "Worker"]
 

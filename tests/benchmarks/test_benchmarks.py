@@ -15,8 +15,8 @@ from benchmarks import data
 from benchmarks.__main__ import discard_server, parse_size
 from benchmarks.measure import CommandFailedError, Usage, middle, run
 from benchmarks.report import Row, Table
-from splitjoin_cli.checksums import crc64
-from splitjoin_cli.sinks.s3 import S3Sink
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.stores.sinks.s3 import S3Sink
 
 ROOT = Path(__file__).parents[2]
 MIB = 1024**2

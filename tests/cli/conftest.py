@@ -15,8 +15,8 @@ from splitjoin_cli.cli.run import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.split.progress import Observer
-    from splitjoin_cli.split.request import SplitRequest
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.request import SplitRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> RecordsRequests:
               "chunks": chunks, "uploaded": 2, "skipped": 1, "failed": 0, "seconds": 2.5, "resume": None,
               "warnings": []}  # fmt: skip
     fake = RecordsRequests(result=result)
-    module = types.ModuleType("splitjoin_cli.wiring")
+    module = types.ModuleType("splitjoin_cli.api.split")
     module.run_split = fake  # type: ignore[attr-defined]  # a module of one function
-    monkeypatch.setitem(sys.modules, "splitjoin_cli.wiring", module)
+    monkeypatch.setitem(sys.modules, "splitjoin_cli.api.split", module)
     return fake

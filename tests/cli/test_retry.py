@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.trackers.base import Claim, JobSpec, Run
-from splitjoin_cli.trackers.sqlite import SqliteTracker
+from splitjoin_cli.stores.trackers.base import Claim, JobSpec, Run
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

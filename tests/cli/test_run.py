@@ -17,8 +17,8 @@ import pytest
 from splitjoin_cli import __version__
 from splitjoin_cli.cli.group import COMMANDS, cli
 from splitjoin_cli.cli.signals import stopped_by_signals
-from splitjoin_cli.errors import StoppedError
-from splitjoin_cli.native import kernel
+from splitjoin_cli.core.errors import StoppedError
+from splitjoin_cli.core.native import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,23 +31,23 @@ UNUSED = HEAVY | {
     *("bz2", "lzma", "isal", "backports.zstd", "compression"),  # the source is not compressed, nor are the chunks
     *("shutil", "tempfile", "random", "secrets"),  # each imports a good deal more, for one function
     *("decimal", "shlex", "csv", "sqlite3"),
-    "splitjoin_cli.aws",
-    "splitjoin_cli.metadata",
-    "splitjoin_cli.sinks.s3",
-    "splitjoin_cli.sources.s3",
-    "splitjoin_cli.sources.spool",
-    "splitjoin_cli.sources.url",
-    "splitjoin_cli.split.probe",
-    "splitjoin_cli.split.resume",
-    "splitjoin_cli.split.stored",
-    "splitjoin_cli.split.transfer",
-    "splitjoin_cli.trackers.base",
+    "splitjoin_cli.core.aws.client",
+    "splitjoin_cli.core.format.metadata",
+    "splitjoin_cli.stores.sinks.s3",
+    "splitjoin_cli.stores.sources.s3",
+    "splitjoin_cli.stores.sources.spool",
+    "splitjoin_cli.stores.sources.url",
+    "splitjoin_cli.splitting.probe",
+    "splitjoin_cli.splitting.resume",
+    "splitjoin_cli.splitting.stored.chunks",
+    "splitjoin_cli.splitting.transfer",
+    "splitjoin_cli.stores.trackers.base",
 }
 """What a split of a local file into a directory has no use for."""
 
 STOPS = """
 import sys, time, types
-from splitjoin_cli.errors import SplitjoinError
+from splitjoin_cli.core.errors import SplitjoinError
 
 def run_split(request, observer):
     try:
@@ -57,9 +57,9 @@ def run_split(request, observer):
         {undo}
         print("undone", file=sys.stderr, flush=True)
 
-module = types.ModuleType("splitjoin_cli.wiring")
+module = types.ModuleType("splitjoin_cli.api.split")
 module.run_split = run_split
-sys.modules["splitjoin_cli.wiring"] = module
+sys.modules["splitjoin_cli.api.split"] = module
 {before}
 from splitjoin_cli.__main__ import main
 main()

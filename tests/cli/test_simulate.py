@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli import aws
-from splitjoin_cli.manifest import Manifest
-from splitjoin_cli.trackers.sqlite import SqliteTracker
+from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.format.manifest import Manifest
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.servers.mariadb import PASSWORD
 
 if TYPE_CHECKING:

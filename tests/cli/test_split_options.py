@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.cli.split import command
-from splitjoin_cli.errors import UsageError
-from splitjoin_cli.model import Dialect
-from splitjoin_cli.names import JobName
-from splitjoin_cli.split.request import ChunkCount, ChunkSize, RowCount, SplitRequest
-from splitjoin_cli.split.resume import resume_command
+from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.names import JobName
+from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount, SplitRequest
+from splitjoin_cli.splitting.resume import resume_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.errors import BadInputError, NameTakenError, SplitjoinError, StoreError
+from splitjoin_cli.core.errors import BadInputError, NameTakenError, SplitjoinError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.split.progress import Observer
+    from splitjoin_cli.core.progress import Observer
     from tests.cli.conftest import Ran, RecordsRequests
 
     Splitjoin = Callable[..., Ran]

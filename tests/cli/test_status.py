@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.trackers.base import JobSpec, Run
-from splitjoin_cli.trackers.sqlite import SqliteTracker
+from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

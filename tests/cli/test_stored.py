@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.cli.verify import EPILOG
-from splitjoin_cli.split.verify import KINDS
-from tests.split.places import FILE_NAME, stored_split
+from splitjoin_cli.splitting.stored.verify import KINDS
+from tests.splitting.places import FILE_NAME, stored_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The contract of a loader, held by every implementation: see splitjoin_cli/loaders/base.py."""
+"""The contract of a loader, held by every implementation: see splitjoin_cli/stores/loaders/base.py."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 import duckdb
 import pytest
 
-import splitjoin_cli.loaders
-from splitjoin_cli.errors import BadRowError, LoadError, OlderRunError, RunConflictError, SourceError
-from splitjoin_cli.loaders import mysql
-from splitjoin_cli.loaders.base import Ledger, LedgerJob, LedgerTotal, LoadResult, LoadTarget, TableRows
-from splitjoin_cli.loaders.duckdb import DuckdbLoader
-from splitjoin_cli.loaders.mysql import MysqlLoader
-from splitjoin_cli.loaders.postgresql import PostgresqlLoader
-from splitjoin_cli.loaders.sqlite import SqliteLoader
-from splitjoin_cli.model import Dialect
-from tests.loaders.chunks import JOB, RUN, Streams, chunk_of, count_records, many_rows, with_stream
+import splitjoin_cli.stores.loaders
+from splitjoin_cli.core.errors import BadRowError, LoadError, OlderRunError, RunConflictError, SourceError
+from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.stores.loaders import mysql
+from splitjoin_cli.stores.loaders.base import Ledger, LedgerJob, LedgerTotal, LoadResult, LoadTarget, TableRows
+from splitjoin_cli.stores.loaders.duckdb import DuckdbLoader
+from splitjoin_cli.stores.loaders.mysql import MysqlLoader
+from splitjoin_cli.stores.loaders.postgresql import PostgresqlLoader
+from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
+from tests.stores.loaders.chunks import JOB, RUN, Streams, chunk_of, count_records, many_rows, with_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from splitjoin_cli.loaders.base import ChunkToLoad, LedgerReader, Loader
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad, LedgerReader, Loader
     from tests.servers.mariadb import MariadbDatabase
     from tests.servers.postgres import PostgresDatabase
 
 COVERED = {"SqliteLoader", "DuckdbLoader", "MysqlLoader", "PostgresqlLoader"}
 OF_THEIR_OWN = {"AuroraMysqlLoader", "AuroraPostgresqlLoader", "LoaderByClient"}
-"""Those that read S3 themselves, tests/loaders/test_aurora.py; one that chooses among others, test_by_client.py."""
+"""Two read S3 themselves (tests/stores/loaders/test_aurora.py), one chooses among others (test_by_client.py)."""
 NEWER = "0f1e2d3c4b5a6978"
 TABLE = "people"
 KINDS = [
@@ -182,7 +182,7 @@ def fails(kind: type[LoadError], loader: Loader, chunk: ChunkToLoad) -> LoadErro
 def test_every_loader_is_held_to_this_contract() -> None:
     """A loader added to the package and not to this suite fails here."""
     found = set()
-    for module in pkgutil.iter_modules(splitjoin_cli.loaders.__path__, "splitjoin_cli.loaders."):
+    for module in pkgutil.iter_modules(splitjoin_cli.stores.loaders.__path__, "splitjoin_cli.stores.loaders."):
         for name, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if hasattr(kind, "ledger_numbers") and not inspect.isabstract(kind) and name != "Loader":
                 found.add(name)

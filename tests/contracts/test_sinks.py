@@ -1,4 +1,4 @@
-"""The contract of a sink, held by every implementation: see splitjoin_cli/sinks/base.py."""
+"""The contract of a sink, held by every implementation: see splitjoin_cli/stores/sinks/base.py."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
-import splitjoin_cli.sinks
-from splitjoin_cli.checksums import combine, crc64
-from splitjoin_cli.errors import CorruptObjectError, SourceChangedError
-from splitjoin_cli.model import ByteRange, S3Location, StoredObject
-from splitjoin_cli.sinks import s3_writer
-from splitjoin_cli.sinks.directory import DirectorySink
-from splitjoin_cli.sinks.memory import MemorySink, MemoryStore, location
-from splitjoin_cli.sinks.s3 import S3Sink
-from tests.sinks.bodies import CHANGED, Bytes, EndsEarly, FailsAt
+import splitjoin_cli.stores.sinks
+from splitjoin_cli.core.bytes.crc64 import combine, crc64
+from splitjoin_cli.core.errors import CorruptObjectError, SourceChangedError
+from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
+from splitjoin_cli.stores.sinks import s3_writer
+from splitjoin_cli.stores.sinks.directory import DirectorySink
+from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, location
+from splitjoin_cli.stores.sinks.s3 import S3Sink
+from tests.stores.sinks.bodies import CHANGED, Bytes, EndsEarly, FailsAt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.sinks.base import Sink, StagingSink
+    from splitjoin_cli.stores.sinks.base import Sink, StagingSink
     from tests.servers.s3 import S3Server
 
 MIB = 1024 * 1024
@@ -112,7 +112,7 @@ class S3Rig:
 KILLED_WRITER = """
 import os, signal, sys
 from pathlib import Path
-from splitjoin_cli.sinks.directory import DirectorySink
+from splitjoin_cli.stores.sinks.directory import DirectorySink
 sink = DirectorySink(Path(sys.argv[1]))
 writer = sink.writer(sys.argv[2])
 writer.write(b"half of it")
@@ -198,7 +198,7 @@ def names(sink: Sink) -> list[str]:
 def test_every_sink_is_held_to_the_contract() -> None:
     """A sink that is not in this suite fails it."""
     found = set()
-    for module in pkgutil.iter_modules(splitjoin_cli.sinks.__path__, "splitjoin_cli.sinks."):
+    for module in pkgutil.iter_modules(splitjoin_cli.stores.sinks.__path__, "splitjoin_cli.stores.sinks."):
         members = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
         found |= {name for name, kind in members if kind.__module__ == module.name and hasattr(kind, "put_small")}
     assert found - {"Sink", "StagingSink"} == COVERED

@@ -1,4 +1,4 @@
-"""The contract of a source, held by every implementation and every layer: see splitjoin_cli/sources/base.py."""
+"""The contract of a source, held by every implementation and every layer: see splitjoin_cli/stores/sources/base.py."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import splitjoin_cli.sources
-from splitjoin_cli.codecs import compressor
-from splitjoin_cli.errors import SourceChangedError, SourceError
-from splitjoin_cli.sources.local import LocalSource
-from splitjoin_cli.sources.memory import MemorySource
-from splitjoin_cli.sources.open import open_source
-from splitjoin_cli.sources.s3 import S3Source
-from splitjoin_cli.sources.spool import SpooledSource, spool_pipe
-from splitjoin_cli.sources.stream import StreamSource
-from splitjoin_cli.sources.url import UrlSource
+import splitjoin_cli.stores.sources
+from splitjoin_cli.core.bytes.codecs import compressor
+from splitjoin_cli.core.errors import SourceChangedError, SourceError
+from splitjoin_cli.stores.sources.local import LocalSource
+from splitjoin_cli.stores.sources.memory import MemorySource
+from splitjoin_cli.stores.sources.open import open_source
+from splitjoin_cli.stores.sources.s3 import S3Source
+from splitjoin_cli.stores.sources.spool import SpooledSource, spool_pipe
+from splitjoin_cli.stores.sources.stream import StreamSource
+from splitjoin_cli.stores.sources.url import UrlSource
 from tests.servers.s3 import Bucket
-from tests.sources.http_server import serving
-from tests.sources.reading import read_range, read_through
+from tests.stores.sources.http_server import serving
+from tests.stores.sources.reading import read_range, read_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from splitjoin_cli.sources.base import Source
+    from splitjoin_cli.stores.sources.base import Source
     from tests.servers.s3 import S3Server
 
 DATA = b"id,name\r\n" + b"".join(b'%d,"n\xc3\xa4me\n%d"\r\n' % (n, n % 97) for n in range(16_000))
@@ -311,7 +311,7 @@ def test_close_may_be_repeated(source: Source) -> None:
 def test_every_source_is_held_to_the_contract() -> None:
     """Whoever adds a source adds it here."""
     found = set()
-    for module in pkgutil.iter_modules(splitjoin_cli.sources.__path__, "splitjoin_cli.sources."):
+    for module in pkgutil.iter_modules(splitjoin_cli.stores.sources.__path__, "splitjoin_cli.stores.sources."):
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             is_protocol = getattr(kind, "_is_protocol", False)
             if kind.__module__ == module.name and hasattr(kind, "check_unchanged") and not is_protocol:

@@ -1,4 +1,4 @@
-"""The contract of a tracker, held by every implementation: see splitjoin_cli/trackers/base.py."""
+"""The contract of a tracker, held by every implementation: see splitjoin_cli/stores/trackers/base.py."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import splitjoin_cli.trackers
-from splitjoin_cli.errors import NameTakenError, NoSuchJobError, OtherRunError, OtherTotalError, StoreError
-from splitjoin_cli.trackers.base import (
+import splitjoin_cli.stores.trackers
+from splitjoin_cli.core.errors import NameTakenError, NoSuchJobError, OtherRunError, OtherTotalError, StoreError
+from splitjoin_cli.stores.trackers.base import (
     MAX_CLAIMS,
     Claim,
     Counted,
@@ -30,14 +30,14 @@ from splitjoin_cli.trackers.base import (
     Run,
     Superseded,
 )
-from tests.trackers.deliveries import Said, Tally, deliver_twice
-from tests.trackers.rigs import SMALL_SHARD, START, DynamoDbRig, MemoryRig, Rig, SqliteRig
+from tests.stores.trackers.deliveries import Said, Tally, deliver_twice
+from tests.stores.trackers.rigs import SMALL_SHARD, START, DynamoDbRig, MemoryRig, Rig, SqliteRig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from splitjoin_cli.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
     from tests.servers.dynamodb import DynamoDbServer
 
 COVERED = {"MemoryTracker", "SqliteTracker", "DynamoDbTracker"}
@@ -129,7 +129,7 @@ def head(tracker: Tracker, run: Run) -> Job:
 def test_every_tracker_is_held_to_the_contract() -> None:
     """A tracker that is not in this suite fails it."""
     found = set()
-    for module in pkgutil.iter_modules(splitjoin_cli.trackers.__path__, "splitjoin_cli.trackers."):
+    for module in pkgutil.iter_modules(splitjoin_cli.stores.trackers.__path__, "splitjoin_cli.stores.trackers."):
         members = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
         found |= {name for name, kind in members if kind.__module__ == module.name and hasattr(kind, "mark_done")}
     assert found - {"Tracker"} == COVERED

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from splitjoin_cli.join.events import notification
-from tests.deploy.stacks import REGION, Account, Stack
+from tests.deploy.stack.stacks import REGION, Account, Stack
 from tests.e2e.command import Splitjoin
 
 if TYPE_CHECKING:

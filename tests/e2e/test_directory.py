@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.csvs import HEADER, bulk, check, export, manifest, records
-from tests.sources.http_server import serving
+from tests.stores.sources.http_server import serving
 
 if sys.version_info >= (3, 14):
     from compression import zstd

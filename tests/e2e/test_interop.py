@@ -13,16 +13,16 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from splitjoin_cli import aws
+from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import read_lambda_event
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import sweep
 from splitjoin_cli.join.worker import Worker
-from splitjoin_cli.loaders.base import LoadTarget
-from splitjoin_cli.loaders.sqlite import SqliteLoader
-from splitjoin_cli.objects import Chunks
-from splitjoin_cli.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.chunks.any import Chunks
+from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
+from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.command import Splitjoin
 from tests.e2e.csvs import bulk, check, export
-from tests.sources.http_server import serving
+from tests.stores.sources.http_server import serving
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.errors import LoadError, NotFoundError, OlderRunError, RunConflictError
-from splitjoin_cli.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult, TableRows
-from splitjoin_cli.metadata import ChunkMetadata
-from splitjoin_cli.model import ByteRange, Dialect
-from splitjoin_cli.names import ChunkName
-from splitjoin_cli.names import format as format_name
-from splitjoin_cli.names import parse as parse_name
-from splitjoin_cli.objects.base import StoredChunk
+from splitjoin_cli.core.errors import LoadError, NotFoundError, OlderRunError, RunConflictError
+from splitjoin_cli.core.format.metadata import ChunkMetadata
+from splitjoin_cli.core.model import ByteRange, Dialect
+from splitjoin_cli.core.names import ChunkName
+from splitjoin_cli.core.names import format as format_name
+from splitjoin_cli.core.names import parse as parse_name
+from splitjoin_cli.stores.chunks.base import StoredChunk
+from splitjoin_cli.stores.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult, TableRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.loaders.base import ChunkToLoad
-    from splitjoin_cli.sources.base import ByteStream
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad
+    from splitjoin_cli.stores.sources.base import ByteStream
 
 FILE_NAME = "acme_20240131"
 RUN_ID = "a" * 32

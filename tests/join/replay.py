@@ -14,22 +14,22 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from splitjoin_cli.errors import ContinuationError, LoadError, SplitjoinError, StoreError
+from splitjoin_cli.core.errors import ContinuationError, LoadError, SplitjoinError, StoreError
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import _Found, sweep
 from splitjoin_cli.join.worker import Worker
-from splitjoin_cli.objects.base import StoredChunk
-from splitjoin_cli.trackers.base import Failure, Job, Refused
-from splitjoin_cli.trackers.memory import MemoryTable, MemoryTracker
+from splitjoin_cli.stores.chunks.base import StoredChunk
+from splitjoin_cli.stores.trackers.base import Failure, Job, Refused
+from splitjoin_cli.stores.trackers.memory import MemoryTable, MemoryTracker
 from tests.join.memory import MemoryChunks, MemoryDatabase, MemoryLoader
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from splitjoin_cli.join.base import JoinPayload
-    from splitjoin_cli.loaders.base import Loader
-    from splitjoin_cli.trackers.base import Claim, Tracker
+    from splitjoin_cli.stores.loaders.base import Loader
+    from splitjoin_cli.stores.trackers.base import Claim, Tracker
 
 Fault = Literal["none", "lost", "repeated", "refused"]
 FAULTS: tuple[Fault, ...] = ("lost", "repeated", "refused")

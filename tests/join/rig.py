@@ -11,14 +11,14 @@ from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import SweepReport, sweep
 from splitjoin_cli.join.worker import Outcome, Worker
-from splitjoin_cli.trackers.base import Refused, Run
-from splitjoin_cli.trackers.memory import MemoryTracker
+from splitjoin_cli.stores.trackers.base import Refused, Run
+from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryChunks, MemoryLoader, chunk_uri
 
 if TYPE_CHECKING:
-    from splitjoin_cli.errors import SplitjoinError
+    from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.join.base import Continuation
-    from splitjoin_cli.trackers.base import Claim, Join, Tracker
+    from splitjoin_cli.stores.trackers.base import Claim, Join, Tracker
 
 LEASE_SECONDS = 60.0
 RUN = Run(FILE_NAME, RUN_ID)

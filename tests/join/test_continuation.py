@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from splitjoin_cli.aws import AwsOptions
-from splitjoin_cli.errors import ContinuationError, UsageError
+from splitjoin_cli.core.aws.client import AwsOptions
+from splitjoin_cli.core.errors import ContinuationError, UsageError
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.continuation import ExecContinuation, MemoryContinuation, NoContinuation, parse_continuation
 from splitjoin_cli.join.continuation_aws import AwsContinuation, parse_aws

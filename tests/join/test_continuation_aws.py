@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.aws import AwsOptions
-from splitjoin_cli.errors import ContinuationError
+from splitjoin_cli.core.aws.client import AwsOptions
+from splitjoin_cli.core.errors import ContinuationError
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.continuation import parse_continuation
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from splitjoin_cli.errors import EventError
+from splitjoin_cli.core.errors import EventError
+from splitjoin_cli.core.names import ChunkName
 from splitjoin_cli.join.events import (
     Batch,
     ChunkArrived,
@@ -18,7 +19,6 @@ from splitjoin_cli.join.events import (
     read_body,
     read_lambda_event,
 )
-from splitjoin_cli.names import ChunkName
 
 PLAIN = "in/Zoë-Söhne_20240131-02-10.csv"
 ENCODED = "in/Zo%C3%AB-S%C3%B6hne_20240131-02-10.csv"

@@ -11,34 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli import names
-from splitjoin_cli.errors import BadInputError, NameTakenError, PartialError, StoreError
+from splitjoin_cli.api.split import run_split
+from splitjoin_cli.core import names
+from splitjoin_cli.core.aws.s3 import Retry
+from splitjoin_cli.core.errors import BadInputError, NameTakenError, PartialError, StoreError
+from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import ChunkArrived, notification, read_lambda_event
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import sweep
 from splitjoin_cli.join.worker import Outcome, Worker
-from splitjoin_cli.loaders.base import LoadTarget
-from splitjoin_cli.loaders.sqlite import SqliteLoader
-from splitjoin_cli.objects import Chunks
-from splitjoin_cli.s3 import Retry
-from splitjoin_cli.sinks.directory import DirectorySink
-from splitjoin_cli.split.progress import Silent
-from splitjoin_cli.split.request import RowCount, SplitRequest
-from splitjoin_cli.trackers.base import Job, Refused, Run
-from splitjoin_cli.trackers.dynamodb import DynamoDbTracker
-from splitjoin_cli.trackers.sqlite import SqliteTracker
-from splitjoin_cli.wiring import run_split
+from splitjoin_cli.splitting.request import RowCount, SplitRequest
+from splitjoin_cli.stores.chunks.any import Chunks
+from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
+from splitjoin_cli.stores.sinks.directory import DirectorySink
+from splitjoin_cli.stores.trackers.base import Job, Refused, Run
+from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.join.rig import LEASE_SECONDS, Time
-from tests.trackers.faults import LosesResponses, Refuses
+from tests.stores.trackers.faults import LosesResponses, Refuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.model import StoredObject
-    from splitjoin_cli.sinks.base import StagedObject
-    from splitjoin_cli.split.result import SplitResult
-    from splitjoin_cli.trackers.base import Tracker
+    from splitjoin_cli.core.model import StoredObject
+    from splitjoin_cli.splitting.result import SplitResult
+    from splitjoin_cli.stores.sinks.base import StagedObject
+    from splitjoin_cli.stores.trackers.base import Tracker
     from tests.servers.dynamodb import DynamoDbServer
 
 FILE_NAME = "acme_20240131"
@@ -355,7 +355,7 @@ def test_h11_a_lease_that_ran_out_while_its_owner_works_makes_one_join(flow: Flo
 
 def claim_of(flow: Flow, run: Run) -> Any:  # noqa: ANN401 -- a Claim
     """The claim that stands, as its owner holds it."""
-    from splitjoin_cli.trackers import rules  # noqa: PLC0415 -- for this alone
+    from splitjoin_cli.stores.trackers import rules  # noqa: PLC0415 -- for this alone
 
     refused = flow.tracker.claim_join(run, owner="w2", lease_seconds=LEASE_SECONDS)
     assert isinstance(refused, Refused)

@@ -6,15 +6,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.errors import StoreError
+from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.join.lease import renewing
-from splitjoin_cli.trackers.base import JobSpec, Refused
-from splitjoin_cli.trackers.memory import MemoryTracker
+from splitjoin_cli.stores.trackers.base import JobSpec, Refused
+from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from tests.join.memory import FILE_NAME
 from tests.join.rig import RUN
 
 if TYPE_CHECKING:
-    from splitjoin_cli.trackers.base import Claim
+    from splitjoin_cli.stores.trackers.base import Claim
 
 LEASE_SECONDS = 0.3
 

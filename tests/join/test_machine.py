@@ -17,10 +17,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from splitjoin_cli.trackers.base import Run
-from splitjoin_cli.trackers.dynamodb import DynamoDbTracker
-from splitjoin_cli.trackers.memory import MemoryTracker
-from splitjoin_cli.trackers.sqlite import SqliteTracker
+from splitjoin_cli.stores.trackers.base import Run
+from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.memory import MemoryTracker
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.join.memory import MemoryChunks, chunk_uri
 from tests.join.replay import FAULTS, LEASE_SECONDS, Cast, Fault, Process, Stores, step
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from splitjoin_cli.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
     from tests.servers.dynamodb import DynamoDbServer
 
 SEEDS = (1, 20240131)

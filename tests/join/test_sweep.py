@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from splitjoin_cli.errors import ContinuationError, StoreError
-from splitjoin_cli.trackers.base import JobSpec, Run
+from splitjoin_cli.core.errors import ContinuationError, StoreError
+from splitjoin_cli.stores.trackers.base import JobSpec, Run
 from tests.join.memory import FILE_NAME, RUN_ID, chunk_uri
 from tests.join.rig import RUN, FailsWith, Rig
 

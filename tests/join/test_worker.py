@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from splitjoin_cli.errors import (
+from splitjoin_cli.core.errors import (
     BadRowError,
     ContinuationError,
     LoadError,
@@ -18,12 +18,12 @@ from splitjoin_cli.errors import (
     StoppedError,
     StoreError,
 )
+from splitjoin_cli.core.names import ChunkName
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.chunk import published_run_id
 from splitjoin_cli.join.events import ChunkArrived, notification, read_lambda_event
 from splitjoin_cli.join.joiner import backoff_seconds
-from splitjoin_cli.names import ChunkName
-from splitjoin_cli.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.base import JobSpec, Run
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryLoader, chunk_uri
 from tests.join.rig import LEASE_SECONDS, RUN, FailsWith, Rig
 
@@ -401,7 +401,7 @@ def test_the_worker_imports_nothing_heavy() -> None:
     """A function that starts cold imports neither numpy, rich nor click; and boto3 only when it reads S3."""
     code = (
         "import sys, splitjoin_cli.join.worker, splitjoin_cli.join.sweep, splitjoin_cli.join.continuation,"
-        " splitjoin_cli.join.events, splitjoin_cli.objects\n"
+        " splitjoin_cli.join.events, splitjoin_cli.stores.chunks.any\n"
         "print(sorted({'numpy', 'rich', 'click', 'boto3'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli import aws
+from splitjoin_cli.core.aws import client as aws
 from tests.servers.processes import ROOT, SERVERS_BIN, ServerDiedError, find_binary, free_ports, running
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 import pytest
 
-from splitjoin_cli.loaders.urls import DatabaseUrl
+from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 from tests.servers.processes import ROOT, free_ports, lowered, running, world_readable
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What composes the parts: from options and URLs to sources, sinks, trackers and loaders."""

@@ -1,0 +1,1 @@
+"""What every layer uses: errors, names, ranges, units, documents, bytes."""

@@ -1,0 +1,1 @@
+"""The AWS clients, and how S3 and SQS are called."""

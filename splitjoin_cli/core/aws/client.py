@@ -1,0 +1,325 @@
+"""The only maker of AWS clients, and the one place where AWS's errors become ours."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import botocore.exceptions as aws_errors
+import botocore.session
+import urllib3.exceptions
+from botocore.config import Config
+
+from splitjoin_cli.core.aws.options import AwsOptions
+from splitjoin_cli.core.errors import AccessError, CorruptObjectError, NotFoundError, SplitjoinError, StoreError
+from splitjoin_cli.core.gc_pause import uncollected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "CREDENTIAL_CODES",
+    "ERRORS",
+    "EXPIRED_CODES",
+    "AwsOptions",
+    "client",
+    "error_code",
+    "is_throttling",
+    "is_transient",
+    "never_connected",
+    "raised_by_body",
+    "translate",
+]
+
+ATTEMPTS = 10
+CONNECT_TIMEOUT_SECONDS = 20
+READ_TIMEOUT_SECONDS = 60
+# S3's own home: what the AWS CLI takes too when nothing says otherwise, and what compatible stores accept.
+FALLBACK_REGION = "us-east-1"
+# In the AWS CLI's order and that of the newer SDKs; botocore itself knows only the second one.
+VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+_MAKING = threading.Lock()  # clients are thread-safe, sessions are not
+
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+THROTTLING_CODES = _codes(
+    "SlowDown Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException"
+    " RequestLimitExceeded BandwidthLimitExceeded TooManyRequests TooManyRequestsException"
+    " ProvisionedThroughputExceededException 429"
+)
+# ConditionalRequestConflict is S3's answer to a conditional write that met another one: "retry the upload".
+# TransactionConflictException is DynamoDB's to a write of an item that somebody's transaction holds just then.
+TRANSIENT_CODES = THROTTLING_CODES | _codes(
+    "InternalError InternalFailure ServiceUnavailable RequestTimeout RequestTimeoutException PriorRequestNotComplete"
+    " TransactionInProgressException TransactionConflictException ConditionalRequestConflict"
+)
+TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
+EXPIRED_CODES = _codes("ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired")
+CREDENTIAL_CODES = _codes(
+    "InvalidAccessKeyId InvalidClientTokenId InvalidToken SignatureDoesNotMatch UnrecognizedClientException"
+    " IncompleteSignature IncompleteSignatureException MissingAuthenticationToken"
+)
+DENIED_CODES = _codes("AccessDenied AccessDeniedException AllAccessDisabled AccountProblem UnauthorizedAccess 403 401")
+OTHER_REGION_CODES = _codes(
+    "PermanentRedirect TemporaryRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException 301"
+)
+MISSING_CODES = _codes("NoSuchKey NoSuchVersion NotFound ResourceNotFoundException 404")
+MISSING_QUEUE_CODES = _codes(
+    "AWS.SimpleQueueService.NonExistentQueue QueueDoesNotExist AWS.SimpleQueueService.QueueDoesNotExist InvalidAddress"
+)
+CORRUPT_CODES = _codes("BadDigest InvalidDigest XAmzContentChecksumMismatch XAmzContentSHA256Mismatch")
+
+# IAM's words for what exactly was denied: a key of KMS may be closed though the bucket is open.
+_DENIED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9*]+)(?: on (?:the )?resource: \"?([^\s\"]+))?")
+
+# Codes of a service's answer, our error, its text and hint. The texts may use {code}, {permission}, {region}, {denied}.
+ANSWERS: tuple[tuple[frozenset[str], type[SplitjoinError], str, str | None], ...] = (
+    (EXPIRED_CODES, AccessError, "the AWS credentials have expired", "get new ones (aws sso login) and run again"),
+    (
+        CREDENTIAL_CODES,
+        AccessError,
+        "the AWS credentials are not valid ({code})",
+        "check --profile or AWS_ACCESS_KEY_ID",
+    ),
+    (DENIED_CODES, AccessError, "access denied{denied}", "the identity in use needs {permission}"),
+    (
+        _codes("400"),
+        AccessError,
+        "refused, without a reason",
+        "have the credentials expired? Is the region right? {permission} is what is needed",
+    ),
+    (_codes("NoSuchBucket"), NotFoundError, "the bucket does not exist", "check its name, or make it (aws s3 mb)"),
+    (
+        MISSING_QUEUE_CODES,
+        NotFoundError,
+        "the queue does not exist",
+        "check its URL, its region and its account; aws sqs list-queues shows those that are there",
+    ),
+    (OTHER_REGION_CODES, StoreError, "the bucket is in another region", "use --region {region}"),
+    (MISSING_CODES, NotFoundError, "not found", None),
+    (CORRUPT_CODES, CorruptObjectError, "the store received other bytes than were announced ({code})", None),
+    (THROTTLING_CODES, StoreError, "the store asks to slow down ({code})", "run again with fewer --jobs"),
+    (_codes("RequestTimeTooSkewed"), StoreError, "this machine's clock is wrong", "set the clock and run again"),
+    (_codes("InvalidObjectState"), StoreError, "the object is archived", "restore it first (aws s3api restore-object)"),
+)
+PROFILE_HINT = "use --profile, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+LOGIN_HINT = "aws sso login, or another --profile"
+# The same for errors that were met before the service answered.
+FAILURES: tuple[tuple[tuple[type[BaseException], ...], type[SplitjoinError], str, str], ...] = (
+    ((aws_errors.NoCredentialsError,), AccessError, "no AWS credentials were found", PROFILE_HINT),
+    (
+        (aws_errors.PartialCredentialsError,),
+        AccessError,
+        "half of the AWS credentials is missing: the id of the key, or its secret",
+        PROFILE_HINT,
+    ),
+    ((aws_errors.NoRegionError,), StoreError, "no region is set", "use --region or set AWS_REGION"),
+    ((aws_errors.SSLError,), StoreError, "no trusted TLS connection", "set AWS_CA_BUNDLE to the authority's file"),
+)
+ERRORS = (aws_errors.ClientError, aws_errors.BotoCoreError)
+
+# The permission that an operation needs, where it is called otherwise.
+PERMISSIONS = {
+    "s3:HeadObject": "s3:GetObject",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:CreateMultipartUpload": "s3:PutObject",
+    "s3:UploadPart": "s3:PutObject",
+    "s3:UploadPartCopy": "s3:PutObject, and s3:GetObject on the source",
+    "s3:CompleteMultipartUpload": "s3:PutObject",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
+}
+
+
+def client(
+    service: str,
+    options: AwsOptions | None = None,
+    *,
+    connections: int = 8,
+    attempts: int = ATTEMPTS,
+    read_timeout_seconds: int = READ_TIMEOUT_SECONDS,
+) -> Any:  # noqa: ANN401 -- botocore makes its clients' classes at run time
+    """A client of ``service`` (``s3``, ``dynamodb``, ...) for up to ``connections`` threads at once.
+
+    ``attempts``: how often botocore itself tries a request; 1 where the caller repeats it. On S3 the payload is not
+    hashed for the signature and no default checksum is added: each body that matters carries its own CRC-64/NVME,
+    and compatible stores do not know botocore's trailers. Raises AccessError for an unknown profile, StoreError
+    where the region is missing or the endpoint is no URL.
+    """
+    options = options or AwsOptions()
+    try:
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=read_timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=connections,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            user_agent_extra="splitjoin",
+        )
+        with _MAKING, uncollected():
+            return _make(_session(options, _environment()), service, options, config)
+    except (aws_errors.BotoCoreError, ValueError) as exc:
+        raise translate(exc, service, "client") from exc
+
+
+@lru_cache(maxsize=8)
+def _session(options: AwsOptions, environment: frozenset[tuple[str, str]]) -> botocore.session.Session:  # noqa: ARG001 -- a key
+    """Configuration and credentials as the options and the environment have them: one for all clients that share both.
+
+    A second client of one session takes 5 ms instead of 70, and role or single sign-on are asked for credentials once.
+    It is not boto3's, whose own part (managed transfers, resource objects) is not used here and is slow to import.
+    """
+    session = botocore.session.Session(session_vars=VARIABLES)
+    for name, value in (("profile", options.profile), ("region", options.region)):
+        if value is not None:
+            session.set_config_variable(name, value)
+    return session
+
+
+def _environment() -> frozenset[tuple[str, str]]:
+    """What a session is made of beside the options: AWS_* variables, and where the user's own files are."""
+    return frozenset(item for item in os.environ.items() if item[0].startswith("AWS_") or item[0] == "HOME")
+
+
+def _make(session: botocore.session.Session, service: str, options: AwsOptions, config: Config) -> Any:  # noqa: ANN401 -- see client
+    make: Any = session.create_client
+    if service == "s3":
+        s3: Any = {"payload_signing_enabled": False, **_profile_section(session, "s3")}
+        config = config.merge(Config(s3=s3))
+    if service == "s3" and session.get_config_variable("region") is None:
+        return make(service, region_name=FALLBACK_REGION, endpoint_url=options.endpoint_url, config=config)
+    try:
+        return make(service, endpoint_url=options.endpoint_url, config=config)
+    except aws_errors.NoRegionError:
+        # An endpoint of one's own (an option, AWS_ENDPOINT_URL_*, a profile's) has no region to miss.
+        made = make(service, region_name=FALLBACK_REGION, endpoint_url=options.endpoint_url, config=config)
+        if _host(made.meta.endpoint_url).endswith((".amazonaws.com", ".amazonaws.com.cn")):
+            raise
+        return made
+
+
+def _profile_section(session: botocore.session.Session, name: str) -> Mapping[str, object]:
+    """A nested section of the profile, as ``aws configure set`` writes them; empty where there is none."""
+    section: object = session.get_scoped_config().get(name)
+    if not isinstance(section, dict):
+        return {}
+    words = {"true": True, "false": False}
+    return {key: words.get(str(value).lower(), value) for key, value in section.items()}
+
+
+def error_code(error: BaseException) -> str:
+    """The service's own word for the error, ``""`` where the service said nothing."""
+    if isinstance(error, aws_errors.ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))
+    return ""
+
+
+def is_throttling(error: BaseException) -> bool:
+    """Whether the service asks to be asked less often."""
+    return error_code(error) in THROTTLING_CODES or _status(error) == 429  # noqa: PLR2004 -- RFC 6585, section 4
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later: throttling, 5xx, a lost or refused connection, a timeout."""
+    if isinstance(error, aws_errors.ClientError):
+        return error_code(error) in TRANSIENT_CODES or _status(error) in TRANSIENT_STATUSES
+    if isinstance(error, aws_errors.SSLError):
+        return "CERTIFICATE" not in str(error).upper()
+    if isinstance(error, (aws_errors.ProxyConnectionError, aws_errors.InvalidProxiesConfigError)):
+        return False
+    lost = (
+        aws_errors.ConnectionError,
+        aws_errors.HTTPClientError,
+        aws_errors.ResponseStreamingError,
+        aws_errors.IncompleteReadError,
+    )
+    return isinstance(error, lost) and raised_by_body(error) is None
+
+
+def raised_by_body(error: BaseException) -> Exception | None:
+    """The exception that a request's own body raised while it was sent, which botocore wraps as if the network had."""
+    inner = error.kwargs.get("error") if isinstance(error, aws_errors.HTTPClientError) else None
+    network = (OSError, EOFError, http.client.HTTPException, urllib3.exceptions.HTTPError)
+    return inner if isinstance(inner, Exception) and not isinstance(inner, network) else None
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether no connection came about at all: waiting long for a misspelt host helps nobody."""
+    return isinstance(error, (aws_errors.EndpointConnectionError, aws_errors.ConnectTimeoutError))
+
+
+def translate(error: BaseException, operation: str, uri: str) -> SplitjoinError:
+    """Our error for ``error``, met by ``operation`` (``s3:PutObject``) on ``uri``; raise it ``from error``.
+
+    Nothing secret gets into the message: connection errors are told in our words, since theirs quote URLs.
+    """
+    if isinstance(error, aws_errors.ClientError):
+        return _translate_answer(error, operation, uri)
+    return _translate_local(error, f"{operation} {uri}")
+
+
+def _translate_answer(error: aws_errors.ClientError, operation: str, uri: str) -> SplitjoinError:
+    """For an error that the service answered with."""
+    code, what = error_code(error), f"{operation} {uri}"
+    for codes, kind, text, hint in ANSWERS:
+        if code in codes:
+            permission, denied = _needed(error, operation)
+            words = {"code": code, "permission": permission, "region": _region(error), "denied": denied}
+            return kind(f"{what}: {text.format_map(words)}", hint=hint and hint.format_map(words))
+    said = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
+    return StoreError(f"{what}: {code}: {said}" if said else f"{what}: {code}")
+
+
+def _needed(error: aws_errors.ClientError, operation: str) -> tuple[str, str]:
+    """The permission that is missing, and what to add to the message where it is not the operation's own."""
+    usual = PERMISSIONS.get(operation, operation)
+    found = _DENIED.search(str(error.response.get("Error", {}).get("Message", "")))
+    if found is None or found[1] in usual:
+        return usual, ""
+    needed = f"{found[1]} on {found[2]}" if found[2] else found[1]
+    return needed, f": no {needed}"
+
+
+def _translate_local(error: BaseException, what: str) -> SplitjoinError:
+    """For an error met before the service answered: credentials, configuration, the network."""
+    name = type(error).__name__
+    for kinds, kind, text, hint in FAILURES:
+        if isinstance(error, kinds):
+            return kind(f"{what}: {text}", hint=hint)
+    # By name, because botocore grows new ones: SSOTokenLoadError, UnauthorizedSSOTokenError, TokenRetrievalError, ...
+    if any(word in name for word in ("Token", "SSO", "Credential", "Login")):
+        return AccessError(f"{what}: the AWS credentials could not be loaded ({name})", hint=LOGIN_HINT)
+    if isinstance(error, aws_errors.ProfileNotFound):
+        return AccessError(f"{what}: {error}", hint="aws configure list-profiles shows those that are there")
+    if never_connected(error):
+        url = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
+        where = _host(url) or "the endpoint"
+        return StoreError(f"{what}: cannot connect to {where}", hint="check --endpoint-url and the network")
+    if is_transient(error):
+        return StoreError(f"{what}: the connection was lost ({name})", hint="run again to resume")
+    return StoreError(f"{what}: {name}: {error}")
+
+
+def _status(error: BaseException) -> int:
+    if isinstance(error, aws_errors.ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return 0
+
+
+def _region(error: aws_errors.ClientError) -> str:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("x-amz-bucket-region") or "with the bucket's region")
+
+
+def _host(url: str) -> str:
+    """Host and port of a URL, without user, password, path or query."""
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -1,0 +1,1 @@
+"""Buffers, codecs and checksums."""

@@ -1,0 +1,63 @@
+"""CRC-64/NVME, the checksum that S3 computes by default: fast, and combinable, so that nothing is read for it alone.
+
+Parameters as in the Rocksoft model: width 64, polynomial 0xAD93D23594C93659, reflected, init and xorout all ones; the
+check value of ``123456789`` is 0xAE8B14860A799888. Computed by the compiled kernel where the package was built with it
+(at 20 to 60 GB/s, without the GIL), else by awscrt, which does the same and takes long to import; by
+Python alone where there is neither, as in the Lambda function, which hardly ever needs it.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.native import kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from splitjoin_cli.stores.sinks.base import Buffer
+
+__all__ = ["combine", "crc64", "decode", "encode", "tagged"]
+
+
+def crc64(data: Buffer, previous: int = 0) -> int:
+    """The CRC of what ``previous`` was computed over, followed by ``data``."""
+    return _functions()[0](data, previous)
+
+
+def combine(left: int, right: int, right_size: int) -> int:
+    """The CRC of two runs of bytes put together, from the CRC of each and the size of the second."""
+    return _functions()[1](left, right, right_size)
+
+
+def encode(checksum: int) -> str:
+    """As S3 writes it in ``x-amz-checksum-crc64nvme``: base64 of the 8 big-endian bytes."""
+    return base64.b64encode(checksum.to_bytes(8, "big")).decode("ascii")
+
+
+def decode(text: str) -> int:
+    """The inverse of ``encode``. Raises ValueError for anything else than 8 bytes."""
+    raw = base64.b64decode(text, validate=True)
+    if len(raw) != 8:  # noqa: PLR2004 -- 64 bits
+        msg = f"not a CRC-64/NVME: {text!r}"
+        raise ValueError(msg)
+    return int.from_bytes(raw, "big")
+
+
+def tagged(checksum: int) -> str:
+    """As manifests and JSON results write it: ``crc64nvme:BASE64``."""
+    return f"crc64nvme:{encode(checksum)}"
+
+
+@cache
+def _functions() -> tuple[Callable[[Buffer, int], int], Callable[[int, int, int], int]]:
+    compiled = kernel()
+    if compiled is not None:
+        return compiled.crc64, compiled.combine
+    try:
+        from awscrt.checksums import combine_crc64nvme, crc64nvme  # noqa: PLC0415 -- only where nothing is compiled
+    except ImportError:
+        from splitjoin_cli.core.bytes.crc64_python import combine_crc64nvme, crc64nvme  # noqa: PLC0415 -- and nothing installed
+    return crc64nvme, combine_crc64nvme

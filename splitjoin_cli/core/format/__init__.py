@@ -1,0 +1,1 @@
+"""The documents of a split: plan, manifest and chunk metadata."""

@@ -1,0 +1,356 @@
+"""What describes a split as a whole: its manifest, its plan while it is under way, and its run's id.
+
+Both are documents of ``documents``, the long list last; the standard library reads them: the worker does, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
+
+from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS, ChunkTable
+from splitjoin_cli.core.format.documents import (
+    DAMAGE,
+    VERSION,
+    as_object,
+    checksum_of,
+    checksum_text,
+    damaged,
+    decode_document,
+    dialect_fields,
+    dialect_of,
+    encode_document,
+    quoted,
+    take,
+    take_or_none,
+    take_texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from splitjoin_cli.core.model import Compression, Dialect
+
+__all__ = [
+    "CoverageError",
+    "Manifest",
+    "PlanFile",
+    "SourceIdentity",
+    "digest_options",
+    "run_id",
+]
+
+_SUFFIXES: dict[str | None, str] = {None: ".csv", "gzip": ".csv.gz", "zstd": ".csv.zst"}
+_PLAN_RUN = 1000  # chunks on one line of a plan
+
+
+class CoverageError(StoreError):
+    """A manifest's chunks do not follow one another from the header to the end."""
+
+
+class SourceIdentity(NamedTuple):
+    """What was split. ``uri`` holds no user, password or query; ``stored_bytes`` is ``None`` where nobody says."""
+
+    uri: str
+    stored_bytes: int | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A whole split. ``chunks.checksums`` are of the objects as stored, and ``stored_bytes`` has their sizes.
+
+    ``header_bytes`` is where chunk 1 starts in the source; ``header_lines`` are the header's physical lines.
+    """
+
+    file_name: str
+    run_id: str
+    generation: int
+    source: SourceIdentity
+    dialect: Dialect
+    compression: Compression | None
+    header_lines: int
+    chunks: ChunkTable
+    stored_bytes: array[int]
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.stored_bytes) != len(self.chunks):
+            msg = f"{len(self.stored_bytes)} stored sizes for {len(self.chunks)} chunks"
+            raise ValueError(msg)
+        if self.compression not in _SUFFIXES:
+            msg = f"chunks are not stored as {self.compression}"
+            raise ValueError(msg)
+
+    @property
+    def header_bytes(self) -> int:
+        """The header's size, byte order mark and line end included."""
+        return self.chunks.start
+
+    @property
+    def total_parts(self) -> int:
+        """How many chunks."""
+        return len(self.chunks)
+
+    @property
+    def rows(self) -> int | None:
+        """Records in all, the header not counted; ``None`` where they were not counted."""
+        return self.chunks.total_rows
+
+    @property
+    def total_bytes(self) -> int:
+        """The chunks' bytes before compression, each with its header."""
+        return self.chunks.end - self.chunks.start + self.header_bytes * len(self.chunks)
+
+    def name(self, number: int) -> str:
+        """The object's name of a chunk."""
+        total = len(self.chunks)
+        return f"{self.file_name}-{number:0{len(str(total))}d}-{total}{_SUFFIXES[self.compression]}"
+
+    def blocks(self) -> Iterator[bytes]:
+        """The manifest's file in pieces of some kilobytes, so that it can be written without being held."""
+        head = {
+            **_identity(self),
+            "source": _source(self.source),
+            **_form(self),
+            "total_parts": self.total_parts,
+            "rows": self.rows,
+            "bytes": self.total_bytes,
+            "warnings": list(self.warnings),
+        }
+        return encode_document(head, (self._line(number) for number in range(1, self.total_parts + 1)))
+
+    def _line(self, number: int) -> str:
+        index = number - 1
+        start, end, rows = self.chunks.starts[index], self.chunks.starts[number], self.chunks.rows[index]
+        checksum = checksum_text(self.chunks.checksums[index])
+        return (
+            f'{{"number": {number}, "name": {quoted(self.name(number))}, "start": {start}, "end": {end}, '
+            f'"bytes": {self.header_bytes + end - start}, "stored_bytes": {self.stored_bytes[index]}, '
+            f'"rows": {"null" if rows == UNKNOWN_ROWS else rows}, '
+            f'"checksum": {"null" if checksum is None else quoted(checksum)}}}'
+        )
+
+    def to_bytes(self) -> bytes:
+        """The manifest's file: the same bytes for the same split, on any machine."""
+        return b"".join(self.blocks())
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "the manifest") -> Manifest:
+        """Read a manifest; ``name`` is what an error calls it.
+
+        Raises CoverageError where the chunks' ranges leave a gap or overlap, StoreError where it is no manifest.
+        """
+        try:
+            head, items = decode_document(data)
+            return cls._decode(head, items)
+        except CoverageError as exc:
+            raise CoverageError(f"{name}: {exc.message}") from exc
+        except DAMAGE as exc:
+            raise damaged(name, "manifest", exc) from exc
+
+    @classmethod
+    def _decode(cls, head: dict[str, Any], items: Iterable[object]) -> Manifest:
+        table, stored_bytes = ChunkTable(take(head, "header_bytes", int)), array("q")
+        manifest = cls(
+            **_common(head),
+            chunks=table,
+            stored_bytes=stored_bytes,
+        )
+        for item in items:
+            _append_chunk(table, stored_bytes, item)
+        manifest._check_totals(head)
+        return manifest
+
+    def _check_totals(self, head: dict[str, Any]) -> None:
+        found = {"total_parts": self.total_parts, "rows": self.rows, "bytes": self.total_bytes}
+        for key, value in found.items():
+            said = take_or_none(head, key, int)
+            if said != value:
+                msg = f"{key} is {said}, but its chunks sum up to {value}"
+                raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """What stands while a split is under way: enough to resume it without a scan while the source is the same.
+
+    ``validator``: as in SourceProperties. ``options_digest``: of all options that shape the plan (``digest_options``).
+    ``chunks.checksums`` are of the uncompressed bytes, header included. ``header_checksum``: CRC-64/NVME of the header.
+    """
+
+    file_name: str
+    run_id: str
+    generation: int
+    source: SourceIdentity
+    validator: str | None
+    options_digest: str
+    dialect: Dialect
+    compression: Compression | None
+    header_lines: int
+    header_checksum: int
+    chunks: ChunkTable
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def header_bytes(self) -> int:
+        """The header's size, byte order mark and line end included."""
+        return self.chunks.start
+
+    def blocks(self) -> Iterator[bytes]:
+        """The plan's file in pieces."""
+        head = {
+            **_identity(self),
+            "source": {**_source(self.source), "validator": self.validator},
+            "options_digest": self.options_digest,
+            **_form(self),
+            "header_checksum": f"{self.header_checksum:016x}",
+            "total_parts": len(self.chunks),
+            "rows": self.chunks.total_rows,
+            "end": self.chunks.end,
+            "warnings": list(self.warnings),
+        }
+        return encode_document(head, (self._line(first) for first in range(0, len(self.chunks), _PLAN_RUN)))
+
+    def _line(self, first: int) -> str:
+        """A run of chunks: where each ends, its records (-1: not counted), its checksum (all zeros: not known)."""
+        run = slice(first, first + _PLAN_RUN)
+        columns = {
+            "first": first + 1,
+            "ends": self.chunks.starts[first + 1 : first + 1 + _PLAN_RUN].tolist(),
+            "rows": self.chunks.rows[run].tolist(),
+            "checksums": [f"{checksum:016x}" for checksum in self.chunks.checksums[run]],
+        }
+        return json.dumps(columns)
+
+    def to_bytes(self) -> bytes:
+        """The plan's file, deterministic."""
+        return b"".join(self.blocks())
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "the plan") -> PlanFile:
+        """Read a plan; ``name`` is what an error calls it. Raises StoreError where it is no plan of ours."""
+        try:
+            head, items = decode_document(data)
+            plan = cls(
+                **_common(head),
+                validator=take_or_none(take(head, "source", dict), "validator", str),
+                options_digest=take(head, "options_digest", str),
+                header_checksum=int(take(head, "header_checksum", str), 16),
+                chunks=_plan_chunks(take(head, "header_bytes", int), items),
+            )
+            if len(plan.chunks) != take(head, "total_parts", int) or plan.chunks.end != take(head, "end", int):
+                msg = f"it has {len(plan.chunks)} chunks up to {plan.chunks.end}, not the number and end it states"
+                raise ValueError(msg)
+        except DAMAGE as exc:
+            raise damaged(name, "plan", exc) from exc
+        return plan
+
+
+def _identity(split: Manifest | PlanFile) -> dict[str, object]:
+    return {
+        "version": VERSION,
+        "file_name": split.file_name,
+        "run_id": split.run_id,
+        "generation": split.generation,
+    }
+
+
+def _source(source: SourceIdentity) -> dict[str, object]:
+    return {"uri": source.uri, "bytes": source.stored_bytes, "fingerprint": source.fingerprint}
+
+
+def _form(split: Manifest | PlanFile) -> dict[str, object]:
+    return {
+        "dialect": dialect_fields(split.dialect),
+        "compression": split.compression,
+        "header_bytes": split.header_bytes,
+        "header_lines": split.header_lines,
+    }
+
+
+class _Common(TypedDict):
+    """What a manifest and a plan both have, beside their chunks."""
+
+    file_name: str
+    run_id: str
+    generation: int
+    source: SourceIdentity
+    dialect: Dialect
+    compression: Compression | None
+    header_lines: int
+    warnings: tuple[str, ...]
+
+
+def _common(head: Mapping[str, Any]) -> _Common:
+    source = take(head, "source", dict)
+    return _Common(
+        file_name=take(head, "file_name", str),
+        run_id=take(head, "run_id", str),
+        generation=take(head, "generation", int),
+        source=SourceIdentity(
+            take(source, "uri", str), take_or_none(source, "bytes", int), take(source, "fingerprint", str)
+        ),
+        dialect=dialect_of(take(head, "dialect", dict)),
+        compression=cast("Compression | None", take_or_none(head, "compression", str)),
+        header_lines=take(head, "header_lines", int),
+        warnings=take_texts(head, "warnings"),
+    )
+
+
+def run_id(
+    *,
+    file_name: str,
+    fingerprint: str,
+    dialect: Dialect,
+    encoding: str | None,
+    compression: Compression | None,
+    chunks: ChunkTable,
+    run_label: str | None,
+) -> str:
+    """The id of a run: 32 hex digits, the same for the same content split the same way under the same name.
+
+    SHA-256 over a JSON list in ASCII, which holds no NUL, a NUL, and the boundaries: no two inputs have the same form.
+    ``dialect.line_end`` is left out, as it follows from the content and is not always known.
+    """
+    fields = [
+        *("splitjoin run", VERSION, file_name, fingerprint),
+        *(dialect.delimiter, dialect.quotechar, dialect.escapechar, dialect.header, dialect.encoding),
+        *(encoding, compression, run_label),
+    ]
+    digest = hashlib.sha256(json.dumps(fields).encode("ascii"))
+    digest.update(b"\0")
+    digest.update(chunks.boundaries())
+    return digest.hexdigest()[:32]
+
+
+def digest_options(options: Mapping[str, str | int | None]) -> str:
+    """The options that shape a plan, as 32 hex digits; their order is of no matter."""
+    return hashlib.sha256(json.dumps(options, sort_keys=True).encode("ascii")).hexdigest()[:32]
+
+
+def _append_chunk(table: ChunkTable, stored_bytes: array[int], item: object) -> None:
+    fields = as_object(item)
+    number, start, end = (take(fields, key, int) for key in ("number", "start", "end"))
+    if number != len(table) + 1:
+        msg = f"expected chunk {len(table) + 1}, found chunk {number}"
+        raise ValueError(msg)
+    if start != table.end or end < start:
+        msg = f"chunk {number} covers bytes {start} to {end}, but the one before it ends at {table.end}"
+        raise CoverageError(msg)
+    table.append(end, take_or_none(fields, "rows", int), checksum_of(take_or_none(fields, "checksum", str)))
+    stored_bytes.append(take(fields, "stored_bytes", int))
+
+
+def _plan_chunks(start: int, items: Iterable[object]) -> ChunkTable:
+    table = ChunkTable(start)
+    for item in items:
+        fields = as_object(item)
+        ends, rows, checksums = (take(fields, key, list) for key in ("ends", "rows", "checksums"))
+        for end, count, checksum in zip(ends, rows, checksums, strict=True):
+            table.append(end, count, int(checksum, 16))
+    return table

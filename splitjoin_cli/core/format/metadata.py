@@ -1,0 +1,95 @@
+"""What a chunk says of itself on S3: one metadata value, so that it survives tabs, spaces and other scripts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from splitjoin_cli.core.format.documents import (
+    DAMAGE,
+    VERSION,
+    as_object,
+    check_version,
+    damaged,
+    dialect_fields,
+    dialect_of,
+    take,
+    take_or_none,
+)
+from splitjoin_cli.core.model import ByteRange
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.model import Compression, Dialect
+
+METADATA_BYTES = 2000  # S3 allows 2 KB for keys and values together; the key is ``splitjoin``
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMetadata:
+    """What a stored chunk says of itself, in one key (see ``encode_metadata``).
+
+    ``range`` as in ``model.Chunk``. ``header_lines``: physical lines of the header (0 without one): more than 1 when a
+    quoted newline is in it. ``generation`` numbers the runs of a job, from 1.
+    """
+
+    file_name: str
+    run_id: str
+    generation: int
+    number: int
+    total: int
+    range: ByteRange
+    rows: int | None
+    dialect: Dialect
+    header_lines: int
+    header_bytes: int
+    compression: Compression | None
+
+
+def encode_metadata(metadata: ChunkMetadata) -> str:
+    r"""A chunk's metadata as one ASCII text of at most METADATA_BYTES, for the ``splitjoin`` key.
+
+    A file name of 200 bytes takes at most 1,200 as ``\u`` escapes, and all else under 500. Raises ValueError above.
+    """
+    fields = {
+        "version": VERSION,
+        "file_name": metadata.file_name,
+        "run_id": metadata.run_id,
+        "generation": metadata.generation,
+        "number": metadata.number,
+        "total": metadata.total,
+        "start": metadata.range.start,
+        "end": metadata.range.end,
+        "rows": metadata.rows,
+        "dialect": dialect_fields(metadata.dialect),
+        "header_lines": metadata.header_lines,
+        "header_bytes": metadata.header_bytes,
+        "compression": metadata.compression,
+    }
+    text = json.dumps(fields, separators=(",", ":"))
+    if len(text) > METADATA_BYTES:
+        msg = f"metadata of {len(text)} bytes, more than {METADATA_BYTES}: {text[:80]}..."
+        raise ValueError(msg)
+    return text
+
+
+def decode_metadata(text: str, name: str = "a chunk") -> ChunkMetadata:
+    """The inverse of ``encode_metadata``; an error calls the object ``name``. Raises StoreError for all else."""
+    try:
+        fields = as_object(json.loads(text))
+        check_version(fields)
+        return ChunkMetadata(
+            file_name=take(fields, "file_name", str),
+            run_id=take(fields, "run_id", str),
+            generation=take(fields, "generation", int),
+            number=take(fields, "number", int),
+            total=take(fields, "total", int),
+            range=ByteRange(take(fields, "start", int), take(fields, "end", int)),
+            rows=take_or_none(fields, "rows", int),
+            dialect=dialect_of(take(fields, "dialect", dict)),
+            header_lines=take(fields, "header_lines", int),
+            header_bytes=take(fields, "header_bytes", int),
+            compression=cast("Compression | None", take_or_none(fields, "compression", str)),
+        )
+    except DAMAGE as exc:
+        raise damaged(name, "metadata", exc) from exc

@@ -1,0 +1,138 @@
+"""What the Lambda function is told: its environment, read once, each error with the variable's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from splitjoin_cli.api.load import LoadRequest
+from splitjoin_cli.api.open import check_tracker_url
+from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.units import SECONDS_IN, scaled
+from splitjoin_cli.join.sweep import STUCK_AFTER_SECONDS
+from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.urls import EMBEDDED, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Settings", "naming"]
+
+T = TypeVar("T")
+
+_YES = frozenset({"1", "true", "t", "yes", "y", "on"})
+_NO = frozenset({"0", "false", "f", "no", "n", "off"})
+LEVELS = {"TRACE": "DEBUG", "DEBUG": "DEBUG", "INFO": "INFO", "WARN": "WARNING", "ERROR": "ERROR", "FATAL": "CRITICAL"}
+"""Lambda's names of levels (Developer Guide, "Log-level filtering"), as ``logging`` has them."""
+
+
+def naming(variable: str, make: Callable[[], T]) -> T:
+    """What ``make`` makes of a variable's value; a UsageError begins with the variable's name."""
+    try:
+        return make()
+    except UsageError as exc:
+        raise UsageError(f"{variable}: {exc.message}", hint=exc.hint) from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The variables that the function reads; an empty one is an absent one, as CloudFormation passes them.
+
+    ``SPLITJOIN_INTO``, ``SPLITJOIN_TRACKER``: needed. ``SPLITJOIN_TABLE`` (else the client's name),
+    ``SPLITJOIN_CREATE_TABLE``, ``SPLITJOIN_RUN_COLUMN``, ``SPLITJOIN_BESIDE_OTHER_RUN``, ``SPLITJOIN_SECRET``,
+    ``SPLITJOIN_ON_JOIN``, ``SPLITJOIN_STUCK_AFTER``: as the command's options. ``SPLITJOIN_MAX_RECEIVES``: deliveries
+    after which the queue gives a message up, its ``maxReceiveCount``; the failure of the last one is final then.
+    """
+
+    load: LoadRequest
+    tracker: str
+    on_join: str | None = None
+    stuck_after_seconds: float = STUCK_AFTER_SECONDS
+    max_receives: int | None = None
+    region: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """The settings. Raises UsageError, which names the variable and what was expected."""
+        read = _Variables(environment)
+        into = read.needed("SPLITJOIN_INTO", "the database's URL, mysql://USER@HOST/DB or another")
+        scheme = naming("SPLITJOIN_INTO", lambda: parse(into)).scheme
+        load = LoadRequest(
+            into=into,
+            table=read.text("SPLITJOIN_TABLE"),
+            create_table=read.flag("SPLITJOIN_CREATE_TABLE"),
+            run_column=read.text("SPLITJOIN_RUN_COLUMN"),
+            beside_other_run=read.flag("SPLITJOIN_BESIDE_OTHER_RUN"),
+            secret=read.secret("SPLITJOIN_SECRET") if scheme not in EMBEDDED else None,
+        )
+        read.checked("SPLITJOIN_TABLE", lambda: LoadTarget(load.table or "t"))
+        read.checked("SPLITJOIN_RUN_COLUMN", lambda: LoadTarget("t", run_column=load.run_column))
+        tracker = read.needed("SPLITJOIN_TRACKER", "the tracker's URL, dynamodb:TABLE")
+        naming("SPLITJOIN_TRACKER", lambda: check_tracker_url(tracker))
+        return cls(
+            load=load,
+            tracker=tracker,
+            on_join=read.text("SPLITJOIN_ON_JOIN"),
+            stuck_after_seconds=read.seconds("SPLITJOIN_STUCK_AFTER", STUCK_AFTER_SECONDS),
+            max_receives=read.count("SPLITJOIN_MAX_RECEIVES"),
+            region=read.text("AWS_REGION"),
+        )
+
+
+def log_level(environment: Mapping[str, str]) -> str:
+    """What the function's logging configuration says, INFO without one."""
+    return LEVELS.get(environment.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), "INFO")
+
+
+class _Variables:
+    """An environment, read by type."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str) -> str | None:
+        return self._environment.get(name, "").strip() or None
+
+    def needed(self, name: str, expected: str) -> str:
+        found = self.text(name)
+        if found is None:
+            raise UsageError(f"{name} is not set", hint=f"it is {expected}")
+        return found
+
+    def flag(self, name: str) -> bool:
+        found = (self.text(name) or "0").lower()
+        if found not in _YES | _NO:
+            raise UsageError(f"{name}: {found!r} is neither true nor false", hint="set it to true or false")
+        return found in _YES
+
+    def seconds(self, name: str, absent: float) -> float:
+        found = self.text(name)
+        if found is None:
+            return absent
+        seconds = scaled(found, SECONDS_IN)
+        if seconds is None or seconds <= 0:
+            raise UsageError(f"{name}: {found!r} is not a duration", hint="write 90s, 15m, 2h")
+        return float(seconds)
+
+    def count(self, name: str) -> int | None:
+        found = self.text(name)
+        if found is None:
+            return None
+        if not (found.isascii() and found.isdecimal() and int(found)):
+            raise UsageError(f"{name}: {found!r} is not a number from 1 on", hint="it is the queue's maxReceiveCount")
+        return int(found)
+
+    def secret(self, name: str) -> str | None:
+        found = self.text(name)
+        if found is not None:
+            from splitjoin_cli.stores.loaders.secret import check_secret_arn  # noqa: PLC0415 -- botocore is slow to import
+
+            naming(name, lambda: check_secret_arn(found))
+        return found
+
+    def checked(self, name: str, make: Callable[[], object]) -> None:
+        """Raise UsageError where ``make`` raises ValueError."""
+        try:
+            make()
+        except ValueError as exc:
+            raise UsageError(f"{name}: {exc}") from exc

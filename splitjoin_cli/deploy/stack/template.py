@@ -1,0 +1,59 @@
+"""The whole template, with defaults of one's own for its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.deploy.stack.alarms import ALARMS
+from splitjoin_cli.deploy.stack.cloudformation import Output, Template, get_att, join, ref, sub
+from splitjoin_cli.deploy.stack.function import FUNCTION
+from splitjoin_cli.deploy.stack.messages import MESSAGES
+from splitjoin_cli.deploy.stack.parameters import CONDITIONS, GROUPS, MAPPINGS, PARAMETERS, RULES
+from splitjoin_cli.deploy.stack.roles import ROLES
+from splitjoin_cli.deploy.stack.storage import STORAGE
+from splitjoin_cli.stores.loaders.urls import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["make_template"]
+
+DESCRIPTION = "splitjoin: chunks that arrive are loaded into a database, each exactly once; when all are, one join."
+OUTPUTS: Mapping[str, Output] = {
+    "Destination": Output("Where splitjoin split puts chunks.", sub("s3://${ChunkBucket}/${ChunkPrefix}")),
+    "Tracker": Output("What --tracker says.", join(":", "dynamodb", ref("JobTable"))),
+    "QueueUrl": Output("The queue of arrived chunks.", ref("ChunkQueue")),
+    "DeadLetterQueueUrl": Output("The queue of chunks that failed.", ref("DeadLetterQueue")),
+    "DeadLetterQueueArn": Output("The same, as its events are moved back by.", get_att("DeadLetterQueue")),
+    "FunctionName": Output("The function that loads.", ref("Function")),
+    "LogGroupName": Output("Its log.", ref("LogGroup")),
+    "JoinTopicArn": Output("The topic that tells of joins.", ref("JoinTopic")),
+    "FunctionRoleArn": Output("The function's role.", get_att("FunctionRole")),
+    "SplitPolicyArn": Output("The policy for whoever runs splitjoin split.", ref("SplitPolicy")),
+    "ChunkKeyPolicyArn": Output("The policy that they need beside it.", ref("ChunkKeyPolicy"), "HasChunkKey"),
+    "OperatePolicyArn": Output("The policy for whoever retries, beside that.", ref("OperatePolicy")),
+    "AuroraRoleArn": Output("The role for the Aurora cluster.", get_att("AuroraRole"), "HasAuroraCluster"),
+}  # fmt: skip
+
+
+def make_template(defaults: Mapping[str, str] | None = None) -> Template:
+    """The template; ``defaults``: values for parameters, by their names. Raises UsageError for one that cannot be."""
+    parameters = dict(PARAMETERS)
+    for name, value in (defaults or {}).items():
+        if name not in parameters:
+            raise UsageError(f"the template has no parameter {name}", hint=f"it has {', '.join(parameters)}")
+        if name == "Into":
+            parse(value)  # says more of what is wrong, and finds a password wherever it is
+        parameters[name] = replace(parameters[name], default=parameters[name].checked(name, value))
+    return Template(
+        description=DESCRIPTION,
+        parameters=parameters,
+        conditions=CONDITIONS,
+        mappings=MAPPINGS,
+        rules=RULES,
+        resources={**STORAGE, **MESSAGES, **ROLES, **FUNCTION, **ALARMS},
+        outputs=OUTPUTS,
+        groups=GROUPS,
+    )

@@ -1,0 +1,305 @@
+"""Sends chunks through again: those not counted yet, as the notification that S3 itself would send for each.
+
+A chunk that is delivered again is never loaded or counted twice, so that sending too much does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+from splitjoin_cli.core import names
+from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.s3 import parse_uri
+from splitjoin_cli.core.aws.sqs import BATCH, SqsQueue
+from splitjoin_cli.core.errors import SplitjoinError, UsageError
+from splitjoin_cli.core.ranges import ranges_text
+from splitjoin_cli.join.events import notification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Executor, Future
+
+    from splitjoin_cli.stores.trackers.base import Failure, JobProgress, Tracker
+
+__all__ = [
+    "LambdaSender",
+    "RetryReport",
+    "SendFailure",
+    "Sender",
+    "SqsSender",
+    "check_target",
+    "note_retried",
+    "retry_chunks",
+    "wanted",
+]
+
+SENDS_AT_ONCE = 8
+SHAPES = "lambda:NAME or sqs:QUEUE_URL"
+
+Ranges = tuple[tuple[int, int], ...]
+"""Numbers as a user writes them: first and last of each run, both included."""
+
+
+class Sender(Protocol):
+    """Where notifications go. Thread-safe."""
+
+    @property
+    def uri(self) -> str:
+        """As the user wrote it, less anything secret."""
+
+    @property
+    def batch(self) -> int:
+        """How many go in one request."""
+
+    def send(self, bodies: Sequence[str]) -> list[str | None]:
+        """Send up to ``batch``: for each None, or why it was not taken. Raises SplitjoinError where none can be."""
+
+    def close(self) -> None:
+        """Free connections. Safe to repeat."""
+
+
+@final
+class SqsSender:
+    """Into a queue, in batches of ten: the worker there takes them for S3's own."""
+
+    def __init__(self, queue: SqsQueue) -> None:
+        """``queue``: closed with this."""
+        self._queue = queue
+        self.batch = BATCH
+
+    @property
+    def uri(self) -> str:
+        """See Sender."""
+        return f"sqs:{self._queue.url}"
+
+    def send(self, bodies: Sequence[str]) -> list[str | None]:
+        """See Sender."""
+        return self._queue.send(bodies)
+
+    def close(self) -> None:
+        """See Sender."""
+        self._queue.close()
+
+
+@final
+class LambdaSender:
+    """To a function, asynchronously, one at a time: it is invoked as S3 would, and retried as for S3."""
+
+    def __init__(
+        self,
+        name: str,
+        options: aws.AwsOptions | None = None,
+        *,
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
+    ) -> None:
+        """``name``: the function's name or ARN. ``client``: instead of ``options``; it stays the caller's."""
+        self._name = name
+        self._shared = client is not None
+        self._client = client or aws.client("lambda", options, connections=SENDS_AT_ONCE)
+        self.batch = 1
+
+    @property
+    def uri(self) -> str:
+        """See Sender."""
+        return f"lambda:{self._name}"
+
+    def send(self, bodies: Sequence[str]) -> list[str | None]:
+        """See Sender."""
+        for body in bodies:
+            try:
+                self._client.invoke(FunctionName=self._name, InvocationType="Event", Payload=body.encode())
+            except aws.ERRORS as exc:
+                raise aws.translate(exc, "lambda:InvokeFunction", self.uri) from exc
+        return [None] * len(bodies)
+
+    def close(self) -> None:
+        """See Sender."""
+        if not self._shared:
+            self._client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """A chunk whose notification was not taken, and why."""
+
+    number: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryReport:
+    """What was sent; with ``dry_run`` what would be. All numbers ascend.
+
+    ``to``: None where a dry run named none. ``counted``: chosen by hand, and counted already: not sent.
+    ``never_uploaded``: not stored at ``destination``: only ``split`` can help.
+    """
+
+    progress: JobProgress
+    destination: str
+    to: str | None
+    dry_run: bool
+    sent: Sequence[int]
+    counted: Sequence[int]
+    never_uploaded: Sequence[int]
+    failed: Sequence[SendFailure]
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        progress = self.progress
+        return {
+            "file_name": progress.file_name,
+            "run_id": progress.run_id,
+            "total_parts": progress.total_parts,
+            "processed_parts": progress.processed_parts,
+            "destination": self.destination,
+            "to": self.to,
+            "dry_run": self.dry_run,
+            "sent": list(self.sent),
+            "counted": list(self.counted),
+            "never_uploaded": list(self.never_uploaded),
+            "failed": [{"number": one.number, "error": one.error} for one in self.failed],
+        }
+
+
+def check_target(text: str) -> tuple[str, str]:
+    """Scheme, and function or URL, of ``lambda:NAME`` or ``sqs:URL``. Raises UsageError."""
+    scheme, _, target = text.partition(":")
+    if scheme not in {"lambda", "sqs"} or not target.strip():
+        raise UsageError("--to names neither a function nor a queue", hint=f"write {SHAPES}")
+    return scheme, target.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Chunks to send: a flag for each number from 1 (a million of them are a megabyte)."""
+
+    flags: bytearray
+    counted: list[int]
+
+
+def wanted(progress: JobProgress, chosen: Ranges | None, *, even_counted: bool = False) -> Wanted:
+    """Which chunks are to be sent: those not counted; of ``chosen``, where that is given, alone.
+
+    ``even_counted``: of ``chosen`` the counted ones as well, for a database that has lost them. Raises UsageError for
+    numbers that the job does not have, SplitjoinError where the tracker cannot tell what is missing.
+    """
+    total = progress.total_parts
+    if chosen is None and progress.missing is None:
+        raise SplitjoinError(
+            f"{progress.file_name}: which chunks are missing is unknown: {progress.unnumbered:,} were counted without"
+            " their numbers, by the published counter",
+            hint="name them: --chunks 3,7-9; a chunk that is counted already is neither loaded nor counted again",
+        )
+    missing = bytearray(total + 1)
+    for number in progress.missing if progress.missing is not None else range(1, total + 1):
+        missing[number] = 1
+    if chosen is None:
+        return Wanted(missing, [])
+    flags, counted = bytearray(total + 1), []
+    for first, last in chosen:
+        if last > total:
+            raise UsageError(f"{progress.file_name} has no chunk {last}", hint=f"it has chunks 1 to {total}")
+        for number in range(first, last + 1):
+            if missing[number] or even_counted:
+                flags[number] = 1
+            else:
+                counted.append(number)
+    return Wanted(flags, sorted(set(counted)))
+
+
+def retry_chunks(
+    progress: JobProgress, want: Wanted, stored: Iterable[str], destination: str, sender: Sender | None, *,
+    executor: Executor, dry_run: bool,
+) -> RetryReport:  # fmt: skip
+    """Send a notification for each wanted chunk that is stored.
+
+    ``stored``: the names of what lies at ``destination`` (``s3://bucket/prefix/``), as they come; of two names of one
+    chunk the first counts. ``sender``: None only for a dry run. Memory grows by a byte for each chunk of the job, and
+    with what is reported. Raises what ``sender`` raises: what was sent until then is on its way.
+    """
+    left = bytearray(want.flags)
+    sent: list[int] = []
+    failed: list[SendFailure] = []
+    found = _found(progress, left, stored, destination)
+    if dry_run or sender is None:
+        sent.extend(number for number, _ in found)
+    else:
+        for numbers, results in _send_all(found, sender, executor):
+            for number, error in zip(numbers, results, strict=True):
+                if error is None:
+                    sent.append(number)
+                else:
+                    failed.append(SendFailure(number, error))
+    return RetryReport(
+        progress=progress,
+        destination=destination,
+        to=None if sender is None else sender.uri,
+        dry_run=dry_run,
+        sent=sorted(sent),
+        counted=want.counted,
+        never_uploaded=[number for number, flag in enumerate(left) if flag],
+        failed=sorted(failed, key=lambda one: one.number),
+    )
+
+
+def note_retried(report: RetryReport, tracker: Tracker, executor: Executor) -> SplitjoinError | None:
+    """Tell ``tracker`` which failures are on their way again; the first error that kept it from being told all.
+
+    Nothing depends on it but what ``status`` says until the chunks are counted.
+    """
+    run, sent = report.progress.run, frozenset(report.sent)
+    if run is None or report.dry_run:
+        return None
+    failures = [failure for failure in report.progress.failures if failure.final and failure.number in sent]
+
+    def note(failure: Failure) -> SplitjoinError | None:
+        try:
+            tracker.mark_retried(run, failure)
+        except SplitjoinError as exc:
+            return exc
+        return None
+
+    return next((error for error in executor.map(note, failures) if error is not None), None)
+
+
+def _found(
+    progress: JobProgress, left: bytearray, stored: Iterable[str], destination: str
+) -> Iterator[tuple[int, str]]:
+    """Number and notification of each wanted chunk, whose flag is taken away as it is found."""
+    place = parse_uri(destination)
+    for stored_name in stored:
+        name = names.parse(stored_name)
+        if name is None or (name.file_name, name.total) != (progress.file_name, progress.total_parts):
+            continue
+        if left[name.number]:
+            left[name.number] = 0
+            yield name.number, json.dumps(notification(place.bucket, place.key + stored_name))
+
+
+def _send_all(
+    found: Iterator[tuple[int, str]], sender: Sender, executor: Executor
+) -> Iterator[tuple[list[int], list[str | None]]]:
+    """Batches in parallel, twice SENDS_AT_ONCE ahead at most."""
+    under_way: deque[tuple[list[int], Future[list[str | None]]]] = deque()
+    try:
+        while batch := list(islice(found, sender.batch)):
+            numbers = [number for number, _ in batch]
+            under_way.append((numbers, executor.submit(sender.send, [body for _, body in batch])))
+            if len(under_way) >= 2 * SENDS_AT_ONCE:
+                first, future = under_way.popleft()
+                yield first, future.result()
+        while under_way:
+            first, future = under_way.popleft()
+            yield first, future.result()
+    finally:
+        for _, future in under_way:
+            future.cancel()
+
+
+def shown_numbers(numbers: Sequence[int]) -> str:
+    """``chunk 3``, ``chunks 3, 7-9``."""
+    return f"{'chunk' if len(numbers) == 1 else 'chunks'} {ranges_text(numbers, most=20)}"

@@ -1,0 +1,213 @@
+"""What a tracker knows of a job, as an operator asks it: its state, what is missing, how fast it goes. Read only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from splitjoin_cli.join.operate.dead_letters import DeadLetters
+    from splitjoin_cli.join.operate.reconcile import Reconciliation
+    from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
+
+__all__ = [
+    "ALARMING",
+    "DEFAULT_STUCK_SECONDS",
+    "Cell",
+    "JobStatus",
+    "Pace",
+    "State",
+    "alarming",
+    "cells",
+    "iso_time",
+    "job_status",
+    "list_jobs",
+    "pace",
+]
+
+State = Literal["joined", "joining", "failed", "stuck", "complete", "waiting", "running"]
+Cell = Literal["done", "some", "none", "failed"]
+
+DEFAULT_STUCK_SECONDS = 15 * 60.0
+ALARMING: frozenset[State] = frozenset({"stuck", "failed"})
+"""The states for which ``--check`` exits 12."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """A job as it was at ``at`` (seconds since 1970, UTC).
+
+    ``idle_seconds``: since when nothing went on that counts as progress; None where that is unknown (the published
+    counter writes no times) or the job is joined. ``never_uploaded``: numbers of chunks that are neither counted nor
+    stored, ascending; None where nobody compared with what is stored. ``reconciliation``: likewise, with a ledger.
+    ``dead_letters``: what lies in a dead-letter queue, other jobs' too; None where no queue was named.
+    """
+
+    progress: JobProgress
+    state: State
+    at: float
+    idle_seconds: float | None
+    never_uploaded: tuple[int, ...] | None = None
+    reconciliation: Reconciliation | None = None
+    dead_letters: DeadLetters | None = None
+
+    @property
+    def given_up(self) -> tuple[int, ...]:
+        """The chunks whose messages lie among the dead letters and that are not counted, ascending."""
+        if self.dead_letters is None:
+            return ()
+        missing = None if self.progress.missing is None else frozenset(self.progress.missing)
+        numbers = {letter.number for letter in self.dead_letters.of(self.progress.file_name)}
+        return tuple(sorted(number for number in numbers if missing is None or number in missing))
+
+    @property
+    def all_counted(self) -> bool:
+        """Whether no chunk is missing. The published counter can step over the total."""
+        return self.progress.processed_parts >= self.progress.total_parts
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form. ``never_uploaded`` is in it where it was asked for."""
+        progress, join = self.progress, self.progress.join
+        document = {
+            "file_name": progress.file_name,
+            "run_id": progress.run_id,
+            "state": self.state,
+            "total_parts": progress.total_parts,
+            "processed_parts": progress.processed_parts,
+            "missing": None if progress.missing is None else list(progress.missing),
+            "failures": [
+                {"number": one.number, "error": one.error, "attempts": one.attempts, "at": iso_time(one.at)}
+                for one in progress.failures
+            ],
+            "duplicates": progress.duplicates,
+            "rows": progress.rows,
+            "rows_expected": progress.rows_expected,
+            "created_at": iso_time(progress.created_at),
+            "updated_at": iso_time(progress.updated_at),
+            "join": {
+                "state": join.state,
+                "owner": join.owner,
+                "attempts": join.attempts,
+                "joined_at": iso_time(join.joined_at) if join.state == "joined" else None,
+            },
+        }
+        letters = None if self.dead_letters is None else self.dead_letters.of(progress.file_name)
+        document["dead_letters"] = None if letters is None else [letter.document() for letter in letters]
+        document["reconcile"] = None if self.reconciliation is None else self.reconciliation.document()
+        if self.never_uploaded is not None:
+            document["never_uploaded"] = list(self.never_uploaded)
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast chunks are counted, and how long the rest takes at that."""
+
+    chunks_per_second: float
+    seconds_left: float
+
+
+def list_jobs(tracker: Tracker, *, now: float, stuck_seconds: float = DEFAULT_STUCK_SECONDS) -> list[JobStatus]:
+    """All jobs, newest first; those without a time (only the published counter wrote them) last. Raises StoreError."""
+    jobs = [job_status(progress, now=now, stuck_seconds=stuck_seconds) for progress in tracker.list()]
+    jobs.sort(key=lambda job: job.progress.file_name)
+    jobs.sort(key=lambda job: job.progress.created_at or 0.0, reverse=True)
+    return jobs
+
+
+def job_status(
+    progress: JobProgress, *, now: float, stuck_seconds: float, stored: Collection[int] | None = None
+) -> JobStatus:
+    """What a tracker's report means at ``now``."""
+    idle = _idle_seconds(progress, now)
+    return JobStatus(
+        progress=progress,
+        state=_state(progress, now, idle is not None and idle >= stuck_seconds),
+        at=now,
+        idle_seconds=idle,
+        never_uploaded=None if stored is None else _never_uploaded(progress, stored),
+    )
+
+
+def alarming(job: JobStatus) -> bool:
+    """Whether ``--check`` is to find the job: by its state, or because database and tracker disagree for good."""
+    return job.state in ALARMING or (job.reconciliation is not None and job.reconciliation.broken)
+
+
+def _state(progress: JobProgress, now: float, stale: bool) -> State:  # noqa: FBT001 -- the caller's one line
+    """The first that fits, in this order."""
+    join = progress.join
+    counted = progress.processed_parts >= progress.total_parts
+    if join.state == "joined":
+        return "joined"
+    if join.alive(now):
+        return "joining"
+    if join.state == "failed" or any(failure.final for failure in progress.failures):
+        return "failed"
+    # Nobody is to finish the join of an item that the published expression wrote alone: it is no worse for its age.
+    if stale and not (counted and progress.run_id is None):
+        return "stuck"
+    if counted:
+        return "complete"
+    return "running" if progress.processed_parts else "waiting"
+
+
+def _idle_seconds(progress: JobProgress, now: float) -> float | None:
+    """Since the last newly counted chunk, or since the job began. Duplicates, failures and claims are no progress."""
+    last = progress.created_at if progress.counted_at is None else progress.counted_at
+    return None if last is None or progress.join.state == "joined" else max(0.0, now - last)
+
+
+def _never_uploaded(progress: JobProgress, stored: Collection[int]) -> tuple[int, ...]:
+    wanted = range(1, progress.total_parts + 1) if progress.missing is None else progress.missing
+    there = frozenset(stored)
+    return tuple(number for number in wanted if number not in there)
+
+
+def pace(status: JobStatus, earlier: JobStatus | None = None) -> Pace | None:
+    """The pace between two looks, else since the job began; None where nothing is left or nothing can be said."""
+    progress = status.progress
+    left = progress.total_parts - progress.processed_parts
+    since, before = progress.created_at, 0
+    if earlier is not None and earlier.progress.processed_parts < progress.processed_parts:
+        since, before = earlier.at, earlier.progress.processed_parts
+    counted = progress.processed_parts - before
+    if left <= 0 or counted <= 0 or since is None or status.at <= since:
+        return None
+    per_second = counted / (status.at - since)
+    return Pace(per_second, left / per_second)
+
+
+def cells(progress: JobProgress, most: int) -> tuple[int, list[Cell]]:
+    """A map of at most ``most`` cells: how many chunks a cell stands for, and what is true of them.
+
+    ``failed``: the last try of one of them failed. Empty where the numbers of the missing chunks are unknown.
+    """
+    total, missing = progress.total_parts, progress.missing
+    per_cell = -(-total // most)
+    if missing is None:
+        return per_cell, []
+    lacking = [0] * -(-total // per_cell)
+    for number in missing:
+        lacking[(number - 1) // per_cell] += 1
+    failed = {(failure.number - 1) // per_cell for failure in progress.failures}
+    return per_cell, [
+        "failed" if index in failed else _cell(count, min(per_cell, total - index * per_cell))
+        for index, count in enumerate(lacking)
+    ]
+
+
+def _cell(lacking: int, size: int) -> Cell:
+    if not lacking:
+        return "done"
+    return "none" if lacking == size else "some"
+
+
+def iso_time(at: float | None) -> str | None:
+    """Seconds since 1970 as ISO 8601 in UTC, to the millisecond, with Z."""
+    if at is None:
+        return None
+    return dt.datetime.fromtimestamp(at, tz=dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

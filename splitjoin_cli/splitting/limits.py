@@ -1,0 +1,30 @@
+"""What every way to plan a split asks of its source, and what it says where that is not so."""
+
+from __future__ import annotations
+
+from splitjoin_cli.core.errors import BadInputError
+
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+"""The header is in every chunk and in memory; a longer one is a quote that was never closed."""
+
+
+def empty_source(uri: str) -> BadInputError:
+    """There is not even a header."""
+    return BadInputError(
+        f"{uri} is empty; expected a header or a record", hint="check the export that should have written it"
+    )
+
+
+def endless_header(uri: str, *, quoted: bool) -> BadInputError:
+    """The first record is longer than a header may be; ``quoted``: a quote may be why."""
+    return BadInputError(
+        f"{uri}: the first record does not end within {MAX_HEADER_BYTES >> 20} MiB",
+        hint=("check --quotechar and --escapechar; " if quoted else "") + "--no-header if the file has no header",
+    )
+
+
+def oversized_warning(records: int) -> str:
+    """That ``records`` (at least 1) are larger than a chunk may be."""
+    if records == 1:
+        return "1 record is larger than the chunk size; it is alone in its chunk"
+    return f"{records} records are larger than the chunk size; each is alone in its chunk"

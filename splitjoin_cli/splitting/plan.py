@@ -1,0 +1,373 @@
+"""Where the chunks end: fed with the blocks of a source in order, a builder turns record ends into chunks, greedily.
+
+Nothing is kept of a block but counters, and a chunk is three numbers in columns, so that memory stays flat. The
+result depends on the bytes and the options alone, never on the size of the blocks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from splitjoin_cli.core.bytes.crc64 import combine, crc64
+from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.format.chunk_table import ChunkTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from splitjoin_cli.splitting.records.base import BlockScanner
+    from splitjoin_cli.splitting.records.outcome import Outcome, State
+
+    Offsets = Sequence[int] | memoryview
+
+MAX_CHUNKS = 10_000_000
+"""More than that is a mistake in a size, not a plan; a tracker of a million chunks is what was measured."""
+
+
+class Mark(NamedTuple):
+    """A place right after a record end, and what came before it, from the source's first byte on.
+
+    ``records`` are record ends, the header's too; ``delimiters`` those outside quotes; ``crc`` the CRC-64/NVME of all
+    bytes before. The difference of two marks describes the bytes between them, their CRC too (it is linear).
+    """
+
+    offset: int
+    records: int
+    delimiters: int
+    crc: int
+
+
+def crc_between(start: Mark, end: Mark) -> int:
+    """The CRC of the bytes from one mark to another, from the CRCs of all bytes before each."""
+    return end.crc ^ combine(start.crc, 0, end.offset - start.offset)
+
+
+WAIT = -2
+"""A rule's answer: no cut in this block."""
+AT_LAST = -1
+"""A rule's answer: cut at the last record end of the blocks before."""
+
+
+class CutRule(Protocol):
+    """Says where the next chunk ends."""
+
+    def begin(self, body: Mark) -> None:
+        """The body begins at ``body``: what comes before it is the header."""
+
+    def limit(self, start: int, number: int) -> int | None:
+        """Where chunk ``number``, whose body is from ``start`` on, ends at the latest: at the last record end up to it.
+
+        Unless no record ends there, or the source does. None: this cannot be told from places alone, or it is the last.
+        """
+
+    def taken(self) -> None:
+        """A chunk was cut at the last record end up to its ``limit``, without asking for the cut."""
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
+        """Whether the chunk from ``start`` may end in a block that ends at ``block_end``, after ``records`` in all."""
+
+    def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:
+        """Where the chunk from ``start`` ends: an index in ``ends``, the block's record ends, absolute; WAIT; AT_LAST.
+
+        ``last`` is the last record end before the block; its ``records`` number those before ``ends[0]``.
+        """
+
+
+class BySize:
+    """Chunks of at most ``capacity`` bytes of body; a longer record is alone in its chunk."""
+
+    def __init__(self, chunk_bytes: int) -> None:
+        """``chunk_bytes``: the header included."""
+        self._chunk_bytes = self._capacity = chunk_bytes
+        self.oversized = 0
+
+    def begin(self, body: Mark) -> None:
+        """Leave room for the header."""
+        self._capacity = max(self._chunk_bytes - body.offset, 0)
+
+    def limit(self, start: int, number: int) -> int:  # noqa: ARG002 -- a rule's signature
+        """As much as fits."""
+        return start + self._capacity
+
+    def taken(self) -> None:
+        """Nothing is counted."""
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
+        """Whether the limit lies before the block's end."""
+        return block_end > start.offset + self._capacity
+
+    def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:
+        """The last record end within the limit, else the first one."""
+        limit = start.offset + self._capacity
+        if block_end <= limit:
+            return WAIT
+        fits = bisect_right(ends, limit) - 1
+        if fits >= 0 and ends[fits] > start.offset:
+            return fits
+        if start.offset < last.offset <= limit:
+            return AT_LAST
+        if fits + 1 < len(ends):
+            self.oversized += 1
+            return fits + 1
+        return WAIT
+
+
+class ByRows:
+    """Chunks of ``rows`` records."""
+
+    def __init__(self, rows: int) -> None:
+        """``rows``: at least 1."""
+        self._rows = rows
+
+    def begin(self, body: Mark) -> None:
+        """Rows are counted from the body's start, wherever it is."""
+
+    def limit(self, start: int, number: int) -> None:
+        """Records must be counted."""
+
+    def taken(self) -> None:
+        """Never: there are no limits."""
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
+        """Whether the block has the record that ends the chunk."""
+        return records >= start.records + self._rows
+
+    def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:  # noqa: ARG002 -- a rule's signature
+        """The end of the chunk's last record."""
+        index = start.records + self._rows - last.records - 1
+        return index if index < len(ends) else WAIT
+
+
+class ByCount:
+    """Exactly min(``count``, records) chunks of about the same size.
+
+    The k-th cut is the last record end at or before k/count of the body, but every chunk has a record, and every later
+    one keeps one. The last clause needs the number of records; without it the cuts are the same wherever they come to
+    ``count`` chunks, so that one pass is enough unless records are few (``fell_short``).
+    """
+
+    def __init__(self, count: int, *, size: int, records: int | None) -> None:
+        """``size``: bytes of the source; ``records``: of its body, None where that is not known yet."""
+        self._wanted, self._size, self._records = count, size, records
+        self._count = count if records is None else max(1, min(count, records))
+        self._body: Mark | None = None
+        self._cuts = 0
+
+    def begin(self, body: Mark) -> None:
+        """Take where the body begins."""
+        self._body = body
+
+    def limit(self, start: int, number: int) -> int | None:  # noqa: ARG002 -- a rule's signature
+        """The chunk's target, unless records may be so few that their number decides."""
+        return self._target(number) if self._records is None and number < self._count else None
+
+    def taken(self) -> None:
+        """One of the cuts."""
+        self._cuts += 1
+
+    def fell_short(self, chunks: int, records: int) -> bool:
+        """Whether a plan made without knowing the records has too few chunks."""
+        return chunks < min(self._wanted, records)
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
+        """Whether the next cut's target, or the last record it may take, lies before the block's end."""
+        if self._cuts + 1 >= self._count:
+            return False
+        target = self._target(self._cuts + 1)
+        return records > start.records and (target < block_end or records >= self._bound(records))
+
+    def _target(self, number: int) -> int:
+        """How far the chunks up to ``number`` should reach."""
+        start = self._body.offset if self._body is not None else 0
+        return start + (self._size - start) * number // self._count
+
+    def _bound(self, seen: int) -> int:
+        """The last record that the next chunk may take, counted as marks count."""
+        if self._records is None or self._body is None:
+            return seen + 1
+        return self._body.records + self._records - (self._count - self._cuts - 1)
+
+    def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:
+        """The record end by the rule above."""
+        known = last.records + len(ends)
+        if not self.may_cut(start, known, block_end):
+            return WAIT
+        wanted = last.records + bisect_right(ends, self._target(self._cuts + 1))
+        record = min(max(wanted, start.records + 1), self._bound(known))
+        if record > known:
+            return WAIT
+        self._cuts += 1
+        return AT_LAST if record <= last.records else record - last.records - 1
+
+
+@dataclass(slots=True)
+class Ragged:
+    """Chunks with a record whose number of fields is not the first record's, found from totals."""
+
+    chunks: int = 0
+    first: int = 0
+
+
+class PlanBuilder:
+    """Feeds on blocks in order, yields the cuts, and holds the chunks. Not thread-safe: one block at a time."""
+
+    def __init__(self, rule: CutRule, *, header: bool, start: Mark) -> None:
+        """``start``: the source's beginning: offset 0, with nothing before it."""
+        self._rule = rule
+        self.skipped = 0
+        self._header_pending = header
+        self.header: Mark = start
+        self._start = start
+        self._last = start
+        self.crc, self.position, self.records, self.delimiters, self.crlf = start.crc, start.offset, 0, 0, 0
+        self.chunks = ChunkTable(start.offset)  # begun anew where the header ends
+        self.expected_delimiters: int | None = None
+        self.ragged = Ragged()
+        if not header:
+            rule.begin(start)
+
+    @property
+    def header_pending(self) -> bool:
+        """Whether the header's end has not come yet."""
+        return self._header_pending
+
+    @property
+    def last_mark(self) -> Mark:
+        """The last record end so far."""
+        return self._last
+
+    def skip(self, mark: memoryview) -> None:
+        """Pass over a byte order mark at the source's start: bytes of the first record, not of its first field."""
+        self.crc = crc64(mark, self.crc)
+        self.position += len(mark)
+        self.skipped = len(mark)
+
+    def feed(self, block: memoryview, state: State, outcome: Outcome, scanner: BlockScanner) -> list[int]:
+        """Take the next block, which starts in ``state``; return the cuts it decides, absolute.
+
+        The first may lie before the block.
+        """
+        base = self.position
+        records = self.records + outcome.records
+        cuts: list[Mark] = []
+        first = self.expected_delimiters is None and outcome.records > 0
+        may_cut = not self._header_pending and self._rule.may_cut(self._start, records, base + len(block))
+        if first or may_cut:
+            ends: Offsets = scanner.ends(block, state, base)
+            if first:
+                ends = self._take_first(block, state, scanner, ends)
+            if not self._header_pending:
+                cuts = self._cut_all(block, state, scanner, ends)
+        hashed, crc = 0, self.crc
+        if cuts and cuts[-1].offset > base:
+            hashed, crc = cuts[-1].offset - base, cuts[-1].crc
+        if outcome.records:
+            crc = crc64(block[hashed : outcome.last_end], crc)
+            hashed = outcome.last_end
+            delimiters = self.delimiters + outcome.delimiters - outcome.tail
+            self._last = Mark(base + outcome.last_end, records, delimiters, crc)
+        self.crc = crc64(block[hashed:], crc)
+        self.position, self.records = base + len(block), records
+        self.delimiters += outcome.delimiters
+        self.crlf += outcome.crlf
+        return [cut.offset for cut in cuts]
+
+    def limit(self, start: int, number: int) -> int | None:
+        """See CutRule."""
+        return self._rule.limit(start, number)
+
+    def take(self, size: int, outcome: Outcome, crc: int) -> None:
+        """Take a whole chunk of ``size`` bytes, from the last cut, where this stands, to the last end up to its limit.
+
+        ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME.
+        """
+        end = Mark(
+            self.position + size,
+            self.records + outcome.records,
+            self.delimiters + outcome.delimiters,
+            combine(self.crc, crc, size),
+        )
+        self.position, self.records, self.delimiters, self.crc = end
+        self.crlf += outcome.crlf
+        self._last = end
+        self._append(end)
+        self._rule.taken()
+
+    def finish(self) -> list[int]:
+        """No more blocks: return the last cuts, the body's end included (unless the body is empty)."""
+        end = Mark(self.position, self.records, self.delimiters, self.crc)
+        if self._header_pending:  # a header without a line end is all of the source
+            end = end._replace(records=1)
+            self.expected_delimiters = end.delimiters
+            self._set_header(end)
+        cuts: list[Mark] = []
+        if end.offset > self._last.offset:  # the last record has no line end
+            end = end._replace(records=end.records + 1)
+            if self.expected_delimiters is None:
+                self.expected_delimiters = end.delimiters
+            while self._rule.cut(self._start, self._last, [end.offset], end.offset) == AT_LAST:
+                cuts.append(self._last)
+                self._append(self._last)
+        self.records = end.records
+        if self._start.offset < end.offset or not len(self.chunks):
+            cuts.append(end)
+            self._append(end)
+        return [cut.offset for cut in cuts]
+
+    def _take_first(self, block: memoryview, state: State, scanner: BlockScanner, ends: Offsets) -> Offsets:
+        """The first record is here: it says how many fields a record has, and may be the header. The body's ends."""
+        first: int = ends[0]
+        before: int = scanner.delimiters_before(block, state, [first - self.position])[0]
+        self.expected_delimiters = self.delimiters + before
+        if not self._header_pending:
+            return ends
+        crc = crc64(block[: first - self.position], self.crc)
+        self._set_header(Mark(first, 1, self.expected_delimiters, crc))
+        return ends[1:]
+
+    def _set_header(self, header: Mark) -> None:
+        self._header_pending = False
+        self.header = self._start = self._last = header
+        self.chunks = ChunkTable(header.offset)
+        self._rule.begin(header)
+
+    def _cut_all(self, block: memoryview, state: State, scanner: BlockScanner, ends: Offsets) -> list[Mark]:
+        """Ask the rule for cuts until it has none in this block, and append the chunks."""
+        base, start = self.position, self._start
+        cuts: list[Mark] = []
+        inside: list[Mark] = []
+        while (index := self._rule.cut(start, self._last, ends, base + len(block))) != WAIT:
+            if index == AT_LAST:
+                start = self._last
+                cuts.append(start)
+            else:
+                # The rule looks at offset and records alone; delimiters and CRC follow below, for all cuts at once.
+                start = Mark(ends[index], self._last.records + index + 1, 0, 0)
+                inside.append(start)
+        counts = scanner.delimiters_before(block, state, [mark.offset - base for mark in inside])
+        hashed, crc = 0, self.crc
+        for mark, count in zip(inside, counts, strict=True):
+            crc = crc64(block[hashed : mark.offset - base], crc)
+            hashed = mark.offset - base
+            cuts.append(mark._replace(delimiters=self.delimiters + count, crc=crc))
+        for mark in cuts:
+            self._append(mark)
+        return cuts
+
+    def _append(self, end: Mark) -> None:
+        """The chunk from the last cut to ``end``."""
+        table, start = self.chunks, self._start
+        if len(table) == MAX_CHUNKS:
+            raise UsageError(
+                f"more than {MAX_CHUNKS:,} chunks",
+                hint="ask for larger chunks, with --chunk-size, --chunks or --rows",
+            )
+        body = crc_between(start, end)
+        rows = end.records - start.records
+        table.append(end.offset, rows, combine(self.header.crc, body, end.offset - start.offset))
+        if end.delimiters - start.delimiters != rows * (self.expected_delimiters or 0):
+            self.ragged.first = self.ragged.first or len(table)
+            self.ragged.chunks += 1
+        self._start = end

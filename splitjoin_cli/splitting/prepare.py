@@ -1,0 +1,271 @@
+"""Makes the plan of a split: the one that stands, one by probes, or one by a scan that may write chunks as it goes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from splitjoin_cli.core.bytes.crc64 import crc64, encode
+from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity, digest_options, run_id
+from splitjoin_cli.core.names import manifest_name
+from splitjoin_cli.splitting.limits import oversized_warning
+from splitjoin_cli.splitting.locate import find_ragged, read_blocks
+from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
+from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
+from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
+from splitjoin_cli.splitting.scan import Scan, ScanOptions
+from splitjoin_cli.splitting.speculate import Speculation
+from splitjoin_cli.splitting.staging import Staging
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from splitjoin_cli.core.format.chunk_table import ChunkTable
+    from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.core.names import JobName
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.claim import Existing
+    from splitjoin_cli.splitting.plan import CutRule
+    from splitjoin_cli.splitting.probe import Probed
+    from splitjoin_cli.splitting.request import SplitRequest
+    from splitjoin_cli.splitting.scan import Found
+    from splitjoin_cli.stores.sinks.base import Sink, StagingSink
+    from splitjoin_cli.stores.sources.base import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, the header's bytes, and the chunks if they were written on the way."""
+
+    plan: PlanFile
+    header: bytes
+    staging: Staging | None = None
+
+
+class Preparation:
+    """What comes before a split claims its name."""
+
+    def __init__(self, request: SplitRequest, job: JobName, source: Source, sink: Sink, observer: Observer) -> None:
+        """As SplitRun takes them."""
+        self._request, self._job = request, job
+        self._source, self._sink, self._observer = source, sink, observer
+        self._alphabet = Alphabet.of(request.dialect, literal=request.on_stray_quote == "literal")
+        self._digest = _digest(request)
+        self._name_prefix = f"{job.file_name}-"  # of its chunks, and of no chunk of a job that is named ``a_12``
+        cores = os.cpu_count() or 1
+        self._scan_threads = request.jobs if source.properties.s3 is not None else min(request.jobs, cores)
+
+    def prepare(self, existing: Existing, executor: Executor) -> Planned:
+        """The plan; ``existing`` is what lies under the name. ``executor`` runs ``request.jobs`` calls at once.
+
+        Raises BadInputError, SourceError, StoreError, with nothing visible and nothing left.
+        """
+        return self._resumable(existing) or self._plan(existing, executor)
+
+    @property
+    def copies(self) -> bool:
+        """Whether the store can copy from the source without the bytes passing here."""
+        s3, identity = self._source.properties.s3, self._sink.properties.copies_from
+        return self._request.compress is None and s3 is not None and identity is not None and s3.store == identity
+
+    def sweep(self) -> None:
+        """Remove what killed runs of the job left."""
+        prefixes = (self._name_prefix, manifest_name(self._job.file_name))
+        swept = sum(self._sink.sweep(prefix) for prefix in prefixes)
+        if swept:
+            self._observer.detail(f"removed {swept} leftovers of a killed run")
+
+    def _resumable(self, existing: Existing) -> Planned | None:
+        """The plan that stands, if it is of this source and these options: then nothing is scanned again."""
+        plan, properties = existing.plan, self._source.properties
+        if plan is None or plan.options_digest != self._digest or properties.validator is None:
+            return None
+        same = (
+            plan.validator == properties.validator
+            and plan.source.stored_bytes == properties.stored_bytes
+            and plan.source.uri == properties.uri
+        )
+        if not same:
+            return None
+        header = self._read(0, plan.header_bytes)
+        if crc64(header) != plan.header_checksum:
+            return None
+        self._observer.detail(f"resuming run {plan.run_id}: the source is unchanged, so it is not scanned again")
+        return Planned(plan, header)
+
+    def _read(self, start: int, end: int) -> bytes:
+        return b"".join(map(bytes, read_blocks(self._source, start, end)))
+
+    def _plan(self, existing: Existing, executor: Executor) -> Planned:
+        request, properties = self._request, self._source.properties
+        if self.copies and request.dialect.quotechar is None and not request.strict:
+            from splitjoin_cli.splitting.probe import probe  # noqa: PLC0415 -- only what is used is imported
+
+            probed = probe(self._source, request.size, header=request.dialect.header)
+            if probed is not None:
+                return self._probed(probed)
+        fresh = existing.is_empty and not request.dry_run and request.compress is None
+        staged = (
+            fresh
+            and self._sink.properties.renames
+            and (properties.seekable or not isinstance(request.size, ChunkCount))
+        )
+        if staged:
+            self.sweep()  # now, since a killed run's chunks may take the room that this one's need
+        return self._scan_until_exact(executor, staged=staged)
+
+    def _scan_until_exact(self, executor: Executor, *, staged: bool) -> Planned:
+        """Scan; a number of chunks may need the number of records first."""
+        size = self._source.properties.size if self._source.properties.seekable else None
+        wanted = self._request.size
+        totals: tuple[int, int] | None = None
+        if isinstance(wanted, ChunkCount) and size is None:
+            builder, found, _ = self._scan(ByRows(1 << 62), executor, staged=False)
+            totals = (found.size, found.rows)
+        while True:
+            rule = _rule(self._request, size, totals)
+            builder, found, staging = self._scan(rule, executor, staged=staged)
+            if isinstance(rule, ByCount) and totals is None and rule.fell_short(len(builder.chunks), found.rows):
+                if staging is not None:
+                    staging.discard()
+                totals = (found.size, found.rows)
+                continue
+            try:
+                return self._found(builder, found, rule, staging)
+            except BaseException:
+                if staging is not None:
+                    staging.discard()
+                raise
+
+    def _scan(self, rule: CutRule, executor: Executor, *, staged: bool) -> tuple[PlanBuilder, Found, Staging | None]:
+        staging = Staging(cast("StagingSink", self._sink), self._name_prefix) if staged else None
+        builder = PlanBuilder(rule, header=self._request.dialect.header, start=Mark(0, 0, 0, 0))
+        block_bytes = best_block_bytes(self._source.properties.read_bytes)
+        options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)
+        self._observer.detail(f"finding the records with {scanner_name()}")
+        self._observer.phase("splitting" if staged else "scanning", self._source.properties.size, None)
+        header = b""
+        try:
+            if staging is not None:
+                header = Speculation(self._source, builder, staging, options, self._observer).run(executor)
+            scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging, header=header)
+            found = scan.run(executor)
+            self._source.check_unchanged()
+        except BaseException:
+            if staging is not None:
+                staging.discard()
+            raise
+        return builder, found, staging
+
+    def _found(self, builder: PlanBuilder, found: Found, rule: CutRule, staging: Staging | None) -> Planned:
+        warnings = []
+        if isinstance(rule, BySize) and rule.oversized:
+            warnings.append(oversized_warning(rule.oversized))
+        ragged = self._ragged_warning(builder)
+        warnings += [ragged] if ragged else []
+        plan = self._plan_file(
+            builder.chunks,
+            fingerprint=f"{found.size}-crc64nvme:{encode(found.crc)}",
+            dialect=replace(self._request.dialect, line_end=found.line_end),
+            header=found.header,
+            header_lines=found.header_lines,
+            warnings=tuple(warnings),
+        )
+        return Planned(plan, found.header, staging)
+
+    def _ragged_warning(self, builder: PlanBuilder) -> str | None:
+        ragged = builder.ragged
+        if not ragged.chunks:
+            return None
+        expected = builder.expected_delimiters or 0
+        start = builder.chunks[ragged.first].range.start
+        record = find_ragged(self._source, self._alphabet, start, expected)
+        if record is None:
+            return None
+        return (
+            f"line {record.line} (byte {record.start}) has {record.fields} fields, the first has {expected + 1}; "
+            f"such records are in {ragged.chunks} of {len(builder.chunks)} chunks"
+        )
+
+    def _probed(self, probed: Probed) -> Planned:
+        s3 = self._source.properties.s3
+        assert s3 is not None  # noqa: S101 -- only copies are probed
+        warnings = (oversized_warning(probed.oversized),) if probed.oversized else ()
+        plan = self._plan_file(
+            probed.chunks,
+            fingerprint=f"{self._source.properties.size}-etag:{s3.etag.strip(chr(34))}",
+            dialect=self._request.dialect,
+            header=probed.header,
+            header_lines=1 if probed.header else 0,
+            warnings=warnings,
+        )
+        return Planned(plan, probed.header)
+
+    def _plan_file(
+        self,
+        chunks: ChunkTable,
+        *,
+        fingerprint: str,
+        dialect: Dialect,
+        header: bytes,
+        header_lines: int,
+        warnings: tuple[str, ...],
+    ) -> PlanFile:
+        request, properties = self._request, self._source.properties
+        for warning in warnings:
+            self._observer.warn(warning)
+        run = run_id(
+            file_name=self._job.file_name,
+            fingerprint=fingerprint,
+            dialect=request.dialect,
+            encoding=request.encoding,
+            compression=request.compress,
+            chunks=chunks,
+            run_label=request.run_label,
+        )
+        return PlanFile(
+            file_name=self._job.file_name,
+            run_id=run,
+            generation=1,
+            source=SourceIdentity(properties.uri, properties.stored_bytes, fingerprint),
+            validator=properties.validator,
+            options_digest=self._digest,
+            dialect=dialect,
+            compression=request.compress,
+            header_lines=header_lines,
+            header_checksum=crc64(header),
+            chunks=chunks,
+            warnings=warnings,
+        )
+
+
+def _rule(request: SplitRequest, size: int | None, totals: tuple[int, int] | None) -> CutRule:
+    """The rule of a size option; ``totals``: the source's bytes and records, where they were counted."""
+    wanted = request.size
+    if isinstance(wanted, ChunkSize):
+        return BySize(wanted.size_bytes)
+    if isinstance(wanted, RowCount):
+        return ByRows(wanted.rows)
+    counted, records = totals if totals is not None else (size or 0, None)
+    return ByCount(wanted.count, size=counted, records=records)
+
+
+def _digest(request: SplitRequest) -> str:
+    """Of all options that shape the plan or the run."""
+    dialect, size = request.dialect, request.size
+    return digest_options(
+        {
+            "size": repr(size),
+            "delimiter": dialect.delimiter,
+            "quotechar": dialect.quotechar,
+            "escapechar": dialect.escapechar,
+            "header": dialect.header,
+            "encoding": request.encoding,
+            "on_stray_quote": request.on_stray_quote,
+            "strict": request.strict,
+            "compress": request.compress,
+            "run_label": request.run_label,
+        }
+    )

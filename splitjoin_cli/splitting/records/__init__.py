@@ -1,0 +1,1 @@
+"""The scanner: where records begin and end."""

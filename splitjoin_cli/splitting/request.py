@@ -1,0 +1,106 @@
+"""What a split was asked to do, as plain values: the command line makes it, the wiring reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.names import JobName, default_client
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+DEFAULT_CHUNK_BYTES = 128 * 1024 * 1024
+DEFAULT_JOBS = 8
+
+OnStrayQuote = Literal["error", "literal"]
+ChunkCompression = Literal["gzip", "zstd"]
+ServerSideEncryption = Literal["AES256", "aws:kms"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSize:
+    """Chunks of at most so many uncompressed bytes, the header included."""
+
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkCount:
+    """Exactly min(count, records) chunks, at least one."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class RowCount:
+    """Chunks of so many records, the header not counted; the last may have fewer."""
+
+    rows: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self.rows)
+
+
+Size = ChunkSize | ChunkCount | RowCount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitRequest:
+    """One split, as it was asked for.
+
+    ``source``: a path, a URL, or ``-``. ``destination``: a directory or an ``s3://`` prefix. ``client`` and ``date``
+    are None until ``named``. ``encoding``: of the source, where it must be transcoded. ``tmp_dir``: None for the
+    system's. ``endpoint_url``, ``profile``, ``region``: None for what the environment says.
+    """
+
+    source: str
+    destination: str
+    client: str | None = None
+    date: str | None = None
+    size: Size = field(default_factory=lambda: ChunkSize(DEFAULT_CHUNK_BYTES))
+    dialect: Dialect = field(default_factory=Dialect)
+    on_stray_quote: OnStrayQuote = "error"
+    encoding: str | None = None
+    strict: bool = False
+    compress: ChunkCompression | None = None
+    jobs: int = DEFAULT_JOBS
+    fsync: bool = False
+    dry_run: bool = False
+    force: bool = False
+    run_label: str | None = None
+    tracker: str | None = None
+    tmp_dir: Path | None = None
+    sse: ServerSideEncryption | None = None
+    sse_kms_key_id: str | None = None
+    storage_class: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    request_payer: bool = False
+    expected_bucket_owner: str | None = None
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_positive(self.jobs)
+
+    def job(self, today: dt.date) -> JobName:
+        """The job's name: what was asked for, else the source's own name and ``today`` (UTC).
+
+        Raises UsageError where that is no name.
+        """
+        client = default_client(self.source) if self.client is None else self.client
+        return JobName(client, f"{today:%Y%m%d}" if self.date is None else self.date)
+
+
+def _check_positive(value: int) -> None:
+    if value < 1:
+        raise ValueError(f"not a positive number: {value}")

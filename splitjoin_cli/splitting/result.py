@@ -1,0 +1,142 @@
+"""What a split says of itself when it ends."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
+
+from splitjoin_cli.core.bytes.crc64 import tagged
+from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
+from splitjoin_cli.core.format.documents import dialect_fields
+from splitjoin_cli.core.names import SUFFIX_OF
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.model import ChunkState
+
+STATES: tuple[ChunkState, ...] = ("planned", "uploaded", "skipped", "failed")
+
+
+@dataclass(slots=True)
+class Progress:
+    """What became of each chunk, as columns, index 0 for chunk 1.
+
+    Unknown: -1 in ``stored_bytes``, 0 in ``checksums``.
+    """
+
+    states: bytearray
+    stored_bytes: array[int]
+    checksums: array[int]
+    errors: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, total: int) -> Progress:
+        """Nothing done yet of ``total`` chunks."""
+        return cls(bytearray(total), array("q", [-1]) * total, array("Q", [0]) * total)
+
+    def set(self, number: int, state: ChunkState) -> None:
+        """Chunk ``number`` is in ``state`` now."""
+        self.states[number - 1] = STATES.index(state)
+
+    def state(self, number: int) -> ChunkState:
+        """The state of chunk ``number``."""
+        return STATES[self.states[number - 1]]
+
+    def count(self, state: ChunkState) -> int:
+        """How many chunks are in ``state``."""
+        return self.states.count(STATES.index(state))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitResult:
+    """A split that ended, done, partial or only planned. ``resume``: the command to type when some chunks failed."""
+
+    plan: PlanFile
+    destination: str
+    progress: Progress
+    seconds: float
+    resume: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``--json``; its ``chunks`` are made as they are asked for."""
+        plan, progress = self.plan, self.progress
+        chunks = plan.chunks
+        return {
+            "file_name": plan.file_name,
+            "run_id": plan.run_id,
+            "generation": plan.generation,
+            "source": {
+                "uri": plan.source.uri,
+                "bytes": plan.source.stored_bytes,
+                "fingerprint": plan.source.fingerprint,
+            },
+            "destination": self.destination,
+            "dialect": dialect_fields(plan.dialect),
+            "compression": plan.compression,
+            "header_bytes": plan.header_bytes,
+            "header_lines": plan.header_lines,
+            "total_parts": len(chunks),
+            "rows": chunks.total_rows,
+            "bytes": chunks.end - chunks.start + plan.header_bytes * len(chunks),
+            "chunks": ChunkDocuments(self),
+            "uploaded": progress.count("uploaded"),
+            "skipped": progress.count("skipped"),
+            "failed": progress.count("failed"),
+            "warnings": list(plan.warnings),
+            "seconds": round(self.seconds, 3),
+            "resume": self.resume,
+        }
+
+    def chunk_document(self, number: int) -> dict[str, Any]:
+        """What ``chunks`` says of chunk ``number``."""
+        table, index, progress = self.plan.chunks, number - 1, self.progress
+        start, end, rows = table.starts[index], table.starts[number], table.rows[index]
+        stored, checksum = progress.stored_bytes[index], progress.checksums[index]
+        size, name = table.starts[0] + end - start, chunk_name(self.plan, number)
+        if self.plan.compression is None:
+            stored, checksum = size, checksum or table.checksums[index]
+        return {
+            "number": number,
+            "name": name,
+            "uri": self.destination + name,
+            "start": start,
+            "end": end,
+            "bytes": size,
+            "stored_bytes": None if stored < 0 else stored,
+            "rows": None if rows == UNKNOWN_ROWS else rows,
+            "checksum": tagged(checksum) if checksum else None,
+            "state": progress.state(number),
+            "error": progress.errors.get(number),
+        }
+
+
+class ChunkDocuments(Sequence[dict[str, Any]]):
+    """The ``chunks`` of a result: a million of them are columns until one is looked at."""
+
+    __slots__ = ("_result",)
+
+    def __init__(self, result: SplitResult) -> None:
+        """Those of ``result``."""
+        self._result = result
+
+    def __len__(self) -> int:
+        return len(self._result.plan.chunks)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        numbers = range(1, len(self) + 1)
+        if isinstance(index, slice):
+            return [self._result.chunk_document(number) for number in numbers[index]]
+        return self._result.chunk_document(numbers[index])
+
+
+def chunk_name(plan: PlanFile, number: int) -> str:
+    """The object's name of chunk ``number`` of a plan."""
+    total = len(plan.chunks)
+    return f"{plan.file_name}-{number:0{len(str(total))}d}-{total}{SUFFIX_OF[plan.compression]}"

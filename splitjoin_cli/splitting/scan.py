@@ -1,0 +1,320 @@
+"""Runs the scanner over a whole source: blocks read and scanned on several threads, put together in order.
+
+Each thread takes the next block, reads and scans it, waits for its turn, and lets the planner take the block while it
+is still in the core's cache; what follows (writing it, in a split to a directory) again runs beside the other threads.
+Memory is threads x block, whatever the source's size.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from splitjoin_cli.core.bytes.buffers import new_buffer
+from splitjoin_cli.core.errors import BadInputError, SourceChangedError
+from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
+from splitjoin_cli.splitting import limits
+from splitjoin_cli.splitting.locate import find_open_quote, line_of
+from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
+from splitjoin_cli.splitting.records.outcome import NO_OFFSET, Defect, Kind, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from splitjoin_cli.core.model import LineEnd
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.plan import PlanBuilder
+    from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
+    from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.stores.sources.base import ByteStream, Source
+
+    Write = Callable[[], None]
+
+
+class BlockConsumer(Protocol):
+    """Hears of each block in order, in its turn."""
+
+    def take(self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None) -> list[Write]:
+        """``block`` begins at ``base``; the returned writes are done after the turn, on the same thread.
+
+        Then the block's memory is used again.
+        ``cuts`` are where chunks end, absolute; the first may lie before the block. ``header``: the header's bytes,
+        which the body follows; None while its end has not come.
+        """
+
+    def end(self, cuts: list[int], *, header: bytes) -> None:
+        """The source has ended; the last cut is its end (where it has a body)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What bytes mean, and how hard to look. ``threads`` at once; ``strict``: every record's fields are counted."""
+
+    alphabet: Alphabet
+    threads: int
+    strict: bool = False
+    block_bytes: int = field(default_factory=best_block_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a scan found, beside the chunks in its PlanBuilder. ``size``: bytes of the source; ``header``: its bytes."""
+
+    size: int
+    crc: int
+    header: bytes
+    header_lines: int
+    line_end: LineEnd | None
+    rows: int
+
+
+class Scan:
+    """One pass over a source. ``run`` it once."""
+
+    def __init__(
+        self,
+        source: Source,
+        builder: PlanBuilder,
+        options: ScanOptions,
+        *,
+        observer: Observer,
+        consumer: BlockConsumer | None = None,
+        header: bytes = b"",
+    ) -> None:
+        """``builder`` takes the blocks and holds the chunks; ``consumer`` hears of them after it, in the same turn.
+
+        The scan begins where ``builder`` stands: at the source's start, or (where it can seek) at that of a record;
+        ``header``: the header's bytes, where it is behind that place.
+        """
+        self._source, self._builder, self._options = source, builder, options
+        self._observer, self._consumer = observer, consumer
+        self._block_bytes = options.block_bytes
+        self._stream: ByteStream | None = None if source.properties.seekable else source.stream()
+        self._tickets = threading.Lock()
+        # Over numpy, one thread scans while the others read and write.
+        self._scanning = nullcontext() if scans_side_by_side() else threading.Lock()
+        self._next = 0
+        self._stream_ended = False
+        self._turn = threading.Condition()
+        self._current = 0
+        self._error: BaseException | None = None
+        self._state = State.FIELD
+        self._header = bytearray(header)
+        self._start = builder.position
+
+    def run(self, executor: Executor) -> Found:
+        """Scan to the end. Raises BadInputError, at the first byte that breaks the rules, and what the source raises.
+
+        ``executor`` must run ``options.threads`` calls at once, on threads.
+        """
+        try:
+            run_workers(executor, self._options.threads, self._work, self._fail)
+        finally:
+            if self._stream is not None:
+                self._stream.close()
+        if self._error is not None:
+            raise self._error
+        return self._finish()
+
+    def _fail(self, exc: BaseException) -> None:
+        with self._turn:
+            self._error = self._error or exc
+            self._turn.notify_all()
+
+    def _work(self) -> None:
+        buffer = new_buffer(self._block_bytes)
+        scanner = new_scanner(self._options.alphabet, self._options.block_bytes)
+        try:
+            while self._error is None and self._one_block(buffer, scanner):
+                pass
+        except BaseException as exc:  # noqa: BLE001 -- raised again by run(), on the caller's thread
+            self._fail(exc)
+
+    def _one_block(self, buffer: memoryview, scanner: BlockScanner) -> bool:
+        """Read, scan and hand on one block; False when there is none left."""
+        number, filled = self._read(buffer)
+        if not filled:
+            return False
+        # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
+        first = number == 0 and self._start == 0
+        skip = len(BYTE_ORDER_MARK) if first and buffer[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK else 0
+        text = buffer[skip:filled]
+        with self._scanning:
+            outcomes = scanner.scan(text).outcomes if text else None
+        with self._turn:
+            self._turn.wait_for(lambda: self._current == number or self._error is not None)
+            if self._error is not None:
+                return False
+        # Only the thread whose turn it is gets here: the planner needs no lock of its own.
+        writes = self._take(buffer[:filled], text, outcomes, scanner)
+        with self._turn:
+            self._current += 1
+            self._turn.notify_all()
+        for write in writes:
+            write()
+        self._observer.advance(filled)
+        return True
+
+    def _read(self, buffer: memoryview) -> tuple[int, int]:
+        """The next block's number and size; 0 bytes at the end."""
+        if self._stream is not None:
+            with self._tickets:
+                number, self._next = self._next, self._next + 1
+                if self._stream_ended:
+                    return number, 0
+                filled = self._stream.readinto(buffer)
+                self._stream_ended = filled < len(buffer)
+                return number, filled
+        with self._tickets:
+            number, self._next = self._next, self._next + 1
+        offset = self._start + number * self._block_bytes
+        wanted = min(self._block_bytes, (self._source.properties.size or 0) - offset)
+        return number, 0 if wanted <= 0 else read_planned(self._source, offset, buffer[:wanted])
+
+    def _take(
+        self, piece: memoryview, text: memoryview, outcomes: tuple[Outcome | None, ...] | None, scanner: BlockScanner
+    ) -> list[Write]:
+        """In its turn: let planner and consumer have a block; ``text`` is ``piece`` less a byte order mark."""
+        builder, state = self._builder, self._state
+        base = builder.position
+        pending = builder.header_pending
+        if len(text) < len(piece):
+            builder.skip(piece[: len(piece) - len(text)])
+        cuts: list[int] = []
+        if outcomes is not None:
+            outcome = outcomes[state] or scanner.outcome(text, state)
+            if outcome.defect is not None:
+                raise self._bad(outcome.defect, builder.position)
+            if self._options.strict:
+                self._check_fields(text, state, scanner)
+            cuts = builder.feed(text, state, outcome, scanner)
+            self._state = outcome.end
+        if pending:
+            self._keep_header(piece, base)
+        if self._consumer is None:
+            return []
+        return self._consumer.take(piece, base, cuts, header=None if builder.header_pending else self._header)
+
+    def _keep_header(self, piece: memoryview, base: int) -> None:
+        end = len(piece) if self._builder.header_pending else self._builder.header.offset - base
+        self._header += piece[:end]
+        if len(self._header) > limits.MAX_HEADER_BYTES:
+            raise limits.endless_header(self._source.properties.uri, quoted=self._options.alphabet.quote is not None)
+
+    def _check_fields(self, piece: memoryview, state: State, scanner: BlockScanner) -> None:
+        """``--strict``: find the first record of the piece whose fields are not as many as the first record's."""
+        builder = self._builder
+        expected = builder.expected_delimiters
+        begun = builder.delimiters - builder.last_mark.delimiters
+        ragged = scanner.first_ragged(piece, state, before=begun, expected=expected)
+        if ragged is None:
+            return
+        start = builder.last_mark.offset if ragged.start == NO_OFFSET else builder.position + ragged.start
+        if expected is None:
+            first = scanner.ends(piece, state)[0]
+            expected = begun + scanner.delimiters_before(piece, state, [first])[0]
+        raise self.ragged_error(start, ragged.delimiters + 1, expected + 1)
+
+    def ragged_error(self, start: int, fields: int, expected: int) -> BadInputError:
+        """The error for a record that begins at ``start``."""
+        line = line_of(self._source, start)
+        return BadInputError(
+            f"{self._source.properties.uri}, line {line} (byte {start}): "
+            f"the record has {fields} fields, the first record has {expected}",
+            hint="repair the record, or leave --strict out to split it as it is",
+        )
+
+    def _bad(self, defect: Defect, base: int) -> BadInputError:
+        at = base + defect.offset
+        place = f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {at})"
+        if defect.kind == Kind.LONE_CR:
+            return BadInputError(
+                f"{place}: a carriage return without a line feed; records end with LF or CR LF",
+                hint="convert the line ends first, for example: tr '\\r' '\\n' < old.csv > new.csv",
+            )
+        what = "a closing quote that is not followed by a delimiter or the record's end"
+        if defect.kind == Kind.OPENING:
+            what = "a quote inside a field that does not begin with one"
+        return BadInputError(
+            f"{place}: {what}",
+            hint="repair the source; or --on-stray-quote literal to take such quotes as data; "
+            "or --quotechar none if quotes mean nothing in it; check --delimiter and --escapechar",
+        )
+
+    def _finish(self) -> Found:
+        builder, alphabet = self._builder, self._options.alphabet
+        if builder.position == builder.skipped:
+            raise limits.empty_source(self._source.properties.uri)
+        if self._state == State.RETURNED:
+            raise self._bad(Defect(-1, Kind.LONE_CR), builder.position)
+        if self._state in (State.QUOTED, State.ESCAPED_QUOTED) and not alphabet.literal:
+            raise self._unclosed()
+        if self._options.strict:
+            self._check_last()
+        ends, crlf = builder.records, builder.crlf
+        line_end: LineEnd | None = None if not ends else "\n" if not crlf else "\r\n" if crlf == ends else "mixed"
+        cuts = builder.finish()
+        header = bytes(self._header)
+        if self._consumer is not None:
+            self._consumer.end(cuts, header=header)
+        rows = builder.records - builder.header.records
+        return Found(builder.position, builder.crc, header, _lines(header), line_end, rows)
+
+    def _check_last(self) -> None:
+        """The last record, when it has no line end."""
+        builder = self._builder
+        last, expected = builder.last_mark, builder.expected_delimiters
+        fields = builder.delimiters - last.delimiters
+        if expected is not None and builder.position > last.offset and fields != expected:
+            raise self.ragged_error(last.offset, fields + 1, expected + 1)
+
+    def _unclosed(self) -> BadInputError:
+        at = find_open_quote(self._source, self._options.alphabet, self._builder.last_mark.offset)
+        return BadInputError(
+            f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {at}): "
+            "the quote that opens here is still open at the end of the file",
+            hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
+            "or --quotechar none if quotes mean nothing in it",
+        )
+
+
+def run_workers(
+    executor: Executor, threads: int, work: Callable[[], None], fail: Callable[[BaseException], None]
+) -> None:
+    """Run ``work`` on so many threads of ``executor`` until all of them have ended, whatever happens meanwhile.
+
+    ``work`` tells its own errors by ``fail``, which stops the others; so is told what stops the caller, who waits.
+    """
+    workers = [executor.submit(work) for _ in range(threads)]
+    try:
+        for worker in workers:
+            worker.result()
+    except BaseException as exc:  # a signal, most likely: the workers must not go on
+        fail(exc)
+        raise
+    finally:
+        for worker in workers:
+            worker.exception()
+
+
+def read_planned(source: Source, offset: int, buffer: memoryview) -> int:
+    """Fill ``buffer`` from a source that seeks, and had the bytes when it was opened; their number.
+
+    Raises SourceChangedError where it has not all of them any more, and what ``read_at`` raises.
+    """
+    filled = source.read_at(offset, buffer)
+    if filled < len(buffer):
+        raise SourceChangedError(
+            f"{source.properties.uri} ended at byte {offset + filled}, "
+            f"it had {source.properties.size} bytes when it was opened",
+            hint="split it when nothing writes to it any more",
+        )
+    return filled
+
+
+def _lines(header: bytes) -> int:
+    """Physical lines of the header: what LOAD DATA must ignore."""
+    return header.count(LF) + (not header.endswith(b"\n")) if header else 0

@@ -1,0 +1,179 @@
+"""Writes chunks while the scan still runs, under no name yet: a split into a directory reads its source once.
+
+The scan hands over each block with the cuts in it; its bytes are written from the buffer they were read and scanned in.
+A chunk that lies in one block is begun, written and ended in one go, so that a block of many has few open at once.
+A cut may lie before the block, in bytes that went to the chunk before it: they move to the new chunk when the last
+write of that one is done. The parts that are written on several threads never overlap.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from splitjoin_cli.stores.sinks.base import StagedObject, StagingSink
+
+MOVE_BYTES = 1 << 20
+
+
+class _Staged:
+    """One chunk being written. ``pending`` counts what must be done before it is whole."""
+
+    __slots__ = ("moves", "object", "pending", "size", "start", "written")
+
+    def __init__(self, staged: StagedObject, start: int, pending: int) -> None:
+        self.object = staged
+        self.start = start  # of its body, in the source
+        self.size: int | None = None  # the body's, when its end is known
+        self.written = 0
+        self.pending = pending
+        self.moves: tuple[_Staged, int] | None = None  # the chunk that takes the rest of this body, from an offset on
+
+
+class Staging:
+    """The chunks of one split, staged; a BlockConsumer. After the scan, ``chunks`` are whole and in order."""
+
+    def __init__(self, sink: StagingSink, name_prefix: str) -> None:
+        """``name_prefix``: the job's, by which ``sweep`` finds what a killed process left."""
+        self._sink, self._name_prefix = sink, name_prefix
+        self._lock = threading.Lock()
+        self._all: list[StagedObject | None] = []  # None: to be written yet
+        self._open: _Staged | None = None
+        self._body_start: int | None = None
+        self._header = b""
+
+    @property
+    def chunks(self) -> list[StagedObject]:
+        """The staged chunks, the first first. Only after the scan, when all of them are written."""
+        return [staged for staged in self._all if staged is not None]
+
+    def stage(self, number: int) -> StagedObject:
+        """Begin chunk ``number`` on its own: whoever asks writes all of it and lets it be adopted, or drops it."""
+        return self._sink.stage(self._name_prefix, number)
+
+    def drop(self, staged: StagedObject) -> None:
+        """Remove a chunk that was not adopted."""
+        self._sink.discard(staged)
+
+    def adopt(self, staged: StagedObject, header: bytes) -> None:
+        """The next chunk is ``staged``, written and closed; only before the first ``take``."""
+        self._header, self._body_start = header, len(header)
+        self._all.append(staged)
+
+    def take(
+        self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None
+    ) -> list[Callable[[], None]]:
+        """As in BlockConsumer."""
+        if header is None:
+            return []
+        if self._body_start is None:
+            self._header, self._body_start = bytes(header), len(header)
+        writes: list[Callable[[], None]] = []
+        position = max(base, self._body_start)
+        for cut in cuts:
+            if cut < position:
+                self._move_tail(cut, position)
+                continue
+            data = block[position - base : cut - base]
+            if self._open is None:
+                self._all.append(None)
+                writes.append(partial(self._write_whole, len(self._all), data))
+            else:
+                writes += self._write(data, position)
+                self._close(cut)
+            position = cut
+        return writes + self._write(block[position - base :], position)
+
+    def end(self, cuts: list[int], *, header: bytes) -> None:
+        """As in BlockConsumer: all writes are done by now."""
+        self._header = header
+        for cut in cuts[:-1]:
+            self._move_tail(cut, self._written_to())
+        if self._open is None and not self._all:  # a header and nothing else: one chunk with 0 rows
+            self._begin(len(header))
+        if self._open is not None:
+            self._close(self._written_to())
+
+    def discard(self) -> None:
+        """Remove all of it. Safe to repeat, and after some were published."""
+        for staged in self.chunks:
+            self._sink.discard(staged)
+
+    def _written_to(self) -> int:
+        chunk = self._open
+        return 0 if chunk is None else chunk.start + chunk.written
+
+    def _begin(self, start: int) -> _Staged:
+        staged = self.stage(len(self._all) + 1)
+        self._all.append(staged)
+        staged.write_at(0, self._header)
+        self._open = _Staged(staged, start, 1)  # 1: its end is not known
+        return self._open
+
+    def _write(self, data: memoryview, position: int) -> list[Callable[[], None]]:
+        if not data:
+            return []
+        chunk = self._open or self._begin(position)
+        with self._lock:
+            chunk.pending += 1
+        chunk.written = position + len(data) - chunk.start
+        return [partial(self._write_now, chunk, position - chunk.start, data)]
+
+    def _write_whole(self, number: int, data: memoryview) -> None:
+        staged = self.stage(number)
+        self._all[number - 1] = staged
+        staged.write_at(0, self._header)
+        staged.write_at(len(self._header), data)
+        staged.close()
+
+    def _write_now(self, chunk: _Staged, offset: int, data: memoryview) -> None:
+        chunk.object.write_at(len(self._header) + offset, data)
+        self._done(chunk)
+
+    def _close(self, end: int) -> None:
+        chunk, self._open = self._open, None
+        if chunk is not None:
+            chunk.size = end - chunk.start
+            self._done(chunk)
+
+    def _move_tail(self, cut: int, position: int) -> None:
+        """The open chunk ends at ``cut``; what it has from there to ``position`` begins the next one."""
+        chunk = self._open
+        if chunk is None:
+            return
+        follower = self._begin(cut)
+        follower.written = position - cut
+        follower.pending += 1
+        chunk.moves = (follower, cut - chunk.start)
+        chunk.size = cut - chunk.start
+        self._done(chunk)
+
+    def _done(self, chunk: _Staged) -> None:
+        """One thing less to wait for; the last one makes the chunk whole."""
+        with self._lock:
+            chunk.pending -= 1
+            if chunk.pending:
+                return
+        size = chunk.size or 0
+        if chunk.moves is not None:
+            follower, offset = chunk.moves
+            self._move(chunk, follower, offset)
+            chunk.object.truncate(len(self._header) + size)
+            chunk.object.close()
+            self._done(follower)
+        else:
+            chunk.object.close()
+
+    def _move(self, chunk: _Staged, follower: _Staged, offset: int) -> None:
+        buffer = memoryview(bytearray(min(MOVE_BYTES, max(chunk.written - offset, 1))))
+        position = offset
+        while position < chunk.written:
+            filled = chunk.object.read_at(
+                len(self._header) + position, buffer[: min(len(buffer), chunk.written - position)]
+            )
+            follower.object.write_at(len(self._header) + position - offset, buffer[:filled])
+            position += filled

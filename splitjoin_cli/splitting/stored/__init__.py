@@ -1,0 +1,1 @@
+"""What is done with a split that is stored: verify and merge."""

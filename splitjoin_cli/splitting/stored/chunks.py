@@ -1,0 +1,255 @@
+"""A split as it lies in a directory or below an S3 prefix: which jobs are there, and the bytes of each chunk."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+
+from splitjoin_cli.core import names
+from splitjoin_cli.core.bytes.codecs import DecompressedStream
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoreError, UsageError
+from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.open import new_scanner
+from splitjoin_cli.splitting.records.outcome import State
+from splitjoin_cli.stores.sources.positioned import PositionedStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor, Future
+
+    from splitjoin_cli.core.format.manifest import Manifest
+    from splitjoin_cli.core.model import Compression, Dialect
+    from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sources.base import ByteStream, Source
+
+__all__ = [
+    "ABSENT",
+    "BLOCK_BYTES",
+    "ChunkError",
+    "ChunkReader",
+    "Inventory",
+    "OpenChunk",
+    "RecordCounter",
+    "choose_job",
+    "in_order",
+    "inventory",
+]
+
+BLOCK_BYTES = 256 * 1024  # stays in a core's cache between reading, checksum and scan
+ABSENT = -1
+MAX_TOTAL = 10_000_000  # a name alone may claim any total; more than this is not believed
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class OpenChunk(Protocol):
+    """Opens the objects of a place, as they are stored; they can be read at any place."""
+
+    def __call__(self, name: str) -> Source:
+        """The object's own bytes, never decompressed. Raises SourceError or StoreError where it is not there."""
+
+
+@dataclass(slots=True)
+class Inventory:
+    """What lies in a place under one job's name, by number.
+
+    ``sizes``: stored bytes of chunks 1 to ``total``, ABSENT where there is none. ``others``: the job's chunks that do
+    not belong to this set (another total or compression, a number twice). ``total`` is 0 where there is nothing.
+    """
+
+    total: int
+    compression: Compression | None
+    sizes: array[int]
+    others: list[str] = field(default_factory=list)
+    spelled: dict[int, str] = field(default_factory=dict)  # names that are not what ``names.format`` makes
+
+    @property
+    def missing(self) -> list[int]:
+        """The numbers that are not there."""
+        return [number for number, size in enumerate(self.sizes, start=1) if size == ABSENT]
+
+    def found(self, file_name: str) -> Iterator[tuple[int, str]]:
+        """Number and object's name of each chunk that is there."""
+        job = names.parse_file_name(file_name)
+        if job is None:
+            return
+        for number, size in enumerate(self.sizes, start=1):
+            if size != ABSENT:
+                name = names.ChunkName(job.client, job.date, number, self.total, self.compression)
+                yield number, self.spelled.get(number) or names.format(name)
+
+
+def choose_job(sink: Sink, file_name: str | None) -> str:
+    """The job that is meant: ``file_name``, or the only one that lies here.
+
+    Raises UsageError, which lists them, where several do; NotFoundError where none does.
+    """
+    if file_name is not None:
+        return file_name
+    found: set[str] = set()
+    for stored in sink.list():
+        name = names.parse(stored.name) or names.parse_manifest_name(stored.name)
+        if name is not None:
+            found.add(name.file_name)
+    if not found:
+        raise NotFoundError(f"no chunks and no manifest lie in {sink.properties.uri}")
+    if len(found) > 1:
+        listed = ", ".join(sorted(found))
+        raise UsageError(f"several jobs lie in {sink.properties.uri}: {listed}", hint="say which one with --name")
+    return found.pop()
+
+
+def inventory(sink: Sink, file_name: str, manifest: Manifest | None) -> Inventory:
+    """Look at all chunks of a job. The set is the manifest's; without one it is that of the first name listed."""
+    here = Inventory(0, None, array("q"))
+    if manifest is not None:
+        here = Inventory(manifest.total_parts, manifest.compression, array("q", [ABSENT]) * manifest.total_parts)
+    for stored in sink.list(f"{file_name}-"):
+        name = names.parse(stored.name)
+        if name is None or name.file_name != file_name:
+            continue
+        if not here.total and manifest is None and name.total <= MAX_TOTAL:
+            here = Inventory(name.total, name.compression, array("q", [ABSENT]) * name.total)
+        usual = stored.name == names.format(name)
+        belongs = (name.total, name.compression) == (here.total, here.compression)
+        if not belongs or (manifest is not None and not usual) or here.sizes[name.number - 1] != ABSENT:
+            here.others.append(stored.name)
+            continue
+        here.sizes[name.number - 1] = stored.size
+        if not usual:
+            here.spelled[name.number] = stored.name
+    return here
+
+
+class ChunkError(StoreError):
+    """A chunk that is there cannot be opened, read or decompressed."""
+
+
+class ChunkReader:
+    """One chunk from front to back, decompressed; ``stored_bytes`` and ``checksum`` are of the bytes as they lie there.
+
+    Both are whole once ``read`` has returned fewer bytes than asked. A context manager; not thread-safe. Every
+    failure is a ChunkError, so that it is never taken for one of the export that the chunk is compared with.
+    """
+
+    def __init__(
+        self, open_chunk: OpenChunk, compression: Compression | None, name: str, *, alone: bool = False
+    ) -> None:
+        """Open the chunk ``name``. ``alone``: no other is read meanwhile, so that reading ahead is worth its memory."""
+        self.stored_bytes = 0
+        self.checksum = 0
+        self._name = name
+        try:
+            self._source = open_chunk(name)
+            self._raw: ByteStream = self._source.stream() if alone else PositionedStream(self._source)
+        except SplitjoinError as exc:
+            raise self._unreadable(exc) from exc
+        self._stream: ByteStream = self if compression is None else DecompressedStream(self, compression, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._raw.close()
+        self._source.close()
+
+    def read(self, buffer: memoryview) -> int:
+        """Fill ``buffer``; return the bytes filled, fewer only at the end."""
+        try:
+            return self._stream.readinto(buffer)
+        except SplitjoinError as exc:
+            raise self._unreadable(exc) from exc
+
+    def readinto(self, buffer: memoryview) -> int:
+        """The stored bytes, counted and summed as they pass: what a decompressor reads. See ByteStream."""
+        got = self._raw.readinto(buffer)
+        self.checksum = crc64(buffer[:got], self.checksum)
+        self.stored_bytes += got
+        return got
+
+    def close(self) -> None:
+        """See ByteStream."""
+        self._raw.close()
+
+    def head(self, size: int) -> bytes:
+        """The next ``size`` bytes, or as many as there are: no more memory than they take."""
+        pieces: list[bytes] = []
+        while size > 0:
+            piece = bytearray(min(size, BLOCK_BYTES))
+            got = self.read(memoryview(piece))
+            pieces.append(bytes(piece[:got]))
+            if got < len(piece):
+                break
+            size -= got
+        return b"".join(pieces)
+
+    def blocks(self, buffer: memoryview) -> Iterator[memoryview]:
+        """The rest of the chunk, a block at a time, each in ``buffer`` and gone with the next."""
+        got = len(buffer)
+        while got == len(buffer):
+            got = self.read(buffer)
+            if got:
+                yield buffer[:got]
+
+    def _unreadable(self, exc: SplitjoinError) -> ChunkError:
+        return ChunkError(f"chunk {self._name}: {exc.message}", hint=exc.hint if isinstance(exc, StoreError) else None)
+
+
+class RecordCounter:
+    """Counts the records of a body fed to it block by block; the last one needs no line end.
+
+    Stray quotes are read as the csv module reads them, so that a set split with ``--on-stray-quote literal`` counts
+    right, and one without any is not touched by it.
+    """
+
+    def __init__(self, dialect: Dialect, block_bytes: int = BLOCK_BYTES) -> None:
+        """``block_bytes``: the largest block."""
+        self._scanner = new_scanner(Alphabet.of(dialect, literal=True), block_bytes)
+        self._state = State.FIELD
+        self._ends = 0
+        self._open = False
+
+    def feed(self, block: memoryview) -> None:
+        """Count on. A block of 0 bytes changes nothing."""
+        if not block:
+            return
+        outcome = self._scanner.outcome(block[:], self._state)  # a view of its own: callers use theirs again
+        self._state = outcome.end
+        self._ends += outcome.records
+        self._open = not outcome.records or outcome.last_end != len(block)
+
+    def first_end(self, block: memoryview) -> int:
+        """As ``feed``; the offset just after the block's first record end, -1 where it has none."""
+        outcome = self._scanner.outcome(block[:], self._state)  # a view of its own: callers use theirs again
+        self._state = outcome.end
+        return outcome.first_end
+
+    @property
+    def records(self) -> int:
+        """How many so far, one that is not ended included."""
+        return self._ends + self._open
+
+
+def in_order(executor: Executor, function: Callable[[T], R], items: Iterable[T], window: int) -> Iterator[R]:
+    """``map`` on ``executor`` with at most ``window`` items under way, results in order.
+
+    After an error, or when the consumer stops, what has not begun is dropped and what has begun is waited for.
+    """
+    waiting: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            if len(waiting) >= window:
+                yield waiting.popleft().result()
+            waiting.append(executor.submit(function, item))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+        for future in waiting:
+            if not future.cancelled():
+                future.exception()

@@ -1,0 +1,324 @@
+"""Checks a stored split against its manifest, and against its source where that is at hand."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from splitjoin_cli.core import names
+from splitjoin_cli.core.bytes.crc64 import crc64, tagged
+from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.format.manifest import CoverageError, Manifest
+from splitjoin_cli.core.format.metadata import decode_metadata
+from splitjoin_cli.core.model import BYTE_ORDER_MARK
+from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.splitting.stored.chunks import (
+    ABSENT,
+    BLOCK_BYTES,
+    ChunkError,
+    ChunkReader,
+    RecordCounter,
+    choose_job,
+    in_order,
+    inventory,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
+
+    from splitjoin_cli.core.model import ByteRange, Chunk
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
+    from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sources.base import ByteStream, Source
+
+__all__ = ["KINDS", "Problem", "VerifyReport", "verify"]
+
+Kind = Literal[
+    "manifest",
+    "plan",
+    "missing",
+    "extra",
+    "unreadable",
+    "size",
+    "checksum",
+    "coverage",
+    "header",
+    "rows",
+    "metadata",
+    "bytes",
+]
+
+KINDS: dict[Kind, str] = {
+    "manifest": "the manifest is missing, or is none",
+    "plan": "the split is under way, or was interrupted",
+    "missing": "a chunk is not there",
+    "extra": "a chunk of the same name lies there that is not of this split",
+    "unreadable": "a chunk cannot be read or decompressed",
+    "size": "a stored object has another size than the manifest says",
+    "checksum": "a stored object has other bytes than the manifest says",
+    "coverage": "the ranges leave a gap or overlap, or a chunk holds more or less than its range",
+    "header": "a chunk does not begin with the header",
+    "rows": "a chunk holds another number of records than the manifest says",
+    "metadata": "a chunk says of itself that it is another one",
+    "bytes": "a chunk differs from the source's bytes, or the source is longer or shorter",
+}
+"""The kinds of problems: stable words, for scripts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not right; ``number`` is the chunk's, ``None`` where it is of the whole set."""
+
+    number: int | None
+    kind: Kind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What was found. ``total_parts`` and ``rows`` are the manifest's, ``None`` without one."""
+
+    file_name: str
+    problems: tuple[Problem, ...]
+    total_parts: int | None = None
+    rows: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no problem."""
+        return not self.problems
+
+    def document(self) -> dict[str, object]:
+        """The JSON result."""
+        problems = [{"number": p.number, "kind": p.kind, "message": p.message} for p in self.problems]
+        return {"file_name": self.file_name, "ok": self.ok, "problems": problems}
+
+
+def verify(
+    sink: Sink,
+    open_chunk: OpenChunk,
+    *,
+    executor: Executor,
+    jobs: int,
+    file_name: str | None = None,
+    source: Source | None = None,
+    observer: Observer | None = None,
+) -> VerifyReport:
+    """Read every chunk of a job once and report all that is not right.
+
+    Checksums are computed from the bytes read, never taken from the store's word: that the bytes can still be read is
+    what is asked. With ``source`` its body is compared byte for byte, in parallel where it can seek, else in one pass.
+    At most ``jobs`` chunks are under way; memory is bounded by them. Raises UsageError where several jobs lie there and
+    none is named, NotFoundError where none lies there, SourceChangedError where the source changes meanwhile.
+    """
+    file_name = choose_job(sink, file_name)
+    manifest, problems = _manifest(sink, file_name)
+    if sink.head(names.plan_name(file_name)) is not None:
+        problems.append(Problem(None, "plan", f"{names.plan_name(file_name)} stands: {KINDS['plan']}"))
+    here = inventory(sink, file_name, manifest)
+    problems += [Problem(number, "missing", f"chunk {number} of {here.total} is not there") for number in here.missing]
+    for name in here.others:
+        extra = names.parse(name)
+        number = None if extra is None else extra.number
+        problems.append(Problem(number, "extra", f"{name} is not of this split"))
+    if manifest is None:
+        return VerifyReport(file_name, tuple(problems))
+    check = _Check(sink, open_chunk, manifest, here, observer or Silent())
+    problems += check.run(executor, jobs, source)
+    problems.sort(key=lambda problem: problem.number or 0)
+    return VerifyReport(file_name, tuple(problems), manifest.total_parts, manifest.rows)
+
+
+def _manifest(sink: Sink, file_name: str) -> tuple[Manifest | None, list[Problem]]:
+    name = names.manifest_name(file_name)
+    data = sink.get_small(name)
+    if data is None:
+        return None, [Problem(None, "manifest", f"{name} is not there: the split is not whole")]
+    try:
+        manifest = Manifest.from_bytes(data, name)
+    except CoverageError as exc:
+        return None, [Problem(None, "coverage", exc.message)]
+    except StoreError as exc:
+        return None, [Problem(None, "manifest", exc.message)]
+    if manifest.file_name != file_name:
+        return None, [Problem(None, "manifest", f"{name} is the manifest of {manifest.file_name}")]
+    return manifest, []
+
+
+class _Placed(Protocol):
+    """The source's bytes by place."""
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """See Source."""
+
+
+class _Forward:
+    """A source that cannot seek, read by places that never go back."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._at = 0
+        self._passed = memoryview(bytearray(BLOCK_BYTES))
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """See Source; what lies between is passed over."""
+        while self._at < offset:
+            got = self._stream.readinto(self._passed[: offset - self._at])
+            if not got:
+                return 0
+            self._at += got
+        got = self._stream.readinto(buffer)
+        self._at += got
+        return got
+
+
+class _Check:
+    """The chunks that are there, against what the manifest says of them."""
+
+    def __init__(
+        self, sink: Sink, open_chunk: OpenChunk, manifest: Manifest, here: Inventory, observer: Observer
+    ) -> None:
+        self._sink = sink
+        self._open_chunk = open_chunk
+        self._manifest = manifest
+        self._sizes = here.sizes
+        self._observer = observer
+        self._headers = array("Q", [0]) * manifest.total_parts  # their checksums, by number
+        self._read = bytearray(manifest.total_parts)  # 1 where the header was read
+        self._source: _Placed | None = None
+
+    def run(self, executor: Executor, jobs: int, source: Source | None) -> list[Problem]:
+        """All problems of all chunks: in parallel, but beside a source that cannot seek one after another."""
+        present = [number for number, size in enumerate(self._sizes, start=1) if size != ABSENT]
+        self._observer.phase("verifying", sum(self._sizes[number - 1] for number in present), len(present))
+        if source is None:
+            problems = list(chain.from_iterable(in_order(executor, self.chunk, present, jobs)))
+            return problems + list(self._header_problems(present, self._most_common_header(present)))
+        if source.properties.seekable:
+            problems = self._beside(source, present, lambda: in_order(executor, self.chunk, present, jobs))
+        else:
+            stream = source.stream()
+            try:
+                problems = self._beside(_Forward(stream), present, lambda: map(self.chunk, present))
+            finally:
+                stream.close()
+        source.check_unchanged()
+        return problems
+
+    def _beside(
+        self, source: _Placed, present: list[int], chunks: Callable[[], Iterator[list[Problem]]]
+    ) -> list[Problem]:
+        header = memoryview(bytearray(self._manifest.header_bytes))
+        reference = crc64(header[: source.read_at(0, header)])
+        self._source = source
+        problems = list(chain.from_iterable(chunks()))
+        problems += self._header_problems(present, reference)
+        end = self._manifest.chunks.end
+        if source.read_at(end, memoryview(bytearray(1))):
+            problems.append(Problem(None, "bytes", f"the source goes on after byte {end}, where the split ends"))
+        return problems
+
+    def _header_problems(self, present: list[int], reference: int) -> Iterator[Problem]:
+        for number in present:
+            if self._read[number - 1] and self._headers[number - 1] != reference:
+                yield Problem(number, "header", f"{self._manifest.name(number)} begins with another header")
+
+    def _most_common_header(self, present: list[int]) -> int:
+        """Where no source says which header is right, one damaged chunk must not make all others look wrong."""
+        counts = Counter(self._headers[number - 1] for number in present if self._read[number - 1])
+        return counts.most_common(1)[0][0] if counts else 0
+
+    def chunk(self, number: int) -> list[Problem]:
+        """All problems of one chunk that is there. May run on any number of threads where the source can seek."""
+        name = self._manifest.name(number)
+        problems = list(self._metadata_problems(number, name))
+        said, size = self._manifest.stored_bytes[number - 1], self._sizes[number - 1]
+        if said != size:
+            problems.append(Problem(number, "size", f"{name} has {size} bytes, not {said}"))
+        try:
+            with ChunkReader(self._open_chunk, self._manifest.compression, name) as reader:
+                problems += self._content_problems(number, name, reader)
+        except ChunkError as exc:
+            problems.append(Problem(number, "unreadable", exc.message))
+        self._observer.chunk_done(number, "skipped")
+        return problems
+
+    def _content_problems(self, number: int, name: str, reader: ChunkReader) -> Iterator[Problem]:
+        plan = self._manifest.chunks[number]
+        self._headers[number - 1] = crc64(reader.head(self._manifest.header_bytes))
+        self._read[number - 1] = 1
+        counter = None if plan.rows is None else RecordCounter(self._manifest.dialect)
+        comparison = None if self._source is None else _Comparison(self._source, plan.range)
+        body_bytes = 0
+        for block in reader.blocks(memoryview(bytearray(BLOCK_BYTES))):
+            if counter is not None:
+                skipped = len(BYTE_ORDER_MARK) if self._starts_with_mark(plan, body_bytes, block) else 0
+                counter.feed(block[skipped:])
+            if comparison is not None:
+                comparison.feed(block)
+            body_bytes += len(block)
+            self._observer.advance(len(block))
+        if body_bytes != plan.range.size:
+            yield Problem(number, "coverage", f"{name} holds {body_bytes} bytes of the body, not {plan.range.size}")
+        if counter is not None and counter.records != plan.rows:
+            yield Problem(number, "rows", f"{name} holds {counter.records} records, not {plan.rows}")
+        if plan.checksum is not None and reader.checksum != plan.checksum:
+            found, said = tagged(reader.checksum), tagged(plan.checksum)
+            yield Problem(number, "checksum", f"{name} has the checksum {found}, not {said}")
+        if comparison is not None and comparison.differs_at is not None:
+            yield Problem(
+                number, "bytes", f"{name} differs from the source at the source's byte {comparison.differs_at}"
+            )
+
+    def _starts_with_mark(self, plan: Chunk, body_bytes: int, block: memoryview) -> bool:
+        """Whether the block begins with a byte order mark that no header holds: it is no part of the first field."""
+        first = plan.number == 1 and not body_bytes and not self._manifest.header_bytes
+        return first and block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK
+
+    def _metadata_problems(self, number: int, name: str) -> Iterator[Problem]:
+        """Where the store keeps what a chunk says of itself: it must be this chunk, of this run."""
+        stored = self._sink.head(name)
+        if stored is None or stored.metadata is None:
+            return
+        try:
+            said = decode_metadata(stored.metadata, name)
+        except StoreError as exc:
+            yield Problem(number, "metadata", exc.message)
+            return
+        if said.run_id != self._manifest.run_id:
+            yield Problem(
+                number, "metadata", f"{name} is of run {said.run_id}, the manifest of {self._manifest.run_id}"
+            )
+        plan = self._manifest.chunks[number]
+        if (said.number, said.range, said.rows) != (plan.number, plan.range, plan.rows):
+            message = f"{name} says that it is chunk {said.number}, bytes {said.range.start} to {said.range.end}"
+            yield Problem(number, "metadata", f"{message}, of {said.rows} rows")
+
+
+class _Comparison:
+    """Compares a chunk's body, block by block, with its range of the source."""
+
+    def __init__(self, source: _Placed, place: ByteRange) -> None:
+        self.differs_at: int | None = None
+        self._source = source
+        self._at = place.start
+        self._end = place.end
+        self._expected = bytearray(BLOCK_BYTES)
+
+    def feed(self, block: memoryview) -> None:
+        """Compare the next bytes of the body; what is beyond the range is not the source's business."""
+        block = block[: self._end - self._at]
+        if self.differs_at is not None or not block:
+            return
+        expected = memoryview(self._expected)[: len(block)]
+        got = self._source.read_at(self._at, expected)
+        here, there = bytes(block[:got]), bytes(expected[:got])  # bytes are compared at once, memoryviews one by one
+        if here != there or got < len(block):
+            other = (at for at in range(got) if here[at] != there[at])
+            self.differs_at = self._at + next(other, got)
+        self._at += len(block)

@@ -1,0 +1,1 @@
+"""Stored chunks, by their places and by their events."""

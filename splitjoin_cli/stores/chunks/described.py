@@ -1,0 +1,124 @@
+"""What manifests and plans say of a chunk, for objects that carry no metadata themselves."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.errors import CorruptObjectError, MixupError
+from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.metadata import ChunkMetadata, decode_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from splitjoin_cli.core.names import ChunkName
+    from splitjoin_cli.stores.sources.base import ByteStream
+
+__all__ = ["CheckedStream", "Described", "Descriptions", "described", "own_metadata"]
+
+KEPT = 4
+
+
+class Described(NamedTuple):
+    """A chunk as a manifest or plan has it. ``checksum``: CRC-64/NVME of the object as stored, None if unknown."""
+
+    metadata: ChunkMetadata
+    checksum: int | None
+
+
+class Descriptions:
+    """The manifests and plans that were read last: one is parsed once, not once for each of its chunks. Thread-safe."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], Manifest | PlanFile] = OrderedDict()
+
+    def get(self, uri: str, validator: str, read: Callable[[], Manifest | PlanFile]) -> Manifest | PlanFile:
+        """The document at ``uri`` as it was with ``validator``; ``read`` is called when it is not at hand."""
+        key = (uri, validator)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        document = read()
+        with self._lock:
+            self._kept[key] = document
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return document
+
+
+def described(document: Manifest | PlanFile, name: ChunkName, size: int) -> Described | None:
+    """What ``document`` says of the object ``name`` of ``size`` bytes; None where it means another object."""
+    chunks = document.chunks
+    same = (document.file_name, len(chunks), document.compression) == (name.file_name, name.total, name.compression)
+    if not same:
+        return None
+    chunk = chunks[name.number]
+    checksum = chunk.checksum
+    stored: int | None = document.header_bytes + chunk.range.size
+    if isinstance(document, Manifest):
+        stored = document.stored_bytes[name.number - 1]
+    elif document.compression is not None:
+        stored = checksum = None  # a plan knows the bytes before compression
+    if stored not in {None, size}:
+        return None
+    metadata = ChunkMetadata(
+        file_name=name.file_name,
+        run_id=document.run_id,
+        generation=document.generation,
+        number=name.number,
+        total=name.total,
+        range=chunk.range,
+        rows=chunk.rows,
+        dialect=document.dialect,
+        header_lines=document.header_lines,
+        header_bytes=document.header_bytes,
+        compression=document.compression,
+    )
+    return Described(metadata, checksum)
+
+
+def own_metadata(text: str, uri: str, name: ChunkName) -> ChunkMetadata:
+    """An object's own metadata. Raises MixupError where it is another chunk's than the name says."""
+    metadata = decode_metadata(text, uri)
+    said = (metadata.file_name, metadata.number, metadata.total)
+    if said != (name.file_name, name.number, name.total):
+        raise MixupError(
+            f"{uri} is named chunk {name.number} of {name.total} of {name.file_name}, and its metadata says "
+            f"chunk {metadata.number} of {metadata.total} of {metadata.file_name}",
+            hint="it was copied or renamed: store it under its own name",
+        )
+    return metadata
+
+
+class CheckedStream:
+    """A ByteStream that raises CorruptObjectError instead of ending where its bytes are not those of a checksum."""
+
+    def __init__(self, stream: ByteStream, *, size: int, checksum: int, name: str) -> None:
+        """``size`` and ``checksum`` are of all its bytes."""
+        self._stream = stream
+        self._left = size
+        self._checksum = checksum
+        self._crc = 0
+        self._name = name
+
+    def readinto(self, buffer: memoryview) -> int:
+        """See ByteStream."""
+        filled = self._stream.readinto(buffer)
+        self._crc = crc64(buffer[:filled], self._crc)
+        self._left -= filled
+        if not self._left and self._crc != self._checksum:
+            raise CorruptObjectError(
+                f"{self._name} does not hold the bytes that its manifest or plan lists",
+                hint="split again, or look with splitjoin verify",
+            )
+        return filled
+
+    def close(self) -> None:
+        """See ByteStream."""
+        self._stream.close()

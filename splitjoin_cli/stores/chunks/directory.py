@@ -1,0 +1,155 @@
+"""Chunks as files of a directory: a manifest, or while it is not there a plan, says what metadata would."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from splitjoin_cli.core import names
+from splitjoin_cli.core.errors import AccessError, MixupError, NotFoundError, SourceChangedError, StoreError
+from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.stores.chunks.base import StoredChunk
+from splitjoin_cli.stores.chunks.described import CheckedStream, Descriptions, described
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from splitjoin_cli.core.names import ChunkName
+    from splitjoin_cli.stores.chunks.described import Described
+    from splitjoin_cli.stores.sources.base import ByteStream
+
+__all__ = ["DirectoryChunks"]
+
+
+@final
+class DirectoryChunks:
+    """A ChunkStore over the file system; a URI is a path."""
+
+    def __init__(self) -> None:
+        """Nothing is opened yet."""
+        self._documents = Descriptions()
+
+    def open_chunk(self, uri: str, *, body: bool = True) -> StoredChunk:  # noqa: ARG002 -- a file is opened when read
+        """See ChunkStore."""
+        path = Path(uri)
+        name = names.parse(path.name)
+        if name is None:
+            raise NotFoundError(f"{uri} is no chunk's name")
+        validator, size = _look(path)
+        found = self._described(path, name, size)
+        checksum = found.checksum if found else None
+        return StoredChunk(
+            uri=uri,
+            name=name,
+            size=size,
+            metadata=found.metadata if found else None,
+            beside=None,
+            validator=validator,
+            open=partial(_open, path, validator, size, checksum),
+            etag_now=lambda: _validator_now(path),
+            close=lambda: None,
+        )
+
+    def close(self) -> None:
+        """See ChunkStore."""
+
+    def _described(self, path: Path, name: ChunkName, size: int) -> Described | None:
+        kinds: dict[str, Callable[[bytes, str], Manifest | PlanFile]] = {
+            names.manifest_name(name.file_name): Manifest.from_bytes,
+            names.plan_name(name.file_name): PlanFile.from_bytes,
+        }
+        seen = []
+        for other, parse in kinds.items():
+            document = path.with_name(other)
+            try:
+                validator, _ = _look(document)
+                held = self._documents.get(str(document), validator, partial(_parse, document, parse))
+            except NotFoundError:
+                continue
+            found = described(held, name, size)
+            if found is not None:
+                return found
+            seen.append(str(document))
+        if seen:
+            raise MixupError(
+                f"{path} is not the chunk that {seen[0]} lists", hint="split again, or look with splitjoin verify"
+            )
+        return None
+
+
+def _parse(path: Path, parse: Callable[[bytes, str], Manifest | PlanFile]) -> Manifest | PlanFile:
+    try:
+        return parse(path.read_bytes(), str(path))
+    except OSError as exc:
+        raise _translated(path, exc) from exc
+
+
+def _look(path: Path) -> tuple[str, int]:
+    """The file's validator and size."""
+    try:
+        found = path.stat()
+    except OSError as exc:
+        raise _translated(path, exc) from exc
+    return _validator(found), found.st_size
+
+
+def _validator(found: os.stat_result) -> str:
+    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ino}"
+
+
+def _validator_now(path: Path) -> str | None:
+    try:
+        return _look(path)[0]
+    except NotFoundError:
+        return None
+
+
+def _open(path: Path, validator: str, size: int, checksum: int | None) -> ByteStream:
+    stream = _FileStream(path, validator, size)
+    return stream if checksum is None else CheckedStream(stream, size=size, checksum=checksum, name=str(path))
+
+
+class _FileStream:
+    """A pass over a file that must stay what it is."""
+
+    def __init__(self, path: Path, validator: str, size: int) -> None:
+        self._path = path
+        self._left = size
+        try:
+            self._file = path.open("rb", buffering=0)
+        except OSError as exc:
+            raise _translated(path, exc) from exc
+        if _validator(os.fstat(self._file.fileno())) != validator:
+            self.close()
+            raise self._changed()
+
+    def readinto(self, buffer: memoryview) -> int:
+        """See ByteStream."""
+        view, done = buffer[: min(len(buffer), self._left)], 0
+        while done < len(view):
+            try:
+                got = self._file.readinto(view[done:])
+            except OSError as exc:
+                raise _translated(self._path, exc) from exc
+            if not got:
+                raise self._changed()
+            done += got
+        self._left -= done
+        return done
+
+    def close(self) -> None:
+        """See ByteStream."""
+        self._file.close()
+
+    def _changed(self) -> SourceChangedError:
+        return SourceChangedError(f"{self._path} changed while it was read")
+
+
+def _translated(path: Path, exc: OSError) -> StoreError:
+    if isinstance(exc, (FileNotFoundError, NotADirectoryError)):
+        return NotFoundError(f"{path} is not there")
+    if isinstance(exc, PermissionError):
+        return AccessError(f"not allowed to read {path}", hint="check its permissions")
+    return StoreError(f"reading {path} failed: {exc.strerror or exc}")

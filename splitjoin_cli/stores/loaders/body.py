@@ -1,0 +1,145 @@
+"""A chunk's records as bytes that databases' CSV readers read exactly: no header, UTF-8, records ending with LF."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.bytes.codecs import DecompressedStream
+from splitjoin_cli.core.errors import BadRowError, SourceError
+from splitjoin_cli.stores.loaders.fields import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad
+    from splitjoin_cli.stores.sources.base import ByteStream
+
+__all__ = ["BLOCK_BYTES", "NotPlainError", "body_blocks", "body_texts", "gathered", "is_plain_dialect", "plain_blocks"]
+
+BLOCK_BYTES = 1024 * 1024
+_UTF8 = frozenset({"utf-8", "ascii"})
+_END_OF_DATA = re.compile(rb"^\\\.\r?$", re.MULTILINE)
+
+
+class NotPlainError(Exception):
+    """The chunk holds what database readers take otherwise than the csv module: read it field by field instead."""
+
+
+def opened(chunk: ChunkToLoad) -> ByteStream:
+    """A pass over the chunk's bytes, decompressed, header included."""
+    stream = chunk.open()
+    return DecompressedStream(stream, chunk.compression, chunk.name) if chunk.compression else stream
+
+
+def body_blocks(chunk: ChunkToLoad) -> Iterator[bytes]:
+    """The chunk's bytes after its header (and without a byte order mark), in blocks of BLOCK_BYTES or fewer."""
+    buffer = memoryview(bytearray(BLOCK_BYTES))
+    with closing(opened(chunk)) as stream:
+        left = chunk.header_bytes
+        while left:
+            filled = stream.readinto(buffer[: min(left, BLOCK_BYTES)])
+            if not filled:
+                raise SourceError(f"{chunk.name} ends within its header")
+            left -= filled
+        at_start = not chunk.header_bytes
+        while filled := stream.readinto(buffer):
+            yield bytes(buffer[:filled]).removeprefix(codecs.BOM_UTF8) if at_start else bytes(buffer[:filled])
+            at_start = False
+
+
+def body_texts(chunk: ChunkToLoad) -> Generator[str, None, None]:
+    """The same as text."""
+    return decoded(body_blocks(chunk), chunk.dialect.encoding)
+
+
+def is_plain_dialect(dialect: Dialect) -> bool:
+    """Whether RFC 4180's rules, with any delimiter and quote, are the dialect's: databases read no others alike."""
+    return dialect.quotechar is not None and dialect.escapechar is None
+
+
+def plain_blocks(
+    chunk: ChunkToLoad, *, refuse_end_of_data: bool = False, refuse_blank_lines: bool = False
+) -> Generator[bytes, None, None]:
+    r"""The body in UTF-8, record ends as LF (quoted ones stay as they are), checked to be RFC 4180 to the letter.
+
+    For chunks whose ``is_plain_dialect``. Raises NotPlainError for stray quotes, which PostgreSQL would drop in
+    silence; with ``refuse_end_of_data`` for a line ``\.``, which would end PostgreSQL's data; with
+    ``refuse_blank_lines`` for a blank line, which DuckDB skips. Raises BadRowError for a quote that nothing closes.
+    """
+    blocks = body_blocks(chunk)
+    if codecs.lookup(chunk.dialect.encoding).name not in _UTF8:
+        blocks = (text.encode() for text in decoded(blocks, chunk.dialect.encoding))
+    quote = (chunk.dialect.quotechar or "").encode()
+    delimiter = chunk.dialect.delimiter.encode()
+    inside = False
+    for lines in _whole_lines(blocks):
+        if refuse_end_of_data and b"\\." in lines and _END_OF_DATA.search(lines):
+            raise NotPlainError
+        parts = lines.split(quote)
+        _check_quotes(parts, delimiter[0], inside=inside)
+        if b"\r" in lines:
+            parts[inside::2] = [part.replace(b"\r\n", b"\n") for part in parts[inside::2]]
+        if refuse_blank_lines and _has_blank_line(parts, inside=inside):
+            raise NotPlainError
+        yield quote.join(parts) if b"\r" in lines else lines
+        inside ^= len(parts) % 2 == 0
+    if inside:
+        raise BadRowError("a quote is never closed")
+
+
+def _has_blank_line(parts: list[bytes], *, inside: bool) -> bool:
+    return (not inside and parts[0].startswith(b"\n")) or any(b"\n\n" in part for part in parts[inside::2])
+
+
+def _check_quotes(parts: list[bytes], delimiter: int, *, inside: bool) -> None:
+    """``parts``: whole lines, cut at the quotes; every other one lies outside. Raises NotPlainError for stray quotes.
+
+    A part outside that is empty is a doubled quote. Any other begins after a closing quote and ends before an opening
+    one: there stand delimiters and line ends alone. The first and the last part end at the lines' own edges.
+    """
+    if len(parts) == 1:
+        return
+    starts, ends = (delimiter, 10, 13), (delimiter, 10)
+    outside = parts[inside::2]
+    if not inside:
+        first = outside.pop(0)
+        if first and first[-1] not in ends:
+            raise NotPlainError
+    if outside and (len(parts) - inside) % 2 == 1:
+        final = outside.pop()
+        if final and final[0] not in starts:
+            raise NotPlainError
+    if any(part and (part[0] not in starts or part[-1] not in ends) for part in outside):
+        raise NotPlainError
+
+
+def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, cut behind newlines, quoted or not: there no CR LF and no doubled quote is cut."""
+    pieces: list[bytes] = []
+    for block in blocks:
+        cut = block.rfind(b"\n") + 1
+        if not cut:
+            pieces.append(block)
+            continue
+        yield b"".join([*pieces, block[:cut]])
+        pieces = [block[cut:]] if cut < len(block) else []
+    if pieces:
+        yield b"".join(pieces)
+
+
+def gathered(lines: Iterable[bytes], size: int = BLOCK_BYTES) -> Generator[bytes, None, None]:
+    """The same bytes in blocks of about ``size``: drivers are slow with small ones."""
+    pieces: list[bytes] = []
+    held = 0
+    for line in lines:
+        pieces.append(line)
+        held += len(line)
+        if held >= size:
+            yield b"".join(pieces)
+            pieces, held = [], 0
+    if pieces:
+        yield b"".join(pieces)

@@ -1,0 +1,103 @@
+"""A loader whose table is the client's name: one worker then serves the exports of many clients."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, final
+
+from splitjoin_cli.core.names import parse_file_name
+from splitjoin_cli.stores.loaders.base import TableRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from splitjoin_cli.stores.loaders.base import (
+        ChunkToLoad,
+        LedgerJob,
+        LedgerTotal,
+        Loader,
+        LoaderProperties,
+        LoadResult,
+    )
+
+__all__ = ["LoaderByClient", "table_of_client"]
+
+MOST_LOADERS = 8
+"""Clients whose connections are kept; that of the one unused for longest is closed."""
+
+
+def table_of_client(file_name: str) -> str:
+    """The table for a job where none was named: its client, with ``_`` for what is neither letter nor digit."""
+    job = parse_file_name(file_name)
+    return re.sub(r"\W", "_", job.client if job else file_name)
+
+
+@final
+class LoaderByClient:
+    """See Loader. ``table_rows`` is of no use here: no table is named, and it says none. Thread-safe."""
+
+    def __init__(self, open_table: Callable[[str], Loader]) -> None:
+        """``open_table``: the loader for a table, not connected yet."""
+        self._open_table = open_table
+        self._loaders: OrderedDict[str, Loader] = OrderedDict()
+        self._lock = threading.Lock()
+        self._properties = replace(open_table("by_client").properties, table="the client's name")
+
+    @property
+    def properties(self) -> LoaderProperties:
+        """See Loader."""
+        return self._properties
+
+    def table_of(self, file_name: str) -> str:
+        """See Loader."""
+        return table_of_client(file_name)
+
+    def prepare(self) -> None:
+        """See Loader: the ledger is one for all tables of the database."""
+        self._of("by_client").prepare()
+
+    def load(self, chunk: ChunkToLoad) -> LoadResult:
+        """See Loader."""
+        return self._of(chunk.file_name).load(chunk)
+
+    def ledger_numbers(self, file_name: str, run_id: str) -> list[int]:
+        """See Loader."""
+        return self._of(file_name).ledger_numbers(file_name, run_id)
+
+    def ledger_rows(self, file_name: str, run_id: str) -> LedgerTotal:
+        """See Loader."""
+        return self._of(file_name).ledger_rows(file_name, run_id)
+
+    def table_rows(self, file_name: str = "", run_id: str = "") -> TableRows:
+        """See Loader, and above."""
+        del file_name, run_id
+        return TableRows(0)
+
+    def job(self, file_name: str) -> LedgerJob | None:
+        """See Loader."""
+        return self._of(file_name).job(file_name)
+
+    def mark_joined(self, file_name: str, run_id: str, joined_at: str) -> bool:
+        """See Loader."""
+        return self._of(file_name).mark_joined(file_name, run_id, joined_at)
+
+    def close(self) -> None:
+        """See Loader."""
+        with self._lock:
+            loaders = list(self._loaders.values())
+            self._loaders.clear()
+        for loader in loaders:
+            loader.close()
+
+    def _of(self, file_name: str) -> Loader:
+        table = table_of_client(file_name)
+        with self._lock:
+            loader = self._loaders.pop(table, None) or self._open_table(table)
+            self._loaders[table] = loader
+            unused = self._loaders.popitem(last=False)[1] if len(self._loaders) > MOST_LOADERS else None
+        if unused is not None:
+            unused.close()
+        return loader

@@ -1,0 +1,172 @@
+"""Chunks into a table of a DuckDB file, through DuckDB's own CSV reader; one process opens a file at a time."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import duckdb
+
+from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
+from splitjoin_cli.stores.loaders.fields import records
+from splitjoin_cli.stores.loaders.ledger import LedgerLoader
+from splitjoin_cli.stores.loaders.pipe import Pipe
+from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, at_line
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
+
+__all__ = ["DuckdbLoader"]
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+_TEXT = ("VARCHAR", "BLOB", "ENUM")
+_BAD_DATA = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
+_LINE = re.compile(r"(?<!Original )Line: (\d+)")  # "Original Line: " is followed by the line itself
+_HOLDER = re.compile(r"Conflicting lock is held in (.+?)\. (?:See also|However)")
+_HINTS = {
+    "Could not set lock": "try again when that process is done with it",
+    "not a valid DuckDB": "name a DuckDB file, or a path where there is none yet",
+    "in-memory database": "name a DuckDB file, or a path where there is none yet",
+    "Cannot open file": "check that its directory is there, and that you may read and write it",
+}
+_LOCKS: dict[str, threading.RLock] = {}
+_LOCKS_LOCK = threading.Lock()
+
+
+@final
+class DuckdbLoader(LedgerLoader):
+    """See Loader. Loads of one process into one file take turns: DuckDB itself uses all cores for each."""
+
+    null_rule = "none: an empty field is the empty text, quoted or not, and NULL is a word like any other"
+    always_creates = True
+    name_type = "VARCHAR"
+    text_type = "VARCHAR"
+    driver_errors = (duckdb.Error,)
+
+    def __init__(self, path: str, target: LoadTarget) -> None:
+        """``path``: of the file, made if missing."""
+        super().__init__(f"duckdb:{path}", target)
+        self._path = path
+        with _LOCKS_LOCK:
+            self._turn = _LOCKS.setdefault(str(Path(path).resolve()), threading.RLock())
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with self._turn, super()._session() as session:
+            yield session
+
+    def _connect(self) -> Session:
+        return _DuckdbSession(self._path)
+
+    def _connect_to_read(self) -> Session | None:
+        return _DuckdbSession(self._path, read_only=True) if Path(self._path).exists() else None
+
+    def _means_absent(self, error: Exception) -> bool:
+        return isinstance(error, duckdb.CatalogException)
+
+    def _table_columns(self, session: Session) -> Columns:
+        schema, _, name = self._target.table.rpartition(".")
+        sql = (
+            "SELECT column_name, data_type, column_default FROM duckdb_columns()"
+            " WHERE lower(table_name) = lower(?) AND lower(schema_name) = lower(?)"
+            " AND database_name = current_database() ORDER BY column_index"
+        )
+        found = session.rows(sql, (name, schema or "main"))
+        return tuple(TableColumn(str(name), str(kind), str(kind).startswith(_TEXT), text) for name, kind, text in found)
+
+    def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
+        blocks = plain_blocks(chunk, refuse_blank_lines=True) if plain else gathered(_requoted(chunk, columns))
+        names = [self._quoted(column.name) for column in columns]
+        values: tuple[str, ...] = ()
+        if self._target.run_column:
+            names.append(self._quoted(self._target.run_column))
+            values = (chunk.run_id,)
+        try:
+            with Pipe(blocks) as pipe:
+                reader = _reader(pipe.path, chunk, columns, plain=plain)
+                select = f"SELECT *{', ?' if values else ''} FROM {reader}"
+                return session.run(f"INSERT INTO {self._table} ({', '.join(names)}) {select}", values)
+        except _BAD_DATA as exc:
+            said = str(exc).partition("\n\n")[0].partition("\nPossible")[0].replace("\n", "; ")
+            raise BadRowError(at_line(said, chunk.header_lines, _LINE, "line {} of the chunk".format)) from exc
+
+    def _translated(self, error: Exception) -> LoadError:
+        if isinstance(error, duckdb.TransactionException):
+            return AgainError(f"{self.properties.uri}: {error}")
+        said = str(error).partition("\n")[0]
+        hint = next((hint for part, hint in _HINTS.items() if part in said), None)
+        if "Could not set lock" in said:
+            holder = _HOLDER.search(said)
+            who = f", {holder[1]}," if holder else ""
+            said = f"another process{who} has the file open, and DuckDB lets nobody else in meanwhile"
+        return LoadError(f"{self.properties.uri}: {said}", hint=hint)
+
+
+class _DuckdbSession(Session):
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self._connection = duckdb.connect(path, read_only=read_only)
+        # A file of another kind that DuckDB can read (a CSV file) is shown in a database in memory.
+        sql = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+        if self.rows(sql) == [(None,)]:
+            self.close()
+            raise LoadError(f"duckdb:{path} is not a DuckDB database file", hint=_HINTS["in-memory database"])
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        found = self._connection.execute(sql, list(values)).fetchone()
+        return int(found[0]) if found and isinstance(found[0], int) else 0
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, list(values)).fetchall()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _reader(path: str, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> str:
+    """The call of read_csv with nothing left to be guessed."""
+    types = ", ".join(f"{_text(column.name)}: {_text(column.type)}" for column in columns)
+    options = {
+        "auto_detect": "false",
+        "header": "false",
+        "strict_mode": "true",
+        "new_line": r"'\n'",
+        "max_line_size": str(MAX_LINE_BYTES),
+        "columns": "{" + types + "}",
+    }
+    if plain:
+        texts = ", ".join(_text(column.name) for column in columns if column.text)
+        quote = _text(chunk.dialect.quotechar or '"')
+        options |= {"delim": _text(chunk.dialect.delimiter), "quote": quote, "escape": quote, "nullstr": "''"}
+        options |= {"force_not_null": f"[{texts}]"} if texts else {}
+    else:
+        options |= {
+            "delim": "','",
+            "quote": "'\"'",
+            "escape": "'\"'",
+            "nullstr": r"'\N'",
+            "allow_quoted_nulls": "false",
+        }
+    return f"read_csv({_text(path)}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+
+
+def _requoted(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, None]:
+    r"""Records read field by field, as CSV that leaves nothing open: every field in quotes, NULL as a bare ``\N``."""
+    bare = [not column.text for column in columns]
+    for number, row in enumerate(records(body_texts(chunk), chunk.dialect), start=1):
+        if len(row) != len(columns):
+            raise BadRowError(f"record {number} after the header has {len(row)} fields, not {len(columns)}")
+        fields = [
+            "\\N" if field is None or (empty_is_null and not field) else '"' + field.replace('"', '""') + '"'
+            for field, empty_is_null in zip(row, bare, strict=True)
+        ]
+        yield (",".join(fields) + "\n").encode()
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

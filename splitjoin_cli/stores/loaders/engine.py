@@ -1,0 +1,227 @@
+"""A database as loaders see it: what each engine adds, its connections, its table and columns, its errors as ours."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from abc import ABC, abstractmethod
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.stores.loaders.base import LoaderProperties
+from splitjoin_cli.stores.loaders.header import column_names, field_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad, Ledger, LoadTarget
+    from splitjoin_cli.stores.loaders.session import Columns, Session, TableColumn
+
+__all__ = ["Engine"]
+
+
+class Engine(ABC):
+    """Engines differ in the hooks below, and in nothing else."""
+
+    null_rule: ClassVar[str]
+    reads_s3: ClassVar[bool] = False
+    always_creates: ClassVar[bool] = False
+    share_lock: ClassVar[str] = ""
+    own_lock: ClassVar[str] = ""
+    name_type: ClassVar[str] = "VARCHAR(255)"
+    text_type: ClassVar[str] = "TEXT"
+    table_suffix: ClassVar[str] = ""
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
+    idle_seconds: ClassVar[float] = math.inf
+    """How long a connection may lie unused and be asked whether it is alive; an older one is replaced unasked."""
+
+    def __init__(self, uri: str, target: LoadTarget) -> None:
+        """``uri``: how messages call the database, without password."""
+        self._target = target
+        self._properties = LoaderProperties(uri, target.table, self.reads_s3, self.null_rule)
+        self._idle: list[tuple[Session, float]] = []
+        self._lock = threading.Lock()
+        self._prepared = False
+
+    # What an engine adds.
+
+    @abstractmethod
+    def _connect(self) -> Session:
+        """A new connection."""
+
+    @abstractmethod
+    def _table_columns(self, session: Session) -> Columns:
+        """The table's columns that can be filled, in its own order; empty where there is no table.
+
+        Raises LoadError for a table whose engine has no transactions.
+        """
+
+    @abstractmethod
+    def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
+        """Load the rows within the transaction; return their number. Raises BadRowError.
+
+        ``plain``: the engine's own CSV reader may read it; else it goes through ``fields.records``.
+        """
+
+    @abstractmethod
+    def _translated(self, error: Exception) -> LoadError:
+        """Our error for one of ``driver_errors``."""
+
+    @abstractmethod
+    def _means_absent(self, error: Exception) -> bool:
+        """Whether one of ``driver_errors`` says that a table is not there."""
+
+    def _connect_to_read(self) -> Session | None:
+        """A new connection that makes nothing, not even a file; None where there is none to read."""
+        return self._connect()
+
+    def _read_history(self, session: Session, ledger: Ledger, file_name: str) -> Ledger:
+        """``ledger`` with what the engine itself notes of loads; most note nothing."""
+        del session, file_name
+        return ledger
+
+    def _create_table(self, session: Session, names: Sequence[str]) -> None:
+        """Make the table with text columns, and the run column."""
+        columns = [f"{self._quoted(name)} {self.text_type}" for name in names]
+        if self._target.run_column:
+            columns.append(f"{self._quoted(self._target.run_column)} {self._run_column_type()}")
+        self._run_ddl(session, f"CREATE TABLE IF NOT EXISTS {self._table} ({', '.join(columns)}){self.table_suffix}")
+
+    def _run_column_type(self) -> str:
+        return self.name_type
+
+    def _run_ddl(self, session: Session, sql: str) -> None:
+        session.run(sql)
+
+    def _quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def _as_parameterised(self, sql: str) -> str:
+        """``sql`` with identifiers in it, for a statement that has values too."""
+        return sql
+
+    def _check_chunk(self, chunk: ChunkToLoad) -> None:  # noqa: B027 -- most have nothing to check
+        """Raise BadRowError for a chunk that this engine can never load."""
+
+    @property
+    def properties(self) -> LoaderProperties:
+        """See Loader."""
+        return self._properties
+
+    def close(self) -> None:
+        """See Loader."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session, _ in idle:
+            with suppress(*self.driver_errors):
+                session.close()
+
+    # Tables and columns.
+
+    @property
+    def _table(self) -> str:
+        return ".".join(self._quoted(part) for part in self._target.table.split("."))
+
+    def _columns(self, session: Session, chunk: ChunkToLoad, header: Sequence[str] | None) -> Columns:
+        """The table's columns for the chunk's fields; makes the table where that is asked for."""
+        table = self._table_columns(session)
+        if not table:
+            if not (self._target.create_table or self.always_creates):
+                raise LoadError(
+                    f"there is no table {self._target.table} in {self._properties.uri}",
+                    hint="make it, or use --create-table to have it made with text columns",
+                )
+            fields = header if header is not None else [""] * (field_count(chunk) or 1)
+            self._create_table(session, column_names(fields))
+            table = self._table_columns(session)
+        run_column = self._target.run_column
+        fillable = tuple(column for column in table if column.name != run_column)
+        if run_column and len(fillable) == len(table):
+            raise self._no_run_column()
+        if run_column:
+            self._check_run_column(next(column for column in table if column.name == run_column))
+        if header is None:
+            return fillable
+        return self._mapped(column_names(header), fillable)
+
+    def _no_run_column(self) -> LoadError:
+        return LoadError(
+            f"table {self._target.table} has no column {self._target.run_column}", hint=self._run_column_hint()
+        )
+
+    def _run_column_hint(self) -> str:
+        column = f"{self._quoted(self._target.run_column or '')} {self._run_column_type()}"
+        return f"ALTER TABLE {self._table} ADD COLUMN {column}"
+
+    def _check_run_column(self, column: TableColumn) -> None:  # noqa: B027 -- the same
+        """Raise LoadError where the run column would not be filled."""
+
+    def _mapped(self, names: Sequence[str], table: Columns) -> Columns:
+        exact = {column.name: column for column in table}
+        folded: dict[str, list[TableColumn]] = {}
+        for column in table:
+            folded.setdefault(column.name.lower(), []).append(column)
+        found, missing = [], []
+        for name in names:
+            alike = folded.get(name.lower(), [])
+            if name in exact:
+                found.append(exact[name])
+            elif len(alike) == 1:
+                found.append(alike[0])
+            else:
+                missing.append(name)
+        if missing:
+            listed = ", ".join(map(repr, missing))
+            raise BadRowError(
+                f"table {self._target.table} has no column {listed}, which the header names",
+                hint=f"its columns are {', '.join(repr(column.name) for column in table)}",
+            )
+        return tuple(found)
+
+    # Sessions and errors.
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """A connection, kept for the next one after success alone. Driver errors come out as ours."""
+        session: Session | None = None
+        try:
+            session = self._idle_session() or self._connect()
+            yield session
+        except BaseException as exc:
+            if session is not None:
+                with suppress(*self.driver_errors):
+                    session.close()
+            if isinstance(exc, self.driver_errors):
+                raise self._translated(exc) from exc
+            raise
+        with self._lock:
+            self._idle.append((session, time.time()))
+
+    def _idle_session(self) -> Session | None:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                session, since = self._idle.pop()
+            # By the wall clock: the monotonic one may stand still while a function's process is frozen. The other end
+            # may be gone for long then without a word, and asking would wait for as long as the kernel does.
+            if time.time() - since < self.idle_seconds and session.is_alive():
+                return session
+            with suppress(*self.driver_errors):
+                session.close()
+
+    def _where(self, chunk: ChunkToLoad) -> str:
+        return f"{chunk.name} into {self._target.table}"
+
+    @contextmanager
+    def _naming(self, chunk: ChunkToLoad) -> Iterator[None]:
+        """Errors name the chunk and the table."""
+        try:
+            yield
+        except LoadError as exc:
+            raise type(exc)(f"{self._where(chunk)}: {exc.message}", hint=exc.hint) from exc
+        except self.driver_errors as exc:
+            ours = self._translated(exc)
+            raise type(ours)(f"{self._where(chunk)}: {ours.message}", hint=ours.hint) from exc

@@ -1,0 +1,135 @@
+"""Records of delimited text as fields, for what a database's own reader would read otherwise: exact, not fast.
+
+The csv module has the same rules, but does not tell a quoted field from an unquoted one, which NULL depends on.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
+
+from splitjoin_cli.core.errors import BadRowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from splitjoin_cli.core.model import Dialect
+
+__all__ = ["NullRule", "decoded", "records", "text_lines"]
+
+NullRule = Literal["never", "word", "empty"]
+"""Which unquoted field is NULL: none, the word NULL (MySQL's rule), the empty one (PostgreSQL's)."""
+
+_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
+
+
+def decoded(blocks: Iterable[bytes], encoding: str) -> Generator[str, None, None]:
+    """The text of ``blocks``, wherever they cut a character. Raises BadRowError for bytes that are no text."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        for block in blocks:
+            yield decoder.decode(block)
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as exc:
+        bad = exc.object[exc.start : exc.start + 1].hex()
+        raise BadRowError(f"byte 0x{bad} is no {encoding} text") from exc
+
+
+def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never") -> Iterator[list[str | None]]:
+    """Each record's fields; a blank line is one empty field. None is NULL.
+
+    As the csv module without ``strict`` reads them: a quote opens a field only at its start, and what follows a
+    closing quote is taken literally. With an escape character, an unquoted field of it and ``N`` is NULL (as MySQL,
+    PostgreSQL and Hive write it). Raises BadRowError for a quote that nothing closes.
+    """
+    match_field = _pattern(dialect).match
+    value_of = _value_of(dialect, null_rule)
+    number = 1
+    pending = ""
+    more: list[str] = []
+    for next_text in chain(texts, (None,)):
+        last = next_text is None
+        more.append(next_text or "")
+        if not last and sum(map(len, more)) <= len(pending):
+            continue  # at least double what is pending, so that long fields take linear time
+        text = pending + "".join(more)
+        more = []
+        record: list[str | None] = []
+        place = begin = 0
+        while place < len(text) or record:
+            found = match_field(text, place)
+            if found is None or (found.end() == len(text) and not last):
+                break  # the field, or a CR LF, may go on in what comes next
+            record.append(value_of(found))
+            place = found.end()
+            if found["end"] != dialect.delimiter:
+                yield record
+                record = []
+                number += 1
+                begin = place
+        pending = text[begin:]
+    if pending:
+        raise BadRowError(f"record {number}: a quote is never closed")
+
+
+def _pattern(dialect: Dialect) -> re.Pattern[str]:
+    """One field and what ends it: a quoted part (if any), a plain rest, then delimiter, line end, or nothing more."""
+    delimiter = re.escape(dialect.delimiter)
+    escape = re.escape(dialect.escapechar) if dialect.escapechar else ""
+    escaped = rf"|{escape}(?s:.)" if escape else ""
+    quoted = ""
+    if dialect.quotechar:
+        quote = re.escape(dialect.quotechar)
+        # the csv module takes an escape character right behind a closing quote for itself
+        literal = f"{escape}?+" if escape else ""
+        # possessive: what is not closed never matches as a plain field
+        inner = f"(?:[^{quote}{escape}]++|{quote}{quote}{escaped})*+"
+        quoted = rf"(?:{quote}(?P<quoted>{inner}){quote}(?P<literal>{literal})|(?!{quote}))"
+    plain = rf"(?P<plain>(?:[^{delimiter}\r\n{escape}]++{escaped})*+)"
+    return re.compile(rf"{quoted}{plain}(?P<end>{delimiter}|\r\n|\n|\r|\Z)")
+
+
+def _value_of(dialect: Dialect, null_rule: NullRule) -> Callable[[re.Match[str]], str | None]:
+    quote, escape = dialect.quotechar, dialect.escapechar
+    unescape = re.compile(re.escape(escape) + "(?s:(.))").sub if escape else None
+    undouble = (
+        re.compile(f"{re.escape(quote)}{{2}}" + (f"|{re.escape(escape)}(?s:.)" if escape else "")).sub
+        if quote
+        else None
+    )
+    null_mark = f"{escape}N" if escape else None
+    # without a quote character, MySQL has no word for NULL
+    null = {"never": None, "word": "NULL" if quote else None, "empty": ""}[null_rule]
+
+    def value(found: re.Match[str]) -> str | None:
+        plain = found["plain"]
+        quoted = found["quoted"] if quote else None
+        if quoted is None and plain in (null, null_mark):
+            return None
+        if unescape and escape and escape in plain:
+            plain = unescape(r"\1", plain)
+        if quoted is None:
+            return plain
+        if undouble:
+            quoted = undouble(lambda pair: pair[0][1], quoted)
+        return quoted + found["literal"] + plain
+
+    return value
+
+
+def text_lines(rows: Iterable[list[str | None]]) -> Iterator[bytes]:
+    r"""Rows in the text format that PostgreSQL (COPY, FORMAT text) and MySQL (LOAD DATA's defaults) both read.
+
+    Tabs between fields, ``\`` before what would be misread, ``\N`` for NULL, UTF-8.
+    """
+    for row in rows:
+        yield ("\t".join(["\\N" if field is None else _escaped(field) for field in row]) + "\n").encode()
+
+
+def _escaped(field: str) -> str:
+    for plain, escaped in _ESCAPES:
+        if plain in field:
+            field = field.replace(plain, escaped)
+    return field

@@ -1,0 +1,246 @@
+"""Chunks into a table of MySQL or MariaDB: LOAD DATA LOCAL INFILE, streamed from here through a pipe."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import pymysql
+from pymysql.constants import CR, ER
+
+from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
+from splitjoin_cli.stores.loaders.fields import records, text_lines
+from splitjoin_cli.stores.loaders.pipe import Pipe
+from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
+from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, at_line, pyformat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad
+    from splitjoin_cli.stores.loaders.urls import DatabaseUrl
+
+__all__ = ["MysqlLoader", "MysqlSession"]
+
+WRITE_SECONDS = 120
+"""A server that takes nothing for so long is gone (a killed one need not say so); it waits 50 s for a lock at most."""
+_TEXT = frozenset(
+    {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
+    | {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
+)
+_AGAIN = {ER.LOCK_DEADLOCK}
+_DENIED = {
+    ER.ACCESS_DENIED_ERROR,
+    ER.DBACCESS_DENIED_ERROR,
+    ER.TABLEACCESS_DENIED_ERROR,
+    ER.SPECIFIC_ACCESS_DENIED_ERROR,
+}
+_REFUSALS = {ER.ACCESS_DENIED_ERROR, 1698}  # the second is MariaDB's, of an account without a password
+_LOCAL_DISABLED = {ER.NOT_ALLOWED_COMMAND, 3948, 4166}  # MySQL 5.7, MySQL 8, MariaDB
+# What a statement says of the data, beside the warnings that LOCAL makes of most of it.
+_BAD_DATA = (pymysql.DataError, pymysql.IntegrityError)
+_ROW = re.compile(r"\b[Rr]ow (\d+)")
+
+
+class MysqlLoader(ServerLoader):
+    """See Loader. The server needs ``local_infile``, the account SELECT, INSERT, UPDATE and DELETE, and CREATE once.
+
+    LOCAL turns bad values, short rows and duplicate keys into warnings, strict mode or not
+    (https://dev.mysql.com/doc/refman/8.4/en/load-data.html): any warning undoes the load here. While LOCAL is allowed,
+    a server may ask this client for any file that it can read: use servers that you trust, over TLS.
+    """
+
+    null_rule = "the unquoted word NULL; an empty field is the empty text, quoted or not"
+    share_lock = " LOCK IN SHARE MODE"
+    # Names differ in case and accents, which no other collation would tell apart.
+    name_type = "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    text_type = "LONGTEXT"
+    table_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+    driver_errors = (pymysql.Error,)
+
+    def _open(self, url: DatabaseUrl, password: str | None) -> Session:
+        return MysqlSession(url, password)
+
+    def _is_refusal(self, error: Exception) -> bool:
+        return isinstance(error, pymysql.Error) and bool(error.args) and error.args[0] in _REFUSALS
+
+    def _quoted(self, name: str) -> str:
+        return "`" + name.replace("`", "``") + "`"
+
+    def _table_columns(self, session: Session) -> Columns:
+        schema, _, name = self._target.table.rpartition(".")
+        named = "table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?"
+        engines = session.rows(
+            "SELECT t.engine, e.transactions FROM information_schema.tables t"
+            f" LEFT JOIN information_schema.engines e ON e.engine = t.engine WHERE {named}",
+            (schema, name),
+        )
+        for engine, transactions in engines:
+            if transactions != "YES":
+                raise LoadError(
+                    f"table {self._target.table} is of engine {engine}, which has no transactions: a failed load"
+                    " would leave rows",
+                    hint=f"ALTER TABLE {self._table} ENGINE=InnoDB",
+                )
+        found = session.rows(
+            "SELECT column_name, data_type, column_default FROM information_schema.columns"
+            f" WHERE {named} AND extra NOT LIKE '%%GENERATED%%' ORDER BY ordinal_position",
+            (schema, name),
+        )
+        return tuple(TableColumn(name, kind, kind.lower() in _TEXT, default) for name, kind, default in found)
+
+    def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
+        if plain:
+            blocks = plain_blocks(chunk)
+            quote = self._literal(chunk.dialect.quotechar or "")
+            how = f"TERMINATED BY {self._literal(chunk.dialect.delimiter)} OPTIONALLY ENCLOSED BY {quote} ESCAPED BY ''"
+        else:
+            rows = records(body_texts(chunk), chunk.dialect, "word")
+            blocks = gathered(text_lines(rows))
+            how = f"TERMINATED BY {self._literal(chr(9))} ESCAPED BY {self._literal(chr(92))}"
+        with Pipe(blocks) as pipe:
+            sql = (
+                f"LOAD DATA LOCAL INFILE '{pipe.path}' INTO TABLE {self._table} CHARACTER SET utf8mb4"
+                f" FIELDS {how} LINES TERMINATED BY {self._literal(chr(10))}"
+            )
+            return self._load_data(session, sql, chunk, columns)
+
+    def _load_data(self, session: Session, sql: str, chunk: ChunkToLoad, columns: Columns) -> int:
+        """Run LOAD DATA, columns and SET clause added to ``sql``; a warning is a failure."""
+        if self._target.run_column:
+            session.run("SET @splitjoin_run_id = ?", (chunk.run_id,))
+        try:
+            loaded = session.run(f"{sql} {self._fields(columns)}")
+        except _BAD_DATA as exc:
+            raise BadRowError(at_line(str(exc.args[-1]), 0, _ROW, "record {} after the header".format)) from exc
+        warnings = cast("MysqlSession", session).warnings()
+        if warnings:
+            said = at_line("; ".join(warnings), 0, _ROW, "record {} after the header".format)
+            raise BadRowError(f"the database would not take it as it is: {said}")
+        return loaded
+
+    def _fields(self, columns: Columns) -> str:
+        """The column list and what SET says: a column that is not text takes NULL where the field is empty."""
+        fields, settings = [], []
+        for place, column in enumerate(columns):
+            if column.text:
+                fields.append(self._quoted(column.name))
+            else:
+                fields.append(f"@splitjoin_{place}")
+                settings.append(f"{self._quoted(column.name)} = NULLIF(@splitjoin_{place}, '')")
+        if self._target.run_column:
+            settings.append(f"{self._quoted(self._target.run_column)} = @splitjoin_run_id")
+        return f"({', '.join(fields)})" + (f" SET {', '.join(settings)}" if settings else "")
+
+    def _means_absent(self, error: Exception) -> bool:
+        return bool(error.args) and error.args[0] == ER.NO_SUCH_TABLE
+
+    def _literal(self, char: str) -> str:
+        """A character in SQL, whatever NO_BACKSLASH_ESCAPES says: as a number unless it is harmless."""
+        return f"'{char}'" if char.isprintable() and char not in "\\'%?" else f"0x{ord(char):02X}"
+
+    def _translated(self, error: Exception) -> LoadError:
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        said = self._logins.hide(str(error.args[-1]) if error.args else type(error).__name__)
+        message = f"{self.properties.uri}: {said} ({code})"
+        if code in _AGAIN:
+            return AgainError(message)
+        hint = None
+        if code in _LOCAL_DISABLED:
+            hint = "set local_infile=1 on the server, or use aurora-mysql:// where the database reads S3 itself"
+        elif code in _DENIED:
+            hint = f"check the user, {self._logins.origin} and the account's privileges"
+        elif code in {CR.CR_CONN_HOST_ERROR, CR.CR_CONNECTION_ERROR}:
+            hint = "check host, port and network"
+        return LoadError(message, hint=hint)
+
+
+class MysqlSession(Session):
+    """One connection through PyMySQL."""
+
+    def __init__(self, url: DatabaseUrl, password: str | None) -> None:
+        """Connect. Raises pymysql.Error."""
+        self._connection: Any = pymysql.connect(
+            host=url.host or None,
+            port=url.port or 0,
+            user=url.user,
+            password=(password or "").encode(),  # PyMySQL would take Latin-1, and MySQL takes UTF-8
+            database=url.database,
+            charset="utf8mb4",
+            connect_timeout=CONNECT_SECONDS,
+            write_timeout=WRITE_SECONDS,
+            autocommit=True,
+            local_infile=True,
+            **_tls(url),
+        )
+        self._cursor: Any = self._connection.cursor()
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        """See Session."""
+        try:
+            return int(self._cursor.execute(pyformat(sql) if values else sql, tuple(values) or None))
+        except AttributeError as exc:
+            if self._connection.open:
+                raise
+            # what PyMySQL meets when it goes on with LOAD LOCAL on a connection that it has just found lost
+            raise pymysql.OperationalError(CR.CR_SERVER_LOST, "the connection was lost during the query") from exc
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """See Session."""
+        self.run(sql, values)
+        return list(self._cursor.fetchall())
+
+    def warnings(self) -> list[str]:
+        """What the last statement warned of, the first few; one line that counts them where the server keeps none."""
+        count = int(self._cursor.warning_count)
+        if not count:
+            return []
+        found = [str(row[2]) for row in self.rows("SHOW WARNINGS LIMIT 3")]
+        more = [f"{count} warnings in all"] if count > len(found) else []
+        return found + more
+
+    def insert_absent(self, sql: str, values: Sequence[object]) -> bool:
+        """See Session. INSERT IGNORE would hide other errors than the key's."""
+        try:
+            return self.run(sql, values) == 1
+        except pymysql.IntegrityError as exc:
+            if exc.args[0] != ER.DUP_ENTRY:
+                raise
+            return False
+
+    def is_alive(self) -> bool:
+        """See Session."""
+        try:
+            self._connection.ping(reconnect=False)
+        except pymysql.Error:
+            return False
+        return True
+
+    def begin(self) -> None:
+        """See Session."""
+        self.run("START TRANSACTION")
+
+    def begin_reading(self) -> None:
+        """See Session."""
+        self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # what makes the snapshot one
+        self.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+    def close(self) -> None:
+        """See Session."""
+        self._connection.close()
+
+
+def _tls(url: DatabaseUrl) -> dict[str, Any]:
+    """PyMySQL's arguments for ``ssl-mode`` (the mysql client's words), ``ssl-ca`` and ``unix-socket``."""
+    arguments: dict[str, Any] = {}
+    if socket := url.options.get("unix-socket"):
+        arguments["unix_socket"] = socket
+    ca, mode = url.options.get("ssl-ca"), url.options.get("ssl-mode", "").upper()
+    if mode == "DISABLED":
+        arguments["ssl_disabled"] = True
+    elif mode == "REQUIRED" and not ca:
+        arguments["ssl"] = {"verify_mode": "none", "check_hostname": False}
+    elif ca or mode.startswith("VERIFY"):
+        arguments |= {"ssl_ca": ca, "ssl_verify_cert": True, "ssl_verify_identity": mode == "VERIFY_IDENTITY"}
+    return arguments

@@ -1,0 +1,55 @@
+"""From a database's URL to its loader; the driver is imported only when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.stores.loaders.base import LEDGER, LoadTarget
+from splitjoin_cli.stores.loaders.urls import EMBEDDED, parse
+
+if TYPE_CHECKING:
+    from splitjoin_cli.stores.loaders.base import LedgerReader, Loader
+    from splitjoin_cli.stores.loaders.login import Logins
+
+__all__ = ["open_ledger", "open_loader"]
+
+# The module, the class, and the extra of this package that brings the driver.
+_LOADERS = {
+    "sqlite": ("sqlite", "SqliteLoader", None),
+    "duckdb": ("duckdb", "DuckdbLoader", "duckdb"),
+    "mysql": ("mysql", "MysqlLoader", "mysql"),
+    "aurora-mysql": ("aurora_mysql", "AuroraMysqlLoader", "mysql"),
+    "postgresql": ("postgresql", "PostgresqlLoader", "postgresql"),
+    "aurora-postgresql": ("aurora_postgresql", "AuroraPostgresqlLoader", "postgresql"),
+}
+
+
+def open_loader(
+    url: str, target: LoadTarget, *, login: Logins | str | None = None, region: str | None = None
+) -> Loader:
+    """The loader for ``url``, not connected yet.
+
+    ``login``: a password (what SPLITJOIN_DB_PASSWORD says), or where logins come from. ``region``: of the bucket that
+    an Aurora database reads; its URL's ``s3-region`` beats it. Raises UsageError for a URL that cannot be
+    meant, and for a missing driver.
+    """
+    parsed = parse(url)
+    module, name, extra = _LOADERS[parsed.scheme]
+    try:
+        make: Any = getattr(import_module(f"splitjoin_cli.stores.loaders.{module}"), name)
+    except ModuleNotFoundError as exc:
+        raise UsageError(
+            f"{parsed.scheme} needs {exc.name}, which is not installed", hint=f"pip install 'splitjoin[{extra}]'"
+        ) from exc
+    if parsed.scheme in EMBEDDED:
+        return cast("Loader", make(parsed.database, target))
+    if parsed.scheme.startswith("aurora-"):
+        return cast("Loader", make(parsed, login, target, region))
+    return cast("Loader", make(parsed, login, target))
+
+
+def open_ledger(url: str, *, login: Logins | str | None = None, region: str | None = None) -> LedgerReader:
+    """What reads the ledger of the database ``url``, see ``open_loader``: it says itself of which table it is."""
+    return cast("LedgerReader", open_loader(url, LoadTarget(LEDGER), login=login, region=region))

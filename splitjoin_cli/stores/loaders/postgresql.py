@@ -1,0 +1,216 @@
+"""Chunks into a table of PostgreSQL: COPY FROM STDIN, in blocks."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, cast
+
+import psycopg
+
+from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
+from splitjoin_cli.stores.loaders.fields import records, text_lines
+from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
+from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, at_line, pyformat
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad
+    from splitjoin_cli.stores.loaders.urls import DatabaseUrl
+
+__all__ = ["RUN_SETTING", "PostgresqlLoader", "PostgresqlSession"]
+
+NAME_BYTES = 63
+"""Longer names are cut by PostgreSQL (NAMEDATALEN), and would meet each other."""
+RUN_SETTING = "splitjoin.run_id"
+_LINE = re.compile(r"\bline (\d+)")
+_MAKE_TABLES_LOCK = 7_318_225_064  # one process at a time makes tables: CREATE TABLE IF NOT EXISTS races with itself
+_BAD_DATA = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException)
+_AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
+
+class PostgresqlLoader(ServerLoader):
+    """See Loader. The run column needs the default ``current_setting('splitjoin.run_id', true)``: COPY sets none."""
+
+    null_rule = "the unquoted empty field; a quoted empty field is the empty text, and NULL a word like any other"
+    share_lock = " FOR SHARE"
+    name_type = "TEXT"
+    driver_errors = (psycopg.Error,)
+
+    def _open(self, url: DatabaseUrl, password: str | None) -> Session:
+        return PostgresqlSession(url, password)
+
+    def _is_refusal(self, error: Exception) -> bool:
+        """See ServerLoader. libpq tells no SQLSTATE of it, only the text.
+
+        The words after FATAL are in the server's language: some of them mean other refusals, which cost one look more.
+        """
+        return isinstance(error, psycopg.OperationalError) and error.sqlstate is None and "FATAL" in str(error)
+
+    def _run_column_type(self) -> str:
+        return f"TEXT DEFAULT current_setting('{RUN_SETTING}', true)"
+
+    def _check_run_column(self, column: TableColumn) -> None:
+        if RUN_SETTING not in (column.default or ""):
+            raise LoadError(
+                f"column {column.name} of table {self._target.table} has not the default that fills it",
+                hint=f"ALTER TABLE {self._table} ALTER COLUMN {self._quoted(column.name)}"
+                f" SET DEFAULT current_setting('{RUN_SETTING}', true)",
+            )
+
+    def _run_ddl(self, session: Session, sql: str) -> None:
+        session.begin()
+        session.rows("SELECT pg_advisory_xact_lock(?)", (_MAKE_TABLES_LOCK,))
+        session.run(sql)
+        session.commit()
+
+    def _create_table(self, session: Session, names: Sequence[str]) -> None:
+        for name in (*self._target.table.split("."), *names):
+            if len(name.encode()) > NAME_BYTES:
+                raise BadRowError(f"PostgreSQL would cut the name {name!r}, which is longer than {NAME_BYTES} bytes")
+        super()._create_table(session, names)
+
+    def _table_columns(self, session: Session) -> Columns:
+        found = session.rows(
+            "SELECT a.attname, format_type(a.atttypid, NULL), t.typcategory = 'S',"
+            " pg_get_expr(d.adbin, d.adrelid), c.relkind::text"
+            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid"
+            " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+            " WHERE a.attrelid = to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
+            " ORDER BY a.attnum",
+            (self._table,),
+        )
+        if found and found[0][4] not in ("r", "p"):
+            raise LoadError(
+                f"{self._target.table} is no table of this database itself (a view or a foreign table): a failed load"
+                " might leave rows"
+            )
+        return tuple(TableColumn(name, kind, text, default) for name, kind, text, default, _ in found)
+
+    def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
+        session.rows("SELECT set_config(?, ?, true)", (RUN_SETTING, chunk.run_id))
+        if plain:
+            blocks, options = plain_blocks(chunk, refuse_end_of_data=True), self._csv_options(chunk, columns)
+        else:
+            blocks, options = gathered(_text(chunk, columns)), "FORMAT text"
+        names = ", ".join(self._quoted(column.name) for column in columns)
+        sql = f"COPY {self._table} ({names}) FROM STDIN ({options}, ENCODING 'UTF8')"
+        with closing(blocks), self._telling_lines(chunk.header_lines):
+            return cast("PostgresqlSession", session).copy(sql, blocks)
+
+    def _csv_options(self, chunk: ChunkToLoad, columns: Columns) -> str:
+        """COPY's options for the body's dialect; what is not text takes NULL for a quoted empty field too."""
+        options = (
+            f"FORMAT csv, DELIMITER {_literal(chunk.dialect.delimiter)}, QUOTE {_literal(chunk.dialect.quotechar)}"
+        )
+        others = ", ".join(self._quoted(column.name) for column in columns if not column.text)
+        return f"{options}, FORCE_NULL ({others})" if others else options
+
+    def _means_absent(self, error: Exception) -> bool:
+        return isinstance(error, psycopg.errors.UndefinedTable)
+
+    def _telling_lines(self, lines_before: int) -> _TellingLines:
+        """Says data errors as BadRowError, with line numbers of the chunk: ``lines_before`` were not sent."""
+        return _TellingLines(lines_before)
+
+    def _translated(self, error: Exception) -> LoadError:
+        said = self._logins.hide(str(error).strip().partition("\n")[0] or type(error).__name__)
+        message = f"{self.properties.uri}: {said}"
+        if isinstance(error, _AGAIN):
+            return AgainError(message)
+        hint = None
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            hint = "check the account's privileges"
+        elif isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+            hint = f"check user, {self._logins.origin}, host, port and network"
+        return LoadError(message, hint=hint)
+
+
+class _TellingLines:
+    """Turns what PostgreSQL says of the data into BadRowError, with the lines of the chunk."""
+
+    def __init__(self, header_lines: int) -> None:
+        self._header_lines = header_lines
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, _BAD_DATA):
+            context = (error.diag.context or "").partition("\n")[0]
+            detail = error.diag.message_detail
+            said = "; ".join(part for part in (error.diag.message_primary, detail, context) if part)
+            raise BadRowError(at_line(said, self._header_lines, _LINE, "line {} of the chunk".format)) from error
+
+
+class PostgresqlSession(Session):
+    """One connection through psycopg."""
+
+    def __init__(self, url: DatabaseUrl, password: str | None) -> None:
+        """Connect. Raises psycopg.Error."""
+        options: dict[str, Any] = dict(url.options)
+        options.setdefault("host", url.host)
+        self._connection = psycopg.connect(
+            port=url.port,
+            user=url.user,
+            password=password,
+            dbname=url.database,
+            connect_timeout=CONNECT_SECONDS,
+            client_encoding="UTF8",
+            autocommit=True,
+            **options,
+        )
+        self._cursor = self._connection.cursor()
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        """See Session."""
+        self._cursor.execute(cast("Any", pyformat(sql) if values else sql), tuple(values) or None)
+        return self._cursor.rowcount
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """See Session."""
+        self.run(sql, values)
+        return self._cursor.fetchall()
+
+    def copy(self, sql: str, blocks: Iterable[bytes]) -> int:
+        """Feed a COPY; return the rows that it took."""
+        with self._cursor.copy(cast("Any", sql)) as copy:
+            for block in blocks:
+                copy.write(block)
+        return self._cursor.rowcount
+
+    def is_alive(self) -> bool:
+        """See Session."""
+        try:
+            self._connection.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def begin_reading(self) -> None:
+        """See Session."""
+        self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def close(self) -> None:
+        """See Session."""
+        self._connection.close()
+
+
+def _text(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, None]:
+    """Records read field by field, in COPY's text format."""
+    others = [place for place, column in enumerate(columns) if not column.text]
+
+    def rows() -> Iterable[list[str | None]]:
+        for row in records(body_texts(chunk), chunk.dialect, "empty"):
+            for place in others:
+                if place < len(row) and not row[place]:
+                    row[place] = None
+            yield row
+
+    yield from text_lines(rows())
+
+
+def _literal(char: str | None) -> str:
+    return "E'\\t'" if char == "\t" else "'" + (char or "").replace("'", "''") + "'"

@@ -1,0 +1,188 @@
+"""Chunks into a table of an SQLite file: the embedded default, safe across processes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, NotPlainError, body_blocks, body_texts
+from splitjoin_cli.stores.loaders.fields import records
+from splitjoin_cli.stores.loaders.ledger import LedgerLoader
+from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.stores.sinks.base import Buffer
+
+__all__ = ["SqliteLoader"]
+
+BUSY_SECONDS = 600
+"""How long a load waits for another process's; one file has one writer at a time."""
+
+
+@final
+class SqliteLoader(LedgerLoader):
+    """See Loader. Fields become text; what a column's affinity makes of them is SQLite's own rule."""
+
+    null_rule = "none: an empty field is the empty text, quoted or not, and NULL is a word like any other"
+    always_creates = True
+    name_type = "TEXT"
+    driver_errors = (sqlite3.Error,)
+
+    def __init__(self, path: str, target: LoadTarget) -> None:
+        """``path``: of the file, made if missing."""
+        super().__init__(f"sqlite:{path}", target)
+        self._path = path
+
+    def _connect(self) -> Session:
+        return _SqliteSession(self._path)
+
+    def _connect_to_read(self) -> Session | None:
+        return _SqliteSession(self._path, read_only=True) if Path(self._path).exists() else None
+
+    def _means_absent(self, error: Exception) -> bool:
+        return "no such table" in str(error)
+
+    def _table_columns(self, session: Session) -> Columns:
+        schema, _, name = self._target.table.rpartition(".")
+        sql = "SELECT name, type, dflt_value FROM pragma_table_xinfo(?, ?) WHERE hidden = 0 ORDER BY cid"
+        return tuple(
+            TableColumn(str(name), str(kind), _keeps_text(str(kind)), default)
+            for name, kind, default in session.rows(sql, (name, schema or "main"))
+        )
+
+    def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
+        if not isinstance(session, _SqliteSession):
+            raise TypeError(session)
+        rows = _plain_rows(chunk) if plain else records(body_texts(chunk), chunk.dialect)
+        names = [self._quoted(column.name) for column in columns]
+        values = ["?" if column.text else "NULLIF(?, '')" for column in columns]
+        if self._target.run_column:
+            names.append(self._quoted(self._target.run_column))
+            values.append("'" + chunk.run_id.replace("'", "''") + "'")
+        sql = f"INSERT INTO {self._table} ({', '.join(names)}) VALUES ({', '.join(values)})"
+        counted = _Counted(rows, len(columns))
+        try:
+            session.run_many(sql, counted)
+        except sqlite3.Error as exc:
+            if _is_busy(exc):
+                raise
+            raise BadRowError(f"record {counted.number} after the header: {exc}") from exc
+        return counted.number
+
+    def _translated(self, error: Exception) -> LoadError:
+        message = f"{self.properties.uri}: {error}"
+        return AgainError(message) if _is_busy(error) else LoadError(message)
+
+
+class _Counted:
+    """Rows that know how many of them were taken, so that an error can name the one it met."""
+
+    def __init__(self, rows: Iterable[Sequence[str | None]], width: int) -> None:
+        self._rows = rows
+        self._width = width
+        self.number = 0
+
+    def __iter__(self) -> Iterator[Sequence[str | None]]:
+        width = self._width
+        for row in self._rows:
+            self.number += 1
+            if len(row) != width:
+                if row or width != 1:
+                    raise BadRowError(f"record {self.number} after the header has {len(row)} fields, not {width}")
+                yield ("",)  # the csv module's way to say that a line is blank
+                continue
+            yield row
+
+
+class _SqliteSession(Session):
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        place = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else path
+        self._connection = sqlite3.connect(
+            place, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=read_only
+        )
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        return self._connection.execute(sql, tuple(values)).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[str | None]]) -> None:
+        """Insert rows as they come."""
+        self._connection.executemany(sql, rows)
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, tuple(values)).fetchall()
+
+    def begin(self) -> None:
+        self.run("BEGIN IMMEDIATE")  # a read lock that wants to write could only fail
+
+    def begin_reading(self) -> None:
+        self.run("BEGIN")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _plain_rows(chunk: ChunkToLoad) -> Iterator[list[str]]:
+    """Records by the csv module, the fastest exact reader that Python has. Raises NotPlainError for stray quotes."""
+    csv.field_size_limit(sys.maxsize)  # the module's own limit is 128 KiB
+    raw = io.BufferedReader(_BlockReader(body_blocks(chunk)), BLOCK_BYTES)
+    with io.TextIOWrapper(raw, encoding=chunk.dialect.encoding, newline="") as text:
+        try:
+            yield from csv.reader(text, strict=True, **_csv_options(chunk.dialect))
+        except csv.Error as exc:
+            raise NotPlainError from exc
+        except UnicodeDecodeError as exc:
+            bad = exc.object[exc.start : exc.start + 1].hex()
+            raise BadRowError(f"byte 0x{bad} is no {chunk.dialect.encoding} text") from exc
+
+
+def _csv_options(dialect: Dialect) -> dict[str, Any]:
+    return {"delimiter": dialect.delimiter, "quotechar": dialect.quotechar}
+
+
+class _BlockReader(io.RawIOBase):
+    """Blocks as a file."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:  # type: ignore[override]  # the stubs' WriteableBuffer is private
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._rest = memoryview(block)
+        view = memoryview(buffer)
+        size = min(len(view), len(self._rest))
+        view[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def close(self) -> None:
+        if hasattr(self._blocks, "close"):
+            self._blocks.close()
+        super().close()
+
+
+def _keeps_text(kind: str) -> bool:
+    """SQLite's rules of affinity, section 3.1 of datatype3.html: text, or nothing declared."""
+    upper = kind.upper()
+    if "INT" in upper:
+        return False
+    return not upper or any(word in upper for word in ("CHAR", "CLOB", "TEXT", "BLOB"))
+
+
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

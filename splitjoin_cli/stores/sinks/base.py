@@ -1,0 +1,163 @@
+"""The contract of a sink: a place that takes whole objects by name. tests/contracts/test_sinks.py holds each rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
+
+Buffer = bytes | bytearray | memoryview
+
+
+class SinkProperties(NamedTuple):
+    """What sinks differ in, as data.
+
+    ``uri`` ends with ``/``; an object's URI is ``uri + name``. ``renames``: chunks can be written before their
+    names are known (the sink is a StagingSink). ``keeps_metadata``: ``head`` gives back
+    what ``put`` was given. ``copies_from``: endpoint and account are the same as those of
+    sources on S3 that carry this identity (``None``: nothing can be copied on the server).
+    ``copy_min_bytes``: smaller chunks are streamed even where they could be copied.
+    """
+
+    uri: str
+    renames: bool = False
+    keeps_metadata: bool = True
+    copies_from: str | None = None
+    copy_min_bytes: int = 10 * 1024 * 1024
+
+
+class Body(Protocol):
+    """The bytes of one object, readable at any place, any number of times, from any thread."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` from ``offset`` on; return the bytes filled: fewer than asked only at the end.
+
+        Raises SourceChangedError where the source is no longer what was planned.
+        """
+
+
+class ObjectWriter(Protocol):
+    """One object being written from front to back. Not thread-safe."""
+
+    def write(self, data: Buffer) -> None:
+        """Append. ``data`` may be reused by the caller as soon as this returns."""
+
+    def commit(self, *, checksum: int | None) -> StoredObject:
+        """Make the object visible, whole, under its name; replaces one that is there.
+
+        ``checksum``: CRC-64/NVME of all bytes written; the sink computes its own and MUST compare them, and lets the
+        store compare where it can. Raises CorruptObjectError, with nothing visible, when they differ.
+        """
+
+    def abort(self) -> None:
+        """Leave nothing behind. Safe after a failed commit and to repeat; never raises because nothing is there."""
+
+
+class Sink(Protocol):
+    """A directory, an S3 prefix, or memory. All methods are thread-safe, and safe to repeat.
+
+    Objects are whole or absent: a reader MUST never see part of one, whatever is killed when. A sink retries what
+    its store says may be retried (throttling, 5xx, lost connections) before it raises.
+    """
+
+    @property
+    def properties(self) -> SinkProperties:
+        """What this sink can do."""
+
+    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+        """Store ``body`` under ``name``; replaces. Memory MUST stay bounded by connections x part, not by the body.
+
+        ``checksum``: CRC-64/NVME of the whole body, when known; the store's own MUST be compared with it, or the
+        bytes as they pass: CorruptObjectError with nothing visible when they differ. The answer's ``checksum`` is
+        never None.
+        """
+
+    def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:
+        """Begin an object whose size is not known yet."""
+
+    def copy(
+        self,
+        name: str,
+        prefix: bytes,
+        source: S3Location,
+        ranges: ByteRange,
+        *,
+        checksum: int | None,
+        read: Body,
+        metadata: str | None = None,
+    ) -> StoredObject:
+        """Store ``prefix`` + the range of ``source``, the range copied on the server where S3's limits allow.
+
+        ``read`` is the same object's bytes as they would be streamed (prefix included), for the first 5 MiB.
+        Raises CopyRefusedError where the store refuses: the caller then uses ``put``. Only where
+        ``properties.copies_from`` says so.
+        """
+
+    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Store a small object (a plan or a manifest). With ``if_absent``: False, and nothing done, when it is there.
+
+        Exactly one of any number of concurrent callers with ``if_absent`` gets True.
+        """
+
+    def get_small(self, name: str) -> bytes | None:
+        """The bytes of a small object, None when it is absent."""
+
+    def head(self, name: str) -> StoredObject | None:
+        """One object, with its metadata and checksum where the store has them; None when it is absent."""
+
+    def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
+        """Whole objects whose names begin with ``name_prefix``, directly in this place, by name.
+
+        Never temporary files or open uploads. ``metadata`` is not filled in.
+        """
+
+    def delete(self, name: str) -> None:
+        """Remove an object. No error when it is absent."""
+
+    def sweep(self, name_prefix: str) -> int:
+        """Remove what killed writers of names with this prefix left (temporary files, open multipart uploads).
+
+        Only what is ours and no living process holds. Returns how many.
+        """
+
+    def close(self) -> None:
+        """Undo what is under way and free threads and connections. Safe to repeat."""
+
+
+class StagedObject(Protocol):
+    """One object written before its name is known, at any offset, from any thread."""
+
+    def write_at(self, offset: int, data: Buffer) -> None:
+        """Write at ``offset``. Concurrent calls write ranges that do not overlap."""
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Read back what was written; returns the bytes filled. Only before ``close``."""
+
+    def truncate(self, size: int) -> None:
+        """Cut to ``size`` bytes."""
+
+    def close(self) -> None:
+        """No more writes; the content stays, still without a name: a million of them are not a million open files."""
+
+
+class StagingSink(Sink, Protocol):
+    """A sink that can take bytes before the name is known (``properties.renames``)."""
+
+    def stage(self, name_prefix: str, number: int) -> StagedObject:
+        """Begin a staged object; ``name_prefix`` is the job's, ``number`` the chunk's: what ``sweep`` finds it by."""
+
+    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+        """Make it visible under ``name``; replaces. Atomic. ``metadata`` as in ``put``."""
+
+    def discard(self, staged: StagedObject) -> None:
+        """Remove it. Safe after publish (then nothing happens) and to repeat."""
+
+    def checksum(self, name: str) -> int | None:
+        """The CRC-64/NVME of an object's bytes, which may be read for it, in bounded memory; None when it is absent."""

@@ -1,0 +1,372 @@
+"""A directory as a sink: written in a hidden folder of the same file system, renamed when whole.
+
+The folder ``.splitjoin-TOKEN`` belongs to one process, which holds a lock on a file in it for as long as it lives; what
+a killed process left is known by its lock being free. ``--fsync`` makes each object survive a power cut, too; without
+it the file system writes when it likes, as with ``cp``.
+"""
+
+# ruff: noqa: ARG002 -- the contract has arguments that a directory does not need
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.errors import AccessError, CopyRefusedError, CorruptObjectError, StoreError
+from splitjoin_cli.core.model import StoredObject
+from splitjoin_cli.stores.sinks.base import SinkProperties
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from splitjoin_cli.core.model import ByteRange, S3Location
+    from splitjoin_cli.stores.sinks.base import Body, Buffer, StagedObject
+
+STAGING_PREFIX = ".splitjoin-"
+LOCK_NAME = "lock"
+COPY_BYTES = 1 << 20
+WRITE_BYTES = 128 * 1024
+"""In one call, up to a multiple of it. A file system takes memory for a write in one piece where it can: ext4 looks for
+1 MiB in a row, which costs up to ten times the copy where memory has been in use for long, or is a virtual machine's
+(measured on Linux 6.18). Pieces of this size cost nothing, and leave no page that two writes share."""
+
+
+@contextmanager
+def _explained(operation: str, path: Path | str) -> Iterator[None]:
+    """Turn an OSError into ours, naming what was done to what."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                f"no space left while {operation} {path}",
+                hint="free space there or choose another directory, then run the same command again",
+            ) from exc
+        if isinstance(exc, PermissionError):
+            raise AccessError(f"not allowed: {operation} {path}", hint="check the directory's permissions") from exc
+        raise StoreError(f"{operation} {path} failed: {exc.strerror or exc}") from exc
+
+
+def _write_all(descriptor: int, data: Buffer, offset: int) -> None:
+    view, written = memoryview(data).cast("B"), 0
+    while written < len(view):  # a signal or a full disk may cut a write short; the next one says which
+        at = offset + written
+        piece = view[written : written + WRITE_BYTES - at % WRITE_BYTES]
+        written += os.pwrite(descriptor, piece, at)
+
+
+class StagedFile:
+    """A file without a name yet, in the staging folder. A split holds one for each chunk, so they are small."""
+
+    __slots__ = ("_descriptor", "_fsync", "path")
+
+    def __init__(self, path: str, *, fsync: bool) -> None:
+        """Make the file; it stays open until ``close``, which waits for the disk with ``fsync``."""
+        self.path: str | None = path
+        self._fsync = fsync
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+    def write_at(self, offset: int, data: Buffer) -> None:
+        """As in StagedObject."""
+        with _explained("writing", self.place):
+            _write_all(self._descriptor, data, offset)
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """As in StagedObject."""
+        with _explained("reading", self.place):
+            return os.preadv(self._descriptor, [buffer], offset)
+
+    def truncate(self, size: int) -> None:
+        """As in StagedObject."""
+        with _explained("cutting", self.place):
+            os.ftruncate(self._descriptor, size)
+
+    def close(self) -> None:
+        """As in StagedObject. Safe to repeat."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with _explained("closing", self.place):  # some file systems tell only now that the disk is full
+                try:
+                    if self._fsync and self.path is not None:
+                        os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+    @property
+    def place(self) -> str:
+        """Where it lies; for messages, and for who publishes it."""
+        return self.path or "a file that was published"
+
+
+class _FileWriter:
+    def __init__(self, sink: DirectorySink, name: str) -> None:
+        self._sink, self._name = sink, name
+        self._staged = sink.new_file()
+        self._size = self._crc = 0
+
+    def write(self, data: Buffer) -> None:
+        self._staged.write_at(self._size, data)
+        self._crc = crc64(data, self._crc)
+        self._size += memoryview(data).nbytes
+
+    def copy(self, body: Body, offset: int, buffer: memoryview) -> int:
+        """Append what fits into ``buffer`` of ``body`` from ``offset`` on; the bytes appended."""
+        filled = body.read_at(offset, buffer[: min(len(buffer), body.size - offset)])
+        if not filled:
+            raise CorruptObjectError(f"writing {self._name}: {offset} bytes came, {body.size} were planned")
+        self.write(buffer[:filled])
+        return filled
+
+    def commit(self, *, checksum: int | None) -> StoredObject:
+        if checksum is not None and checksum != self._crc:
+            self.abort()
+            raise CorruptObjectError(f"writing {self._name}: the bytes written are not the bytes planned")
+        stored = self._sink.publish(self._staged, self._name)
+        return StoredObject(stored.name, stored.size, self._crc, None, stored.validator)
+
+    def abort(self) -> None:
+        self._sink.discard(self._staged)
+
+
+class DirectorySink:
+    """Objects as files of one directory; a StagingSink. Metadata is not kept: a directory has the manifest."""
+
+    def __init__(self, path: Path, *, fsync: bool = False) -> None:
+        """The directory is made when something is first written. Raises StoreError where a file is in the way."""
+        self._path = path.absolute()
+        self._fsync = fsync
+        self._lock = threading.Lock()
+        self._staging: Path | None = None
+        self._staging_lock = -1
+        self._count = 0
+        if path.exists() and not path.is_dir():
+            raise StoreError(f"not a directory: {path}", hint="DEST is a directory or s3://bucket/prefix/")
+
+    @property
+    def properties(self) -> SinkProperties:
+        """A directory renames; it copies from nowhere."""
+        return SinkProperties(uri=f"{self._path}/", renames=True, keeps_metadata=False)
+
+    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+        """As in Sink."""
+        writer = self.writer(name, metadata=metadata)
+        try:
+            buffer = memoryview(bytearray(min(COPY_BYTES, max(body.size, 1))))
+            offset = 0
+            while offset < body.size:
+                offset += writer.copy(body, offset, buffer)
+            return writer.commit(checksum=checksum)
+        except BaseException:
+            writer.abort()
+            raise
+
+    def writer(self, name: str, *, metadata: str | None = None) -> _FileWriter:
+        """As in Sink."""
+        return _FileWriter(self, name)
+
+    def copy(
+        self,
+        name: str,
+        prefix: bytes,
+        source: S3Location,
+        ranges: ByteRange,
+        *,
+        checksum: int | None,
+        read: Body,
+        metadata: str | None = None,
+    ) -> StoredObject:
+        """A directory cannot."""
+        raise CopyRefusedError(f"a directory cannot copy on the server: {name}")
+
+    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """As in Sink. A hard link is the conditional rename: it fails where the name is taken."""
+        staged = self.new_file()
+        try:
+            staged.write_at(0, data)
+            if not if_absent:
+                self.publish(staged, name)
+                return True
+            staged.close()
+            with _explained("writing", self._path / name):
+                try:
+                    os.link(staged.place, self._path / name)
+                except FileExistsError:
+                    return False
+            self._sync_directory()
+            return True
+        finally:
+            self.discard(staged)
+
+    def get_small(self, name: str) -> bytes | None:
+        """As in Sink."""
+        with _explained("reading", self._path / name):
+            try:
+                return (self._path / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def head(self, name: str) -> StoredObject | None:
+        """As in Sink; without a checksum, which a directory does not keep."""
+        with _explained("looking at", self._path / name):
+            try:
+                found = (self._path / name).stat()
+            except FileNotFoundError:
+                return None
+        return StoredObject(name, found.st_size, validator=str(found.st_mtime_ns))
+
+    def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
+        """As in Sink."""
+        if not self._path.exists():
+            return
+        with _explained("listing", self._path), os.scandir(self._path) as entries:
+            names = sorted(
+                entry.name
+                for entry in entries
+                if entry.name.startswith(name_prefix) and not entry.name.startswith(STAGING_PREFIX) and entry.is_file()
+            )
+        for name in names:
+            found = self.head(name)
+            if found is not None:
+                yield found
+
+    def delete(self, name: str) -> None:
+        """As in Sink."""
+        with _explained("removing", self._path / name), suppress(FileNotFoundError):
+            (self._path / name).unlink()
+
+    def sweep(self, name_prefix: str) -> int:
+        """As in Sink: staging folders whose lock nobody holds, of any job."""
+        swept = 0
+        for folder in sorted(self._path.glob(f"{STAGING_PREFIX}*")):
+            if folder != self._staging and folder.is_dir():
+                with _explained("removing", folder):
+                    swept += _is_dead(folder)
+        return swept
+
+    def stage(self, name_prefix: str, number: int) -> StagedFile:
+        """As in StagingSink."""
+        return self.new_file()
+
+    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+        """As in StagingSink."""
+        assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
+        staged.close()
+        with _explained("renaming to", self._path / name):
+            found = os.stat(staged.place)  # noqa: PTH116 -- a million Path objects are a gigabyte
+            os.rename(staged.place, self._path / name)  # noqa: PTH104 -- the same
+        staged.path = None
+        self._sync_directory()
+        return StoredObject(name, found.st_size, validator=str(found.st_mtime_ns))
+
+    def discard(self, staged: StagedObject) -> None:
+        """As in StagingSink."""
+        assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
+        path, staged.path = staged.path, None  # what goes away need not reach the disk
+        with suppress(StoreError):
+            staged.close()
+        if path is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(path)  # noqa: PTH108 -- as in publish
+
+    def checksum(self, name: str) -> int | None:
+        """As in StagingSink."""
+        path, crc = self._path / name, 0
+        buffer = memoryview(bytearray(COPY_BYTES))
+        with _explained("reading", path):
+            try:
+                with path.open("rb", buffering=0) as file:
+                    while filled := file.readinto(buffer):
+                        crc = crc64(buffer[:filled], crc)
+            except FileNotFoundError:
+                return None
+        return crc
+
+    def close(self) -> None:
+        """As in Sink: the staging folder goes, with what is in it."""
+        with self._lock:
+            staging, self._staging = self._staging, None
+            if staging is not None:
+                _remove(staging)
+                os.close(self._staging_lock)
+
+    def new_file(self) -> StagedFile:
+        """A new file in the staging folder."""
+        with self._lock:
+            if self._staging is None:
+                self._staging, self._staging_lock = self._make_staging()
+            self._count += 1
+            path = f"{self._staging}/{self._count}"
+        with _explained("writing", path):
+            return StagedFile(path, fsync=self._fsync)
+
+    def _make_staging(self) -> tuple[Path, int]:
+        with _explained("making", self._path):
+            self._path.mkdir(parents=True, exist_ok=True)
+        while True:
+            staging = self._path / f"{STAGING_PREFIX}{os.urandom(8).hex()}"
+            with _explained("writing in", self._path):
+                staging.mkdir()
+                lock = _lock(staging)
+            if lock is not None:
+                return staging, lock
+
+    def _sync_directory(self) -> None:
+        """Make the names survive a power cut, too."""
+        if self._fsync:
+            with _explained("syncing", self._path):
+                descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+
+def _lock(folder: Path) -> int | None:
+    """The descriptor of a staging folder's lock, held; None where another process holds it or removed the folder."""
+    try:
+        lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    if os.fstat(lock).st_nlink:
+        return lock
+    os.close(lock)  # its last holder removed it, with the folder
+    return None
+
+
+def _remove(folder: Path) -> None:
+    """Remove a staging folder and what is in it, as far as it lets itself be removed."""
+    try:
+        for name in os.listdir(folder):  # noqa: PTH208 -- a million Path objects are a gigabyte
+            os.unlink(folder / name)  # noqa: PTH108 -- the same
+        folder.rmdir()
+    except OSError:  # something that none of us made
+        import shutil  # noqa: PLC0415 -- slow to import, for what hardly ever is
+
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_dead(folder: Path) -> bool:
+    """Remove a staging folder unless a living process holds its lock.
+
+    One that has no lock yet may be a living process's, which then makes another one.
+    """
+    try:
+        lock = _lock(folder)
+    except PermissionError:  # another user's
+        return False
+    if lock is None:
+        return False
+    _remove(folder)
+    os.close(lock)
+    return True

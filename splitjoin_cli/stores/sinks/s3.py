@@ -1,0 +1,219 @@
+"""Chunks as objects under an S3 prefix: single PUTs, parallel multipart uploads, server-side copies."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.model import ByteRange, StoredObject
+from splitjoin_cli.stores.sinks.base import SinkProperties
+from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
+from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, check_copy, copy_range
+from splitjoin_cli.stores.sinks.s3_multipart import Upload, UploadLostError, Uploads
+from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, ObjectOptions, Place, Wanted
+from splitjoin_cli.stores.sinks.s3_sweep import abort_doubtful, sweep
+from splitjoin_cli.stores.sinks.s3_writer import PartBuffers, S3Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from splitjoin_cli.core.aws.client import AwsOptions
+    from splitjoin_cli.core.aws.s3 import Retry
+    from splitjoin_cli.core.model import S3Location
+    from splitjoin_cli.stores.sinks.base import Body
+
+__all__ = ["ObjectOptions", "S3Sink"]
+
+MIB = 1024 * 1024
+SINGLE_PUT_BYTES = 256 * MIB
+PART_BYTES = 64 * MIB
+RESTARTS = 3
+CLAIM_KEY = "splitjoin-claim"
+CLAIMED_CODES = frozenset({"PreconditionFailed", "412"})
+UNCONDITIONAL_CODES = frozenset({"NotImplemented", "XNotImplemented"})
+
+
+class S3Sink:
+    """A Sink on ``s3://bucket/prefix/``.
+
+    Every byte is checked end to end: a CRC-64/NVME goes with each PUT and each part, and with the whole object at
+    CompleteMultipartUpload (FULL_OBJECT), so that the store refuses other bytes with nothing visible; its echo is
+    compared too. A store that does not know CRC-64/NVME (it refuses the header, or echoes none) gets a Content-MD5
+    with each body, and our own CRC of the same bytes is compared before they are sent.
+    A store without conditional writes (NotImplemented) gets HEAD, then PUT, for ``if_absent``: not atomic there.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        options: AwsOptions | None = None,
+        *,
+        jobs: int = 8,
+        objects: ObjectOptions | None = None,
+        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
+        retry: Retry | None = None,
+    ) -> None:
+        """``uri``: ``s3://bucket/prefix``, with or without the last ``/``. ``jobs``: parts in flight.
+
+        ``client``: one made with ``attempts=1`` (requests are repeated here), instead of ``options``.
+        """
+        where, objects = parse_uri(uri), objects or ObjectOptions()
+        prefix = where.key if not where.key or where.key.endswith("/") else where.key + "/"
+        made = client or aws.client("s3", options, connections=2 * jobs, attempts=1)
+        self._bucket = Bucket(made, where.bucket, common=objects.common(), retry=retry, shared=client is not None)
+        self._place = Place(self._bucket, prefix, chunk_parameters=objects.new_chunk())
+        self._uploads = Uploads(self._place, jobs=jobs)
+        self._buffers = PartBuffers(jobs)
+        self._small_parameters = objects.new_small_object()
+        self._began = time.monotonic()
+        self._properties = SinkProperties(
+            uri=self._bucket.uri(prefix), copies_from=self._bucket.identity, copy_min_bytes=COPY_MIN_BYTES
+        )
+
+    @property
+    def properties(self) -> SinkProperties:
+        """As in Sink."""
+        return self._properties
+
+    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+        """As in Sink: one PUT up to 256 MiB, parts of 64 MiB or more above."""
+        wanted = Wanted(name, body.size, checksum, metadata)
+        if body.size <= SINGLE_PUT_BYTES:
+            return self._place.put(wanted, body)
+
+        def attempt() -> StoredObject:
+            with Upload(self._uploads, name, metadata) as upload:
+                return upload.finish(upload.send_all(body, plan_parts(body.size, PART_BYTES)), wanted)
+
+        return self._until_kept(wanted, attempt)
+
+    def writer(self, name: str, *, metadata: str | None = None) -> S3Writer:
+        """As in Sink."""
+        return S3Writer(self._uploads, self._buffers, name, metadata=metadata)
+
+    def copy(
+        self,
+        name: str,
+        prefix: bytes,
+        source: S3Location,
+        ranges: ByteRange,
+        *,
+        checksum: int | None,
+        read: Body,
+        metadata: str | None = None,
+    ) -> StoredObject:
+        """As in Sink. The source is pinned to its ETag and version: another one is a SourceChangedError."""
+        wanted = Wanted(name, len(prefix) + ranges.size, checksum, metadata)
+        # What would be sent anyway: S3 copies no range into a part that is not the last and under 5 MiB.
+        if wanted.size < COPY_MIN_BYTES or len(prefix) >= wanted.size:
+            return self.put(name, read, checksum=checksum, metadata=metadata)
+
+        def attempt() -> StoredObject:
+            with Upload(self._uploads, name, metadata) as upload:
+                parts = copy_range(upload, len(prefix), source, ranges, read)
+                stored = upload.finish(parts, wanted)
+            told = all(part.checksum is not None for part in parts)
+            return stored if told else check_copy(self._place, stored, wanted)
+
+        return self._until_kept(wanted, attempt)
+
+    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """As in Sink."""
+        claim = uuid.uuid4().hex
+        parameters: dict[str, Any] = dict(self._small_parameters)
+        if if_absent:
+            parameters |= {"IfNoneMatch": "*", "Metadata": {CLAIM_KEY: claim}}
+        request = self._place.request(name, BytesBody(data))
+        with self._bucket.translating("put_object", self._place.key(name)):
+            try:
+                self._place.with_digest(
+                    lambda digest: self._place.send(name, request, crc64(data), digest, **parameters)
+                )
+            except aws.ERRORS as exc:
+                code = aws.error_code(exc)
+                if if_absent and code in CLAIMED_CODES:
+                    return self._holds_claim(name, claim)
+                if if_absent and code in UNCONDITIONAL_CODES:
+                    return self._place.head(name) is None and self.put_small(name, data)
+                raise
+        return True
+
+    def get_small(self, name: str) -> bytes | None:
+        """As in Sink."""
+        key = self._place.key(name)
+
+        def attempt() -> bytes:
+            with contextlib.closing(self._bucket.once("get_object", key)["Body"]) as body:
+                data: bytes = body.read()
+            return data
+
+        with self._bucket.translating("get_object", key):
+            try:
+                return self._bucket.repeat(attempt, "get_object", key)
+            except aws.ERRORS as exc:
+                if aws.error_code(exc) in ABSENT_CODES:
+                    return None
+                raise
+
+    def head(self, name: str) -> StoredObject | None:
+        """As in Sink. ``checksum`` is None where the store keeps no CRC-64/NVME of the whole object."""
+        return self._place.head(name)
+
+    def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
+        """As in Sink: ListObjectsV2, page by page."""
+        wanted: dict[str, Any] = {"Prefix": self._place.key(name_prefix), "Delimiter": "/"}
+        token: dict[str, Any] = {}
+        while True:
+            page = self._bucket.checked("list_objects_v2", None, **wanted, **token)
+            for item in page.get("Contents", []):
+                name = item["Key"][len(self._place.prefix) :]
+                if name:  # the prefix itself is an object where a console made a "folder"
+                    yield StoredObject(name=name, size=int(item["Size"]), validator=item.get("ETag"))
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def delete(self, name: str) -> None:
+        """As in Sink."""
+        self._place.delete(name)
+
+    def sweep(self, name_prefix: str) -> int:
+        """As in Sink. S3 has no locks: what was begun before this sink, by the store's clock, counts as killed.
+
+        A process that lives nevertheless survives it: its NoSuchUpload makes it look for the chunk, or begin again.
+        """
+        return sweep(self._uploads, self._place.key(name_prefix), began=self._began)
+
+    def close(self) -> None:
+        """As in Sink: parts in flight end at their next block, every open upload is aborted."""
+        self._bucket.stop.set()
+        try:
+            self._uploads.close()
+            abort_doubtful(self._uploads, began=self._began)
+        finally:
+            self._bucket.close()
+
+    def _holds_claim(self, name: str, claim: str) -> bool:
+        """Whether the object that is there is ours after all: an earlier try of ours arrived, its answer did not."""
+        answer = self._place.look(name)
+        return answer is not None and answer.get("Metadata", {}).get(CLAIM_KEY) == claim
+
+    def _until_kept(self, wanted: Wanted, attempt: Callable[[], StoredObject]) -> StoredObject:
+        """``attempt()``; where another process ended our upload: its chunk, if it is the same, else once more."""
+        for _ in range(RESTARTS):
+            try:
+                return attempt()
+            except UploadLostError:
+                found = self._place.kept(wanted)
+                if found is not None:
+                    return found
+        raise StoreError(
+            f"{self._place.uri(wanted.name)}: another process keeps ending this upload",
+            hint="end the other process, or wait for it, and run again",
+        )

@@ -1,0 +1,96 @@
+"""Chunks made by the store itself: their first bytes are sent, the rest is copied from the source on the server."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.bytes import crc64 as checksums
+from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError
+from splitjoin_cli.core.model import ByteRange
+from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
+from splitjoin_cli.stores.sinks.s3_multipart import Part
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.errors import SplitjoinError
+    from splitjoin_cli.core.model import S3Location, StoredObject
+    from splitjoin_cli.stores.sinks.base import Body
+    from splitjoin_cli.stores.sinks.s3_multipart import Upload
+    from splitjoin_cli.stores.sinks.s3_place import Place, Wanted
+
+__all__ = ["COPY_MIN_BYTES", "check_copy", "copy_range"]
+
+MIB = 1024 * 1024
+# S3: each part but the last holds at least 5 MiB, and a ranged copy wants a source of more than 5 MB.
+SENT_BYTES = 5 * MIB
+COPY_MIN_BYTES = 2 * SENT_BYTES
+# Far below S3's 5 GiB: copies run in parallel, and none lasts longer than the read timeout.
+COPIED_PART_BYTES = 256 * MIB
+CHANGED_CODES = frozenset({"PreconditionFailed", "412", "NoSuchKey", "NoSuchVersion"})
+
+
+def copy_range(upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body) -> list[Part]:
+    """Fill ``upload`` with the first bytes of ``read``, then with ranges of ``source``: its parts.
+
+    ``read`` is prefix + range, as it would be streamed. Raises SourceChangedError, CopyRefusedError.
+    """
+    sent = max(SENT_BYTES, prefix_bytes)
+    begin = ranges.start + sent - prefix_bytes
+    rest = plan_parts(ranges.end - begin, COPIED_PART_BYTES)
+    copies = [
+        partial(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end))
+        for number, part in enumerate(rest, 2)
+    ]
+    return upload.run([partial(_send_first, upload, read, sent), *copies])
+
+
+def _send_first(upload: Upload, read: Body, size: int) -> Part:
+    """Send the first bytes of the chunk. They are read once, by one request, and summed and sent from memory."""
+    first = memoryview(bytearray(size))
+    got = read.read_at(0, first)
+    if got < size:
+        raise SourceChangedError(f"{upload.uri}: the source ended {size - got} bytes early")
+    return upload.send(1, BytesBody(first), ByteRange(0, size))
+
+
+def check_copy(place: Place, stored: StoredObject, wanted: Wanted) -> StoredObject:
+    """Ask the store what it holds where it did not say while copying. CorruptObjectError: it was removed again."""
+    found = place.head(stored.name)
+    same = found is not None and found.size == wanted.size
+    if not same or (found and wanted.checksum is not None and found.checksum not in {None, wanted.checksum}):
+        place.delete(stored.name)
+        raise CorruptObjectError(f"{place.uri(stored.name)}: the store copied other bytes than it was asked for")
+    return found or stored
+
+
+def _copy_part(upload: Upload, number: int, source: S3Location, part: ByteRange) -> Part:
+    pinned: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
+    if source.version_id is not None:
+        pinned["VersionId"] = source.version_id
+    with upload.translating("upload_part_copy"):
+        try:
+            answer = upload.part_call(
+                "upload_part_copy",
+                PartNumber=number,
+                CopySource=pinned,
+                CopySourceIfMatch=source.etag,
+                CopySourceRange=f"bytes={part.start}-{part.end - 1}",
+            )
+        except aws.ERRORS as exc:
+            if (refusal := _refusal(upload, source, exc)) is None:
+                raise
+            raise refusal from exc
+    result = answer["CopyPartResult"]
+    echo = result.get("ChecksumCRC64NVME")
+    return Part(number, str(result["ETag"]), part.size, checksums.decode(echo) if echo else None)
+
+
+def _refusal(upload: Upload, source: S3Location, error: Exception) -> SplitjoinError | None:
+    """What a failed copy means: the source changed, or the store will not copy (stream then); None for the rest."""
+    code = aws.error_code(error)
+    if code in CHANGED_CODES:
+        return SourceChangedError(f"s3://{source.bucket}/{source.key}: the source changed while it was copied")
+    if not code or code in aws.EXPIRED_CODES or code in aws.CREDENTIAL_CODES or aws.is_transient(error):
+        return None
+    return CopyRefusedError(f"s3:UploadPartCopy {upload.uri}: the store refuses to copy the range ({code})")

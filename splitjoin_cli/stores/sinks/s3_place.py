@@ -1,0 +1,218 @@
+"""A prefix on S3: single objects put there with a digest that the store checks, and asked for again."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+
+from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.bytes import crc64 as checksums
+from splitjoin_cli.core.errors import CorruptObjectError
+from splitjoin_cli.core.model import ByteRange, StoredObject
+from splitjoin_cli.stores.sinks.s3_body import RequestBody, content_md5
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from splitjoin_cli.core.aws.s3 import Bucket
+    from splitjoin_cli.stores.sinks.base import Body
+
+__all__ = ["ABSENT_CODES", "Digest", "ObjectOptions", "Place", "Wanted", "differing_echo", "digest_header"]
+
+T = TypeVar("T")
+
+METADATA_KEY = "splitjoin"
+ABSENT_CODES = frozenset({"404", "NoSuchKey", "NotFound"})
+# What stores that do not know x-amz-checksum-crc64nvme answer to it (a store that ignores it echoes none).
+DIGEST_REFUSALS = frozenset({"NotImplemented", "XNotImplemented", "InvalidRequest", "InvalidArgument"})
+
+
+class Digest(enum.Enum):
+    """What goes with a body so that the store can refuse other bytes."""
+
+    CRC64NVME = enum.auto()
+    MD5 = enum.auto()
+
+
+class NoEchoError(Exception):
+    """The store took the bytes and did not say which checksum it computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectOptions:
+    """What the objects get and how the bucket is addressed, in the words of the AWS CLI; None and () leave it out."""
+
+    sse: str | None = None
+    sse_kms_key_id: str | None = None
+    storage_class: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    request_payer: str | None = None
+    expected_bucket_owner: str | None = None
+
+    def common(self) -> dict[str, str]:
+        """Parameters of every operation that knows them."""
+        return _present(RequestPayer=self.request_payer, ExpectedBucketOwner=self.expected_bucket_owner)
+
+    def new_chunk(self) -> dict[str, str]:
+        """Parameters of the operations that make a chunk."""
+        return {**self.new_small_object(), **_present(StorageClass=self.storage_class)}
+
+    def new_small_object(self) -> dict[str, str]:
+        """The same for plans and manifests, which stay in the default class: they are read soon and often."""
+        tagging = urlencode(self.tags) or None
+        return _present(ServerSideEncryption=self.sse, SSEKMSKeyId=self.sse_kms_key_id, Tagging=tagging)
+
+
+def _present(**parameters: str | None) -> dict[str, str]:
+    return {key: value for key, value in parameters.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The object that is to be there in the end. ``checksum``: CRC-64/NVME of its bytes, None while nobody knows it."""
+
+    name: str
+    size: int
+    checksum: int | None
+    metadata: str | None
+
+
+class Place:
+    """A prefix of a bucket, and what is known of its store. Thread-safe.
+
+    ``digest`` is CRC64NVME until the store shows that it does not know it; from then on each body is read once more,
+    before it is sent, and carries a Content-MD5 instead, which every S3 has known from the beginning.
+    """
+
+    def __init__(self, bucket: Bucket, prefix: str, *, chunk_parameters: Mapping[str, str]) -> None:
+        """``prefix`` is empty or ends with ``/``. ``chunk_parameters``: encryption, storage class, tags."""
+        self.bucket = bucket
+        self.prefix = prefix
+        self.digest = Digest.CRC64NVME
+        self._chunk_parameters = dict(chunk_parameters)
+
+    def key(self, name: str) -> str:
+        """The key of a name."""
+        return self.prefix + name
+
+    def uri(self, name: str) -> str:
+        """The object's URI, for messages."""
+        return self.bucket.uri(self.key(name))
+
+    def new_object(self, metadata: str | None) -> dict[str, Any]:
+        """The parameters of requests that make a chunk."""
+        named = {} if metadata is None else {"Metadata": {METADATA_KEY: metadata}}
+        return {**self._chunk_parameters, **named}
+
+    def with_digest(self, act: Callable[[Digest], T]) -> T:
+        """``act`` with a CRC-64/NVME; where the store does not know it, once more with a Content-MD5."""
+        if self.digest is Digest.CRC64NVME:
+            try:
+                return act(Digest.CRC64NVME)
+            except NoEchoError:
+                self.digest = Digest.MD5  # now: what follows may fail for a reason of its own (the name is claimed)
+            except aws.ERRORS as exc:
+                if aws.error_code(exc) not in DIGEST_REFUSALS:
+                    raise
+        result = act(Digest.MD5)
+        self.digest = Digest.MD5
+        return result
+
+    def put(self, wanted: Wanted, body: Body) -> StoredObject:
+        """One PutObject. An unknown checksum is computed by a first read, so that the store can refuse other bytes."""
+        request = self.request(wanted.name, body)
+        checksum = request.checksum if wanted.checksum is None else wanted.checksum
+        parameters = self.new_object(wanted.metadata)
+
+        def act(digest: Digest) -> dict[str, Any]:
+            return self.send(wanted.name, request, checksum, digest, **parameters)
+
+        with self.bucket.translating("put_object", self.key(wanted.name)):
+            answer = self.with_digest(act)
+        return StoredObject(wanted.name, wanted.size, checksum, wanted.metadata, answer.get("ETag"))
+
+    def request(self, name: str, body: Body) -> RequestBody:
+        """All of ``body``, to be sent as ``name``."""
+        return RequestBody(body, ByteRange(0, body.size), uri=self.uri(name), stopped=self.bucket.stop.is_set)
+
+    def send(
+        self, name: str, request: RequestBody, checksum: int, digest: Digest, **parameters: object
+    ) -> dict[str, Any]:
+        """One PutObject with the digest. Raises botocore's errors, NoEchoError, CorruptObjectError."""
+        if digest is Digest.MD5 and request.checksum != checksum:
+            raise CorruptObjectError(f"{self.uri(name)}: the bytes to send are not those that were announced")
+        body: dict[str, Any] = {"Body": request, **parameters, **digest_header(request, checksum, digest)}
+        answer = self.bucket.call("put_object", self.key(name), **body)
+        if (echo := differing_echo(answer, checksum, digest)) is not None:
+            self.remove_corrupt(name, echo, checksum)
+        return answer
+
+    def remove_corrupt(self, name: str, echo: str, checksum: int) -> None:
+        """Take back an object that the store made of other bytes. Always raises CorruptObjectError."""
+        self.delete(name)
+        raise CorruptObjectError(
+            f"{self.uri(name)}: the store received {echo}, sent was {checksums.encode(checksum)}",
+            hint="run the same command again; if it stays, the way to the store damages data",
+        )
+
+    def head(self, name: str) -> StoredObject | None:
+        """As in Sink. ``checksum`` is None where the store keeps no CRC-64/NVME of the whole object."""
+        answer = self.look(name)
+        if answer is None:
+            return None
+        echo = answer.get("ChecksumCRC64NVME")
+        return StoredObject(
+            name=name,
+            size=int(answer["ContentLength"]),
+            checksum=checksums.decode(echo) if echo else None,
+            metadata=answer.get("Metadata", {}).get(METADATA_KEY),
+            validator=answer.get("ETag"),
+        )
+
+    def look(self, name: str) -> dict[str, Any] | None:
+        """The store's answer to HeadObject; None when it is absent."""
+        key = self.key(name)
+        with self.bucket.translating("head_object", key):
+            try:
+                return self.bucket.call("head_object", key, ChecksumMode="ENABLED")
+            except aws.ERRORS as exc:
+                if aws.error_code(exc) in ABSENT_CODES:
+                    return None
+                raise
+
+    def kept(self, wanted: Wanted) -> StoredObject | None:
+        """What is stored, if it is surely what was wanted: the same size, metadata and checksum, as far as known."""
+        found = self.head(wanted.name)
+        if found is None or (found.size, found.metadata) != (wanted.size, wanted.metadata):
+            return None
+        if found.checksum is None or wanted.checksum not in {None, found.checksum}:
+            return None
+        return found if wanted.checksum is not None or wanted.metadata is not None else None
+
+    def delete(self, name: str) -> None:
+        """As in Sink."""
+        with self.bucket.translating("delete_object", self.key(name)):
+            try:
+                self.bucket.call("delete_object", self.key(name))
+            except aws.ERRORS as exc:
+                if aws.error_code(exc) not in ABSENT_CODES:
+                    raise
+
+
+def digest_header(request: RequestBody, checksum: int, digest: Digest) -> dict[str, str]:
+    """The parameter that carries the digest of a body."""
+    if digest is Digest.CRC64NVME:
+        return {"ChecksumCRC64NVME": checksums.encode(checksum)}
+    return {"ContentMD5": content_md5(request)}
+
+
+def differing_echo(answer: Mapping[str, Any], checksum: int, digest: Digest) -> str | None:
+    """What the store says it received, if that is not ``checksum``. Raises NoEchoError where it does not say."""
+    if digest is Digest.MD5:
+        return None
+    echo = answer.get("ChecksumCRC64NVME")
+    if echo is None:
+        raise NoEchoError
+    return None if echo == checksums.encode(checksum) else str(echo)

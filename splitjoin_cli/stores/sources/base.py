@@ -1,0 +1,48 @@
+"""The contract of a source of bytes, read whole or in ranges. tests/contracts/test_sources.py holds each rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.model import SourceProperties
+
+
+class ByteStream(Protocol):
+    """The decompressed (and transcoded) bytes from the front on. Not thread-safe."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill ``buffer``; return the bytes filled: fewer than asked only at the end.
+
+        Raises BadInputError for a damaged or truncated compressed stream, naming the byte.
+        """
+
+    def close(self) -> None:
+        """Free what the pass holds. Safe to repeat."""
+
+
+class Source(Protocol):
+    """One export, to be read more than once. Thread-safe.
+
+    Opening it raises SourceError (missing, not readable, a directory) with a message that names it.
+    """
+
+    @property
+    def properties(self) -> SourceProperties:
+        """What it is. ``uri`` holds no user, password or query."""
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` from ``offset`` on; fewer bytes only at the end. Only where ``properties.seekable``.
+
+        Raises SourceChangedError when the bytes are no longer those of ``properties.validator`` (a shorter file,
+        another ETag).
+        """
+
+    def stream(self) -> ByteStream:
+        """Begin a pass from the front. Any number of times."""
+
+    def check_unchanged(self) -> None:
+        """Raise SourceChangedError when the source is not what it was when opened. Costs one stat or HEAD."""
+
+    def close(self) -> None:
+        """Free descriptors, connections and temporary files. Safe to repeat."""

@@ -1,0 +1,141 @@
+"""What the DynamoDB tracker reads for its reports: many items at a time."""
+
+from __future__ import annotations
+
+from itertools import groupby, islice
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.stores.trackers import dynamodb_items as items
+from splitjoin_cli.stores.trackers import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from splitjoin_cli.stores.trackers.base import Failure, Job, JobProgress, Run
+    from splitjoin_cli.stores.trackers.dynamodb_calls import Table
+    from splitjoin_cli.stores.trackers.dynamodb_items import Item, Shard
+
+JOBS_INDEX = "jobs"
+UNFINISHED_INDEX = "unfinished"
+FAILURES_INDEX = "failures"
+PAGE = 100
+
+
+class Reports:
+    """Reads jobs, their shards and their failures."""
+
+    def __init__(self, table: Table, shard_parts: int) -> None:
+        """``shard_parts``: chunks of a full shard."""
+        self._table = table
+        self._shard_parts = shard_parts
+
+    def shard_count(self, total_parts: int) -> int:
+        """How many shards a job has; 0 where its chunks are in its own item."""
+        return 0 if total_parts <= self._shard_parts else -(-total_parts // self._shard_parts)
+
+    def shards(self, run: Run, total_parts: int) -> dict[int, Shard]:
+        """A job's shards that are there, by index, each read consistently."""
+        return self._shards_of([(run, total_parts)])[run]
+
+    def _shards_of(self, runs: Sequence[tuple[Run, int]]) -> dict[Run, dict[int, Shard]]:
+        """The same for many jobs, in as few requests."""
+        wanted = {
+            key["file_name"]["S"]: (run, index, key)
+            for run, total in runs
+            for index in range(self.shard_count(total))
+            for key in [items.key_of_shard(run, index)]
+        }
+        found = self._table.get_many([key for _, _, key in wanted.values()])
+        shards: dict[Run, dict[int, Shard]] = {run: {} for run, _ in runs}
+        for name, (run, index, _) in wanted.items():
+            if name in found:
+                shards[run][index] = items.shard_of(found[name])
+        return shards
+
+    def keys_beside(self, run: Run, total_parts: int) -> Iterator[Item]:
+        """The keys of all that a run has beside its job's item: shards, and failures as far as the index knows."""
+        for index in range(self.shard_count(total_parts)):
+            yield items.key_of_shard(run, index)
+        for found in self._table.query(FAILURES_INDEX, "failed_job", items.text(items.failed_job(run))):
+            yield {items.KEY: found[items.KEY]}
+
+    def unfinished(self) -> Iterator[Job]:
+        """Jobs with a run that are in the index of unfinished ones, and still are when they are read."""
+        for item in self._heads(UNFINISHED_INDEX):
+            job = items.job_of(item)
+            if job.run_id is not None and items.MARKER in item:
+                yield job
+
+    def progress(self, file_name: str) -> JobProgress:
+        """One job's report."""
+        item = self._table.get(items.key_of_job(file_name))
+        job = rules.known(items.job_or_none(item), file_name, self._table.uri)
+        if item is None or job.run is None or _is_tidied(item):
+            return self._report(item or {}, job, {}, ())
+        found = self._table.query(FAILURES_INDEX, "failed_job", items.text(items.failed_job(job.run)))
+        failures = [items.failure_of(failure) for failure in found]
+        return self._report(item, job, self.shards(job.run, job.total_parts), failures)
+
+    def all_jobs(self) -> Iterator[JobProgress]:
+        """All jobs' reports. The failures are read once, and only where a job is under way."""
+        failures: dict[str, list[Failure]] | None = None
+        heads = self._heads(JOBS_INDEX)
+        while page := [(item, items.job_of(item)) for item in islice(heads, PAGE)]:
+            open_runs = [(job.run, job.total_parts) for item, job in page if job.run and not _is_tidied(item)]
+            if open_runs and failures is None:
+                failures = self._failures()
+            shards = self._shards_of(open_runs)
+            for item, job in page:
+                mine = (failures or {}).get(items.failed_job(job.run), []) if job.run else []
+                yield self._report(item, job, shards.get(job.run, {}) if job.run else {}, mine)
+
+    def _failures(self) -> dict[str, list[Failure]]:
+        found = sorted(self._table.scan(FAILURES_INDEX), key=lambda item: str(item["failed_job"]["S"]))
+        groups = groupby(found, key=lambda item: str(item["failed_job"]["S"]))
+        return {name: [items.failure_of(item) for item in group] for name, group in groups}
+
+    def _heads(self, index: str) -> Iterator[Item]:
+        """The items of the jobs that an index knows, each read consistently."""
+        keys = ({items.KEY: item[items.KEY]} for item in self._table.scan(index))
+        while page := list(islice(keys, PAGE)):
+            yield from self._table.get_many(page).values()
+
+    def _report(self, item: Item, job: Job, shards: dict[int, Shard], failures: Iterable[Failure]) -> JobProgress:
+        inside = items.numbers(item, "shards")
+        sharded = self.shard_count(job.total_parts) > 0
+        uncounted = [shard for index, shard in shards.items() if index not in inside]
+        return rules.report(
+            job,
+            numbers=self._numbers(item, job, shards),
+            unnumbered=self._unnumbered(item, job, sharded=sharded),
+            more_rows=sum(shard.rows for shard in uncounted),
+            more_duplicates=sum(shard.duplicates for shard in shards.values()),
+            counted_at=max((shard.counted_at for shard in shards.values() if shard.counted_at), default=None),
+            failures=tuple(failures),
+        )
+
+    def _numbers(self, item: Item, job: Job, shards: dict[int, Shard]) -> Iterable[int] | None:
+        """The chunks that are counted by number; None for all of a joined job, whose shards may be gone."""
+        if self.shard_count(job.total_parts) == 0:
+            return items.numbers(item, "done")
+        if job.run is None:
+            return ()
+        if _is_tidied(item):
+            return None
+        parts = self._shard_parts
+        return (index * parts + member + 1 for index, shard in shards.items() for member in shard.done)
+
+    def _unnumbered(self, item: Item, job: Job, *, sharded: bool) -> int:
+        """How many counts came without a number: the published counter's."""
+        if "unnumbered" in item:
+            return int(item["unnumbered"]["N"])
+        if not sharded:
+            return job.processed_parts - len(items.numbers(item, "done"))
+        inside = items.numbers(item, "shards")
+        parts, total = self._shard_parts, job.total_parts
+        return job.processed_parts - sum(min(parts, total - index * parts) for index in inside)
+
+
+def _is_tidied(item: Item) -> bool:
+    """Whether the job is joined and its shards and failures are on their way out."""
+    return items.MARKER not in item and item.get("join_state", {}).get("S") == "joined"

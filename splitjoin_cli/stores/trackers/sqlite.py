@@ -1,0 +1,388 @@
+"""The embedded tracker: one SQLite file, safe for any number of threads and processes on one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+import uuid
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.stores.trackers import rules
+from splitjoin_cli.stores.trackers.base import (
+    Claim,
+    Counted,
+    Duplicate,
+    Failure,
+    InitReport,
+    Job,
+    Join,
+    Refused,
+    Superseded,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from splitjoin_cli.stores.trackers.base import Clock, JobProgress, JobSpec, Marked, Run
+
+__all__ = ["SqliteTracker"]
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 60.0
+POLL_SECONDS = 0.02
+JOB_COLUMNS = tuple(column.name for column in fields(Job) if column.name != "join")
+JOIN_COLUMNS = tuple(column.name for column in fields(Join))
+COLUMNS = (*JOB_COLUMNS, *(f"join_{name}" for name in JOIN_COLUMNS))
+# The names leave room for a loader's tables in the same file.
+SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS splitjoin_jobs (
+        file_name TEXT PRIMARY KEY, total_parts INTEGER NOT NULL, processed_parts INTEGER NOT NULL, run_id TEXT,
+        generation INTEGER NOT NULL, rows INTEGER NOT NULL, rows_expected INTEGER, destination TEXT,
+        duplicates INTEGER NOT NULL, created_at REAL, counted_at REAL,
+        join_state TEXT NOT NULL, join_owner TEXT, join_token TEXT, join_fence INTEGER NOT NULL, join_lease_until REAL,
+        join_attempts INTEGER NOT NULL, join_error TEXT, join_joined_at REAL, join_finished_at REAL,
+        join_changed_at REAL) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS splitjoin_chunks (
+        file_name TEXT, generation INTEGER, number INTEGER,
+        PRIMARY KEY (file_name, generation, number)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS splitjoin_failures (
+        file_name TEXT, generation INTEGER, number INTEGER, error TEXT NOT NULL, attempts INTEGER NOT NULL,
+        at REAL NOT NULL, final INTEGER NOT NULL, PRIMARY KEY (file_name, generation, number)) WITHOUT ROWID""",
+)
+TABLES = {"splitjoin_jobs", "splitjoin_chunks", "splitjoin_failures"}
+HINTS = {
+    "locked": "another process holds the file's lock",
+    "unable to open": "check that its directory is there, and that you may write to it",
+    "not a database": "name an SQLite file, or a path where there is none yet",
+    "readonly": "check that you may write to the file and its directory",
+}
+"""By what SQLite says."""
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM splitjoin_jobs"  # noqa: S608 -- our own names
+UPSERT = f"REPLACE INTO splitjoin_jobs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+FAILED = """INSERT INTO splitjoin_failures VALUES (?, ?, ?, ?, 1, ?, ?)
+    ON CONFLICT DO UPDATE
+    SET error = excluded.error, attempts = attempts + 1, at = excluded.at, final = excluded.final"""
+
+FINAL, RETRIED = 1, 2
+"""What ``final`` may be but 0. It is one column, so that a file of before there were retries is as good."""
+SENT_AGAIN = f"""UPDATE splitjoin_failures SET final = {RETRIED}
+    WHERE file_name = ? AND generation = ? AND number = ? AND attempts = ? AND final = {FINAL}"""  # noqa: S608 -- our own
+
+
+@dataclass(slots=True)
+class Opened:
+    """One process's connection: SQLite's must not be carried across a fork, and its threads take turns."""
+
+    pid: int
+    lock: threading.Lock
+    connection: sqlite3.Connection | None = None
+    made: bool = False
+    """Whether it is known that the tables are there."""
+
+
+class SqliteTracker:
+    """A Tracker in an SQLite file, which is made when it is first written to.
+
+    Each write is one transaction that takes the write lock at its beginning (BEGIN IMMEDIATE), so that what it reads
+    cannot change before it writes; readers see the last committed state (WAL) and wait for nobody. A committed count
+    is on the disk: the file keeps SQLite's ``synchronous=FULL``. Not for network file systems, whose locks lie.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock = time.time,
+        new_token: Callable[[], str] = lambda: uuid.uuid4().hex,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        """``busy_seconds``: how long a write waits for others before it is a StoreError."""
+        self._path = path
+        self._clock = clock
+        self._new_token = new_token
+        self._busy_seconds = busy_seconds
+        self._opened = Opened(os.getpid(), threading.Lock())
+
+    @property
+    def uri(self) -> str:
+        """``sqlite:PATH``."""
+        return f"sqlite:{self._path}"
+
+    def init(self) -> InitReport:
+        """See Tracker."""
+        created = not self._path.exists()
+        with self._writing():
+            return InitReport(created=created)
+
+    def open_job(self, spec: JobSpec) -> Job:
+        """See Tracker."""
+        with self._writing() as db:
+            return _save(db, rules.opened(_load(db, spec.run.file_name), spec, self._clock()))
+
+    def replace_job(self, spec: JobSpec) -> Job:
+        """See Tracker."""
+        name = spec.run.file_name
+        with self._writing() as db:
+            job = _save(db, rules.replaced(_load(db, name), spec, self._clock()))
+            for table in ("splitjoin_chunks", "splitjoin_failures"):
+                db.execute(f"DELETE FROM {table} WHERE file_name = ? AND generation < ?", (name, job.generation))  # noqa: S608 -- our own names
+            return job
+
+    def job(self, file_name: str) -> Job | None:
+        """See Tracker."""
+        with self._reading() as db:
+            return None if db is None else _load(db, file_name)
+
+    def mark_done(self, run: Run, number: int, *, total_parts: int, rows: int) -> Marked:
+        """See Tracker."""
+        rules.check_number(number, total_parts)
+        with self._writing() as db:
+            head = _load(db, run.file_name)
+            if head is not None:
+                if rules.superseded(head, run):
+                    return Superseded(head)
+                rules.check_total(head, total_parts)
+            key = (run.file_name, run.generation, number)
+            if db.execute("INSERT OR IGNORE INTO splitjoin_chunks VALUES (?, ?, ?)", key).rowcount:
+                job = _save(db, rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock()))
+                return Counted(job, completed=job.complete)
+            db.execute("UPDATE splitjoin_jobs SET duplicates = duplicates + 1 WHERE file_name = ?", (run.file_name,))
+            return Duplicate(_load(db, run.file_name))
+
+    def mark_failed(self, run: Run, number: int, *, error: str, final: bool) -> None:
+        """See Tracker."""
+        with self._writing() as db:
+            at = rules.stamp(self._clock())
+            db.execute(FAILED, (run.file_name, run.generation, number, rules.cut(error), at, final))
+
+    def mark_retried(self, run: Run, failure: Failure) -> None:
+        """See Tracker."""
+        with self._writing() as db:
+            db.execute(SENT_AGAIN, (run.file_name, run.generation, failure.number, failure.attempts))
+
+    def claim_join(self, run: Run, *, owner: str, lease_seconds: float) -> Claim | Refused:
+        """See Tracker."""
+        token = self._new_token()
+        with self._writing() as db:
+            job, answer = rules.claimed(
+                self._known(db, run), run, owner=owner, token=token, lease_seconds=lease_seconds, now=self._clock()
+            )
+            _save(db, job)
+            return answer
+
+    def renew_join(self, claim: Claim, *, lease_seconds: float) -> Claim | None:
+        """See Tracker."""
+        with self._writing() as db:
+            job = _load(db, claim.run.file_name)
+            if job is None or not rules.owns(job, claim):
+                return None
+            return rules.claim_of(_save(db, rules.renewed(job, lease_seconds, self._clock())), claim.run)
+
+    def release_join(self, claim: Claim) -> bool:
+        """See Tracker."""
+        return self._give_up(claim, lambda job: rules.released(job, self._clock()))
+
+    def fail_join(self, claim: Claim, *, error: str, backoff_seconds: float, final: bool = False) -> bool:
+        """See Tracker."""
+
+        def change(job: Job) -> Job:
+            return rules.failed(job, error=error, backoff_seconds=backoff_seconds, final=final, now=self._clock())
+
+        return self._give_up(claim, change)
+
+    def _give_up(self, claim: Claim, change: Callable[[Job], Job]) -> bool:
+        with self._writing() as db:
+            job = _load(db, claim.run.file_name)
+            if job is None or not rules.owns(job, claim):
+                return rules.given_up(job, claim)
+            _save(db, change(job))
+            return True
+
+    def finish_join(self, run: Run) -> bool:
+        """See Tracker."""
+        with self._writing() as db:
+            job = rules.finished(self._known(db, run), run, self._clock())
+            if isinstance(job, Superseded):
+                return False
+            _save(db, job)
+            return True
+
+    def reopen_join(self, run: Run) -> Job:
+        """See Tracker."""
+        with self._writing() as db:
+            return _save(db, rules.reopened(self._known(db, run), run, self._clock()))
+
+    def count_full_shards(self, run: Run) -> Job:
+        """See Tracker. Here each count is in the head at once."""
+        return rules.known(self.job(run.file_name), run.file_name, self.uri)
+
+    def unfinished(self) -> Iterator[Job]:
+        """See Tracker."""
+        with self._reading() as db:
+            query = f"{SELECT} WHERE run_id IS NOT NULL AND join_state <> 'joined'"
+            jobs = [] if db is None else [_job(row) for row in db.execute(query)]
+        yield from jobs
+
+    def progress(self, file_name: str) -> JobProgress:
+        """See Tracker."""
+        with self._reading() as db:
+            job = rules.known(None if db is None else _load(db, file_name), file_name, self.uri)
+            assert db is not None  # noqa: S101 -- a job was read from it
+            return _report(db, job)
+
+    def list(self) -> Iterator[JobProgress]:
+        """See Tracker."""
+        with self._reading() as db:
+            reports = [] if db is None else [_report(db, _job(row)) for row in db.execute(SELECT).fetchall()]
+        yield from reports
+
+    def close(self) -> None:
+        """See Tracker."""
+        opened = self._opened
+        if opened.pid == os.getpid():
+            with opened.lock:
+                if opened.connection is not None:
+                    opened.connection.close()
+                    opened.connection, opened.made = None, False
+
+    def _known(self, db: sqlite3.Connection, run: Run) -> Job:
+        return rules.known(_load(db, run.file_name), run.file_name, self.uri)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that holds the write lock from its beginning; an error undoes it."""
+        with self._connected(make=True) as db, _transaction(db, "BEGIN IMMEDIATE"):
+            yield db
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """One snapshot; None where there is no file, or no table in it, which a look does not make."""
+        if not self._path.exists():
+            yield None
+            return
+        with self._connected(make=False) as db:
+            if _tables(db) >= TABLES:
+                with _transaction(db, "BEGIN"):
+                    yield db
+            else:
+                yield None
+
+    @contextlib.contextmanager
+    def _connected(self, *, make: bool) -> Iterator[sqlite3.Connection]:
+        """This process's connection, for one thread at a time; SQLite's errors become ours. ``make``: the tables."""
+        if self._opened.pid != os.getpid():
+            self._forked = (
+                self._opened
+            )  # kept: to close it here would drop the parent's locks (SQLite's how-to-corrupt)
+            self._opened = Opened(os.getpid(), threading.Lock())
+        opened = self._opened
+        with opened.lock:
+            try:
+                if opened.connection is None:
+                    opened.connection = self._connect()
+                if make and not opened.made:
+                    self._make(opened.connection)
+                    opened.made = True
+                yield opened.connection
+            except sqlite3.Error as exc:
+                hint = next((hint for said, hint in HINTS.items() if said in str(exc)), None)
+                raise StoreError(f"{self.uri}: {exc}", hint=hint) from exc
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file; a database's, into which chunks were loaded, is not written to."""
+        db = sqlite3.connect(
+            self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        try:
+            self._check(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        columns = {name for (name,) in db.execute("SELECT name FROM pragma_table_info('splitjoin_jobs')")}
+        if columns and "total_parts" not in columns:
+            raise StoreError(
+                f"{self.uri} is a database that chunks were loaded into, and no tracker",
+                hint="name the tracker's file with --tracker, and this one with --into",
+            )
+
+    def _make(self, db: sqlite3.Connection) -> None:
+        _use_wal(db, time.monotonic() + self._busy_seconds)
+        if not _tables(db) >= TABLES:
+            with _transaction(db, "BEGIN IMMEDIATE"):
+                for statement in SCHEMA:
+                    db.execute(statement)
+
+
+def _tables(db: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _use_wal(db: sqlite3.Connection, deadline: float) -> None:
+    """Switch to WAL. Two that do it at once can meet a lock for which SQLite does not wait by itself."""
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection, begin: str) -> Iterator[None]:
+    db.execute(begin)
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    try:
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    head: Mapping[str, Any] = dict(zip(JOB_COLUMNS, row, strict=False))
+    join: Mapping[str, Any] = dict(zip(JOIN_COLUMNS, row[len(JOB_COLUMNS) :], strict=True))
+    return Job(**head, join=Join(**join))
+
+
+def _load(db: sqlite3.Connection, file_name: str) -> Job | None:
+    row = db.execute(f"{SELECT} WHERE file_name = ?", (file_name,)).fetchone()
+    return None if row is None else _job(row)
+
+
+def _save(db: sqlite3.Connection, job: Job) -> Job:
+    head = [getattr(job, name) for name in JOB_COLUMNS]
+    db.execute(UPSERT, (*head, *(getattr(job.join, name) for name in JOIN_COLUMNS)))
+    return job
+
+
+def _report(db: sqlite3.Connection, job: Job) -> JobProgress:
+    key = (job.file_name, job.generation)
+    numbers = None
+    if not job.complete:
+        query = "SELECT number FROM splitjoin_chunks WHERE file_name = ? AND generation = ?"
+        numbers = [number for (number,) in db.execute(query, key)]
+    query = "SELECT number, error, attempts, at, final FROM splitjoin_failures WHERE file_name = ? AND generation = ?"
+    failures = [
+        Failure(number, error, tries, at, final == FINAL, retried=final == RETRIED)
+        for number, error, tries, at, final in db.execute(query, key)
+    ]
+    return rules.report(job, numbers=numbers, failures=failures)

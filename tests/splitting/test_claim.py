@@ -1,0 +1,415 @@
+"""Who gets a name: other content, strangers' chunks and unfinished plans are exit 11; of two at once, one wins."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from splitjoin_cli.core.errors import NameTakenError, SplitjoinError, StoreError
+from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.names import JobName
+from splitjoin_cli.splitting.claim import look
+from splitjoin_cli.splitting.request import RowCount
+from splitjoin_cli.stores.sinks.directory import DirectorySink
+from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
+from tests.splitting.runs import (
+    JOB,
+    MANIFEST,
+    PLAN,
+    Fate,
+    Killed,
+    MortalSink,
+    TwoPass,
+    chunks,
+    objects,
+    request,
+    split,
+)
+from tests.stores.sinks.bodies import Bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from splitjoin_cli.core.model import StoredObject
+
+EXPORT = b"id,name\n1,a\n2,b\n3,c\n"
+OTHER = b"id,name\n1,A\n2,B\n3,C\n"
+HINT = "--force replaces it; or choose another --client, --date or destination"
+
+
+def run_of(data: bytes) -> str:
+    """The run's id of a split of ``data`` by the usual request."""
+    return split(data, MemorySink()).plan.run_id
+
+
+def abandoned(store: MemoryStore, data: bytes, *, job: JobName = JOB) -> None:
+    """A split that was killed right after its first chunk."""
+    with pytest.raises(Killed):
+        split(data, MortalSink(TwoPass(store), Fate(5, after=True)), request(jobs=1), job=job)
+    assert f"{job.file_name}.plan.json" in store.objects
+
+
+def test_a_finished_split_of_other_content_has_the_name() -> None:
+    """Both are named, and nothing is touched."""
+    store = MemoryStore()
+    split(OTHER, MemorySink(store))
+    left = objects(store)
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, MemorySink(store))
+    assert error.value.message == (
+        f"memory:///acme_20240131 holds a finished split of memory:source.csv (run {run_of(OTHER)}, 2 chunks); "
+        f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
+    )
+    assert (error.value.hint, error.value.exit_code) == (HINT, 11)
+    assert objects(store) == left
+
+
+def test_an_unfinished_split_of_other_content_has_the_name() -> None:
+    """The same, for a plan."""
+    store = MemoryStore()
+    abandoned(store, OTHER)
+    left = objects(store)
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, MemorySink(store))
+    assert error.value.message == (
+        f"memory:///acme_20240131 holds an unfinished split of memory:source.csv (run {run_of(OTHER)}, 2 chunks); "
+        f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
+    )
+    assert objects(store) == left
+
+
+def test_other_options_are_another_run() -> None:
+    """Another chunk size cuts elsewhere: the name is taken."""
+    store = MemoryStore()
+    split(EXPORT, MemorySink(store))
+    with pytest.raises(NameTakenError):
+        split(EXPORT, MemorySink(store), request(size=RowCount(1)))
+
+
+def test_the_same_split_again_is_the_same_run() -> None:
+    """All is skipped, and the manifest is left alone: not even written again."""
+    store = MemoryStore()
+    split(EXPORT, TwoPass(store))
+    left = dict(store.objects)
+    result = split(EXPORT, TwoPass(store), request(jobs=5))
+    assert [result.progress.count(state) for state in ("uploaded", "skipped", "failed")] == [0, 2, 0]
+    assert all(store.objects[name] is held for name, held in left.items())
+    assert store.objects.keys() == left.keys()
+
+
+def test_a_run_that_was_forced_stays_what_it_is() -> None:
+    """Run again, even with --force: nothing is sent; a chunk that is missing comes with the run's generation."""
+    store = MemoryStore()
+    split(OTHER, TwoPass(store))
+    split(EXPORT, TwoPass(store), request(force=True))
+    left = objects(store)
+    result = split(EXPORT, TwoPass(store), request(force=True))
+    assert (result.progress.count("skipped"), result.plan.generation) == (2, 2)
+    assert objects(store) == left
+    del store.objects["acme_20240131-1-2.csv"]
+    assert split(EXPORT, TwoPass(store)).progress.count("uploaded") == 1
+    assert objects(store) == left
+
+
+@pytest.mark.parametrize("compress", [None, "gzip"])
+def test_a_forced_run_in_a_directory_is_skipped_by_its_checksums(compress: str | None, tmp_path: Path) -> None:
+    """A directory keeps no metadata: the manifest says what is right, and what is not is written again."""
+    split(OTHER, DirectorySink(tmp_path), request(compress=compress))
+    split(EXPORT, DirectorySink(tmp_path), request(compress=compress, force=True))
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert split(EXPORT, DirectorySink(tmp_path), request(compress=compress)).progress.count("skipped") == 2
+    damaged = min(path for path in tmp_path.iterdir() if "-1-2" in path.name)
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"X")
+    again = split(EXPORT, DirectorySink(tmp_path), request(compress=compress))
+    assert (again.progress.count("skipped"), again.progress.count("uploaded")) == (1, 1)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == left
+
+
+def test_the_old_runs_chunks_go_last() -> None:
+    """The other run's manifest is gone before its first chunk is, and its chunks after the new manifest is there."""
+    store, moments = MemoryStore(), []
+
+    class Watches(TwoPass):
+        def delete(self, name: str) -> None:
+            moments.append((name, Manifest.from_bytes(store.objects[MANIFEST].data).run_id))
+            super().delete(name)
+
+    split(OTHER, MemorySink(store), request(size=RowCount(1)))
+    old, new = split(OTHER, MemorySink(), request(size=RowCount(1))).plan.run_id, run_of(EXPORT)
+    split(EXPORT, Watches(store), request(force=True))
+    assert moments == [
+        (MANIFEST, old),
+        *((f"acme_20240131-{number}-3.csv", new) for number in (1, 2, 3)),
+        (PLAN, new),
+    ]
+    assert Manifest.from_bytes(store.objects[MANIFEST].data).generation == 2
+
+
+def test_strangers_chunks_without_a_manifest_have_the_name() -> None:
+    """Chunks that say nothing of themselves; other names beside them are of no matter."""
+    store = MemoryStore()
+    for name in ("acme_20240131-1-9.csv", "acme_20240131-02-9.csv", "acme_20240131.csv"):
+        MemorySink(store).put(name, Bytes(b"id\n"), checksum=None)
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, MemorySink(store))
+    assert error.value.message == (
+        "memory:///acme_20240131 holds 2 chunks without a manifest, the first acme_20240131-02-9.csv; "
+        f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
+    )
+    split(EXPORT, MemorySink(store), request(force=True))
+    assert sorted(store.objects) == ["acme_20240131-1-2.csv", "acme_20240131-2-2.csv", "acme_20240131.csv", MANIFEST]
+
+
+def test_chunks_of_another_run_without_a_manifest_say_whose_they_are() -> None:
+    """Their metadata names the run; those of the same run are taken up."""
+    store = MemoryStore()
+    split(OTHER, MemorySink(store))
+    del store.objects[MANIFEST]
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, MemorySink(store))
+    assert f" holds 2 chunks of run {run_of(OTHER)} without a manifest; " in error.value.message
+    assert split(OTHER, MemorySink(store)).progress.count("skipped") == 2
+    assert MANIFEST in store.objects
+
+
+def test_strangers_chunks_in_a_directory_have_the_name(tmp_path: Path) -> None:
+    """A directory keeps no metadata: any chunk without a manifest is a stranger's, and stays as it is."""
+    (tmp_path / "acme_20240131-1-2.csv").write_bytes(b"id,name\n1,a\n2,b\n")
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, DirectorySink(tmp_path))
+    assert error.value.message == (
+        f"{tmp_path}/acme_20240131 holds 1 chunk without a manifest, the first acme_20240131-1-2.csv; "
+        f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["acme_20240131-1-2.csv"]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("1", "1-2"), ("1-2", "1"), ("1", "12"), ("1", "1-1-2.csv")])
+def test_a_name_is_not_its_prefix(ours: str, theirs: str) -> None:
+    """``a_1`` and ``a_1-2`` live side by side: neither sees, replaces nor deletes what is the other's."""
+    store = MemoryStore()
+    split(OTHER, MemorySink(store), job=JobName("a", theirs))
+    their_objects = objects(store)
+    split(EXPORT, MemorySink(store), job=JobName("a", ours))
+    split(OTHER, MemorySink(store), request(force=True, size=RowCount(1)), job=JobName("a", ours))
+    assert their_objects.items() <= objects(store).items()
+    assert len(chunks(store)) == 5
+    existing = look(MemorySink(store), JobName("a", ours))
+    assert sorted(existing.chunks) == [f"a_{ours}-{number}-3.csv" for number in (1, 2, 3)]
+
+
+def test_an_unfinished_split_of_yesterday_is_to_be_resumed() -> None:
+    """The same content under another date, begun and not finished: exit 11 with the command that resumes it."""
+    store, yesterday = MemoryStore(), JobName("acme", "20240130")
+    abandoned(store, EXPORT, job=yesterday)
+    left = objects(store)
+    for dry_run in (False, True):
+        with pytest.raises(NameTakenError) as error:
+            split(EXPORT, MemorySink(store), request(destination="in/", dry_run=dry_run))
+        assert error.value.message == "memory:/// has an unfinished split of the same content, of 20240130"
+        assert error.value.hint == (
+            "to resume it, type: splitjoin split --client=acme --date=20240130 --rows=2 --jobs=2 -- acme.csv in/; "
+            "or --force to split it under this date as well"
+        )
+    assert objects(store) == left
+    split(EXPORT, MemorySink(store), request(force=True))
+    split(EXPORT, MemorySink(store), job=yesterday)
+    assert MANIFEST in store.objects
+    assert "acme_20240130.manifest.json" in store.objects
+
+
+def test_an_unfinished_split_of_yesterday_with_other_options_is_named() -> None:
+    """Its command cannot be known: the hint says what to do all the same."""
+    store, yesterday = MemoryStore(), JobName("acme", "20240130")
+    abandoned(store, EXPORT, job=yesterday)
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, MemorySink(store), request(size=RowCount(1)))
+    assert error.value.hint == (
+        "to resume it, type the command that began it, with --client=acme --date=20240130; "
+        "or --force to split it under this date as well"
+    )
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_dates_are_free(finished: bool) -> None:  # noqa: FBT001 -- a parameter
+    """Finished splits of the same content, and unfinished ones of other content, are of no matter."""
+    store, yesterday = MemoryStore(), JobName("acme", "20240130")
+    if finished:
+        split(EXPORT, MemorySink(store), job=yesterday)
+    else:
+        abandoned(store, OTHER, job=yesterday)
+    split(EXPORT, MemorySink(store))
+    assert MANIFEST in store.objects
+
+
+@pytest.mark.parametrize("options", [{}, {"compress": "gzip"}])
+def test_a_dry_run_makes_nothing(options: dict[str, str], tmp_path: Path) -> None:
+    """Not even the directory; all chunks are planned."""
+    result = split(EXPORT, DirectorySink(tmp_path / "a" / "b"), request(dry_run=True, **options))
+    assert not list(tmp_path.iterdir())
+    assert [chunk["state"] for chunk in result.to_json()["chunks"]] == ["planned", "planned"]
+
+
+def test_a_dry_run_says_that_the_name_is_taken() -> None:
+    """Exit 11 as the split itself, unless it would replace."""
+    store = MemoryStore()
+    split(OTHER, MemorySink(store))
+    left = objects(store)
+    with pytest.raises(NameTakenError):
+        split(EXPORT, MemorySink(store), request(dry_run=True))
+    assert split(EXPORT, MemorySink(store), request(dry_run=True, force=True)).progress.count("planned") == 2
+    assert objects(store) == left
+
+
+class LooksTogether(TwoPass):
+    """A process that goes on only when the other one has looked at the place as well."""
+
+    def __init__(self, store: MemoryStore, barrier: threading.Barrier) -> None:
+        super().__init__(store)
+        self.barrier: threading.Barrier | None = barrier
+
+    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        if if_absent and self.barrier is not None:
+            barrier, self.barrier = self.barrier, None
+            barrier.wait(20)
+        return super().put_small(name, data, if_absent=if_absent)
+
+
+def outcome(data: bytes, sink: MemorySink | DirectorySink) -> SplitjoinError | int:
+    """The number of chunks, or what was raised."""
+    try:
+        return len(split(data, sink).plan.chunks)
+    except SplitjoinError as exc:
+        return exc
+
+
+@pytest.mark.parametrize("second", [EXPORT, OTHER])
+def test_of_two_that_claim_at_the_same_moment_one_content_wins(second: bytes) -> None:
+    """The same content: both succeed. Other content: exactly one does, and its chunks are what is there."""
+    for _ in range(20):
+        store, barrier = MemoryStore(), threading.Barrier(2)
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(outcome, (EXPORT, second), [LooksTogether(store, barrier) for _ in range(2)]))
+        winner = EXPORT if results[0] == 2 else second
+        assert [isinstance(result, NameTakenError) for result in results].count(True) == (second != EXPORT)
+        alone = MemoryStore()
+        split(winner, TwoPass(alone))
+        assert objects(store) == objects(alone)
+        assert store.unfinished == {}
+
+
+class SeesNothingYet(MemorySink):
+    """A process that looked before another one claimed, split and finished: its claim comes after all that."""
+
+    def __init__(self, store: MemoryStore, other: bytes) -> None:
+        super().__init__(store)
+        self.other: bytes | None = other
+
+    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        if if_absent and self.other is not None:
+            other, self.other = self.other, None
+            split(other, MemorySink(self.store))
+        return super().put_small(name, data, if_absent=if_absent)
+
+
+def test_a_claim_after_another_split_came_and_went_is_withdrawn() -> None:
+    """The other's plan is gone, so the claim is granted; its manifest is there, so it must not stand."""
+    store = MemoryStore()
+    with pytest.raises(NameTakenError):
+        split(EXPORT, SeesNothingYet(store, OTHER))
+    alone = MemoryStore()
+    split(OTHER, MemorySink(alone))
+    assert objects(store) == objects(alone)
+    assert store.unfinished == {}
+
+
+def test_a_claim_after_the_same_split_came_and_went_is_good() -> None:
+    """There is nothing to do but to say so."""
+    store = MemoryStore()
+    split(EXPORT, SeesNothingYet(store, EXPORT))
+    alone = MemoryStore()
+    split(EXPORT, MemorySink(alone))
+    assert objects(store) == objects(alone)
+
+
+class FinishesBehindTheListing(MemorySink):
+    """Another process ends the same split right after this one has listed what is there."""
+
+    def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
+        """As it was before."""
+        listed = [*super().list(name_prefix)]
+        split(EXPORT, MemorySink(self.store))
+        return iter(listed)
+
+
+def test_a_listing_is_no_snapshot() -> None:
+    """Whoever sees a plan or a chunk finds the manifest, though the plan went and it came meanwhile."""
+    store = MemoryStore()
+    abandoned(store, EXPORT)
+    existing = look(FinishesBehindTheListing(store), JOB)
+    assert existing.plan is None
+    assert existing.manifest is not None
+    assert existing.manifest.run_id == run_of(EXPORT)
+
+
+@pytest.mark.parametrize("second", [EXPORT, OTHER])
+def test_two_at_once_into_a_directory(second: bytes, tmp_path: Path) -> None:
+    """Real files and locks: neither removes what the other has under way."""
+    for number in range(15):
+        place = tmp_path / str(number)
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(outcome, (EXPORT, second), [DirectorySink(place) for _ in range(2)]))
+        winner = EXPORT if results[0] == 2 else second
+        assert [isinstance(result, NameTakenError) for result in results].count(True) == (second != EXPORT), results
+        alone = MemoryStore()
+        split(winner, MemorySink(alone))
+        assert {path.name: path.read_bytes() for path in place.iterdir()} == {
+            name: data for name, (data, _) in objects(alone).items()
+        }
+
+
+def test_who_was_replaced_while_running_writes_no_manifest() -> None:
+    """A --force of other content took the name: the first one says so, and leaves the other's manifest alone."""
+    store = MemoryStore()
+
+    class IsReplaced(TwoPass):
+        replaced = False
+
+        def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+            done = super().put_small(name, data, if_absent=if_absent)
+            if name == PLAN and not self.replaced:
+                self.replaced = True
+                abandoned_by_force(store)
+            return done
+
+    def abandoned_by_force(store: MemoryStore) -> None:
+        with pytest.raises(Killed):
+            split(OTHER, MortalSink(TwoPass(store), Fate(5, after=True)), request(force=True, jobs=1))
+
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, IsReplaced(store))
+    assert error.value.message == (
+        f"memory:///acme_20240131 was taken over, with --force, by a split of memory:source.csv (run {run_of(OTHER)}) "
+        f"while this one ran (run {run_of(EXPORT)})"
+    )
+    assert MANIFEST not in store.objects
+    assert PlanFile.from_bytes(store.objects[PLAN].data).run_id == run_of(OTHER)
+
+
+def test_a_name_that_comes_and_goes_is_an_error() -> None:
+    """Not a loop for ever."""
+
+    class NeverGrants(MemorySink):
+        def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+            return not if_absent and super().put_small(name, data)
+
+    with pytest.raises(StoreError) as error:
+        split(EXPORT, NeverGrants())
+    assert error.value.message == (
+        "memory:///acme_20240131.plan.json comes and goes: other processes split under this name"
+    )
+    assert error.value.hint == "wait for them, then run the same command again"

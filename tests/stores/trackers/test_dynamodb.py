@@ -1,0 +1,509 @@
+"""What only the tracker on DynamoDB can get wrong: faults of the service, published items, the table, the bill."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from splitjoin_cli.core.aws.s3 import Retry
+from splitjoin_cli.core.errors import NameTakenError, NotFoundError, StoreError
+from splitjoin_cli.stores.trackers import dynamodb_items as items
+from splitjoin_cli.stores.trackers import dynamodb_updates as updates
+from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, InitReport, Job, JobSpec, Run
+from splitjoin_cli.stores.trackers.dynamodb import KEEP_SECONDS, DynamoDbTracker
+from tests.stores.trackers.deliveries import Said, Tally, deliver_twice
+from tests.stores.trackers.faults import ChangesAnswers, Counts, LosesResponses, Refuses, RefusesSome
+from tests.stores.trackers.rigs import SMALL_SHARD, START, Clock
+
+if TYPE_CHECKING:
+    from tests.servers.dynamodb import DynamoDbServer
+
+pytestmark = pytest.mark.server
+
+AT_ONCE = Retry(attempts=6, first_delay_seconds=0.0)
+LEASE = 60.0
+THROTTLED = [
+    (400, "ProvisionedThroughputExceededException"),
+    (400, "ThrottlingException"),
+    (400, "RequestLimitExceeded"),
+    (400, "TransactionConflictException"),
+    (500, "InternalServerError"),
+    (503, "ServiceUnavailable"),
+]
+CODE = "ThrottlingException"
+PUBLISHED = "SET total_parts = if_not_exists(total_parts, :total_parts) ADD processed_parts :processed_parts"
+
+
+class Table:
+    """A table on a server, and a client of its own for each tracker, so that faults stay with it."""
+
+    def __init__(self, server: DynamoDbServer) -> None:
+        self.server = server
+        self.name = f"jobs-{uuid.uuid4().hex[:12]}"
+        self.clock = Clock()
+        self.plain: Any = server.client()
+        self.report = self.tracker(self.plain).init()
+
+    def client(self) -> Any:  # noqa: ANN401 -- boto3 makes its clients' classes at run time
+        return self.server.client()
+
+    def tracker(self, client: Any, *, shard_parts: int = SMALL_SHARD) -> DynamoDbTracker:  # noqa: ANN401
+        return DynamoDbTracker(self.name, client=client, clock=self.clock, shard_parts=shard_parts, retry=AT_ONCE)
+
+    def published(self, file_name: str, total_parts: int, table: str | None = None) -> Job:
+        """One count of the published, unguarded expression."""
+        values = {":total_parts": items.number(total_parts), ":processed_parts": items.number(1)}
+        answer = self.plain.update_item(
+            TableName=table or self.name,
+            Key=items.key_of_job(file_name),
+            UpdateExpression=PUBLISHED,
+            ExpressionAttributeValues=values,
+            ReturnValues="ALL_NEW",
+        )
+        return items.job_of(answer["Attributes"])
+
+    def item(self, key: str) -> dict[str, Any]:
+        """An item as it lies in the table."""
+        found: dict[str, Any] = self.plain.get_item(TableName=self.name, Key=items.key_of_job(key)).get("Item", {})
+        return found
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Table]:
+    """The tables that this module's tests share, by server."""
+    return {}
+
+
+@pytest.fixture(params=["dynalite_server", "ministack_server"])
+def table(request: pytest.FixtureRequest, made: dict[str, Table], monkeypatch: pytest.MonkeyPatch) -> Table:
+    """A table on each server in turn; other tests' jobs lie in it too."""
+    server: DynamoDbServer = request.getfixturevalue(request.param)
+    server.use(monkeypatch)
+    if request.param not in made:
+        made[request.param] = Table(server)
+    return made[request.param]
+
+
+@pytest.fixture
+def run() -> Run:
+    """A job that no other test has."""
+    return Run(f"acme-{uuid.uuid4().hex[:12]}_20240131", "1a2b3c4d" * 4)
+
+
+def mark_all(tracker: DynamoDbTracker, run: Run, total_parts: int) -> None:
+    """Count every chunk, 10 rows each."""
+    for number in range(1, total_parts + 1):
+        tracker.mark_done(run, number, total_parts=total_parts, rows=10)
+
+
+# Faults of the service
+
+
+@pytest.mark.parametrize(("status", "code"), THROTTLED, ids=[code for _, code in THROTTLED])
+def test_h12_throttling_is_repeated_and_no_failed_condition(table: Table, run: Run, status: int, code: str) -> None:
+    """Three refusals, then the count: it is this call's own, and there once."""
+    client = table.client()
+    refuses = Refuses(client, "UpdateItem", status=status, code=code, times=3)
+    answer = table.tracker(client).mark_done(run, 1, total_parts=2, rows=10)
+    assert isinstance(answer, Counted)
+    assert refuses.requests == 4
+    report = table.tracker(table.plain).progress(run.file_name)
+    assert (report.processed_parts, report.duplicates) == (1, 0)
+
+
+@pytest.mark.parametrize(("status", "code"), THROTTLED, ids=[code for _, code in THROTTLED])
+def test_h12_throttling_without_end_is_an_error(table: Table, run: Run, status: int, code: str) -> None:
+    """After six requests; nothing is counted, and nothing is called a duplicate."""
+    client = table.client()
+    refuses = Refuses(client, "UpdateItem", status=status, code=code, times=1000)
+    with pytest.raises(StoreError, match=rf"^dynamodb:UpdateItem dynamodb:{table.name}: .*{code}"):
+        table.tracker(client).mark_done(run, 1, total_parts=2, rows=10)
+    assert refuses.requests == 6
+    assert table.tracker(table.plain).job(run.file_name) is None
+
+
+def test_h12_throttling_and_lost_answers_under_load_count_exactly(table: Table, run: Run) -> None:
+    """Every third update is refused and every second answer lost, while 8 threads deliver every chunk twice."""
+    client = table.client()
+    codes = tuple(code for status, code in THROTTLED if status == 400)
+    refuses = RefusesSome(client, "UpdateItem", codes=codes, every=3)
+    loses = LosesResponses(client, "UpdateItem")
+    patient = Retry(attempts=50, first_delay_seconds=0.0)
+    tracker = DynamoDbTracker(table.name, client=client, clock=table.clock, shard_parts=SMALL_SHARD, retry=patient)
+
+    def mark(number: int) -> Said:
+        answer = tracker.mark_done(run, number, total_parts=14, rows=10)
+        assert isinstance(answer, Counted | Duplicate)
+        return Said("counted" if isinstance(answer, Counted) else "duplicate", answer.complete)
+
+    deliver_twice(mark, 14, threads=8)
+    report = table.tracker(table.plain).progress(run.file_name)
+    assert (report.processed_parts, report.missing, report.rows, report.complete) == (14, (), 140, True)
+    assert refuses.refused > 10
+    assert loses.lost > 10
+
+
+def test_a_throttled_duplicate_is_a_duplicate_all_the_same(table: Table, run: Run) -> None:
+    """That it could not be noted down is no reason to fail, or to wait."""
+    tracker = table.tracker(table.plain)
+    mark_all(tracker, run, 2)
+    client = table.client()
+
+    def refuse_from_now_on(_: dict[str, Any]) -> None:
+        Refuses(client, "UpdateItem", status=400, code=CODE, times=99)
+
+    ChangesAnswers(client, "UpdateItem", refuse_from_now_on)
+    answer = table.tracker(client).mark_done(run, 2, total_parts=2, rows=10)
+    assert isinstance(answer, Duplicate)
+    assert answer.complete
+    assert tracker.progress(run.file_name).duplicates == 0
+
+
+@pytest.mark.parametrize("total_parts", [3, 6], ids=["one item", "shards"])
+def test_h4_lost_responses_change_nothing(table: Table, run: Run, total_parts: int) -> None:
+    """Every update is applied and its answer lost: the repeat is harmless in each step of a job's life."""
+    client = table.client()
+    loses = LosesResponses(client, "UpdateItem")
+    tracker = table.tracker(client)
+    tracker.open_job(JobSpec(run, total_parts, rows_expected=10 * total_parts))
+    answers = [tracker.mark_done(run, n, total_parts=total_parts, rows=10) for n in range(1, total_parts + 1)]
+    assert [isinstance(answer, Counted | Duplicate) and answer.complete for answer in answers] == [
+        *([False] * (total_parts - 1)),
+        True,
+    ]
+    report = tracker.progress(run.file_name)
+    assert (report.processed_parts, report.rows, report.missing) == (total_parts, 10 * total_parts, ())
+    first = tracker.claim_join(run, owner="worker 1", lease_seconds=LEASE)
+    assert isinstance(first, Claim)
+    assert (first.fence, first.attempt) == (1, 1)
+    assert tracker.renew_join(first, lease_seconds=LEASE) == first
+    assert tracker.fail_join(first, error="boom", backoff_seconds=-1) is True
+    second = tracker.claim_join(run, owner="worker 2", lease_seconds=LEASE)
+    assert isinstance(second, Claim)
+    assert (second.fence, second.attempt) == (2, 2)
+    assert tracker.release_join(second) is True
+    third = tracker.claim_join(run, owner="worker 3", lease_seconds=LEASE)
+    assert isinstance(third, Claim)
+    assert (third.fence, third.attempt) == (3, 2)
+    assert tracker.finish_join(run) is True
+    newer = tracker.replace_job(JobSpec(Run(run.file_name, "ffff" * 8), 2))
+    assert newer.generation == 2
+    assert loses.lost > 10
+
+
+def test_a_failed_condition_without_its_item_is_read_consistently(table: Table, run: Run) -> None:
+    """Some servers do not tell which item a condition met: the read that tells it must not be a stale one."""
+    client = table.client()
+    ChangesAnswers(client, "UpdateItem", lambda parsed: parsed.pop("Item", None) and None)
+    counts = Counts(client)
+    tracker = table.tracker(client)
+    mark_all(tracker, run, 2)
+    answer = tracker.mark_done(run, 1, total_parts=2, rows=10)
+    assert isinstance(answer, Duplicate)
+    assert answer.complete
+    assert [made["ConsistentRead"] for name, made in counts.parameters if name == "GetItem"] == [True]
+
+
+@pytest.mark.parametrize("table", ["ministack_server"], indirect=True)
+def test_a_failed_condition_with_its_item_needs_no_read(table: Table, run: Run) -> None:
+    """A duplicate costs the refused update, and one that counts it."""
+    tracker = table.tracker(table.plain)
+    mark_all(tracker, run, 2)
+    client = table.client()
+    counts = Counts(client)
+    assert isinstance(table.tracker(client).mark_done(run, 1, total_parts=2, rows=10), Duplicate)
+    assert counts.requests == {"UpdateItem": 2}
+
+
+def test_what_a_batch_leaves_out_is_asked_for_again(table: Table, run: Run) -> None:
+    """BatchGetItem answers less where it is throttled; a report has all shards all the same."""
+    client = table.client()
+
+    def halve(parsed: dict[str, Any]) -> None:
+        found = parsed["Responses"][table.name]
+        if len(found) > 1:
+            parsed["Responses"][table.name] = found[1:]
+            parsed["UnprocessedKeys"] = {table.name: {"Keys": [{"file_name": found[0]["file_name"]}]}}
+
+    ChangesAnswers(client, "BatchGetItem", halve)
+    counts = Counts(client)
+    tracker = table.tracker(client)
+    mark_all(tracker, run, 2 * SMALL_SHARD + 1)
+    assert tracker.progress(run.file_name).missing == ()
+    assert counts.requests["BatchGetItem"] == 2
+
+
+# A worker that died, and the sweep
+
+
+def die_after_the_shard(table: Table, run: Run, number: int, total_parts: int) -> None:
+    """What a worker leaves that counted a chunk into its shard, and died before it counted the shard."""
+    index, member = divmod(number - 1, SMALL_SHARD)
+    update = updates.count_in_shard(run, total_parts, member=member, rows=10, now=START)
+    table.plain.update_item(TableName=table.name, Key=items.key_of_shard(run, index), **update.parameters())
+
+
+def test_h3_the_sweep_counts_a_full_shard_that_nobody_counted(table: Table, run: Run) -> None:
+    """Also the last one, which is smaller; counted once however often it sweeps."""
+    tracker = table.tracker(table.plain)
+    tracker.open_job(JobSpec(run, SMALL_SHARD + 1))
+    for number in range(1, SMALL_SHARD):
+        tracker.mark_done(run, number, total_parts=SMALL_SHARD + 1, rows=10)
+    die_after_the_shard(table, run, SMALL_SHARD, SMALL_SHARD + 1)
+    assert tracker.count_full_shards(run).processed_parts == SMALL_SHARD
+    die_after_the_shard(table, run, SMALL_SHARD + 1, SMALL_SHARD + 1)
+    for _ in range(2):
+        job = tracker.count_full_shards(run)
+        assert (job.processed_parts, job.rows, job.complete) == (SMALL_SHARD + 1, 10 * (SMALL_SHARD + 1), True)
+
+
+def test_a_duplicate_counts_the_full_shard_that_nobody_counted(table: Table, run: Run) -> None:
+    """The redelivered event of the worker that died: its answer completes the job."""
+    tracker = table.tracker(table.plain)
+    tracker.open_job(JobSpec(run, SMALL_SHARD + 1))
+    for number in range(1, SMALL_SHARD + 1):
+        tracker.mark_done(run, number, total_parts=SMALL_SHARD + 1, rows=10)
+    die_after_the_shard(table, run, SMALL_SHARD + 1, SMALL_SHARD + 1)
+    answer = tracker.mark_done(run, SMALL_SHARD + 1, total_parts=SMALL_SHARD + 1, rows=10)
+    assert isinstance(answer, Duplicate)
+    assert (answer.completed, answer.complete) == (True, True)
+
+
+def test_an_interrupted_finish_is_finished_by_the_sweep(table: Table, run: Run) -> None:
+    """Joined comes first; what is left is tidied by the next finish, and only then the sweep forgets the job."""
+    tracker = table.tracker(table.plain)
+    mark_all(tracker, run, 2 * SMALL_SHARD)
+    tracker.mark_done(run, 1, total_parts=2 * SMALL_SHARD, rows=10)
+    tracker.mark_failed(run, 3, error="bad row", final=False)
+    tracker.claim_join(run, owner="worker 1", lease_seconds=LEASE)
+    client = table.client()
+
+    def die(params: dict[str, Any], **_: object) -> None:
+        if "expires_at" in params["UpdateExpression"]:
+            raise KeyboardInterrupt
+
+    client.meta.events.register("provide-client-params.dynamodb.UpdateItem", die)
+    interrupted = table.tracker(client)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.finish_join(run)
+    left = {job.file_name: job for job in tracker.unfinished()}[run.file_name]
+    assert left.join.state == "joined"
+    assert tracker.finish_join(run) is True
+    assert run.file_name not in {job.file_name for job in tracker.unfinished()}
+    until = str(int(START + KEEP_SECONDS))
+    beside = [f"{run.file_name}#1#0", f"{run.file_name}#1#1", f"{run.file_name}#1#failure#3"]
+    assert [table.item(key)["expires_at"]["N"] for key in beside] == [until] * 3
+    assert "expires_at" not in table.item(run.file_name)
+    report = tracker.progress(run.file_name)
+    assert (report.processed_parts, report.missing, report.duplicates, report.rows) == (8, (), 1, 80)
+
+
+def test_a_replaced_run_leaves_nothing_for_ever(table: Table, run: Run) -> None:
+    """Its shards and failures expire."""
+    tracker = table.tracker(table.plain)
+    mark_all(tracker, run, SMALL_SHARD + 1)
+    tracker.mark_failed(run, 2, error="bad row", final=False)
+    tracker.replace_job(JobSpec(Run(run.file_name, "ffff" * 8), 2))
+    until = str(int(START + KEEP_SECONDS))
+    for key in (f"{run.file_name}#1#0", f"{run.file_name}#1#1", f"{run.file_name}#1#failure#2"):
+        assert table.item(key)["expires_at"]["N"] == until
+
+
+# Beside the published counter
+
+
+def test_a_published_item_is_read(table: Table, run: Run) -> None:
+    """It has counts and neither run nor numbers: what is missing cannot be known, and no sweep touches it."""
+    tracker = table.tracker(table.plain)
+    for total_parts in (2, 400):
+        name = f"{total_parts}-{run.file_name}"
+        table.published(name, total_parts)
+        report = tracker.progress(name)
+        assert (report.run, report.total_parts, report.processed_parts, report.unnumbered) == (None, total_parts, 1, 1)
+        assert (report.missing, report.rows, report.created_at, report.complete) == (None, None, None, False)
+        assert {found.file_name: found for found in tracker.list()}[name] == report
+        assert name not in {job.file_name for job in tracker.unfinished()}
+    assert table.published(f"2-{run.file_name}", 2).complete
+    assert tracker.progress(f"2-{run.file_name}").complete
+
+
+def test_a_published_item_takes_the_name(table: Table, run: Run) -> None:
+    """open_job is refused; replace_job makes it another run's, of the next generation."""
+    tracker = table.tracker(table.plain)
+    table.published(run.file_name, 3)
+    message = f"{run.file_name}: 1 of 3 chunks were counted by something else"
+    with pytest.raises(NameTakenError, match=f"^{re.escape(message)}$"):
+        tracker.open_job(JobSpec(run, 3))
+    job = tracker.replace_job(JobSpec(run, 3))
+    assert (job.generation, job.processed_parts, job.run_id) == (2, 0, run.run_id)
+
+
+@pytest.mark.parametrize("last", ["ours", "theirs"])
+def test_a_published_writer_and_ours_count_the_same_job(table: Table, run: Run, last: str) -> None:
+    """Whoever counts last, both see the total, and ours can be claimed: by its worker, or by the sweep."""
+    tracker = table.tracker(table.plain)
+    table.published(run.file_name, 3)
+    answer = tracker.mark_done(run, 2, total_parts=3, rows=10)
+    assert isinstance(answer, Counted)
+    assert not answer.complete
+    report = tracker.progress(run.file_name)
+    assert (report.processed_parts, report.unnumbered, report.missing) == (2, 1, None)
+    if last == "ours":
+        answer = tracker.mark_done(run, 3, total_parts=3, rows=10)
+        assert isinstance(answer, Counted)
+        assert answer.completed
+    else:
+        assert table.published(run.file_name, 3).complete
+    assert {job.file_name: job.complete for job in tracker.unfinished()}[run.file_name]
+    assert isinstance(tracker.claim_join(run, owner="sweep", lease_seconds=LEASE), Claim)
+
+
+@pytest.mark.parametrize("theirs", [1, 2])
+def test_a_large_mixed_job_is_seen_complete_by_the_sweep(table: Table, run: Run, theirs: int) -> None:
+    """Chunk 1 is theirs, so our first shard never fills; with a duplicate of theirs it is complete all the same."""
+    tracker = table.tracker(table.plain)
+    total_parts = 2 * SMALL_SHARD
+    tracker.open_job(JobSpec(run, total_parts))
+    for number in range(2, total_parts + 1):
+        tracker.mark_done(run, number, total_parts=total_parts, rows=10)
+    assert not tracker.count_full_shards(run).complete
+    for _ in range(theirs):
+        table.published(run.file_name, total_parts)
+    assert tracker.count_full_shards(run).complete
+    report = tracker.progress(run.file_name)
+    assert (report.processed_parts, report.unnumbered, report.missing) == (total_parts, 1, None)
+    assert isinstance(tracker.claim_join(run, owner="sweep", lease_seconds=LEASE), Claim)
+    tracker.finish_join(run)
+    assert tracker.progress(run.file_name).processed_parts == total_parts
+
+
+def test_retry_brings_back_a_job_that_a_published_duplicate_went_beyond(table: Table, run: Run) -> None:
+    """Their duplicate stepped over the total: nobody can claim, until an operator says so."""
+    tracker = table.tracker(table.plain)
+    mark_all(tracker, run, 2)
+    assert not table.published(run.file_name, 2).complete
+    assert not tracker.count_full_shards(run).complete
+    assert tracker.reopen_join(run).complete
+    assert isinstance(tracker.claim_join(run, owner="worker 1", lease_seconds=LEASE), Claim)
+
+
+def test_h1_the_published_counter_fails_the_check_that_ours_passes(table: Table, run: Run) -> None:
+    """The same deliveries, twice each to 32 threads: it counts double, and somebody joins with chunks missing."""
+    total_parts = 60
+    arrived: set[int] = set()
+    early: list[int] = []
+    lock = threading.Lock()
+
+    def mark(number: int) -> Said:
+        with lock:
+            arrived.add(number)
+        job = table.published(run.file_name, total_parts)
+        with lock:
+            if job.complete and len(arrived) < total_parts:
+                early.append(len(arrived))
+        return Said("counted", job.complete)
+
+    tally = deliver_twice(mark, total_parts)
+    assert tally != Tally(total_parts, total_parts, completions=1)
+    assert tally.counted == 2 * total_parts
+    assert table.tracker(table.plain).progress(run.file_name).processed_parts == 2 * total_parts
+    assert early, "the total was reached with chunks missing"
+
+
+# The table
+
+
+def test_init_made_the_table_as_it_should_be(table: Table) -> None:
+    """On demand, encrypted, three sparse indexes; recovery and expiry where the server knows them."""
+    described = table.plain.describe_table(TableName=table.name)["Table"]
+    assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    indexes = {
+        index["IndexName"]: index["KeySchema"][0]["AttributeName"] for index in described["GlobalSecondaryIndexes"]
+    }
+    assert indexes == {"jobs": "total_parts", "unfinished": "unfinished", "failures": "failed_job"}
+    unsupported = ("point-in-time recovery", "time to live") if table.server.name == "dynalite" else ()
+    assert table.report == InitReport(created=True, unsupported=unsupported)
+    if unsupported:
+        return
+    assert described["SSEDescription"]["Status"] in {"ENABLED", "ENABLING"}
+    backups = table.plain.describe_continuous_backups(TableName=table.name)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    expiry = table.plain.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
+    assert (expiry["TimeToLiveStatus"], expiry["AttributeName"]) == ("ENABLED", "expires_at")
+
+
+@pytest.mark.parametrize("table", ["ministack_server"], indirect=True)
+def test_init_adds_what_a_published_table_lacks(table: Table, run: Run) -> None:
+    """A table of the published pattern has the key and nothing else; its items stay, and so does how it is billed."""
+    name = f"published-{uuid.uuid4().hex[:8]}"
+    units = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 9}
+    table.plain.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "file_name", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "file_name", "AttributeType": "S"}],
+        ProvisionedThroughput=units,
+    )
+    table.published(run.file_name, 3, name)
+    tracker = DynamoDbTracker(name, client=table.plain)
+    report = tracker.init()
+    assert report.created is False
+    assert report.changed[:3] == ("index jobs", "index unfinished", "index failures")
+    assert tracker.init().changed == ()
+    assert [found.processed_parts for found in tracker.list()] == [1]
+
+
+@pytest.mark.parametrize("table", ["dynalite_server"], indirect=True)
+def test_init_says_which_indexes_a_server_does_not_add(table: Table) -> None:
+    """It does not wait for what will never come."""
+    name = f"published-{uuid.uuid4().hex[:8]}"
+    table.plain.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "file_name", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "file_name", "AttributeType": "S"}],
+        ProvisionedThroughput={"ReadCapacityUnits": 7, "WriteCapacityUnits": 9},
+    )
+    report = DynamoDbTracker(name, client=table.plain).init()
+    assert report.unsupported[:3] == ("index jobs", "index unfinished", "index failures")
+    assert report.changed == ()
+
+
+def test_init_refuses_a_table_of_another_shape(table: Table) -> None:
+    """Nothing is changed on somebody else's table."""
+    name = f"other-{uuid.uuid4().hex[:8]}"
+    key = [{"AttributeName": "id", "KeyType": "HASH"}]
+    kinds = [{"AttributeName": "id", "AttributeType": "S"}]
+    table.plain.create_table(TableName=name, KeySchema=key, AttributeDefinitions=kinds, BillingMode="PAY_PER_REQUEST")
+    with pytest.raises(StoreError, match=rf"^dynamodb:{name}: the table has another key: \[\('id', 'HASH'\)\]$"):
+        DynamoDbTracker(name, client=table.plain).init()
+
+
+def test_a_missing_table_says_how_to_make_it(table: Table, run: Run) -> None:
+    """The message names the operation and the table, the hint the command."""
+    tracker = DynamoDbTracker("nowhere", client=table.plain)
+    with pytest.raises(NotFoundError, match=r"^dynamodb:UpdateItem dynamodb:nowhere: not found$") as caught:
+        tracker.mark_done(run, 1, total_parts=2, rows=10)
+    assert caught.value.hint == "splitjoin init --tracker dynamodb:nowhere makes the table"
+
+
+def test_a_report_of_100_000_chunks_is_a_few_requests(table: Table, run: Run) -> None:
+    """The head, four batches of shards, the failures: whatever is counted."""
+    total_parts, missing = 100_000, (1, 50_000, 99_999)
+    shards = -(-total_parts // 256)
+    writes = []
+    for index in range(shards):
+        numbers = set(range(index * 256 + 1, min(total_parts, index * 256 + 256) + 1)) - set(missing)
+        item = {**items.key_of_shard(run, index), "done": items.number_set([n - 1 - index * 256 for n in numbers])}
+        writes.append({"PutRequest": {"Item": {**item, "loaded_rows": items.number(10 * len(numbers))}}})
+    for at in range(0, len(writes), 25):
+        table.plain.batch_write_item(RequestItems={table.name: writes[at : at + 25]})
+    client = table.client()
+    tracker = table.tracker(client, shard_parts=256)
+    tracker.open_job(JobSpec(run, total_parts))
+    counts = Counts(client)
+    report = tracker.progress(run.file_name)
+    assert (report.processed_parts, report.missing, report.rows) == (99_997, missing, 999_970)
+    assert counts.requests == {"GetItem": 1, "BatchGetItem": 4, "Query": 1}
