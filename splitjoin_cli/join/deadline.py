@@ -10,8 +10,8 @@ from splitjoin_cli.core.errors import OutOfTimeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.stores.chunks.base import ChunkStore, StoredChunk
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 __all__ = ["Deadline", "DeadlineChunks"]
 

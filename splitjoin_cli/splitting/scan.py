@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import LineEnd
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
-    from splitjoin_cli.stores.sources.base import ByteStream, Source
+    from splitjoin_cli.stores.sources.base import Source
 
     Write = Callable[[], None]
 

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Executor, Future
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
     from splitjoin_cli.core.model import ByteRange, Chunk, S3Location, StoredObject
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.stores.sinks.base import ObjectWriter, Sink
-    from splitjoin_cli.stores.sources.base import ByteStream, Source
+    from splitjoin_cli.stores.sources.base import Source
 
 COPY_BYTES = 1 << 20
 FATAL = (BadInputError, SourceChangedError, StoppedError, UsageError)

@@ -17,8 +17,8 @@ from splitjoin_cli.stores.loaders.base import LedgerJob, LedgerTotal, LoaderProp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 FILE_NAME = "acme_20240131"
 RUN_ID = "a" * 32

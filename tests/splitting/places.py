@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Literal
 
-    from splitjoin_cli.stores.sinks.base import Buffer, Sink
+    from splitjoin_cli.core.bytes.base import Buffer
+    from splitjoin_cli.stores.sinks.base import Sink
 
 FILE_NAME = "acme_20240131"
 MANIFEST = f"{FILE_NAME}.manifest.json"

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.result import SplitResult
-    from splitjoin_cli.stores.sinks.base import Body, Buffer, ObjectWriter, Sink, SinkProperties, StagedObject
+    from splitjoin_cli.stores.sinks.base import Body, ObjectWriter, Sink, SinkProperties, StagedObject
     from splitjoin_cli.stores.sources.base import Source
 
 T = TypeVar("T")

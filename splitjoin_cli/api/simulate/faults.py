@@ -13,8 +13,8 @@ from splitjoin_cli.core.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.stores.chunks.base import ChunkStore, StoredChunk
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 __all__ = ["CrashError", "FaultRates", "Faults", "FaultyChunks", "FaultyIo", "InjectedError", "Trouble"]
 

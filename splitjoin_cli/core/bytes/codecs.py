@@ -16,9 +16,8 @@ from splitjoin_cli.core.errors import BadInputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitjoin_cli.core.bytes.base import Buffer, ByteStream
     from splitjoin_cli.core.model import Compression
-    from splitjoin_cli.stores.sinks.base import Buffer
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 __all__ = [
     "START_BYTES",

@@ -17,7 +17,7 @@ from splitjoin_cli.core.native import kernel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.stores.sinks.base import Buffer
+    from splitjoin_cli.core.bytes.base import Buffer
 
 __all__ = ["combine", "crc64", "decode", "encode", "tagged"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.stores.sinks.base import Buffer
+    from splitjoin_cli.core.bytes.base import Buffer
 
 __all__ = ["combine_crc64nvme", "crc64nvme"]
 

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.format.manifest import Manifest
     from splitjoin_cli.core.model import Compression, Dialect
     from splitjoin_cli.stores.sinks.base import Sink
-    from splitjoin_cli.stores.sources.base import ByteStream, Source
+    from splitjoin_cli.stores.sources.base import Source
 
 __all__ = [
     "ABSENT",

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import ByteRange, Chunk
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
     from splitjoin_cli.stores.sinks.base import Sink
-    from splitjoin_cli.stores.sources.base import ByteStream, Source
+    from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["KINDS", "Problem", "VerifyReport", "verify"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.format.metadata import ChunkMetadata
     from splitjoin_cli.core.model import S3Location
     from splitjoin_cli.core.names import ChunkName
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from splitjoin_cli.core.format.metadata import ChunkMetadata, decode_metadata
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.names import ChunkName
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 __all__ = ["CheckedStream", "Described", "Descriptions", "described", "own_metadata"]
 

@@ -16,9 +16,9 @@ from splitjoin_cli.stores.chunks.described import CheckedStream, Descriptions, d
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.names import ChunkName
     from splitjoin_cli.stores.chunks.described import Described
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 __all__ = ["DirectoryChunks"]
 

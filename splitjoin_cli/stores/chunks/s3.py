@@ -19,8 +19,8 @@ from splitjoin_cli.stores.chunks.described import CheckedStream, Described, Desc
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.core.aws.s3 import Retry
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.names import ChunkName
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 __all__ = ["S3Chunks"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import Compression, Dialect, S3Location
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 
 LEDGER = "splitjoin_ledger"

@@ -14,9 +14,9 @@ from splitjoin_cli.stores.loaders.fields import decoded
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 __all__ = ["BLOCK_BYTES", "NotPlainError", "body_blocks", "body_texts", "gathered", "is_plain_dialect", "plain_blocks"]
 

@@ -18,9 +18,9 @@ from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, T
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
-    from splitjoin_cli.stores.sinks.base import Buffer
 
 __all__ = ["SqliteLoader"]
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
-
-Buffer = bytes | bytearray | memoryview
 
 
 class SinkProperties(NamedTuple):

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, S3Location
-    from splitjoin_cli.stores.sinks.base import Body, Buffer, StagedObject
+    from splitjoin_cli.stores.sinks.base import Body, StagedObject
 
 STAGING_PREFIX = ".splitjoin-"
 LOCK_NAME = "lock"

@@ -16,8 +16,9 @@ from splitjoin_cli.stores.sinks.base import SinkProperties
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange
-    from splitjoin_cli.stores.sinks.base import Body, Buffer, StagedObject
+    from splitjoin_cli.stores.sinks.base import Body, StagedObject
 
 __all__ = ["STORE", "MemorySink", "MemoryStore", "location"]
 

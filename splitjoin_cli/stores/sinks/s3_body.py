@@ -15,7 +15,8 @@ from splitjoin_cli.core.model import ByteRange
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from splitjoin_cli.stores.sinks.base import Body, Buffer
+    from splitjoin_cli.core.bytes.base import Buffer
+    from splitjoin_cli.stores.sinks.base import Body
 
 __all__ = ["MAX_PARTS", "BytesBody", "RequestBody", "UploadStoppedError", "content_md5", "plan_parts"]
 

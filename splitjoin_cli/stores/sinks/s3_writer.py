@@ -15,8 +15,8 @@ from splitjoin_cli.stores.sinks.s3_place import Wanted
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import StoredObject
-    from splitjoin_cli.stores.sinks.base import Buffer
     from splitjoin_cli.stores.sinks.s3_multipart import Uploads
 
 __all__ = ["FIRST_PART_BYTES", "PartBuffers", "S3Writer", "part_bytes"]

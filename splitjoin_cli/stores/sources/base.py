@@ -5,20 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import SourceProperties
-
-
-class ByteStream(Protocol):
-    """The decompressed (and transcoded) bytes from the front on. Not thread-safe."""
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill ``buffer``; return the bytes filled: fewer than asked only at the end.
-
-        Raises BadInputError for a damaged or truncated compressed stream, naming the byte.
-        """
-
-    def close(self) -> None:
-        """Free what the pass holds. Safe to repeat."""
 
 
 class Source(Protocol):

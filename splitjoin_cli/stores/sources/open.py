@@ -23,7 +23,8 @@ from splitjoin_cli.stores.sources.transcode import (
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
-    from splitjoin_cli.stores.sources.base import ByteStream, Source
+    from splitjoin_cli.core.bytes.base import ByteStream
+    from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["open_source", "understood"]
 

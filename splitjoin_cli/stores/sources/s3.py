@@ -14,7 +14,7 @@ from splitjoin_cli.stores.sources.s3_ranges import Cursors, PinnedObject, ReadAh
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.core.aws.s3 import Retry
-    from splitjoin_cli.stores.sources.base import ByteStream
+    from splitjoin_cli.core.bytes.base import ByteStream
 
 __all__ = ["S3Source"]
 

@@ -10,8 +10,9 @@ from splitjoin_cli.core.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import Compression, SourceProperties
-    from splitjoin_cli.stores.sources.base import ByteStream, Source
+    from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["GuardedStream", "StreamSource", "cannot_seek"]
 

@@ -15,7 +15,7 @@ from splitjoin_cli.core.errors import BadInputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from splitjoin_cli.stores.sources.base import ByteStream
+    from splitjoin_cli.core.bytes.base import ByteStream
 
 __all__ = [
     "TranscodedStream",

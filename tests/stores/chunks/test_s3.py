@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from splitjoin_cli.stores.sources.base import ByteStream
+    from splitjoin_cli.core.bytes.base import ByteStream
     from tests.servers.s3 import Bucket
 
 JOB = "acme_20240131"

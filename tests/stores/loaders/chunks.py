@@ -16,8 +16,8 @@ from splitjoin_cli.stores.sources.memory import MemorySource
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import Compression
-    from splitjoin_cli.stores.sources.base import ByteStream
 
 JOB = "acme_20240131"
 RUN = "9c0de7a1b2c3d4e5"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from splitjoin_cli.stores.sources.base import ByteStream, Source
+    from splitjoin_cli.core.bytes.base import ByteStream
+    from splitjoin_cli.stores.sources.base import Source
 
 
 class PiecewiseStream:
