@@ -40,10 +40,10 @@ def load_hook() -> ModuleType:
 
 def hook_in(build: ModuleType, root: Path) -> tuple[Any, Talk]:
     """A hook over a copy of the kernel's source."""
-    folder = root / "splitjoin_cli" / "native"
+    folder = root / "splitjoin_cli" / "core" / "native"
     folder.mkdir(parents=True)
     for name in SOURCES:
-        shutil.copy(ROOT / "splitjoin_cli" / "native" / name, folder / name)
+        shutil.copy(ROOT / "splitjoin_cli" / "core" / "native" / name, folder / name)
     talk = Talk()
     return build.KernelBuildHook(str(root), {}, None, None, str(root), "wheel", app=talk), talk
 
@@ -79,7 +79,7 @@ def test_a_compiler_that_fails_leaves_a_package_without_the_kernel(
 def test_a_compiler_makes_a_wheel_for_this_kind_of_machine(
     build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The library lies beside its source, with nothing left around it. (What it computes, test_native says.)."""
+    """The library lies beside its source, with nothing left around it. (What it computes, tests/core/native says.)."""
     hook, talk = hook_in(build, tmp_path)
     compiler = tmp_path / "compiler.py"
     compiler.write_text("import sys\nopen(sys.argv[sys.argv.index('-o') + 1], 'w').write(sys.argv[-1])\n")
@@ -90,6 +90,6 @@ def test_a_compiler_makes_a_wheel_for_this_kind_of_machine(
     assert data["tag"].startswith("py3-none-")
     assert data["pure_python"] is False
     assert data["artifacts"] == [build.LIBRARY]
-    folder = tmp_path / "splitjoin_cli" / "native"
+    folder = tmp_path / "splitjoin_cli" / "core" / "native"
     assert sorted(path.name for path in folder.iterdir()) == ["batches.h", "kernel.c", "kernel.so", "scan.h"]
     assert (folder / "kernel.so").read_text() == str(folder / "kernel.c")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "splitjoin_cli"
 HANDLER = f"{PACKAGE}.deploy.lambda_handler"
-BY_NAME = f"{PACKAGE}.loaders"
+BY_NAME = f"{PACKAGE}.stores.loaders"
 """Loaders are imported by name, which no import graph sees."""
 PYTHON = "3.13"
 ARCHITECTURE = "x86_64"

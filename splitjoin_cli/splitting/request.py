@@ -1,4 +1,4 @@
-"""What a split was asked to do, as plain values: the command line makes it, the wiring reads it."""
+"""What a split was asked to do, as plain values: the command line makes it, api/split.py reads it."""
 
 from __future__ import annotations
 

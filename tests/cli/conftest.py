@@ -59,7 +59,7 @@ class Document:
 
 @dataclass(slots=True)
 class RecordsRequests:
-    """Stands where the wiring stands: keeps what it was asked, plays ``events``, answers ``result``."""
+    """Takes the place of run_split: keeps what it was asked, plays ``events``, answers ``result``."""
 
     requests: list[SplitRequest] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class RecordsRequests:
 
 @pytest.fixture
 def core(monkeypatch: pytest.MonkeyPatch) -> RecordsRequests:
-    """The wiring's place, taken: a split that stored three chunks, or what a test makes of it."""
+    """In the place of api/split.py: a split that stored three chunks, or what a test makes of it."""
     chunks = [
         {"number": number, "name": f"acme_20240131-{number}-3.csv", "start": 10 * number, "end": 10 * number + 10,
          "bytes": 20, "rows": number, "state": "uploaded", "error": None}

@@ -60,7 +60,7 @@ def split(
     job: JobName = JOB,
     observer: Observer | None = None,
 ) -> SplitResult:
-    """One split; the sink is closed after it, as the wiring does."""
+    """One split; the sink is closed after it, as api/split.py does."""
     opened = MemorySource(source) if isinstance(source, bytes) else source
     try:
         return SplitRun(asked or request(), job, opened, sink, observer or Silent()).run()

@@ -81,7 +81,7 @@ def send(
     *,
     dry_run: bool = False,
 ) -> RetryReport:
-    """As the wiring does it."""
+    """As api/worker.py does it."""
     with ThreadPoolExecutor(4) as executor:
         return retry_chunks(progress, want, stored, PLACE, sender, executor=executor, dry_run=dry_run)
 
