@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.api.check import StoredRequest, open_place
 from splitjoin_cli.api.simulate.request import check_apart, check_tracker_url, open_tracker
 from splitjoin_cli.core.errors import NoSuchJobError, UsageError
-from splitjoin_cli.join.queue_worker import SWEEP_SECONDS, WAIT_SECONDS, Desk, SqsWorkerOptions, WorkerTotals
+from splitjoin_cli.join.queue_worker import SWEEP_SECONDS, WAIT_SECONDS, Desk, SqsWorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.core.aws.sqs import QueueFacts
     from splitjoin_cli.join.base import Continuation
+    from splitjoin_cli.join.held_messages import WorkerTotals
     from splitjoin_cli.join.joiner import Joiner
     from splitjoin_cli.join.operate.retry import RetryReport, Sender
     from splitjoin_cli.stores.loaders.base import Loader

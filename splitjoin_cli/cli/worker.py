@@ -16,7 +16,7 @@ from splitjoin_cli.core.errors import StoppedError
 if TYPE_CHECKING:
     from splitjoin_cli.cli.terminal import Terminal
     from splitjoin_cli.core.aws.sqs import QueueFacts
-    from splitjoin_cli.join.queue_worker import WorkerTotals
+    from splitjoin_cli.join.held_messages import WorkerTotals
 
 MAX_WORKERS = 64
 DEFAULT_WORKERS = 4

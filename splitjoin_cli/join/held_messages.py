@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.errors import ContinuationError, EventError, SplitjoinError
 from splitjoin_cli.join.joiner import backoff_seconds
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.core.aws.sqs import Message, Queue
-    from splitjoin_cli.join.queue_worker import WorkerTotals
 
-__all__ = ["HeldMessages", "give_back_seconds"]
+__all__ = ["HeldMessages", "WorkerTotals", "give_back_seconds"]
 
 BEATS_PER_TIMEOUT = 3
 LEAST_VISIBILITY_SECONDS = 2
@@ -37,6 +37,31 @@ def give_back_seconds(errors: Sequence[SplitjoinError], receives: int) -> int:
     if errors and all(isinstance(error, (*FINAL_ERRORS, EventError)) for error in errors):
         return min(LONGEST_BACKOFF_SECONDS, growth - 1)
     return min(LONGEST_BACKOFF_SECONDS, TRANSIENT_BACKOFF_SECONDS * growth)
+
+
+@dataclass(slots=True)
+class WorkerTotals:
+    """What a worker did so far. ``given_back``: messages that come again; ``joined``: joins that it finished."""
+
+    received: int = 0
+    acknowledged: int = 0
+    given_back: int = 0
+    loaded: int = 0
+    counted: int = 0
+    failed: int = 0
+    joined: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "received": self.received,
+            "acknowledged": self.acknowledged,
+            "given_back": self.given_back,
+            "loaded": self.loaded,
+            "counted": self.counted,
+            "failed": self.failed,
+            "joined": self.joined,
+        }
 
 
 class HeldMessages:

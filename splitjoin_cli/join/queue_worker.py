@@ -12,12 +12,12 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.aws.sqs import BATCH, is_passing
 from splitjoin_cli.core.errors import ContinuationError, EventError, NotFoundError, SplitjoinError
 from splitjoin_cli.join.events import read_body
-from splitjoin_cli.join.held_messages import HeldMessages, give_back_seconds
+from splitjoin_cli.join.held_messages import HeldMessages, WorkerTotals, give_back_seconds
 from splitjoin_cli.join.sweep import STUCK_AFTER_SECONDS, sweep
 from splitjoin_cli.join.worker import FINAL_ERRORS
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Tracker
 
-__all__ = ["GRACE_SECONDS", "Desk", "SqsWorker", "SqsWorkerOptions", "WorkerTotals"]
+__all__ = ["GRACE_SECONDS", "Desk", "SqsWorker", "SqsWorkerOptions"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,31 +70,6 @@ class Desk:
     joiner: Joiner
     loader: Loader
     tracker: Tracker
-
-
-@dataclass(slots=True)
-class WorkerTotals:
-    """What a worker did so far. ``given_back``: messages that come again; ``joined``: joins that it finished."""
-
-    received: int = 0
-    acknowledged: int = 0
-    given_back: int = 0
-    loaded: int = 0
-    counted: int = 0
-    failed: int = 0
-    joined: int = 0
-
-    def document(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {
-            "received": self.received,
-            "acknowledged": self.acknowledged,
-            "given_back": self.given_back,
-            "loaded": self.loaded,
-            "counted": self.counted,
-            "failed": self.failed,
-            "joined": self.joined,
-        }
 
 
 def _is_elsewhere(error: SplitjoinError) -> bool:

@@ -190,7 +190,7 @@ class SplitRun:
         if not existing.chunks:
             yield from plan.chunks
             return
-        from splitjoin_cli.splitting.stored.chunks import in_order
+        from splitjoin_cli.core.parallel import in_order
 
         def look_at(chunk: Chunk) -> tuple[Chunk, StoredObject | None]:
             return chunk, self._stored(plan, chunk, existing)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.errors import BadInputError, SourceChangedError
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
+from splitjoin_cli.core.parallel import run_workers
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.locate import find_open_quote, line_of
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
@@ -280,25 +281,6 @@ class Scan:
             hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
             "or --quotechar none if quotes mean nothing in it",
         )
-
-
-def run_workers(
-    executor: Executor, threads: int, work: Callable[[], None], fail: Callable[[BaseException], None]
-) -> None:
-    """Run ``work`` on so many threads of ``executor`` until all of them have ended, whatever happens meanwhile.
-
-    ``work`` tells its own errors by ``fail``, which stops the others; so is told what stops the caller, who waits.
-    """
-    workers = [executor.submit(work) for _ in range(threads)]
-    try:
-        for worker in workers:
-            worker.result()
-    except BaseException as exc:  # a signal, most likely: the workers must not go on
-        fail(exc)
-        raise
-    finally:
-        for worker in workers:
-            worker.exception()
 
 
 def read_planned(source: Source, offset: int, buffer: memoryview) -> int:

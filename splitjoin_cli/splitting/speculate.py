@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
+from splitjoin_cli.core.parallel import run_workers
 from splitjoin_cli.splitting.records.open import new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import State, join, nothing
-from splitjoin_cli.splitting.scan import read_planned, run_workers
+from splitjoin_cli.splitting.scan import read_planned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,10 +18,11 @@ from splitjoin_cli.core.errors import (
     StoppedError,
     UsageError,
 )
+from splitjoin_cli.core.parallel import in_any_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
@@ -104,27 +104,11 @@ class Transfer:
 
     def _bounded(self, calls: Iterable[Callable[[], None]]) -> None:
         """Run calls, at most ``jobs`` under way at any time; the first error that one raises ends it."""
-        flying: set[Future[None]] = set()
-        try:
-            for call in calls:
-                if len(flying) >= self._jobs:
-                    flying = self._settled(flying, FIRST_COMPLETED)
-                flying.add(self._executor.submit(call))
-            self._settled(flying, ALL_COMPLETED)
-        except BaseException:
-            self._stop.set()
-            self._job.sink.close()  # what is under way ends at its next block, and is undone
-            for future in flying:
-                future.cancel()
-            wait(flying)
-            raise
+        in_any_order(self._executor, calls, self._jobs, self._give_up)
 
-    def _settled(self, flying: set[Future[None]], when: str) -> set[Future[None]]:
-        """Wait; those still flying. Raises what one of the others raised."""
-        done, still = wait(flying, return_when=when)
-        for future in done:
-            future.result()
-        return still
+    def _give_up(self) -> None:
+        self._stop.set()
+        self._job.sink.close()  # what is under way ends at its next block, and is undone
 
     def _guarded(self, chunk: Chunk, send: Callable[[Chunk], StoredObject]) -> None:
         """Send one chunk, and sort what goes wrong: fatal for all, or a failure of this one.

@@ -227,7 +227,7 @@ def test_a_signal_in_the_main_thread_ends_all(monkeypatch: pytest.MonkeyPatch) -
         assert begun.wait(20)
         raise StoppedError(15)
 
-    monkeypatch.setattr("splitjoin_cli.splitting.transfer.wait", _raises_once(interrupted))
+    monkeypatch.setattr("splitjoin_cli.core.parallel.wait", _raises_once(interrupted))
     with pytest.raises(StoppedError):
         split(EXPORT, Hangs(store), request(jobs=2), observer=heard)
     assert heard.warnings == []

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.errors import NotFoundError
+from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.join.chunk import chunk_to_load, run_of
-from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, RecordCounter, choose_job, in_order, inventory
+from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, RecordCounter, choose_job, inventory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,6 @@ A chunk that is delivered again is never loaded or counted twice, so that sendin
 from __future__ import annotations
 
 import json
-from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, final
@@ -16,12 +15,12 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.s3 import parse_uri
 from splitjoin_cli.core.aws.sqs import BATCH, SqsQueue
 from splitjoin_cli.core.errors import SplitjoinError, UsageError
-from splitjoin_cli.core.ranges import ranges_text
+from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.join.events import notification
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     from splitjoin_cli.stores.trackers.base import Failure, JobProgress, Tracker
 
@@ -284,22 +283,9 @@ def _send_all(
     found: Iterator[tuple[int, str]], sender: Sender, executor: Executor
 ) -> Iterator[tuple[list[int], list[str | None]]]:
     """Batches in parallel, twice SENDS_AT_ONCE ahead at most."""
-    under_way: deque[tuple[list[int], Future[list[str | None]]]] = deque()
-    try:
-        while batch := list(islice(found, sender.batch)):
-            numbers = [number for number, _ in batch]
-            under_way.append((numbers, executor.submit(sender.send, [body for _, body in batch])))
-            if len(under_way) >= 2 * SENDS_AT_ONCE:
-                first, future = under_way.popleft()
-                yield first, future.result()
-        while under_way:
-            first, future = under_way.popleft()
-            yield first, future.result()
-    finally:
-        for _, future in under_way:
-            future.cancel()
+    batches = iter(lambda: list(islice(found, sender.batch)), [])
 
+    def send(batch: list[tuple[int, str]]) -> tuple[list[int], list[str | None]]:
+        return [number for number, _ in batch], sender.send([body for _, body in batch])
 
-def shown_numbers(numbers: Sequence[int]) -> str:
-    """``chunk 3``, ``chunks 3, 7-9``."""
-    return f"{'chunk' if len(numbers) == 1 else 'chunks'} {ranges_text(numbers, most=20)}"
+    return in_order(executor, send, batches, 2 * SENDS_AT_ONCE)

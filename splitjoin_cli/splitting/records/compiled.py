@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from splitjoin_cli.core.model import CR, LF
 from splitjoin_cli.core.native import DIALECT, OUTCOME, Bytes
 from splitjoin_cli.splitting.records.base import FieldCount
-from splitjoin_cli.splitting.records.outcome import ALL_STATES, BlockIndex, Defect, Kind, Outcome, State, every_outcome
+from splitjoin_cli.splitting.records.every_state import every_outcome
+from splitjoin_cli.splitting.records.outcome import ALL_STATES, BlockIndex, Defect, Kind, Outcome, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,6 +14,7 @@ import numpy as np
 from splitjoin_cli.core.model import CR, LF
 from splitjoin_cli.splitting.records import literal
 from splitjoin_cli.splitting.records.base import Alphabet, FieldCount
+from splitjoin_cli.splitting.records.every_state import every_outcome
 from splitjoin_cli.splitting.records.masks import (
     ONE,
     MaskReader,
@@ -40,7 +41,6 @@ from splitjoin_cli.splitting.records.outcome import (
     Kind,
     Outcome,
     State,
-    every_outcome,
 )
 
 if TYPE_CHECKING:

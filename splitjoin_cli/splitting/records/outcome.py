@@ -7,10 +7,7 @@ scanned in any order on any number of threads, processes or machines, and put to
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
+from typing import NamedTuple
 
 NO_OFFSET = -1
 
@@ -76,13 +73,6 @@ class BlockIndex(NamedTuple):
 def nothing(state: State) -> Outcome:
     """The outcome of no bytes."""
     return Outcome(state, 0, NO_OFFSET, NO_OFFSET, 0, 0, 0, None)
-
-
-def every_outcome(scanner: BlockScanner, alphabet: Alphabet, block: memoryview) -> BlockIndex:
-    """The block's outcomes for all states that ``alphabet`` has; the others are None, and no block ends in them."""
-    states = PLAIN_STATES if alphabet.escape is None else ALL_STATES
-    known = {state: scanner.outcome(block, state) for state in states}
-    return BlockIndex(len(block), tuple(known.get(state) for state in ALL_STATES))
 
 
 IDENTITY = BlockIndex(0, tuple(nothing(state) for state in ALL_STATES))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
@@ -17,8 +16,7 @@ from splitjoin_cli.splitting.records.outcome import State
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Executor, Future
+    from collections.abc import Iterator
 
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.format.manifest import Manifest
@@ -35,16 +33,12 @@ __all__ = [
     "OpenChunk",
     "RecordCounter",
     "choose_job",
-    "in_order",
     "inventory",
 ]
 
 BLOCK_BYTES = 256 * 1024  # stays in a core's cache between reading, checksum and scan
 ABSENT = -1
 MAX_TOTAL = 10_000_000  # a name alone may claim any total; more than this is not believed
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class OpenChunk(Protocol):
@@ -233,24 +227,3 @@ class RecordCounter:
     def records(self) -> int:
         """How many so far, one that is not ended included."""
         return self._ends + self._open
-
-
-def in_order(executor: Executor, function: Callable[[T], R], items: Iterable[T], window: int) -> Iterator[R]:
-    """``map`` on ``executor`` with at most ``window`` items under way, results in order.
-
-    After an error, or when the consumer stops, what has not begun is dropped and what has begun is waited for.
-    """
-    waiting: deque[Future[R]] = deque()
-    try:
-        for item in items:
-            if len(waiting) >= window:
-                yield waiting.popleft().result()
-            waiting.append(executor.submit(function, item))
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-        for future in waiting:
-            if not future.cancelled():
-                future.exception()

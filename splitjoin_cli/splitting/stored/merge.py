@@ -16,16 +16,10 @@ from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import CorruptObjectError, NameTakenError, NotFoundError, StoreError, UsageError
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, Dialect
+from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.ranges import ranges_text
-from splitjoin_cli.splitting.stored.chunks import (
-    BLOCK_BYTES,
-    ChunkReader,
-    RecordCounter,
-    choose_job,
-    in_order,
-    inventory,
-)
+from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, ChunkReader, RecordCounter, choose_job, inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,6 +14,7 @@ from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import CoverageError, Manifest
 from splitjoin_cli.core.format.metadata import decode_metadata
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
+from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.stored.chunks import (
     ABSENT,
@@ -22,7 +23,6 @@ from splitjoin_cli.splitting.stored.chunks import (
     ChunkReader,
     RecordCounter,
     choose_job,
-    in_order,
     inventory,
 )
 
