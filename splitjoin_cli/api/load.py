@@ -41,6 +41,7 @@ def open_loader(request: LoadRequest, aws: AwsOptions | None = None) -> Loader:
     from splitjoin_cli.stores.loaders import open as loaders
     from splitjoin_cli.stores.loaders.base import LoadTarget
     from splitjoin_cli.stores.loaders.by_client import LoaderByClient
+    from splitjoin_cli.stores.loaders.reserved import ReservedNameError
 
     login = _login(request, aws)
     region = None if aws is None else aws.region
@@ -53,6 +54,8 @@ def open_loader(request: LoadRequest, aws: AwsOptions | None = None) -> Loader:
                 run_column=request.run_column,
                 beside_other_run=request.beside_other_run,
             )
+        except ReservedNameError as exc:
+            raise UsageError(str(exc), hint=exc.hint) from exc
         except ValueError as exc:
             raise UsageError(str(exc)) from exc
         return loaders.open_loader(request.into, target, login=login, region=region)

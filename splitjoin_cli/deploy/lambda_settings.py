@@ -11,6 +11,7 @@ from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.units import SECONDS_IN, scaled
 from splitjoin_cli.join.sweep import STUCK_AFTER_SECONDS
 from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.reserved import check_system
 from splitjoin_cli.stores.loaders.urls import EMBEDDED, parse
 
 if TYPE_CHECKING:
@@ -56,16 +57,17 @@ class Settings:
         """The settings. Raises UsageError, which names the variable and what was expected."""
         read = _Variables(environment)
         into = read.needed("SPLITJOIN_INTO", "the database's URL, mysql://USER@HOST/DB or another")
-        scheme = naming("SPLITJOIN_INTO", lambda: parse(into)).scheme
+        url = naming("SPLITJOIN_INTO", lambda: parse(into))
         load = LoadRequest(
             into=into,
             table=read.text("SPLITJOIN_TABLE"),
             create_table=read.flag("SPLITJOIN_CREATE_TABLE"),
             run_column=read.text("SPLITJOIN_RUN_COLUMN"),
             beside_other_run=read.flag("SPLITJOIN_BESIDE_OTHER_RUN"),
-            secret=read.secret("SPLITJOIN_SECRET") if scheme not in EMBEDDED else None,
+            secret=read.secret("SPLITJOIN_SECRET") if url.scheme not in EMBEDDED else None,
         )
         read.checked("SPLITJOIN_TABLE", lambda: LoadTarget(load.table or "t"))
+        read.checked("SPLITJOIN_INTO and SPLITJOIN_TABLE", lambda: check_system(url, load.table or "t"))
         read.checked("SPLITJOIN_RUN_COLUMN", lambda: LoadTarget("t", run_column=load.run_column))
         tracker = read.needed("SPLITJOIN_TRACKER", "the tracker's URL, dynamodb:TABLE")
         naming("SPLITJOIN_TRACKER", lambda: check_tracker_url(tracker))
@@ -135,4 +137,4 @@ class _Variables:
         try:
             make()
         except ValueError as exc:
-            raise UsageError(f"{name}: {exc}") from exc
+            raise UsageError(f"{name}: {exc}", hint=getattr(exc, "hint", None)) from exc

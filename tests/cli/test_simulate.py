@@ -243,6 +243,18 @@ USAGE: dict[str, tuple[list[str], str]] = {
     "probability": (["--crashes=1.5"], "Invalid value for '--crashes': 1.5 is not in the range 0<=x<=1."),
     "no number": (["--crashes=nan"], "not a probability: nan"),
     "table": (["--table=a.b.c"], "not a table's name: 'a.b.c'"),
+    "own table": (
+        ["--table=main.SPLITJOIN_jobs"],
+        "table 'SPLITJOIN_jobs': names that begin with splitjoin_ are reserved for splitjoin's own tables",
+    ),
+    "own column": (
+        ["--run-column=splitjoin_run"],
+        "column 'splitjoin_run': names that begin with splitjoin_ are reserved for splitjoin's own tables",
+    ),
+    "system table": (
+        ["--table=sqlite_sequence"],
+        "table 'sqlite_sequence': names that begin with sqlite_ belong to SQLite itself",
+    ),
     "continuation": (["--on-join=ftp:x"], "not what a join can go on with: ftp:"),
     "name": (["--name=acme"], "'acme' is no job's name"),
     "empty": (["--into="], "Invalid value for '--into': it is empty: leave the option out, or give it a value"),
@@ -277,6 +289,27 @@ def test_nothing_is_split_for_what_is_no_database(splitjoin: Splitjoin, export: 
     assert "splitting" not in ran.stderr
     assert not Path("jobs.db").exists()
     assert list(Path(tempfile.gettempdir()).iterdir()) == []
+
+
+@pytest.mark.usefixtures("_temporary_place")
+def test_a_client_of_a_reserved_name(splitjoin: Splitjoin) -> None:
+    """It is refused before it is split for it, can be split by itself, and is loaded into a table that is named."""
+    source = Path("splitjoin-jobs.csv")
+    source.write_text("file_name,run_id,generation,table_name,joined_at\nx_1,r,1,t,2024-01-31T12:00:00Z\n")
+    ran = splitjoin("simulate", str(source), "--into", "sqlite:load.db", "--tracker", "sqlite:jobs.db", "--json")
+    assert ran.code == 2
+    assert (
+        ran.document["error"]["message"]
+        == "table 'splitjoin_jobs': names that begin with splitjoin_ are reserved for splitjoin's own tables"
+    )
+    assert ran.document["error"]["hint"] == "use another table: --table NAME"
+    assert not Path("load.db").exists()
+    assert not Path("jobs.db").exists()
+    assert splitjoin("split", str(source), "chunks", "--date", "1").code == 0
+    assert splitjoin("simulate", "chunks", "--into", "sqlite:load.db").code == 2
+    assert not Path("load.db").exists()
+    ran = splitjoin("simulate", "chunks", "--into", "sqlite:load.db", "--table", "jobs", "--json")
+    assert (ran.code, ran.document["rows_loaded"], ran.document["joins"]) == (0, 1, 1)
 
 
 @pytest.mark.usefixtures("_temporary_place")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from tests.cli.conftest import Ran
 
     Splitjoin = Callable[..., Ran]
 
 INTO = "mysql://loader@db.example.com/sales"
+
+OWN = "names that begin with splitjoin_ are reserved for splitjoin's own tables"
 
 
 def test_the_template_is_on_stdout(splitjoin: Splitjoin) -> None:
@@ -54,6 +56,31 @@ def test_a_default_that_cannot_be(splitjoin: Splitjoin) -> None:
     ran = splitjoin("template", "--set", "Timeout=5m")
     assert (ran.code, ran.stdout) == (2, "")
     assert ran.stderr == ("Error: Timeout cannot be '5m': it is one of '30', '60', '120', '180', '300', '600', '900'\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--table", "x.SplitJoin_jobs"], "Table cannot be that: a table's name that does not begin with splitjoin_"),
+        (["--table", '"splitjoin_jobs"'], "Table cannot be that: a table's name that does not begin with splitjoin_"),
+        (
+            ["--run-column", "splitjoin_run"],
+            "RunColumn cannot be that: a column's name that does not begin with splitjoin_",
+        ),
+        (
+            ["--set", "Table=\u017fplitjoin_jobs"],
+            f"Table: table '\u017fplitjoin_jobs': {OWN}",
+        ),
+        (
+            ["--into", "postgresql://a@h/shop", "--table", "pg_catalog.x"],
+            "Into and Table: table 'pg_catalog.x': the schema pg_catalog belongs to the database itself",
+        ),
+    ],
+)
+def test_reserved_names(splitjoin: Splitjoin, arguments: list[str], message: str) -> None:
+    """What the function would refuse is no default; CloudFormation refuses it by the parameter's pattern."""
+    ran = splitjoin("template", *arguments, "--json")
+    assert (ran.code, ran.document["error"]["message"]) == (2, message)
 
 
 def test_no_password(splitjoin: Splitjoin) -> None:

@@ -34,6 +34,14 @@ USAGE: dict[str, tuple[list[str], str]] = {
         [QUEUE, "--tracker", "sqlite:jobs.db", "--into", "mysql://me:secret@db/sales"],
         "the mysql URL holds a password, and process lists show it",
     ),
+    "own table": (
+        [QUEUE, *BOTH, "--table", "splitjoin_jobs"],
+        "table 'splitjoin_jobs': names that begin with splitjoin_ are reserved for splitjoin's own tables",
+    ),
+    "own column": (
+        [QUEUE, *BOTH, "--run-column", "Splitjoin_run"],
+        "column 'Splitjoin_run': names that begin with splitjoin_ are reserved for splitjoin's own tables",
+    ),
     "one file for both": (
         [QUEUE, "--tracker", "sqlite:a.db", "--into", "sqlite:a.db"],
         "the database and the tracker are the same SQLite file",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"
 NEEDED = {"SPLITJOIN_INTO": "mysql://db/sales", "SPLITJOIN_TRACKER": "dynamodb:jobs"}
 
+OWN = "names that begin with splitjoin_ are reserved for splitjoin's own tables"
+
 
 def test_what_is_needed_alone() -> None:
     """All else has a default, and an empty variable is an absent one."""
@@ -77,6 +79,21 @@ def test_all_of_them() -> None:
         ),
         ({"SPLITJOIN_TABLE": "a.b.c"}, "SPLITJOIN_TABLE: not a table's name: 'a.b.c'", None),
         ({"SPLITJOIN_RUN_COLUMN": "a\0b"}, "SPLITJOIN_RUN_COLUMN: not a column's name: 'a\\x00b'", None),
+        (
+            {"SPLITJOIN_TABLE": "public.Splitjoin_Jobs"},
+            f"SPLITJOIN_TABLE: table 'Splitjoin_Jobs': {OWN}",
+            "use another table: --table NAME",
+        ),
+        (
+            {"SPLITJOIN_RUN_COLUMN": "splitjoin_run"},
+            f"SPLITJOIN_RUN_COLUMN: column 'splitjoin_run': {OWN}",
+            "use another column: --run-column NAME",
+        ),
+        (
+            {"SPLITJOIN_TABLE": "mysql.user", "SPLITJOIN_INTO": "mysql://me@db/sales"},
+            "SPLITJOIN_INTO and SPLITJOIN_TABLE: table 'mysql.user': the schema mysql belongs to the database itself",
+            "use another table: --table NAME",
+        ),
         (
             {"SPLITJOIN_CREATE_TABLE": "perhaps"},
             "SPLITJOIN_CREATE_TABLE: 'perhaps' is neither true nor false",

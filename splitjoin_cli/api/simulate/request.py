@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 LOOKS_AT_ONCE = 8
+DAY = "20000101"  # any: a table is named by the client alone
 
 
 def stored_numbers(request: StoredRequest, *, total_parts: int) -> frozenset[int]:
@@ -123,7 +124,7 @@ def run_simulate(request: SimulateRequest, observer: Observer) -> SimulateReport
         continuation = stack.enter_context(closing(parse_continuation(request.on_join, request.aws)))
         into, tracker_url = _places(request, stack)
         tracker = stack.enter_context(closing(open_tracker(tracker_url, request.aws)))
-        place = _split_first(request, tracker, observer, stack) if _is_one_file(request) else request.source
+        place = _split_first(request, into, tracker, observer, stack) if _is_one_file(request) else request.source
         stored = _stored_request(request, place)
         lying = stack.enter_context(open_place(stored))
         chunks = stack.enter_context(closing(Chunks(request.aws, connections=workers)))
@@ -183,18 +184,20 @@ def _stored_request(request: SimulateRequest, place: str) -> StoredRequest:
     )
 
 
-def _split_first(request: SimulateRequest, tracker: Tracker, observer: Observer, stack: ExitStack) -> str:
+def _split_first(request: SimulateRequest, into: str, tracker: Tracker, observer: Observer, stack: ExitStack) -> str:
     """Split the file into a temporary directory, which goes with the simulation."""
     from splitjoin_cli.api.split import run_split
     from splitjoin_cli.splitting.request import SplitRequest
 
     place = stack.enter_context(tempfile.TemporaryDirectory(prefix="splitjoin-chunks-"))
     job = parse_file_name(request.file_name) if request.file_name else None
+    client = job.client if job else default_client(request.source)
+    _open_loader(request, into, f"{client}_{DAY}").close()  # a table that it refuses is refused before the split
     aws = request.aws
     split = SplitRequest(
         source=request.source,
         destination=place,
-        client=job.client if job else default_client(request.source),
+        client=client,
         date=job.date if job else None,
         size=request.size,
         dialect=request.dialect,

@@ -20,6 +20,7 @@ from splitjoin_cli.deploy.stack.cloudformation import (
     when,
 )
 from splitjoin_cli.join.continuation_aws import SERVICES
+from splitjoin_cli.stores.loaders.reserved import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,12 @@ def _arn(description: str, service: str, *, what: str, optional: bool = True) ->
     )
 
 
+def _no_own(before: str = "") -> str:
+    """What does not begin with splitjoin_ behind ``before``, in any case: the function itself looks closer."""
+    letters = "".join(f"[{char}{char.upper()}]" if char.isalpha() else char for char in PREFIX)
+    return rf"^(?!{before}\W*{letters}).*$"
+
+
 def _flag(description: str) -> Parameter:
     return Parameter(f"{description} 1, or nothing.", default="", values=_FLAG)
 
@@ -76,9 +83,11 @@ _DATABASE: dict[str, Parameter] = {
         pattern=r"^(aurora-)?(mysql|postgresql)://([^\s:@/]+@)?[^\s@/]+/[^\s@/?]+(\?[^\s@]*)?$",
         explained="the URL of a database server, without a password: that is the secret's",
     ),
-    "Table": Parameter("Its table, or SCHEMA.NAME; nothing: the client's name.", default=""),
+    "Table": Parameter("Its table, or SCHEMA.NAME; nothing: the client's name.", default="",
+                       pattern=_no_own(r"([^.]+\.)?"), explained=f"a table's name that does not begin with {PREFIX}"),
     "CreateTable": _flag("Make a missing table, of text columns:"),
-    "RunColumn": Parameter("The table's column for the run, so that a newer run replaces an older.", default=""),
+    "RunColumn": Parameter("The table's column for the run, so that a newer run replaces an older.", default="",
+                           pattern=_no_own(), explained=f"a column's name that does not begin with {PREFIX}"),
     "BesideOtherRun": _flag("Load although the ledger holds another run of a file:"),
     "SecretArn": _arn("Secrets Manager secret with the database's password.", "secretsmanager", what="a secret"),
     "SecretKeyArn": _arn("KMS key of that secret, where it is not AWS's own.", "kms", what="a KMS key"),

@@ -13,6 +13,8 @@ from splitjoin_cli.deploy.stack.messages import MESSAGES
 from splitjoin_cli.deploy.stack.parameters import CONDITIONS, GROUPS, MAPPINGS, PARAMETERS, RULES
 from splitjoin_cli.deploy.stack.roles import ROLES
 from splitjoin_cli.deploy.stack.storage import STORAGE
+from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.reserved import check_system
 from splitjoin_cli.stores.loaders.urls import parse
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def make_template(defaults: Mapping[str, str] | None = None) -> Template:
         if name == "Into":
             parse(value)  # says more of what is wrong, and finds a password wherever it is
         parameters[name] = replace(parameters[name], default=parameters[name].checked(name, value))
+    _check_names(defaults or {})
     return Template(
         description=DESCRIPTION,
         parameters=parameters,
@@ -57,3 +60,17 @@ def make_template(defaults: Mapping[str, str] | None = None) -> Template:
         outputs=OUTPUTS,
         groups=GROUPS,
     )
+
+
+def _check_names(defaults: Mapping[str, str]) -> None:
+    """Raise UsageError for a table and a run column that the function would refuse."""
+    table = defaults.get("Table") or "t"
+    for name, make in (
+        ("Table", lambda: LoadTarget(table)),
+        ("Into and Table", lambda: check_system(parse(defaults["Into"]), table) if "Into" in defaults else None),
+        ("RunColumn", lambda: LoadTarget("t", run_column=defaults.get("RunColumn") or None)),
+    ):
+        try:
+            make()
+        except ValueError as exc:
+            raise UsageError(f"{name}: {exc}", hint=getattr(exc, "hint", None)) from exc

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from splitjoin_cli.stores.loaders.reserved import check_own
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -22,7 +24,8 @@ class LoadTarget:
 
     ``table``: its name, or ``schema.name``. ``create_table``: make it, with text columns, where it is missing
     (SQLite and DuckDB always do). ``run_column``: the table's column that the loader fills with the run, so that a
-    newer run can replace an older one's rows. ``beside_other_run``: load although the ledger holds another run of
+    newer run can replace an older one's rows. Neither begins with ``splitjoin_``, in any spelling that a database might
+    take for that: raises ReservedNameError. ``beside_other_run``: load although the ledger holds another run of
     the same generation or an older one; its rows stay.
     """
 
@@ -37,6 +40,9 @@ class LoadTarget:
             raise ValueError(f"not a table's name: {self.table!r}")
         if self.run_column is not None and (not self.run_column or "\0" in self.run_column):
             raise ValueError(f"not a column's name: {self.run_column!r}")
+        check_own("table", parts[-1])
+        if self.run_column is not None:
+            check_own("column", self.run_column)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
+from splitjoin_cli.core.errors import BadRowError, UsageError
 from splitjoin_cli.core.names import parse_file_name
 from splitjoin_cli.stores.loaders.base import TableRows
 
@@ -40,11 +41,12 @@ class LoaderByClient:
     """See Loader. ``table_rows`` is of no use here: no table is named, and it says none. Thread-safe."""
 
     def __init__(self, open_table: Callable[[str], Loader]) -> None:
-        """``open_table``: the loader for a table, not connected yet."""
+        """``open_table``: the loader for a table, not connected yet; raises UsageError for a reserved name."""
         self._open_table = open_table
         self._loaders: OrderedDict[str, Loader] = OrderedDict()
         self._lock = threading.Lock()
-        self._properties = replace(open_table("by_client").properties, table="the client's name")
+        self._any = open_table("by_client")
+        self._properties = replace(self._any.properties, table="the client's name")
 
     @property
     def properties(self) -> LoaderProperties:
@@ -57,19 +59,26 @@ class LoaderByClient:
 
     def prepare(self) -> None:
         """See Loader: the ledger is one for all tables of the database."""
-        self._of("by_client").prepare()
+        self._any.prepare()
 
     def load(self, chunk: ChunkToLoad) -> LoadResult:
-        """See Loader."""
-        return self._of(chunk.file_name).load(chunk)
+        """See Loader. A client whose table would have a reserved name raises BadRowError, which says what to do."""
+        try:
+            loader = self._of(chunk.file_name)
+        except UsageError as exc:
+            raise BadRowError(
+                f"{chunk.name}: its client's name makes the {exc.message}",
+                hint="load this client's chunks with --table NAME",
+            ) from exc
+        return loader.load(chunk)
 
     def ledger_numbers(self, file_name: str, run_id: str) -> list[int]:
         """See Loader."""
-        return self._of(file_name).ledger_numbers(file_name, run_id)
+        return self._ledger_of(file_name).ledger_numbers(file_name, run_id)
 
     def ledger_rows(self, file_name: str, run_id: str) -> LedgerTotal:
         """See Loader."""
-        return self._of(file_name).ledger_rows(file_name, run_id)
+        return self._ledger_of(file_name).ledger_rows(file_name, run_id)
 
     def table_rows(self, file_name: str = "", run_id: str = "") -> TableRows:
         """See Loader, and above."""
@@ -78,19 +87,26 @@ class LoaderByClient:
 
     def job(self, file_name: str) -> LedgerJob | None:
         """See Loader."""
-        return self._of(file_name).job(file_name)
+        return self._ledger_of(file_name).job(file_name)
 
     def mark_joined(self, file_name: str, run_id: str, joined_at: str) -> bool:
         """See Loader."""
-        return self._of(file_name).mark_joined(file_name, run_id, joined_at)
+        return self._ledger_of(file_name).mark_joined(file_name, run_id, joined_at)
 
     def close(self) -> None:
         """See Loader."""
         with self._lock:
             loaders = list(self._loaders.values())
             self._loaders.clear()
-        for loader in loaders:
+        for loader in (self._any, *loaders):
             loader.close()
+
+    def _ledger_of(self, file_name: str) -> Loader:
+        """The client's loader, whose connection is at hand; where its table's name is reserved, any will do."""
+        try:
+            return self._of(file_name)
+        except UsageError:
+            return self._any
 
     def _of(self, file_name: str) -> Loader:
         table = table_of_client(file_name)

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.stores.loaders.base import LEDGER, LoadTarget
+from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.reserved import ReservedNameError, check_system
 from splitjoin_cli.stores.loaders.urls import EMBEDDED, parse
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _LOADERS = {
     "aurora-postgresql": ("aurora_postgresql", "AuroraPostgresqlLoader", "postgresql"),
 }
 
+_ANY_TABLE = "any_table"  # whoever only looks into the ledger names none
+
 
 def open_loader(
     url: str, target: LoadTarget, *, login: Logins | str | None = None, region: str | None = None
@@ -33,9 +36,13 @@ def open_loader(
 
     ``login``: a password (what SPLITJOIN_DB_PASSWORD says), or where logins come from. ``region``: of the bucket that
     an Aurora database reads; its URL's ``s3-region`` beats it. Raises UsageError for a URL that cannot be
-    meant, and for a missing driver.
+    meant, and for a missing driver, and for a table of the database itself.
     """
     parsed = parse(url)
+    try:
+        check_system(parsed, target.table)
+    except ReservedNameError as exc:
+        raise UsageError(str(exc), hint=exc.hint) from exc
     module, name, extra = _LOADERS[parsed.scheme]
     try:
         make: Any = getattr(import_module(f"splitjoin_cli.stores.loaders.{module}"), name)
@@ -52,4 +59,4 @@ def open_loader(
 
 def open_ledger(url: str, *, login: Logins | str | None = None, region: str | None = None) -> LedgerReader:
     """What reads the ledger of the database ``url``, see ``open_loader``: it says itself of which table it is."""
-    return cast("LedgerReader", open_loader(url, LoadTarget(LEDGER), login=login, region=region))
+    return cast("LedgerReader", open_loader(url, LoadTarget(_ANY_TABLE), login=login, region=region))

@@ -75,7 +75,7 @@ class PostgresqlLoader(ServerLoader):
     def _table_columns(self, session: Session) -> Columns:
         found = session.rows(
             "SELECT a.attname, format_type(a.atttypid, NULL), t.typcategory = 'S',"
-            " pg_get_expr(d.adbin, d.adrelid), c.relkind::text"
+            " pg_get_expr(d.adbin, d.adrelid), c.relkind::text, c.relnamespace::regnamespace::text"
             " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid"
             " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
             " WHERE a.attrelid = to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
@@ -87,7 +87,12 @@ class PostgresqlLoader(ServerLoader):
                 f"{self._target.table} is no table of this database itself (a view or a foreign table): a failed load"
                 " might leave rows"
             )
-        return tuple(TableColumn(name, kind, text, default) for name, kind, text, default, _ in found)
+        if found and found[0][5].startswith("pg_"):  # a bare name is looked for in pg_catalog first
+            raise BadRowError(
+                f"table {self._target.table}: it is a table of the database itself, in the schema {found[0][5]}",
+                hint="use another table: --table NAME",
+            )
+        return tuple(TableColumn(name, kind, text, default) for name, kind, text, default, _, _ in found)
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         session.rows("SELECT set_config(?, ?, true)", (RUN_SETTING, chunk.run_id))
