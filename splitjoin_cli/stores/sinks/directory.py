@@ -1,8 +1,7 @@
 """A directory as a sink: written in a hidden folder of the same file system, renamed when whole.
 
-The folder ``.splitjoin-TOKEN`` belongs to one process, which holds a lock on a file in it for as long as it lives; what
-a killed process left is known by its lock being free. ``--fsync`` makes each object survive a power cut, too; without
-it the file system writes when it likes, as with ``cp``.
+The folder belongs to one process: see staging_folder, which also knows what a killed process left. ``--fsync`` makes
+each object survive a power cut, too; without it the file system writes when it likes, as with ``cp``.
 """
 
 # ruff: noqa: ARG002 -- the contract has arguments that a directory does not need
@@ -10,7 +9,6 @@ it the file system writes when it likes, as with ``cp``.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import threading
 from contextlib import contextmanager, suppress
@@ -20,6 +18,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import AccessError, CopyRefusedError, CorruptObjectError, StoreError
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.stores.sinks.base import SinkProperties
+from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX, StagingFolder, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import ByteRange, S3Location
     from splitjoin_cli.stores.sinks.base import Body, StagedObject
 
-STAGING_PREFIX = ".splitjoin-"
-LOCK_NAME = "lock"
 COPY_BYTES = 1 << 20
 WRITE_BYTES = 128 * 1024
 """In one call, up to a multiple of it. A file system takes memory for a write in one piece where it can: ext4 looks for
@@ -143,8 +140,7 @@ class DirectorySink:
         self._path = path.absolute()
         self._fsync = fsync
         self._lock = threading.Lock()
-        self._staging: Path | None = None
-        self._staging_lock = -1
+        self._staging: StagingFolder | None = None
         self._count = 0
         if path.exists() and not path.is_dir():
             raise StoreError(f"not a directory: {path}", hint="DEST is a directory or s3://bucket/prefix/")
@@ -242,13 +238,9 @@ class DirectorySink:
             (self._path / name).unlink()
 
     def sweep(self, name_prefix: str) -> int:
-        """As in Sink: staging folders whose lock nobody holds, of any job."""
-        swept = 0
-        for folder in sorted(self._path.glob(f"{STAGING_PREFIX}*")):
-            if folder != self._staging and folder.is_dir():
-                with _explained("removing", folder):
-                    swept += _is_dead(folder)
-        return swept
+        """As in Sink: the staging folders of dead processes, of any job. Others' that may not be removed stay."""
+        with _explained("listing", self._path):
+            return sweep_leftovers(self._path, self._staging)
 
     def stage(self, name_prefix: str, number: int) -> StagedFile:
         """As in StagingSink."""
@@ -293,29 +285,23 @@ class DirectorySink:
         with self._lock:
             staging, self._staging = self._staging, None
             if staging is not None:
-                _remove(staging)
-                os.close(self._staging_lock)
+                staging.remove()
 
     def new_file(self) -> StagedFile:
         """A new file in the staging folder."""
         with self._lock:
             if self._staging is None:
-                self._staging, self._staging_lock = self._make_staging()
+                self._staging = self._make_staging()
             self._count += 1
-            path = f"{self._staging}/{self._count}"
+            path = f"{self._staging.path}/{self._count}"
         with _explained("writing", path):
             return StagedFile(path, fsync=self._fsync)
 
-    def _make_staging(self) -> tuple[Path, int]:
+    def _make_staging(self) -> StagingFolder:
         with _explained("making", self._path):
             self._path.mkdir(parents=True, exist_ok=True)
-        while True:
-            staging = self._path / f"{STAGING_PREFIX}{os.urandom(8).hex()}"
-            with _explained("writing in", self._path):
-                staging.mkdir()
-                lock = _lock(staging)
-            if lock is not None:
-                return staging, lock
+        with _explained("writing in", self._path):
+            return StagingFolder.make(self._path)
 
     def _sync_directory(self) -> None:
         """Make the names survive a power cut, too."""
@@ -326,48 +312,3 @@ class DirectorySink:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-
-
-def _lock(folder: Path) -> int | None:
-    """The descriptor of a staging folder's lock, held; None where another process holds it or removed the folder."""
-    try:
-        lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    if os.fstat(lock).st_nlink:
-        return lock
-    os.close(lock)  # its last holder removed it, with the folder
-    return None
-
-
-def _remove(folder: Path) -> None:
-    """Remove a staging folder and what is in it, as far as it lets itself be removed."""
-    try:
-        for name in os.listdir(folder):  # noqa: PTH208 -- a million Path objects are a gigabyte
-            os.unlink(folder / name)  # noqa: PTH108 -- the same
-        folder.rmdir()
-    except OSError:  # something that none of us made
-        import shutil  # noqa: PLC0415 -- slow to import, for what hardly ever is
-
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_dead(folder: Path) -> bool:
-    """Remove a staging folder unless a living process holds its lock.
-
-    One that has no lock yet may be a living process's, which then makes another one.
-    """
-    try:
-        lock = _lock(folder)
-    except PermissionError:  # another user's
-        return False
-    if lock is None:
-        return False
-    _remove(folder)
-    os.close(lock)
-    return True

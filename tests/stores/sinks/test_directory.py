@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, StoreError
 from splitjoin_cli.core.model import ByteRange, S3Location
-from splitjoin_cli.stores.sinks.directory import LOCK_NAME, STAGING_PREFIX, WRITE_BYTES, DirectorySink
+from splitjoin_cli.stores.sinks.directory import WRITE_BYTES, DirectorySink
+from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX
 from tests.stores.sinks.bodies import Bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NAME = "acme_20240131-1-2.csv"
 
@@ -182,49 +178,6 @@ def test_a_living_process_keeps_its_folder(tmp_path: Path) -> None:
         process.wait(20)
     assert sink.sweep("acme_20240131-") == 1
     assert folders(tmp_path) == []
-
-
-def test_a_folder_without_a_lock_is_a_dead_ones(tmp_path: Path) -> None:
-    """Killed between making the folder and locking it."""
-    (tmp_path / f"{STAGING_PREFIX}0").mkdir()
-    assert DirectorySink(tmp_path).sweep("") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("moment", ["before the lock", "at the lock"])
-def test_who_is_swept_while_it_makes_its_folder_makes_another(
-    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between mkdir, open and flock another process may take the folder for a dead one's."""
-    sweeper, swept = DirectorySink(tmp_path), list[bool]()
-    real: Callable[[int, int], None] = fcntl.flock
-    real_open = os.open
-
-    def sweep_once() -> None:
-        if not swept:
-            swept.append(True)
-            monkeypatch.undo()
-            swept.append(sweeper.sweep("") == 1)
-
-    def flock(descriptor: int, operation: int) -> None:
-        if moment == "at the lock" and not swept:
-            sweep_once()
-        real(descriptor, operation)
-
-    def opened(path: Path, flags: int, mode: int = 0o777) -> int:
-        if moment == "before the lock" and Path(path).name == LOCK_NAME:
-            sweep_once()
-        return real_open(path, flags, mode)
-
-    monkeypatch.setattr("splitjoin_cli.stores.sinks.directory.fcntl.flock", flock)
-    monkeypatch.setattr("splitjoin_cli.stores.sinks.directory.os.open", opened)
-    sink = DirectorySink(tmp_path)
-    sink.put(NAME, Bytes(b"id\n"), checksum=None)
-    assert swept == [True, True]
-    assert sweeper.sweep("") == 0
-    assert len(folders(tmp_path)) == 1
-    sink.close()
-    assert [path.name for path in tmp_path.iterdir()] == [NAME]
 
 
 def test_close_removes_the_folder_and_the_sink_works_on(tmp_path: Path) -> None:
