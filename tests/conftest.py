@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,15 @@ def _dropped_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for one in dropped:
         one.close()
+
+
+def pytest_configure() -> None:
+    """Heed SIGINT where the parent ignores it, as a shell's background job and ``nohup`` do.
+
+    The commands that tests start would inherit that, and those that are interrupted would not end.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

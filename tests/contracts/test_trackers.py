@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
@@ -306,6 +307,72 @@ def test_mark_done_with_another_total_is_an_error(tracker: Tracker, run: Run, to
     assert tracker.progress(run.file_name).processed_parts == 1
 
 
+@pytest.mark.parametrize("total_parts", [3, 6], ids=["one item", "shards"])
+def test_mark_done_of_another_run_with_a_new_number_is_an_error(tracker: Tracker, run: Run, total_parts: int) -> None:
+    """The run alone is the reason: nobody counted that chunk yet, and nobody has after the refusal."""
+    tracker.open_job(JobSpec(run, total_parts))
+    tracker.mark_done(run, 1, total_parts=total_parts, rows=10)
+    before = tracker.progress(run.file_name)
+    newcomer = other(run)
+    with pytest.raises(OtherRunError, match=f"^{re.escape(f'{run.file_name}: the tracker has {run}, and this is')}"):
+        tracker.mark_done(newcomer, 2, total_parts=total_parts, rows=10)
+    assert tracker.progress(run.file_name) == before
+    assert isinstance(tracker.mark_done(run, 2, total_parts=total_parts, rows=10), Counted)
+
+
+def test_mark_done_of_an_unknown_generation_with_a_new_number_is_an_error(tracker: Tracker, run: Run) -> None:
+    """A generation that the tracker never gave out is another run's, newer or not."""
+    tracker.mark_done(run, 1, total_parts=3, rows=10)
+    before = tracker.progress(run.file_name)
+    newer = Run(run.file_name, run.run_id, 2)
+    with pytest.raises(OtherRunError, match=re.escape(f"the tracker has {run}, and this is {newer}")):
+        tracker.mark_done(newer, 2, total_parts=3, rows=10)
+    assert tracker.progress(run.file_name) == before
+
+
+def test_an_older_generation_with_a_new_number_counts_nothing(tracker: Tracker, run: Run) -> None:
+    """It is told that it was replaced, although nobody counted its chunk in the newer run either."""
+    tracker.open_job(JobSpec(run, 3))
+    newer = tracker.replace_job(JobSpec(other(run), 3))
+    assert tracker.mark_done(run, 2, total_parts=3, rows=10) == Superseded(newer)
+    third = tracker.replace_job(JobSpec(run, 3))
+    assert tracker.mark_done(run, 2, total_parts=3, rows=10) == Superseded(third)
+    assert tracker.progress(run.file_name).missing == (1, 2, 3)
+
+
+@pytest.mark.parametrize(("total_parts", "wrong"), [(3, 2), (6, 7)], ids=["one item", "shards"])
+def test_mark_done_with_another_total_and_a_new_number_is_an_error(
+    tracker: Tracker, run: Run, total_parts: int, wrong: int
+) -> None:
+    """The total alone is the reason."""
+    tracker.open_job(JobSpec(run, total_parts))
+    tracker.mark_done(run, 1, total_parts=total_parts, rows=10)
+    before = tracker.progress(run.file_name)
+    message = f"{run.file_name}: the tracker has {total_parts} chunks, and this is one of {wrong}"
+    with pytest.raises(OtherTotalError, match=f"^{re.escape(message)}$"):
+        tracker.mark_done(run, 2, total_parts=wrong, rows=10)
+    assert tracker.progress(run.file_name) == before
+    assert isinstance(tracker.mark_done(run, 2, total_parts=total_parts, rows=10), Counted)
+
+
+@pytest.mark.parametrize("wrong", ["run", "total"])
+def test_a_full_shard_of_another_run_or_total_stays_out_of_the_head(tracker: Tracker, run: Run, wrong: str) -> None:
+    """Where nobody of the job's run counted in that shard, it is the head that refuses it."""
+    total_parts = SMALL_SHARD + 2
+    tracker.open_job(JobSpec(run, total_parts))
+    theirs = other(run) if wrong == "run" else run
+    total = total_parts if wrong == "run" else total_parts + 1
+    numbers = range(SMALL_SHARD + 1, total + 1)
+    error = OtherRunError if wrong == "run" else OtherTotalError
+    for number in numbers[:-1]:
+        with contextlib.suppress(error):
+            tracker.mark_done(theirs, number, total_parts=total, rows=10)
+    with pytest.raises(error):
+        tracker.mark_done(theirs, numbers[-1], total_parts=total, rows=10)
+    job = head(tracker, run)
+    assert (job.run, job.total_parts, job.processed_parts) == (run, total_parts, 0)
+
+
 def test_an_older_generation_is_superseded(tracker: Tracker, run: Run) -> None:
     """Its counts, claims and finishes do nothing: also where the newer run has the same content again (A, B, A)."""
     complete(tracker, run)
@@ -471,6 +538,19 @@ def test_a_join_fails_for_good_after_its_last_attempt(rig: Rig, tracker: Tracker
     assert tracker.reopen_join(run).join.state == "none"
     again = claim(tracker, run)
     assert (again.attempt, again.fence, again.joined_at) == (1, 6, first.joined_at)
+
+
+def test_the_last_attempt_fails_for_good_by_itself(rig: Rig, tracker: Tracker, run: Run) -> None:
+    """Nobody needs to claim once more to learn it: ``status`` says so from then on, and there is no wait to sit out."""
+    complete(tracker, run)
+    for attempt in range(1, MAX_CLAIMS + 1):
+        held = claim(tracker, run)
+        assert tracker.fail_join(held, error=f"boom {attempt}", backoff_seconds=30) is True
+        join = head(tracker, run).join
+        last = attempt == MAX_CLAIMS
+        assert (join.state, join.attempts, join.error) == ("failed" if last else "waiting", attempt, f"boom {attempt}")
+        assert join.lease_until == (None if last else rig.clock() + 30)
+        rig.clock.move(31)
 
 
 def test_owners_that_die_use_up_the_attempts_too(rig: Rig, tracker: Tracker, run: Run) -> None:

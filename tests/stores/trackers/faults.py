@@ -75,6 +75,23 @@ class ChangesAnswers:
         self._change(parsed)
 
 
+class ActsBetween:
+    """Does something once, after the server answered the ``reads``-th request of an operation and before the next one.
+
+    That is somebody else's step between a read and the write that follows from it.
+    """
+
+    def __init__(self, client: Any, operation: str, act: Callable[[], object], *, reads: int = 1) -> None:  # noqa: ANN401
+        self._act = act
+        self._left = reads
+        client.meta.events.register(f"after-call.dynamodb.{operation}", self._apply)
+
+    def _apply(self, **_: object) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._act()
+
+
 class Counts:
     """Counts the requests of each operation, and keeps their parameters."""
 

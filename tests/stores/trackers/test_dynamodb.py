@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +16,14 @@ from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, InitReport, Job, JobSpec, Run
 from splitjoin_cli.stores.trackers.dynamodb import KEEP_SECONDS, DynamoDbTracker
+from splitjoin_cli.stores.trackers.dynamodb_calls import Table as Calls
 from tests.stores.trackers.deliveries import Said, Tally, deliver_twice
-from tests.stores.trackers.faults import ChangesAnswers, Counts, LosesResponses, Refuses, RefusesSome
+from tests.stores.trackers.faults import ActsBetween, ChangesAnswers, Counts, LosesResponses, Refuses, RefusesSome
 from tests.stores.trackers.rigs import SMALL_SHARD, START, Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.servers.dynamodb import DynamoDbServer
 
 pytestmark = pytest.mark.server
@@ -235,6 +239,108 @@ def test_what_a_batch_leaves_out_is_asked_for_again(table: Table, run: Run) -> N
     mark_all(tracker, run, 2 * SMALL_SHARD + 1)
     assert tracker.progress(run.file_name).missing == ()
     assert counts.requests["BatchGetItem"] == 2
+
+
+# Races between a read and a write
+
+
+def complete(tracker: DynamoDbTracker, run: Run) -> Claim:
+    """A job of two chunks, counted, and its first claim."""
+    mark_all(tracker, run, 2)
+    claim = tracker.claim_join(run, owner="worker 1", lease_seconds=LEASE)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+def claimed_between(table: Table, run: Run) -> tuple[DynamoDbTracker, list[Claim]]:
+    """A tracker whose first look is overtaken: the lease lapses, and worker 2 claims before it writes."""
+    claims: list[Claim] = []
+
+    def claim() -> None:
+        table.clock.move(LEASE + 1)
+        answer = table.tracker(table.plain).claim_join(run, owner="worker 2", lease_seconds=LEASE)
+        assert isinstance(answer, Claim)
+        claims.append(answer)
+
+    client = table.client()
+    ActsBetween(client, "GetItem", claim)
+    return table.tracker(client), claims
+
+
+@pytest.mark.parametrize("call", ["renew", "release", "fail"])
+def test_a_claim_between_the_read_and_the_write_is_left_alone(table: Table, run: Run, call: str) -> None:
+    """The item was the first owner's when it was read, and is the second one's when it is to be written."""
+    first = complete(table.tracker(table.plain), run)
+    overtaken, claims = claimed_between(table, run)
+    calls: dict[str, Callable[[], object]] = {
+        "renew": lambda: overtaken.renew_join(first, lease_seconds=LEASE),
+        "release": lambda: overtaken.release_join(first),
+        "fail": lambda: overtaken.fail_join(first, error="boom", backoff_seconds=1, final=True),
+    }
+    assert calls[call]() == (None if call == "renew" else False)
+    (second,) = claims
+    job = table.tracker(table.plain).job(run.file_name)
+    assert job is not None
+    join = job.join
+    assert (join.state, join.owner, join.token, join.fence) == ("claimed", "worker 2", second.token, 2)
+    assert (join.lease_until, join.attempts, join.error) == (second.lease_until, 2, None)
+
+
+@pytest.mark.parametrize("call", ["renew", "release", "fail", "reopen"])
+def test_a_finish_between_the_read_and_the_write_stays(table: Table, run: Run, call: str) -> None:
+    """Another owner's success: a join that is done must not begin again."""
+    tracker = table.tracker(table.plain)
+    first = complete(tracker, run)
+    if call == "reopen":
+        tracker.fail_join(first, error="boom", backoff_seconds=1)
+    client = table.client()
+    ActsBetween(client, "GetItem", lambda: tracker.finish_join(run), reads=2 if call == "reopen" else 1)
+    overtaken = table.tracker(client)
+    calls: dict[str, Callable[[], object]] = {
+        "renew": lambda: overtaken.renew_join(first, lease_seconds=LEASE),
+        "release": lambda: overtaken.release_join(first),
+        "fail": lambda: overtaken.fail_join(first, error="boom", backoff_seconds=1),
+        "reopen": lambda: overtaken.reopen_join(run),
+    }
+    calls[call]()
+    job = tracker.job(run.file_name)
+    assert job is not None
+    assert (job.join.state, job.join.finished_at) == ("joined", table.clock())
+    assert run.file_name not in {job.file_name for job in tracker.unfinished()}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("fence", {"N": "2"}),
+        ("claim_by", {"S": "another"}),
+        ("join_state", {"S": "waiting"}),
+        ("run_id", {"S": "ffff" * 8}),
+        ("generation", {"N": "2"}),
+        ("joined_at", None),
+    ],
+)
+@pytest.mark.parametrize("held", [True, False], ids=["claimed", "failed"])
+def test_a_join_is_changed_only_where_it_is_as_it_was_seen(
+    table: Table, run: Run, attribute: str, value: dict[str, str] | None, *, held: bool
+) -> None:
+    """Each of the things that say whose it is, alone; also where nobody holds it any more."""
+    tracker = table.tracker(table.plain)
+    first = complete(tracker, run)
+    if not held:
+        tracker.fail_join(first, error="boom", backoff_seconds=1, final=True)
+    before = tracker.job(run.file_name)
+    assert before is not None
+    after = replace(before, join=replace(before.join, error="changed"))
+    update = updates.change_join(before, after, run, needs_fence=True)
+    item = table.item(run.file_name)
+    changed = {name: one for name, one in item.items() if name != attribute} | ({attribute: value} if value else {})
+    calls = Calls(table.plain, table.name, retry=AT_ONCE)
+    table.plain.put_item(TableName=table.name, Item=changed)
+    assert calls.update(items.key_of_job(run.file_name), update).written is False
+    assert table.item(run.file_name) == changed
+    table.plain.put_item(TableName=table.name, Item=item)
+    assert calls.update(items.key_of_job(run.file_name), update).written is True
 
 
 # A worker that died, and the sweep
