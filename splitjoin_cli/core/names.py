@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 128
 MAX_NAME_BYTES = 200
+MAX_TOTAL = 10_000_000
+"""Chunks of one split, at most. A name alone may claim any total; one that is larger is not believed."""
 MANIFEST_SUFFIX = ".manifest.json"
 PLAN_SUFFIX = ".plan.json"
 SUFFIX_OF: dict[Compression | None, str] = {None: ".csv", "gzip": ".csv.gz", "zstd": ".csv.zst"}

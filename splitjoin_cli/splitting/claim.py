@@ -67,7 +67,9 @@ def look(sink: Sink, job: JobName) -> Existing:
         existing.plan = read_plan(sink, job)
     if manifest in found or (existing.plan is None and (found or existing.chunks)):
         data = sink.get_small(manifest)
-        existing.manifest = None if data is None else Manifest.from_bytes(data, sink.properties.uri + manifest)
+        if data is not None:
+            uri = sink.properties.uri + manifest
+            existing.manifest = Manifest.from_bytes(data, uri, file_name=job.file_name)
     return existing
 
 
@@ -75,7 +77,9 @@ def read_plan(sink: Sink, job: JobName) -> PlanFile | None:
     """The plan that stands for a job."""
     name = plan_name(job.file_name)
     data = sink.get_small(name)
-    return None if data is None else PlanFile.from_bytes(data, sink.properties.uri + name)
+    if data is None:
+        return None
+    return PlanFile.from_bytes(data, sink.properties.uri + name, file_name=job.file_name)
 
 
 def check_free(sink: Sink, existing: Existing, plan: PlanFile) -> None:

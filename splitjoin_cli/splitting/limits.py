@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from splitjoin_cli.core.errors import BadInputError
+from splitjoin_cli.core.format.fields import MAX_HEADER_BYTES
 
-MAX_HEADER_BYTES = 16 * 1024 * 1024
-"""The header is in every chunk and in memory; a longer one is a quote that was never closed."""
+__all__ = ["MAX_HEADER_BYTES", "empty_source", "endless_header", "oversized_warning"]
 
 
 def empty_source(uri: str) -> BadInputError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from splitjoin_cli.core.bytes.crc64 import combine, crc64
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.format.chunk_table import ChunkTable
+from splitjoin_cli.core.names import MAX_TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Offsets = Sequence[int] | memoryview
 
-MAX_CHUNKS = 10_000_000
+MAX_CHUNKS = MAX_TOTAL
 """More than that is a mistake in a size, not a plan; a tracker of a million chunks is what was measured."""
 
 

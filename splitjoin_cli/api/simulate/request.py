@@ -72,8 +72,10 @@ def planned_rows(request: StoredRequest, run_id: str | None) -> dict[int, int | 
     with open_place(request) as place:
         for name, kind in ((names.manifest_name(file_name), Manifest), (names.plan_name(file_name), PlanFile)):
             data = place.sink.get_small(name)
-            document = None if data is None else kind.from_bytes(data, place.sink.properties.uri + name)
-            if document is not None and document.run_id == run_id:
+            if data is None:
+                continue
+            document = kind.from_bytes(data, place.sink.properties.uri + name, file_name=file_name)
+            if document.run_id == run_id:
                 return {chunk.number: chunk.rows for chunk in document.chunks}
     return {}
 

@@ -9,31 +9,57 @@ from __future__ import annotations
 import base64
 import io
 import json
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+import re
+from typing import TYPE_CHECKING, Any, cast
 
+from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_CHECKSUM
+from splitjoin_cli.core.format.fields import (
+    FieldError,
+    as_object,
+    bad_field,
+    decode_json,
+    is_text_encoding,
+    take,
+    take_one_of,
+    take_or_none,
+)
 from splitjoin_cli.core.model import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from splitjoin_cli.core.model import Compression, LineEnd
+
 VERSION = 1
 _CHECKSUM_TAG = "crc64nvme:"
+_LIST = "chunks"
 _LIST_KEY = b',\n"chunks": [\n'  # a line break is no part of any JSON string, so this stands nowhere else
 _LIST_END = b"]}\n"
 _BATCH = 1000  # items written at once
+MAX_HEAD_BYTES = 1024 * 1024
+"""All of a document but its list: a value of JSON takes up to 30 times its text's bytes in memory."""
+MAX_ITEM_BYTES = 256 * 1024
+"""One item of the list: 1,000 chunks of a plan are 60 KB."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+_BLANK = b" \t\r\n"
 
-T = TypeVar("T")
-
-
-# What a damaged file raises on the way to our values: no JSON or UTF-8, numbers beyond 64 bits, deep nesting.
+# What a damaged file raises on the way to our values: no JSON or UTF-8, a field out of its range, deep nesting.
 DAMAGE = (ValueError, TypeError, OverflowError, RecursionError)
+
+
+class VersionError(FieldError):
+    """A newer release wrote the document: nothing is wrong with it."""
 
 
 def damaged(name: str, kind: str, exc: BaseException) -> StoreError:
     """The error for a document that cannot be read; ``kind`` of it."""
-    return StoreError(f"{name} holds no {kind} that splitjoin can read: {exc}")
+    if isinstance(exc, RecursionError):
+        return StoreError(f"{name} holds no {kind} that splitjoin can read: it is nested too deeply")
+    hint = "update splitjoin here: a newer release wrote it" if isinstance(exc, VersionError) else None
+    return StoreError(f"{name} holds no {kind} that splitjoin can read: {exc}", hint=hint)
 
 
 def quoted(value: str) -> str:
@@ -52,10 +78,13 @@ def checksum_of(text: str | None) -> int | None:
     """The inverse of ``checksum_text``. Raises ValueError for any other text."""
     if text is None:
         return None
-    raw = base64.b64decode(text.removeprefix(_CHECKSUM_TAG), validate=True)
+    try:
+        raw = base64.b64decode(text.removeprefix(_CHECKSUM_TAG), validate=True)
+    except ValueError:
+        raw = b""
     if not text.startswith(_CHECKSUM_TAG) or len(raw) != 8:  # noqa: PLR2004 -- 64 bits
-        msg = f"expected a checksum like {_CHECKSUM_TAG}BASE64, found {text!r}"
-        raise ValueError(msg)
+        shown = json.dumps(text[:40])
+        raise bad_field("checksum", f"expected a checksum like {_CHECKSUM_TAG}BASE64, found {shown}")
     return int.from_bytes(raw, "big")
 
 
@@ -78,15 +107,21 @@ def encode_document(head: Mapping[str, object], items: Iterable[str]) -> Iterato
 
 
 def decode_document(data: bytes) -> tuple[dict[str, Any], Iterator[object]]:
-    """The head, and the items one by one. A file that another tool laid out anew is read whole."""
+    """The head, and the items one by one. A file that another tool laid out anew is read too.
+
+    Memory is bounded by the document's own bytes, MAX_HEAD_BYTES and MAX_ITEM_BYTES, whatever it holds.
+    """
     place = data.find(_LIST_KEY)
     if place < 0 or not data.endswith(_LIST_END):
-        head = as_object(json.loads(data))
-        items: Iterator[object] = iter(take(head, "chunks", list))
+        head_bytes, items = _laid_out_anew(data.removeprefix(_BYTE_ORDER_MARK))
     else:
-        head = as_object(json.loads(data[:place] + b"}"))
-        items = _decode_lines(data, place + len(_LIST_KEY))
+        head_bytes, items = data[:place] + b"}", _decode_lines(data, place + len(_LIST_KEY))
+    if len(head_bytes) > MAX_HEAD_BYTES:
+        raise FieldError(f"expected at most {MAX_HEAD_BYTES:,} bytes before its chunks, found {len(head_bytes):,}")
+    head = as_object(decode_json(head_bytes))
     check_version(head)
+    if head.pop(_LIST, None):
+        raise bad_field(_LIST, "is there twice")
     return head, items
 
 
@@ -96,63 +131,101 @@ def _decode_lines(data: bytes, place: int) -> Iterator[object]:
     for line in lines:
         item = line.rstrip(b",\n")
         if item and line != _LIST_END:
-            yield json.loads(item)
+            yield decode_json(_checked_size(item))
+
+
+def _checked_size(item: bytes) -> bytes:
+    if len(item) > MAX_ITEM_BYTES:
+        raise bad_field(_LIST, f"expected at most {MAX_ITEM_BYTES:,} bytes a line, found {len(item):,}")
+    return item
+
+
+def _laid_out_anew(data: bytes) -> tuple[bytes, Iterator[object]]:
+    """The head with an empty list, and the items one by one, of JSON in any layout."""
+    depth = 0
+    for token in _TOKEN.finditer(data):
+        first = data[token.start() : token.start() + 1]
+        depth += (first in b"[{") - (first in b"]}")
+        if token.start() > MAX_HEAD_BYTES:
+            break
+        if depth == 1 and token[0] == b'"chunks"':
+            start = data.find(b"[", token.end())
+            if start >= 0 and not data[token.end() : start].strip(_BLANK + b":"):
+                end = _list_end(data, start)
+                return data[: start + 1] + data[end:], _items(data, start + 1, end)
+    if len(data) <= MAX_HEAD_BYTES:
+        check_version(as_object(decode_json(data)))
+    raise bad_field(_LIST, "is missing")
+
+
+def _list_end(data: bytes, start: int) -> int:
+    """Where the list that begins at ``start`` has its closing bracket."""
+    depth = 0
+    for token in _TOKEN.finditer(data, start):
+        first = data[token.start() : token.start() + 1]
+        depth += (first in b"[{") - (first in b"]}")
+        if not depth:
+            return token.start()
+    raise bad_field(_LIST, "the list does not end")
+
+
+def _items(data: bytes, start: int, end: int) -> Iterator[object]:
+    """The objects of a list, with commas between them and nothing else."""
+    depth, begin, done = 0, start, start
+    for token in _TOKEN.finditer(data, start, end):
+        first = data[token.start() : token.start() + 1]
+        if not depth:
+            begin = token.start()
+            between = data[done:begin].strip(_BLANK)
+            if first != b"{" or between != (b"" if done == start else b","):
+                raise bad_field(_LIST, "expected a list of objects")
+        depth += (first in b"[{") - (first in b"]}")
+        if not depth:
+            done = token.end()
+            yield decode_json(_checked_size(data[begin:done]))
+    if data[done:end].strip(_BLANK):
+        raise bad_field(_LIST, "expected a list of objects")
 
 
 def check_version(fields: Mapping[str, Any]) -> None:
-    """Raises ValueError for what another release wrote."""
-    version = take(fields, "version", int)
+    """Raises VersionError for what a newer release wrote, FieldError for what none did."""
+    version = take(fields, "version", int, least=1)
     if version != VERSION:
-        msg = f"expected version {VERSION}, found {version}; another release of splitjoin wrote it"
-        raise ValueError(msg)
+        raise VersionError(f"version: expected {VERSION}, found {version}")
 
 
-def as_object(value: object) -> dict[str, Any]:
-    """Raises ValueError for anything but a JSON object."""
-    if not isinstance(value, dict):
-        msg = f"expected a JSON object, found {type(value).__name__}"
-        raise ValueError(msg)  # noqa: TRY004 -- damage of a file, not of a call
+def take_file_name(fields: Mapping[str, Any], expected: str | None) -> str:
+    """A job's name, which no path is; ``expected``: the one under which the document is stored, where that says one."""
+    value = take(fields, "file_name", str)
+    job = names.parse_file_name(value) if len(value) <= names.MAX_NAME_BYTES else None
+    if job is None or job.file_name != value:
+        raise bad_field("file_name", f"expected CLIENT_DATE, as in the chunks' names, found {json.dumps(value[:80])}")
+    if expected is not None and value != expected:
+        raise bad_field("file_name", f"expected {expected}, found {value}")
     return value
 
 
-def take(fields: Mapping[str, Any], key: str, kind: type[T]) -> T:
-    """A field of that kind, not negative. Raises ValueError where it is missing or something else."""
-    value = fields.get(key)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        msg = f"expected {key} to be {kind.__name__}, found {json.dumps(value)[:60]}"
-        raise ValueError(msg)
-    if isinstance(value, int) and value < 0:
-        msg = f"expected {key} not to be negative, found {value}"
-        raise ValueError(msg)
-    return value
-
-
-def take_or_none(fields: Mapping[str, Any], key: str, kind: type[T]) -> T | None:
-    """The same; None where it is null."""
-    if key in fields and fields[key] is None:
-        return None
-    return take(fields, key, kind)
-
-
-def take_texts(fields: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """A list of texts."""
-    return tuple(str(text) for text in take(fields, key, list))
+def take_compression(fields: Mapping[str, Any]) -> Compression | None:
+    """What chunks are stored as."""
+    return cast("Compression | None", take_one_of(fields, "compression", names.SUFFIX_OF))
 
 
 def dialect_of(fields: dict[str, Any]) -> Dialect:
     """The inverse of ``dialect_fields``. Raises ValueError."""
-    line_end = take_or_none(fields, "line_end", str)
-    if line_end not in ("\n", "\r\n", "mixed", None):
-        msg = f"expected line_end to be a line end or mixed, found {line_end!r}"
-        raise ValueError(msg)
-    return Dialect(
-        delimiter=take(fields, "delimiter", str),
-        quotechar=take_or_none(fields, "quotechar", str),
-        escapechar=take_or_none(fields, "escapechar", str),
-        header=take(fields, "header", bool),
-        line_end=cast("Any", line_end),
-        encoding=take(fields, "encoding", str),
-    )
+    within = "dialect."
+    delimiter = take(fields, "delimiter", str, within=within)
+    quotechar = take_or_none(fields, "quotechar", str, within=within)
+    escapechar = take_or_none(fields, "escapechar", str, within=within)
+    header = take(fields, "header", bool, within=within)
+    line_end = take_one_of(fields, "line_end", ("\n", "\r\n", "mixed", None), within=within)
+    encoding = take(fields, "encoding", str, within=within)
+    if not is_text_encoding(encoding):
+        shown = json.dumps(encoding[:40])
+        raise bad_field(f"{within}encoding", f"expected an encoding of text that keeps ASCII, found {shown}")
+    try:
+        return Dialect(delimiter, quotechar, escapechar, header, cast("LineEnd | None", line_end), encoding)
+    except ValueError as exc:
+        raise bad_field("dialect", str(exc)[:120]) from exc
 
 
 def dialect_fields(dialect: Dialect) -> dict[str, str | bool | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
@@ -16,7 +17,6 @@ from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS, ChunkTable
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
     VERSION,
-    as_object,
     checksum_of,
     checksum_text,
     damaged,
@@ -25,13 +25,25 @@ from splitjoin_cli.core.format.documents import (
     dialect_of,
     encode_document,
     quoted,
+    take_compression,
+    take_file_name,
+)
+from splitjoin_cli.core.format.fields import (
+    LARGEST,
+    MAX_HEADER_BYTES,
+    FieldError,
+    as_object,
+    bad_field,
     take,
+    take_code,
     take_or_none,
+    take_text,
     take_texts,
 )
+from splitjoin_cli.core.names import MAX_TOTAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from splitjoin_cli.core.model import Compression, Dialect
 
@@ -46,6 +58,7 @@ __all__ = [
 
 _SUFFIXES: dict[str | None, str] = {None: ".csv", "gzip": ".csv.gz", "zstd": ".csv.zst"}
 _PLAN_RUN = 1000  # chunks on one line of a plan
+_HEX_64 = re.compile(r"[0-9a-f]{16}")
 
 
 class CoverageError(StoreError):
@@ -108,8 +121,7 @@ class Manifest:
 
     def name(self, number: int) -> str:
         """The object's name of a chunk."""
-        total = len(self.chunks)
-        return f"{self.file_name}-{number:0{len(str(total))}d}-{total}{_SUFFIXES[self.compression]}"
+        return chunk_names(self.file_name, len(self.chunks), self.compression)(number)
 
     def blocks(self) -> Iterator[bytes]:
         """The manifest's file in pieces of some kilobytes, so that it can be written without being held."""
@@ -140,29 +152,31 @@ class Manifest:
         return b"".join(self.blocks())
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str = "the manifest") -> Manifest:
-        """Read a manifest; ``name`` is what an error calls it.
+    def from_bytes(cls, data: bytes, name: str = "the manifest", *, file_name: str | None = None) -> Manifest:
+        """Read a manifest; ``name`` is what an error calls it, ``file_name`` the job that it must be of, if known.
 
         Raises CoverageError where the chunks' ranges leave a gap or overlap, StoreError where it is no manifest.
         """
         try:
             head, items = decode_document(data)
-            return cls._decode(head, items)
+            return cls._decode(head, items, file_name)
         except CoverageError as exc:
             raise CoverageError(f"{name}: {exc.message}") from exc
         except DAMAGE as exc:
             raise damaged(name, "manifest", exc) from exc
 
     @classmethod
-    def _decode(cls, head: dict[str, Any], items: Iterable[object]) -> Manifest:
-        table, stored_bytes = ChunkTable(take(head, "header_bytes", int)), array("q")
+    def _decode(cls, head: dict[str, Any], items: Iterable[object], file_name: str | None) -> Manifest:
+        table, stored_bytes = ChunkTable(_header_bytes(head)), array("q")
+        total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)
         manifest = cls(
-            **_common(head),
+            **_common(head, file_name),
             chunks=table,
             stored_bytes=stored_bytes,
         )
-        for item in items:
-            _append_chunk(table, stored_bytes, item)
+        names = chunk_names(manifest.file_name, total, manifest.compression)
+        for number, item in enumerate(items, start=1):
+            _append_chunk(table, stored_bytes, as_object(item, f"chunk {number}"), names)
         manifest._check_totals(head)
         return manifest
 
@@ -171,8 +185,7 @@ class Manifest:
         for key, value in found.items():
             said = take_or_none(head, key, int)
             if said != value:
-                msg = f"{key} is {said}, but its chunks sum up to {value}"
-                raise ValueError(msg)
+                raise bad_field(key, f"is {_null(said)}, but its chunks sum up to {_null(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,23 +245,33 @@ class PlanFile:
         return b"".join(self.blocks())
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str = "the plan") -> PlanFile:
-        """Read a plan; ``name`` is what an error calls it. Raises StoreError where it is no plan of ours."""
+    def from_bytes(cls, data: bytes, name: str = "the plan", *, file_name: str | None = None) -> PlanFile:
+        """Read a plan; ``name`` and ``file_name`` as for a manifest. Raises StoreError where it is no plan of ours."""
         try:
             head, items = decode_document(data)
+            total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)
+            end, rows = take(head, "end", int), take_or_none(head, "rows", int)
             plan = cls(
-                **_common(head),
-                validator=take_or_none(take(head, "source", dict), "validator", str),
-                options_digest=take(head, "options_digest", str),
-                header_checksum=int(take(head, "header_checksum", str), 16),
-                chunks=_plan_chunks(take(head, "header_bytes", int), items),
+                **_common(head, file_name),
+                validator=_validator(take(head, "source", dict)),
+                options_digest=take_code(head, "options_digest"),
+                header_checksum=int(take_code(head, "header_checksum", _HEX_64), 16),
+                chunks=_plan_chunks(_header_bytes(head), items),
             )
-            if len(plan.chunks) != take(head, "total_parts", int) or plan.chunks.end != take(head, "end", int):
-                msg = f"it has {len(plan.chunks)} chunks up to {plan.chunks.end}, not the number and end it states"
-                raise ValueError(msg)
+            if (len(plan.chunks), plan.chunks.end) != (total, end):
+                found = f"it has {len(plan.chunks)} chunks up to {plan.chunks.end}"
+                raise FieldError(f"{found}, but total_parts is {total} and end is {end}")
+            if plan.chunks.total_rows != rows:
+                raise bad_field("rows", f"is {_null(rows)}, but its chunks sum up to {_null(plan.chunks.total_rows)}")
         except DAMAGE as exc:
             raise damaged(name, "plan", exc) from exc
         return plan
+
+
+def chunk_names(file_name: str, total: int, compression: Compression | None) -> Callable[[int], str]:
+    """What gives a chunk's object its name, by number."""
+    width, suffix = len(str(total)), _SUFFIXES[compression]
+    return lambda number: f"{file_name}-{number:0{width}d}-{total}{suffix}"
 
 
 def _identity(split: Manifest | PlanFile) -> dict[str, object]:
@@ -286,20 +309,36 @@ class _Common(TypedDict):
     warnings: tuple[str, ...]
 
 
-def _common(head: Mapping[str, Any]) -> _Common:
+def _common(head: Mapping[str, Any], file_name: str | None) -> _Common:
     source = take(head, "source", dict)
     return _Common(
-        file_name=take(head, "file_name", str),
-        run_id=take(head, "run_id", str),
-        generation=take(head, "generation", int),
+        file_name=take_file_name(head, file_name),
+        run_id=take_code(head, "run_id"),
+        generation=take(head, "generation", int, least=1),
         source=SourceIdentity(
-            take(source, "uri", str), take_or_none(source, "bytes", int), take(source, "fingerprint", str)
+            take_text(source, "uri", within="source.", path=True),
+            take_or_none(source, "bytes", int, within="source."),
+            take_text(source, "fingerprint", within="source."),
         ),
         dialect=dialect_of(take(head, "dialect", dict)),
-        compression=cast("Compression | None", take_or_none(head, "compression", str)),
-        header_lines=take(head, "header_lines", int),
+        compression=take_compression(head),
+        header_lines=take(head, "header_lines", int, most=MAX_HEADER_BYTES),
         warnings=take_texts(head, "warnings"),
     )
+
+
+def _header_bytes(head: Mapping[str, Any]) -> int:
+    return take(head, "header_bytes", int, most=MAX_HEADER_BYTES)
+
+
+def _validator(source: Mapping[str, Any]) -> str | None:
+    if "validator" in source and source["validator"] is None:
+        return None
+    return take_text(source, "validator", within="source.")
+
+
+def _null(value: int | None) -> int | str:
+    return "null" if value is None else value
 
 
 def run_id(
@@ -333,24 +372,55 @@ def digest_options(options: Mapping[str, str | int | None]) -> str:
     return hashlib.sha256(json.dumps(options, sort_keys=True).encode("ascii")).hexdigest()[:32]
 
 
-def _append_chunk(table: ChunkTable, stored_bytes: array[int], item: object) -> None:
-    fields = as_object(item)
-    number, start, end = (take(fields, key, int) for key in ("number", "start", "end"))
-    if number != len(table) + 1:
-        msg = f"expected chunk {len(table) + 1}, found chunk {number}"
-        raise ValueError(msg)
-    if start != table.end or end < start:
-        msg = f"chunk {number} covers bytes {start} to {end}, but the one before it ends at {table.end}"
+def _append_chunk(
+    table: ChunkTable, stored_bytes: array[int], fields: Mapping[str, Any], name: Callable[[int], str]
+) -> None:
+    wanted, start = len(table) + 1, table.end
+    if wanted > MAX_TOTAL:
+        raise bad_field("chunks", f"expected at most {MAX_TOTAL:,}")
+    if (number := take(fields, "number", int)) != wanted:
+        raise bad_field("number", f"expected chunk {wanted}, found chunk {number}")
+    try:
+        begin, end = take(fields, "start", int), take(fields, "end", int)
+        rows = take_or_none(fields, "rows", int)
+        checksum = checksum_of(take_or_none(fields, "checksum", str))
+        stored = take(fields, "stored_bytes", int)
+        said, size = take(fields, "name", str), take(fields, "bytes", int)
+    except FieldError as exc:
+        raise FieldError(f"chunk {number}: {exc}") from exc
+    if begin != start or end < begin:
+        msg = f"chunk {number} covers bytes {begin} to {end}, but the one before it ends at {start}"
         raise CoverageError(msg)
-    table.append(end, take_or_none(fields, "rows", int), checksum_of(take_or_none(fields, "checksum", str)))
-    stored_bytes.append(take(fields, "stored_bytes", int))
+    if said != name(number):
+        raise bad_field(f"chunk {number}: name", f"expected {name(number)}, found {json.dumps(said[:80])}")
+    if size != table.start + end - begin:
+        raise bad_field(f"chunk {number}: bytes", f"is {size}, but header and range are {table.start + end - begin}")
+    table.append(end, rows, checksum)
+    stored_bytes.append(stored)
 
 
 def _plan_chunks(start: int, items: Iterable[object]) -> ChunkTable:
     table = ChunkTable(start)
     for item in items:
-        fields = as_object(item)
-        ends, rows, checksums = (take(fields, key, list) for key in ("ends", "rows", "checksums"))
+        run = as_object(item, f"the run of chunk {len(table) + 1}")
+        within = f"the run of chunk {len(table) + 1}: "
+        if (first := take(run, "first", int, within=within)) != len(table) + 1:
+            raise bad_field(f"{within}first", f"expected {len(table) + 1}, found {first}")
+        ends, rows, checksums = (take(run, key, list, within=within) for key in ("ends", "rows", "checksums"))
+        if not len(ends) == len(rows) == len(checksums) <= MAX_TOTAL - len(table):
+            raise bad_field(f"{within}ends", f"{len(ends)} ends, {len(rows)} rows and {len(checksums)} checksums")
         for end, count, checksum in zip(ends, rows, checksums, strict=True):
-            table.append(end, count, int(checksum, 16))
+            _append_planned(table, end, count, checksum)
     return table
+
+
+def _append_planned(table: ChunkTable, end: object, rows: object, checksum: object) -> None:
+    """One chunk of a plan's run; -1 rows are not counted."""
+    where = f"chunk {len(table) + 1}: "
+    if type(end) is not int or not table.end <= end <= LARGEST:
+        take({"ends": end}, "ends", int, within=where, least=table.end)
+    if type(rows) is not int or not UNKNOWN_ROWS <= rows <= LARGEST:
+        take({"rows": rows}, "rows", int, within=where, least=UNKNOWN_ROWS)
+    if not isinstance(checksum, str) or not _HEX_64.fullmatch(checksum):
+        raise bad_field(f"{where}checksums", "expected 16 hexadecimal digits")
+    table.append(cast("int", end), cast("int", rows), int(checksum, 16))

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
     VERSION,
-    as_object,
     check_version,
     damaged,
     dialect_fields,
     dialect_of,
+    take_compression,
+    take_file_name,
+)
+from splitjoin_cli.core.format.fields import (
+    MAX_HEADER_BYTES,
+    as_object,
+    bad_field,
+    decode_json,
     take,
+    take_code,
     take_or_none,
 )
 from splitjoin_cli.core.model import ByteRange
+from splitjoin_cli.core.names import MAX_TOTAL
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import Compression, Dialect
@@ -73,23 +82,32 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
     return text
 
 
-def decode_metadata(text: str, name: str = "a chunk") -> ChunkMetadata:
-    """The inverse of ``encode_metadata``; an error calls the object ``name``. Raises StoreError for all else."""
+def decode_metadata(text: str, name: str = "a chunk", *, size: int | None = None) -> ChunkMetadata:
+    """The inverse of ``encode_metadata``; an error calls the object ``name``. Raises StoreError for all else.
+
+    ``size``: the object's, where it is known: one that is not compressed has no longer header.
+    """
     try:
-        fields = as_object(json.loads(text))
+        fields = as_object(decode_json(text.encode()))
         check_version(fields)
+        total = take(fields, "total", int, least=1, most=MAX_TOTAL)
+        start = take(fields, "start", int)
+        compression = take_compression(fields)
+        header_bytes = take(fields, "header_bytes", int, most=MAX_HEADER_BYTES)
+        if size is not None and compression is None and header_bytes > size:
+            raise bad_field("header_bytes", f"is {header_bytes}, but the object has {size} bytes")
         return ChunkMetadata(
-            file_name=take(fields, "file_name", str),
-            run_id=take(fields, "run_id", str),
-            generation=take(fields, "generation", int),
-            number=take(fields, "number", int),
-            total=take(fields, "total", int),
-            range=ByteRange(take(fields, "start", int), take(fields, "end", int)),
+            file_name=take_file_name(fields, None),
+            run_id=take_code(fields, "run_id"),
+            generation=take(fields, "generation", int, least=1),
+            number=take(fields, "number", int, least=1, most=total),
+            total=total,
+            range=ByteRange(start, take(fields, "end", int, least=start)),
             rows=take_or_none(fields, "rows", int),
             dialect=dialect_of(take(fields, "dialect", dict)),
-            header_lines=take(fields, "header_lines", int),
-            header_bytes=take(fields, "header_bytes", int),
-            compression=cast("Compression | None", take_or_none(fields, "compression", str)),
+            header_lines=take(fields, "header_lines", int, most=MAX_HEADER_BYTES),
+            header_bytes=header_bytes,
+            compression=compression,
         )
     except DAMAGE as exc:
         raise damaged(name, "metadata", exc) from exc

@@ -238,7 +238,7 @@ def merge(
 def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Dialect) -> _Set:
     manifest_name = names.manifest_name(file_name)
     data = sink.get_small(manifest_name)
-    manifest = None if data is None else Manifest.from_bytes(data, manifest_name)
+    manifest = None if data is None else Manifest.from_bytes(data, manifest_name, file_name=file_name)
     here = inventory(sink, file_name, manifest)
     if not here.total:
         raise NotFoundError(f"no chunks of {file_name} lie in {sink.properties.uri}")

@@ -141,13 +141,11 @@ def _manifest(sink: Sink, file_name: str) -> tuple[Manifest | None, list[Problem
     if data is None:
         return None, [Problem(None, "manifest", f"{name} is not there: the split is not whole")]
     try:
-        manifest = Manifest.from_bytes(data, name)
+        manifest = Manifest.from_bytes(data, name, file_name=file_name)
     except CoverageError as exc:
         return None, [Problem(None, "coverage", exc.message)]
     except StoreError as exc:
         return None, [Problem(None, "manifest", exc.message)]
-    if manifest.file_name != file_name:
-        return None, [Problem(None, "manifest", f"{name} is the manifest of {manifest.file_name}")]
     return manifest, []
 
 

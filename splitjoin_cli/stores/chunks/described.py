@@ -6,8 +6,9 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import CorruptObjectError, MixupError
+from splitjoin_cli.core.errors import CorruptObjectError, MixupError, NotFoundError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.format.metadata import ChunkMetadata, decode_metadata
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.names import ChunkName
 
-__all__ = ["CheckedStream", "Described", "Descriptions", "described", "own_metadata"]
+__all__ = ["CheckedStream", "Described", "Descriptions", "chunk_name", "described", "own_metadata"]
 
 KEPT = 4
 
@@ -83,9 +84,25 @@ def described(document: Manifest | PlanFile, name: ChunkName, size: int) -> Desc
     return Described(metadata, checksum)
 
 
-def own_metadata(text: str, uri: str, name: ChunkName) -> ChunkMetadata:
-    """An object's own metadata. Raises MixupError where it is another chunk's than the name says."""
-    metadata = decode_metadata(text, uri)
+def chunk_name(uri: str) -> ChunkName:
+    """The chunk that ``uri`` names. Raises NotFoundError where it names none, MixupError for a total that none has."""
+    name = names.parse(uri)
+    if name is None:
+        raise NotFoundError(f"{uri} is no chunk's name")
+    if name.total > names.MAX_TOTAL:
+        raise MixupError(
+            f"{uri} is named as one of {name.total:,} chunks; a split has at most {names.MAX_TOTAL:,}",
+            hint="rename it, or remove it",
+        )
+    return name
+
+
+def own_metadata(text: str, uri: str, name: ChunkName, size: int) -> ChunkMetadata:
+    """An object's own metadata; it has ``size`` bytes.
+
+    Raises StoreError where it holds none of ours, MixupError where it is another chunk's than the name says.
+    """
+    metadata = decode_metadata(text, uri, size=size)
     said = (metadata.file_name, metadata.number, metadata.total)
     if said != (name.file_name, name.number, name.total):
         raise MixupError(

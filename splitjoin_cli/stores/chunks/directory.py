@@ -11,11 +11,9 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import AccessError, MixupError, NotFoundError, SourceChangedError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.stores.chunks.base import StoredChunk
-from splitjoin_cli.stores.chunks.described import CheckedStream, Descriptions, described
+from splitjoin_cli.stores.chunks.described import CheckedStream, Descriptions, chunk_name, described
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.names import ChunkName
     from splitjoin_cli.stores.chunks.described import Described
@@ -34,9 +32,7 @@ class DirectoryChunks:
     def open_chunk(self, uri: str, *, body: bool = True) -> StoredChunk:  # noqa: ARG002 -- a file is opened when read
         """See ChunkStore."""
         path = Path(uri)
-        name = names.parse(path.name)
-        if name is None:
-            raise NotFoundError(f"{uri} is no chunk's name")
+        name = chunk_name(uri)
         validator, size = _look(path)
         found = self._described(path, name, size)
         checksum = found.checksum if found else None
@@ -56,16 +52,16 @@ class DirectoryChunks:
         """See ChunkStore."""
 
     def _described(self, path: Path, name: ChunkName, size: int) -> Described | None:
-        kinds: dict[str, Callable[[bytes, str], Manifest | PlanFile]] = {
-            names.manifest_name(name.file_name): Manifest.from_bytes,
-            names.plan_name(name.file_name): PlanFile.from_bytes,
+        kinds: dict[str, type[Manifest | PlanFile]] = {
+            names.manifest_name(name.file_name): Manifest,
+            names.plan_name(name.file_name): PlanFile,
         }
         seen = []
-        for other, parse in kinds.items():
+        for other, kind in kinds.items():
             document = path.with_name(other)
             try:
                 validator, _ = _look(document)
-                held = self._documents.get(str(document), validator, partial(_parse, document, parse))
+                held = self._documents.get(str(document), validator, partial(_parse, document, kind, name.file_name))
             except NotFoundError:
                 continue
             found = described(held, name, size)
@@ -79,9 +75,9 @@ class DirectoryChunks:
         return None
 
 
-def _parse(path: Path, parse: Callable[[bytes, str], Manifest | PlanFile]) -> Manifest | PlanFile:
+def _parse(path: Path, kind: type[Manifest | PlanFile], file_name: str) -> Manifest | PlanFile:
     try:
-        return parse(path.read_bytes(), str(path))
+        return kind.from_bytes(path.read_bytes(), str(path), file_name=file_name)
     except OSError as exc:
         raise _translated(path, exc) from exc
 

@@ -10,11 +10,18 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
 from splitjoin_cli.core.bytes import crc64 as checksums
-from splitjoin_cli.core.errors import NotFoundError, SourceChangedError
+from splitjoin_cli.core.errors import SourceChangedError
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.model import S3Location
 from splitjoin_cli.stores.chunks.base import StoredChunk
-from splitjoin_cli.stores.chunks.described import CheckedStream, Described, Descriptions, described, own_metadata
+from splitjoin_cli.stores.chunks.described import (
+    CheckedStream,
+    Described,
+    Descriptions,
+    chunk_name,
+    described,
+    own_metadata,
+)
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
@@ -53,15 +60,13 @@ class S3Chunks:
     def open_chunk(self, uri: str, *, body: bool = True) -> StoredChunk:
         """See ChunkStore."""
         where = parse_uri(uri)
-        name = names.parse(where.key)
-        if name is None:
-            raise NotFoundError(f"{uri} is no chunk's name")
+        name = chunk_name(uri)
         bucket, key = self._bucket(where.bucket), where.key
         answer = bucket.checked("get_object" if body else "head_object", key, ChecksumMode="ENABLED")
         pinned = _Pinned(bucket, key, answer)
         try:
             text = answer.get("Metadata", {}).get(METADATA_KEY)
-            metadata = own_metadata(text, uri, name) if text is not None else None
+            metadata = own_metadata(text, uri, name, pinned.size) if text is not None else None
             found = self._beside(pinned, name, answer.get("ChecksumCRC64NVME")) if metadata is None else None
         except BaseException:
             pinned.close()
@@ -101,18 +106,18 @@ class S3Chunks:
         if etag is None:
             return None
         uri = pinned.bucket.uri(key)
-        document = self._manifests.get(uri, etag, lambda: _manifest(pinned.bucket, key))
+        document = self._manifests.get(uri, etag, lambda: _manifest(pinned.bucket, key, name.file_name))
         found = described(document, name, pinned.size)
         if found is None or (checksum is not None and found.checksum not in {None, checksums.decode(checksum)}):
             return None
         return found
 
 
-def _manifest(bucket: Bucket, key: str) -> Manifest:
+def _manifest(bucket: Bucket, key: str, file_name: str) -> Manifest:
     body = bucket.checked("get_object", key)["Body"]
     with bucket.translating("get_object", key):
         try:
-            return Manifest.from_bytes(body.read(), bucket.uri(key))
+            return Manifest.from_bytes(body.read(), bucket.uri(key), file_name=file_name)
         finally:
             body.close()
 

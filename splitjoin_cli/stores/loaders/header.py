@@ -29,12 +29,17 @@ _SNIFFED_RECORDS = 200
 
 def raw_header(chunk: ChunkToLoad) -> bytes:
     """The header as it is, line end and byte order mark included; reads no more than it. Empty without one."""
-    buffer = memoryview(bytearray(chunk.header_bytes))
+    pieces: list[bytes] = []
+    left = chunk.header_bytes  # what a document says: memory is taken for what is there
     with closing(opened(chunk)) as stream:
-        filled = stream.readinto(buffer)
-    if filled < chunk.header_bytes:
-        raise SourceError(f"{chunk.name} ends within its header")
-    return bytes(buffer)
+        while left:
+            piece = bytearray(min(left, BLOCK_BYTES))
+            filled = stream.readinto(memoryview(piece))
+            if not filled:
+                raise SourceError(f"{chunk.name} ends within its header")
+            pieces.append(bytes(piece[:filled]))
+            left -= filled
+    return b"".join(pieces)
 
 
 def header_names(chunk: ChunkToLoad) -> tuple[str, ...] | None:
