@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.errors import ContinuationError, UsageError
+from splitjoin_cli.stores.loaders.urls import PASSWORD_VARIABLE
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
@@ -24,6 +25,11 @@ EXEC_SECONDS = 3600.0
 KILL_AFTER_SECONDS = 5.0
 TAIL_BYTES = 4096
 AWS_SCHEMES = ("sns", "sqs", "lambda", "states", "events")
+WITHHELD = frozenset({PASSWORD_VARIABLE, "SPLITJOIN_ON_JOIN"})
+"""Variables of ours that hold a secret, or may (as the text of a command does): what a join starts has no use for them.
+
+AWS's and the databases' own variables are the user's, who may have set them for the command.
+"""
 _SECRETS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s?#]*)[^\s]*", re.IGNORECASE)
 
 
@@ -93,7 +99,8 @@ class MemoryContinuation:
 class ExecContinuation:
     """A command of the shell: the payload on its standard input as JSON, and in SPLITJOIN_JOIN_* variables.
 
-    They have a prefix of their own because SPLITJOIN_ROWS, for one, is an option of the splitjoin it may call.
+    They have a prefix of their own because SPLITJOIN_ROWS, for one, is an option of the splitjoin it may call. Of the
+    caller's own environment it gets all but WITHHELD.
 
     An exit code other than 0 is a failure. What it prints goes to nobody, since the standard output is the caller's
     result; the last line of it stands in the error. It is ended, with all that it started, after ``limit_seconds``,
@@ -113,6 +120,7 @@ class ExecContinuation:
 
     def run(self, payload: JoinPayload) -> None:
         """See Continuation."""
+        inherited = {name: value for name, value in os.environ.items() if name not in WITHHELD}
         variables = {f"SPLITJOIN_JOIN_{name.upper()}": str(value) for name, value in payload.fields().items()}
         with tempfile.TemporaryFile() as output:
             try:
@@ -121,7 +129,7 @@ class ExecContinuation:
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, **variables},
+                    env={**inherited, **variables},
                     start_new_session=True,  # a group of its own, so that all of it can be ended
                 )
             except OSError as exc:

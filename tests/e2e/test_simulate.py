@@ -70,3 +70,17 @@ def test_several_at_once(splitjoin: Splitjoin, tmp_path: Path, into: str) -> Non
     payloads = (tmp_path / "joins").read_text().splitlines()
     assert len(payloads) >= sum(report["continuation_runs"] for report in reports)
     assert sorted(json.loads(payload)["file_name"] for payload in set(payloads)) == ["acme_1", "other_1"]
+
+
+def test_what_follows_a_join_gets_no_password(
+    splitjoin: Splitjoin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by its environment, whichever way the command was named."""
+    chunks_of(splitjoin, "acme")
+    join = "exec:env > env"
+    monkeypatch.setenv("SPLITJOIN_DB_PASSWORD", "tell-nobody")
+    splitjoin.ok("simulate", "acme", SPLITJOIN_ON_JOIN=join)
+    found = (tmp_path / "env").read_text()
+    assert "SPLITJOIN_JOIN_FILE_NAME=acme_1\n" in found
+    assert "tell-nobody" not in found
+    assert join not in found

@@ -51,6 +51,18 @@ def test_a_command_gets_the_payload_twice(tmp_path: Path) -> None:
     assert out.read_text() == f"{JSON}Zoë_20240131 {RUN} 3 1200 2024-01-31T10:00:00.000Z []\n"
 
 
+def test_a_command_inherits_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What holds a secret of ours, or may, is kept back; every other variable is passed on."""
+    monkeypatch.setenv("SPLITJOIN_DB_PASSWORD", "hidden-1")
+    monkeypatch.setenv("SPLITJOIN_ON_JOIN", "exec:curl -H 'X-Token: hidden-2' https://host")
+    monkeypatch.setenv("SPLITJOIN_TRACKER", "sqlite:jobs.db")
+    ExecContinuation(f"env > {tmp_path / 'env'}").run(PAYLOAD)
+    found = (tmp_path / "env").read_text()
+    assert "hidden" not in found
+    assert "SPLITJOIN_TRACKER=sqlite:jobs.db\n" in found
+    assert f"PATH={os.environ['PATH']}\n" in found
+
+
 def test_a_command_need_not_read_what_it_is_told() -> None:
     """It ends well without."""
     ExecContinuation("true").run(PAYLOAD)

@@ -65,14 +65,16 @@ def column_names(header: Sequence[str]) -> tuple[str, ...]:
     """
     taken = {name.lower() for name in header}
     seen: set[str] = set()
+    tried: dict[str, int] = {}  # for each name the number it was last given, where the next one goes on
     names = []
     for place, given in enumerate(header, start=1):
         base = name = given or f"column_{place}"
-        number = 1
+        number = tried.get(base.lower(), 1)
         # what is made up here gives way to what the header says
         while name.lower() in seen or (name != given and name.lower() in taken):
             number += 1
             name = f"{base}_{number}"
+        tried[base.lower()] = number
         seen.add(name.lower())
         names.append(name)
     return tuple(names)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,10 @@ from hypothesis import strategies as st
 from splitjoin_cli.core.errors import BadRowError
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.stores.loaders.header import Sniffed, column_names, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 
 @pytest.mark.parametrize(
@@ -35,6 +42,32 @@ def test_column_names_never_meet(header: list[str]) -> None:
     assert all(
         name == given for name, given in zip(names, header, strict=True) if given and lower.count(given.lower()) == 1
     )
+
+
+@pytest.mark.parametrize("names", [lambda n: ["a"] * n, lambda n: [""] * n, lambda n: ["a", "A"] * (n // 2)])
+def test_the_work_for_equal_names_grows_with_their_number(names: Callable[[int], list[str]]) -> None:
+    """Not with its square: of twice as many names, twice as many lines are run."""
+    few, many = (_lines_run(names(count)) for count in (400, 800))
+    assert many < 2.5 * few
+
+
+def _lines_run(header: list[str]) -> int:
+    """How many lines of Python naming these columns takes."""
+    lines = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> Any:  # noqa: ANN401 -- a trace function's own type
+        nonlocal lines
+        del frame, arg
+        lines += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        column_names(header)
+    finally:
+        sys.settrace(before)
+    return lines
 
 
 @pytest.mark.parametrize(
