@@ -22,7 +22,9 @@ Kinds of problems (--json), stable words for scripts:
   size        a stored object has another size than the manifest says
   checksum    a stored object has other bytes than the manifest says
   coverage    the ranges leave a gap or overlap, or a chunk holds more or less than its range
-  header      a chunk does not begin with the header
+  header      a chunk does not begin with the header, or the header is more than one record
+  torn        a chunk, or the header, ends inside a record
+  lone-cr     a chunk holds a carriage return without a line feed, outside quotes
   rows        a chunk holds another number of records than the manifest says
   metadata    a chunk says of itself that it is another one
   bytes       a chunk differs from the source's bytes, or the source is longer or shorter
@@ -49,7 +51,8 @@ Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Check the split in PREFIX_OR_DIR against its manifest: every chunk is read once.
 
-    Presence, sizes, checksums, ranges, headers, record counts; with --source, the bytes.
+    Presence, sizes, checksums, ranges, headers; that each chunk ends where a record ends, and how many records it
+    holds; with --source, the bytes.
     """
     from splitjoin_cli.api.check import StoredRequest, run_verify
 

@@ -56,6 +56,16 @@ class Dialect:
             msg = f"delimiter, quotechar and escapechar must differ: {', '.join(map(repr, chars))}"
             raise ValueError(msg)
 
+    @property
+    def every_newline_ends_a_record(self) -> bool:
+        """Whether each LF is a record's end, whatever comes before it: only then may records be found without a scan.
+
+        It is so where the dialect says nothing but what could not matter. A field that is added here one day, and set
+        to anything but its default, makes it False, so that what does not know of it scans.
+        """
+        nothing_else = Dialect(self.delimiter, None, None, self.header, self.line_end, self.encoding)
+        return self == nothing_else
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

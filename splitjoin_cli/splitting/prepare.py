@@ -87,7 +87,7 @@ class Preparation:
             and plan.source.stored_bytes == properties.stored_bytes
             and plan.source.uri == properties.uri
         )
-        if not same:
+        if not same or not self._can_be_trusted(plan):
             return None
         header = self._read(0, plan.header_bytes)
         if crc64(header) != plan.header_checksum:
@@ -95,12 +95,22 @@ class Preparation:
         self._observer.detail(f"resuming run {plan.run_id}: the source is unchanged, so it is not scanned again")
         return Planned(plan, header)
 
+    def _can_be_trusted(self, plan: PlanFile) -> bool:
+        """Whether a plan that nobody scanned is of a dialect that needs no scan; earlier releases made others too."""
+        if plan.chunks.total_rows is not None or plan.dialect.every_newline_ends_a_record:
+            return True
+        self._observer.warn(
+            f"the plan of run {plan.run_id} was made by an earlier release, without a scan: it may cut records at "
+            "newlines that do not end them, so the source is scanned again"
+        )
+        return False
+
     def _read(self, start: int, end: int) -> bytes:
         return b"".join(map(bytes, read_blocks(self._source, start, end)))
 
     def _plan(self, existing: Existing, executor: Executor) -> Planned:
         request, properties = self._request, self._source.properties
-        if self.copies and request.dialect.quotechar is None and not request.strict:
+        if self.copies and request.dialect.every_newline_ends_a_record and not request.strict:
             from splitjoin_cli.splitting.probe import probe  # noqa: PLC0415 -- only what is used is imported
 
             probed = probe(self._source, request.size, header=request.dialect.header)

@@ -11,7 +11,7 @@ from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.request import ChunkCount, RowCount
 
 if TYPE_CHECKING:
-    from splitjoin_cli.splitting.request import Size
+    from splitjoin_cli.splitting.request import ChunkSize, Size
     from splitjoin_cli.stores.sources.base import Source
 
 FIRST_BYTES = 64 * 1024
@@ -27,14 +27,22 @@ class Probed:
     oversized: int
 
 
+class _NeedsScanError(Exception):
+    """What was read shows that only a scan can tell."""
+
+
 class _Probe:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.size = source.properties.size or 0
 
     def read(self, start: int, end: int) -> bytes:
+        """The bytes of a range. Raises _NeedsScanError where they hold what a scan refuses, and names."""
         buffer = bytearray(end - start)
-        return bytes(buffer[: self._source.read_at(start, memoryview(buffer))])
+        found = bytes(buffer[: self._source.read_at(start, memoryview(buffer))])
+        if b"\r" in found and _holds_lone_return(found, ends=start + len(found) == self.size):
+            raise _NeedsScanError
+        return found
 
     def last_end(self, low: int, high: int) -> int | None:
         """The last record end in (low, high]."""
@@ -60,12 +68,20 @@ class _Probe:
 
 
 def probe(source: Source, size: Size, *, header: bool) -> Probed | None:
-    """The same boundaries as a scan with ``--quotechar none`` would find; None where only a scan can tell.
+    """The same boundaries as a scan would find; None where only a scan can tell.
 
-    ``source`` must be seekable. Raises BadInputError for an empty source and an endless header.
+    For dialects where ``every_newline_ends_a_record`` alone. ``source`` must be seekable. Raises BadInputError for an
+    empty source and an endless header.
     """
     if isinstance(size, RowCount):
         return None
+    try:
+        return _probe(source, size, header=header)
+    except _NeedsScanError:
+        return None
+
+
+def _probe(source: Source, size: ChunkSize | ChunkCount, *, header: bool) -> Probed | None:
     probing = _Probe(source)
     mark = len(BYTE_ORDER_MARK)
     if probing.size <= mark and probing.read(0, probing.size) in (b"", BYTE_ORDER_MARK):
@@ -79,6 +95,11 @@ def probe(source: Source, size: Size, *, header: bool) -> Probed | None:
     if isinstance(size, ChunkCount):
         return _by_count(probing, head, size.count)
     return _by_size(probing, head, max(size.size_bytes - len(head), 0))
+
+
+def _holds_lone_return(data: bytes, *, ends: bool) -> bool:
+    """Whether a CR stands without its LF; the last byte's may be missing here unless the source ends with it."""
+    return data.count(b"\r") - data.count(b"\r\n") > (data.endswith(b"\r") and not ends)
 
 
 def _by_size(probing: _Probe, head: bytes, capacity: int) -> Probed:

@@ -80,7 +80,25 @@ def test_copies_without_reading(splitjoin_s3: Splitjoin, bucket: Bucket, other: 
     bodies = b"".join(other.get(f"in/{chunk['name']}")[result["header_bytes"] :] for chunk in result["chunks"])
     assert data[: result["header_bytes"]] + bodies == data
     assert bucket.open_uploads() == other.open_uploads() == []
-    assert splitjoin_s3.json("verify", f"{other.uri}in/")["ok"] is True
+    whole = {"file_name": "acme_d", "ok": True, "problems": [], "rows": data.count(b"\n") - 1}
+    assert splitjoin_s3.json("verify", f"{other.uri}in/") == whole
+
+
+@pytest.mark.parametrize(("rows", "size"), [(3_000, "20KB"), (230_000, "11MiB")], ids=["streamed", "copied"])
+def test_no_newline_that_is_escaped_is_cut_at(splitjoin_s3: Splitjoin, bucket: Bucket, rows: int, size: str) -> None:
+    r"""What MySQL's OUTFILE writes, without quotes and with ``\\`` before a newline: cut as the local file is."""
+    record = b"%d\tone\\\ntwo\\\\\tthree\\\n%s\n"
+    data = b"id\ta\tb\n" + b"".join(record % (number, b"x" * (number % 90)) for number in range(rows))
+    uri = put(bucket, data)
+    (splitjoin_s3.directory / "acme.csv").write_bytes(data)
+    options = ("--date", "d", "--chunk-size", size, "--quotechar", "none", "--escapechar", "\\", "--delimiter", "tab")
+    local = splitjoin_s3.json("split", "acme.csv", "local", *options)
+    result = splitjoin_s3.json("split", uri, f"{bucket.uri}in/", *options)
+    assert (local["rows"], result["rows"]) == (rows, rows)
+    kept = ("start", "end", "rows", "checksum")
+    assert [[c[k] for k in kept] for c in result["chunks"]] == [[c[k] for k in kept] for c in local["chunks"]]
+    whole = {"file_name": "acme_d", "ok": True, "problems": [], "rows": rows}
+    assert splitjoin_s3.json("verify", f"{bucket.uri}in/", "--source", uri) == whole
 
 
 def test_copies_after_one_scan(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:

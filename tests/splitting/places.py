@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from splitjoin_cli.core import names
@@ -91,12 +91,13 @@ def stored_split(
     compression: Literal["gzip", "zstd"] | None = None,
     file_name: str = FILE_NAME,
     counted: bool = True,
+    dialect: Dialect | None = None,
 ) -> MemoryPlace:
     """A whole split, its manifest and metadata included; ``chunks`` holds the records of each."""
     place = MemoryPlace()
     client, _, date = file_name.rpartition("_")
     table, sizes = ChunkTable(len(header)), array("q")
-    dialect = Dialect(header=bool(header), line_end="\n")
+    dialect = replace(dialect or Dialect(line_end="\n"), header=bool(header))
     for number, records in enumerate(chunks, start=1):
         plain = header + b"".join(records)
         data = plain

@@ -112,6 +112,25 @@ def test_rows_can_only_be_scanned() -> None:
     assert probe(MemorySource(b"id\n1\n"), RowCount(1), header=True) is None
 
 
+@pytest.mark.parametrize("size", [ChunkSize(6), ChunkCount(2)])
+@pytest.mark.parametrize("data", [b"id\r1\r2\r", b"id\n1\r2\n3\n4\n", b"id\n1\n2\r", b"id\r\n1\r2\r\n"])
+def test_a_lone_carriage_return_is_left_to_the_scan(data: bytes, size: ChunkSize | ChunkCount) -> None:
+    """Which refuses it: a file whose lines end with CR alone is no file of one record."""
+    assert probe(MemorySource(data), size, header=True) is None
+    with pytest.raises(BadInputError, match="a carriage return without a line feed"):
+        scanned(data, size, header=True)
+
+
+def test_a_carriage_return_at_the_edge_of_a_look_is_not_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its LF lies in the next one."""
+    monkeypatch.setattr(module, "FIRST_BYTES", 3)
+    monkeypatch.setattr(module, "LAST_BYTES", 3)
+    data = b"id\r\n" + b"12\r\n345\r\n" * 4
+    probed = probe(MemorySource(data), ChunkSize(12), header=True)
+    assert probed is not None
+    assert probed.chunks.starts.tolist() == scanned(data, ChunkSize(12), header=True)[0]
+
+
 @pytest.mark.parametrize("data", [b"", BOM])
 def test_an_empty_source_is_bad_input(data: bytes) -> None:
     """The same error as a scan's."""

@@ -10,7 +10,8 @@ from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.errors import NotFoundError
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.join.chunk import chunk_to_load, run_of
-from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, RecordCounter, choose_job, inventory
+from splitjoin_cli.splitting.stored.chunks import choose_job, inventory
+from splitjoin_cli.splitting.stored.records import SCAN_BYTES, RecordCounter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,8 +77,9 @@ def _count(chunk: ChunkToLoad, uri: str) -> int:
     stream = chunk.open()
     if chunk.compression is not None:
         stream = DecompressedStream(stream, chunk.compression, uri)
-    counter, skip = RecordCounter(chunk.dialect), chunk.header_bytes
-    buffer = memoryview(bytearray(BLOCK_BYTES))
+    skip = chunk.header_bytes
+    counter = RecordCounter(chunk.dialect, at=skip)
+    buffer = memoryview(bytearray(SCAN_BYTES))
     with closing(stream):
         while got := stream.readinto(buffer):
             counter.feed(buffer[min(skip, got) : got])

@@ -10,9 +10,6 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoreError, UsageError
-from splitjoin_cli.splitting.records.base import Alphabet
-from splitjoin_cli.splitting.records.open import new_scanner
-from splitjoin_cli.splitting.records.outcome import State
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 
 if TYPE_CHECKING:
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.format.manifest import Manifest
-    from splitjoin_cli.core.model import Compression, Dialect
+    from splitjoin_cli.core.model import Compression
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
 
@@ -31,12 +28,11 @@ __all__ = [
     "ChunkReader",
     "Inventory",
     "OpenChunk",
-    "RecordCounter",
     "choose_job",
     "inventory",
 ]
 
-BLOCK_BYTES = 256 * 1024  # stays in a core's cache between reading, checksum and scan
+BLOCK_BYTES = 256 * 1024  # stays in a core's cache between reading, checksum and writing
 ABSENT = -1
 MAX_TOTAL = 10_000_000  # a name alone may claim any total; more than this is not believed
 
@@ -192,38 +188,3 @@ class ChunkReader:
 
     def _unreadable(self, exc: SplitjoinError) -> ChunkError:
         return ChunkError(f"chunk {self._name}: {exc.message}", hint=exc.hint if isinstance(exc, StoreError) else None)
-
-
-class RecordCounter:
-    """Counts the records of a body fed to it block by block; the last one needs no line end.
-
-    Stray quotes are read as the csv module reads them, so that a set split with ``--on-stray-quote literal`` counts
-    right, and one without any is not touched by it.
-    """
-
-    def __init__(self, dialect: Dialect, block_bytes: int = BLOCK_BYTES) -> None:
-        """``block_bytes``: the largest block."""
-        self._scanner = new_scanner(Alphabet.of(dialect, literal=True), block_bytes)
-        self._state = State.FIELD
-        self._ends = 0
-        self._open = False
-
-    def feed(self, block: memoryview) -> None:
-        """Count on. A block of 0 bytes changes nothing."""
-        if not block:
-            return
-        outcome = self._scanner.outcome(block[:], self._state)  # a view of its own: callers use theirs again
-        self._state = outcome.end
-        self._ends += outcome.records
-        self._open = not outcome.records or outcome.last_end != len(block)
-
-    def first_end(self, block: memoryview) -> int:
-        """As ``feed``; the offset just after the block's first record end, -1 where it has none."""
-        outcome = self._scanner.outcome(block[:], self._state)  # a view of its own: callers use theirs again
-        self._state = outcome.end
-        return outcome.first_end
-
-    @property
-    def records(self) -> int:
-        """How many so far, one that is not ended included."""
-        return self._ends + self._open

@@ -15,11 +15,12 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import CorruptObjectError, NameTakenError, NotFoundError, StoreError, UsageError
 from splitjoin_cli.core.format.manifest import Manifest
-from splitjoin_cli.core.model import BYTE_ORDER_MARK, Dialect
+from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.ranges import ranges_text
-from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, ChunkReader, RecordCounter, choose_job, inventory
+from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, ChunkReader, choose_job, inventory
+from splitjoin_cli.splitting.stored.records import RecordCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -294,10 +295,9 @@ def _first_record(reader: ChunkReader, dialect: Dialect) -> bytes:
     pieces: list[bytes] = []
     counter = RecordCounter(dialect)
     for block in reader.blocks(memoryview(bytearray(BLOCK_BYTES))):
-        mark = len(BYTE_ORDER_MARK) if not pieces and block[:3] == BYTE_ORDER_MARK else 0
-        end = counter.first_end(block[mark:]) if mark < len(block) else -1
+        end = counter.feed(block)
         if end >= 0:
-            return b"".join([*pieces, bytes(block[: mark + end])])
+            return b"".join([*pieces, bytes(block[:end])])
         pieces.append(bytes(block))
     return b"".join(pieces)
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
 from splitjoin_cli.core.format.manifest import CoverageError, Manifest
 from splitjoin_cli.core.format.metadata import decode_metadata
-from splitjoin_cli.core.model import BYTE_ORDER_MARK
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.stored.chunks import (
@@ -21,10 +21,10 @@ from splitjoin_cli.splitting.stored.chunks import (
     BLOCK_BYTES,
     ChunkError,
     ChunkReader,
-    RecordCounter,
     choose_job,
     inventory,
 )
+from splitjoin_cli.splitting.stored.records import SCAN_BYTES, RecordCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +49,8 @@ Kind = Literal[
     "checksum",
     "coverage",
     "header",
+    "torn",
+    "lone-cr",
     "rows",
     "metadata",
     "bytes",
@@ -63,7 +65,9 @@ KINDS: dict[Kind, str] = {
     "size": "a stored object has another size than the manifest says",
     "checksum": "a stored object has other bytes than the manifest says",
     "coverage": "the ranges leave a gap or overlap, or a chunk holds more or less than its range",
-    "header": "a chunk does not begin with the header",
+    "header": "a chunk does not begin with the header, or the header is more than one record",
+    "torn": "a chunk, or the header, ends inside a record",
+    "lone-cr": "a chunk holds a carriage return without a line feed, outside quotes",
     "rows": "a chunk holds another number of records than the manifest says",
     "metadata": "a chunk says of itself that it is another one",
     "bytes": "a chunk differs from the source's bytes, or the source is longer or shorter",
@@ -82,7 +86,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was found. ``total_parts`` and ``rows`` are the manifest's, ``None`` without one."""
+    """What was found. ``total_parts`` is the manifest's, ``None`` without one.
+
+    ``rows``: the records that were counted in the chunks, the header not; ``None`` unless every chunk could be counted.
+    """
 
     file_name: str
     problems: tuple[Problem, ...]
@@ -97,7 +104,7 @@ class VerifyReport:
     def document(self) -> dict[str, object]:
         """The JSON result."""
         problems = [{"number": p.number, "kind": p.kind, "message": p.message} for p in self.problems]
-        return {"file_name": self.file_name, "ok": self.ok, "problems": problems}
+        return {"file_name": self.file_name, "ok": self.ok, "problems": problems, "rows": self.rows}
 
 
 def verify(
@@ -132,7 +139,7 @@ def verify(
     check = _Check(sink, open_chunk, manifest, here, observer or Silent())
     problems += check.run(executor, jobs, source)
     problems.sort(key=lambda problem: problem.number or 0)
-    return VerifyReport(file_name, tuple(problems), manifest.total_parts, manifest.rows)
+    return VerifyReport(file_name, tuple(problems), manifest.total_parts, check.rows)
 
 
 def _manifest(sink: Sink, file_name: str) -> tuple[Manifest | None, list[Problem]]:
@@ -189,7 +196,13 @@ class _Check:
         self._observer = observer
         self._headers = array("Q", [0]) * manifest.total_parts  # their checksums, by number
         self._read = bytearray(manifest.total_parts)  # 1 where the header was read
+        self._rows = array("q", [UNKNOWN_ROWS]) * manifest.total_parts
         self._source: _Placed | None = None
+
+    @property
+    def rows(self) -> int | None:
+        """The records of all chunks; None where those of any were not counted. After ``run``."""
+        return None if UNKNOWN_ROWS in self._rows else sum(self._rows)
 
     def run(self, executor: Executor, jobs: int, source: Source | None) -> list[Problem]:
         """All problems of all chunks: in parallel, but beside a source that cannot seek one after another."""
@@ -249,23 +262,24 @@ class _Check:
 
     def _content_problems(self, number: int, name: str, reader: ChunkReader) -> Iterator[Problem]:
         plan = self._manifest.chunks[number]
-        self._headers[number - 1] = crc64(reader.head(self._manifest.header_bytes))
+        header = reader.head(self._manifest.header_bytes)
+        if number == 1:
+            yield from self._header_record_problems(header)
+        self._headers[number - 1] = crc64(header)
         self._read[number - 1] = 1
-        counter = None if plan.rows is None else RecordCounter(self._manifest.dialect)
-        comparison = None if self._source is None else _Comparison(self._source, plan.range)
+        buffer = memoryview(bytearray(min(SCAN_BYTES, plan.range.size + 1)))
+        counter = RecordCounter(self._manifest.dialect, at=plan.range.start, block_bytes=len(buffer))
+        comparison = None if self._source is None else _Comparison(self._source, plan.range, len(buffer))
         body_bytes = 0
-        for block in reader.blocks(memoryview(bytearray(BLOCK_BYTES))):
-            if counter is not None:
-                skipped = len(BYTE_ORDER_MARK) if self._starts_with_mark(plan, body_bytes, block) else 0
-                counter.feed(block[skipped:])
+        for block in reader.blocks(buffer):
+            counter.feed(block)
             if comparison is not None:
                 comparison.feed(block)
             body_bytes += len(block)
             self._observer.advance(len(block))
         if body_bytes != plan.range.size:
             yield Problem(number, "coverage", f"{name} holds {body_bytes} bytes of the body, not {plan.range.size}")
-        if counter is not None and counter.records != plan.rows:
-            yield Problem(number, "rows", f"{name} holds {counter.records} records, not {plan.rows}")
+        yield from self._record_problems(plan, name, counter)
         if plan.checksum is not None and reader.checksum != plan.checksum:
             found, said = tagged(reader.checksum), tagged(plan.checksum)
             yield Problem(number, "checksum", f"{name} has the checksum {found}, not {said}")
@@ -274,10 +288,34 @@ class _Check:
                 number, "bytes", f"{name} differs from the source at the source's byte {comparison.differs_at}"
             )
 
-    def _starts_with_mark(self, plan: Chunk, body_bytes: int, block: memoryview) -> bool:
-        """Whether the block begins with a byte order mark that no header holds: it is no part of the first field."""
-        first = plan.number == 1 and not body_bytes and not self._manifest.header_bytes
-        return first and block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK
+    def _record_problems(self, plan: Chunk, name: str, counter: RecordCounter) -> Iterator[Problem]:
+        """What is wrong with the records of a chunk that was read to its end."""
+        number = plan.number
+        if counter.lone_return is not None:
+            where = f"a carriage return without a line feed, outside quotes (the source's byte {counter.lone_return})"
+            yield Problem(number, "lone-cr", f"{name} holds {where}: the records cannot be counted")
+            return
+        why = counter.why_torn(last=number == self._manifest.total_parts)
+        if why is None:
+            self._rows[number - 1] = counter.records
+        else:
+            yield Problem(number, "torn", _torn(f"{name} ends", counter.record_start, why))
+        if plan.rows not in (None, counter.records):
+            records = "1 record" if counter.records == 1 else f"{counter.records} records"
+            yield Problem(number, "rows", f"{name} holds {records}, not {plan.rows}")
+
+    def _header_record_problems(self, header: bytes) -> Iterator[Problem]:
+        """The header must be one record; chunk 1 speaks for all, since headers are compared with each other."""
+        if not header:
+            return
+        counter = RecordCounter(self._manifest.dialect, block_bytes=len(header))
+        counter.feed(memoryview(header))
+        chunks = self._manifest.chunks
+        why = counter.why_torn(last=chunks.start == chunks.end)
+        if why is not None:
+            yield Problem(None, "torn", _torn(f"the header, {len(header)} bytes, ends", counter.record_start, why))
+        elif counter.records > 1:
+            yield Problem(None, "header", f"the header, {len(header)} bytes, holds {counter.records} records")
 
     def _metadata_problems(self, number: int, name: str) -> Iterator[Problem]:
         """Where the store keeps what a chunk says of itself: it must be this chunk, of this run."""
@@ -299,15 +337,20 @@ class _Check:
             yield Problem(number, "metadata", f"{message}, of {said.rows} rows")
 
 
+def _torn(what: str, record_start: int, why: str) -> str:
+    began = f"the record that begins at the source's byte {record_start}"
+    return f"{what} inside {began}: {why}; split the source again, with --force"
+
+
 class _Comparison:
     """Compares a chunk's body, block by block, with its range of the source."""
 
-    def __init__(self, source: _Placed, place: ByteRange) -> None:
+    def __init__(self, source: _Placed, place: ByteRange, block_bytes: int) -> None:
         self.differs_at: int | None = None
         self._source = source
         self._at = place.start
         self._end = place.end
-        self._expected = bytearray(BLOCK_BYTES)
+        self._expected = bytearray(block_bytes)
 
     def feed(self, block: memoryview) -> None:
         """Compare the next bytes of the body; what is beyond the range is not the source's business."""

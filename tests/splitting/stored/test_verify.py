@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from splitjoin_cli.core.errors import NotFoundError, SourceChangedError, SourceError, UsageError
+from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.splitting.stored.verify import KINDS, Kind, Problem, VerifyReport, verify
 from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.stream import StreamSource
 from tests.splitting.places import FILE_NAME, MANIFEST, MemoryPlace, stored_split
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from splitjoin_cli.stores.sources.base import Source
 
 HEADER = b"id,note\n"
@@ -37,10 +40,10 @@ def streamed(data: bytes) -> Source:
 @pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
 @pytest.mark.parametrize("counted", [True, False])
 def test_whole_split_is_ok(compression: None, counted: bool) -> None:  # noqa: FBT001 -- a parameter of the test
-    """Nothing is reported of a set that is as it was stored, rows counted or not."""
+    """No problem of a set that is as it was stored; its rows are counted here, where nobody has counted them."""
     report = checked(stored_split(HEADER, CHUNKS, compression=compression, counted=counted))
-    assert report == VerifyReport(FILE_NAME, (), 3, 5 if counted else None)
-    assert report.document() == {"file_name": FILE_NAME, "ok": True, "problems": []}
+    assert report == VerifyReport(FILE_NAME, (), 3, 5)
+    assert report.document() == {"file_name": FILE_NAME, "ok": True, "problems": [], "rows": 5}
 
 
 @pytest.mark.parametrize("open_as", [MemorySource, streamed])
@@ -87,7 +90,7 @@ def test_cut_chunk_is_reported_in_every_respect() -> None:
     assert [problem.message for problem in problems[:3]] == [
         f"{name} has 12 bytes, not 26",
         f"{name} holds 4 bytes of the body, not 18",
-        f"{name} holds 1 records, not 2",
+        f"{name} holds 1 record, not 2",
     ]
 
 
@@ -96,6 +99,85 @@ def test_header_that_differs_is_found_in_its_own_chunk_only() -> None:
     place = stored_split(HEADER, CHUNKS)
     place.replace_in(f"{FILE_NAME}-1-3.csv", b"id,note", b"id,NOTE")
     assert [(problem.number, problem.kind) for problem in checked(place).problems] == [(1, "checksum"), (1, "header")]
+
+
+QUOTED = Dialect(line_end="\n")
+ESCAPED = Dialect("\t", None, "\\")
+BOTH = Dialect(escapechar="\\")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "first", "second", "why"),
+    [
+        (QUOTED, b'1,"two\n', b'lines"\n', "a quote is still open"),
+        (BOTH, b'1,"two\\"\n', b'lines"\n', "a quote is still open"),
+        (BOTH, b'1,"two\\', b'\nlines"\n', "an escape character is the last byte"),
+        (ESCAPED, b"1\tone\\\n", b"two\n", "the newline at the end is escaped"),
+        (ESCAPED, b"1\tone\\", b"\ntwo\n", "an escape character is the last byte"),
+        (QUOTED, b"1,on", b"e\n", "there is no newline at the end"),
+        (QUOTED, b"1,one\r", b"\n", "a carriage return at the end has no line feed"),
+        (Dialect(quotechar=None), b'1,"on', b'e"\n', "there is no newline at the end"),
+    ],
+)
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_set_that_was_cut_inside_a_record_is_found(
+    compression: Literal["gzip"] | None,
+    dialect: Dialect,
+    first: bytes,
+    second: bytes,
+    why: str,
+    counted: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    """By hand: sizes, checksums, ranges and even rows are right, and the source is the same byte for byte."""
+    header, whole = b"id,note\n".replace(b",", dialect.delimiter.encode()), b"0\n"
+    cut = [[whole, first], [second], [whole]]
+    place = stored_split(header, cut, dialect=dialect, counted=counted, compression=compression)
+    name = f"{FILE_NAME}-1-3.csv{'.gz' if compression else ''}"
+    where = f"inside the record that begins at the source's byte 10: {why}"
+    torn = f"{name} ends {where}; split the source again, with --force"
+    for source in (None, MemorySource(header + b"".join(b"".join(records) for records in cut))):
+        report = checked(place, source)
+        assert [problem for problem in report.problems if problem.kind != "rows"] == [Problem(1, "torn", torn)]
+        assert report.rows is None
+    assert checked(stored_split(header, [[whole, first + second], [whole]], dialect=dialect)).problems == ()
+
+
+def test_a_header_that_was_cut_inside_a_record_is_found() -> None:
+    """Every chunk begins with the same half of it, which is told once."""
+    place = stored_split(b"id\tn\\\n", [[b"m\n1\ta\n"], [b"2\tb\n"]], dialect=ESCAPED, counted=False)
+    why = "the newline at the end is escaped; split the source again, with --force"
+    assert checked(place).problems == (
+        Problem(None, "torn", f"the header, 6 bytes, ends inside the record that begins at the source's byte 0: {why}"),
+    )
+
+
+def test_a_header_of_two_records_is_found() -> None:
+    """The second one would be in no table."""
+    problems = checked(stored_split(b"id,note\n1,a\n", [[b"2,b\n"]])).problems
+    assert problems == (Problem(None, "header", "the header, 12 bytes, holds 2 records"),)
+
+
+@pytest.mark.parametrize("tail", [b"2,b\n", b"2,b", b'2,"b', b'2,b"', b"2,b\\", b'2,"b\\'])
+def test_the_last_chunk_may_end_as_a_file_may(tail: bytes) -> None:
+    """Without a newline, and (the csv module takes it, so does --on-stray-quote literal) without a closing quote."""
+    assert checked(stored_split(HEADER, [[b"1,a\n"], [tail]], dialect=BOTH)).problems == ()
+    assert checked(stored_split(HEADER, [[tail]], dialect=BOTH)).problems == ()
+
+
+def test_a_header_alone_needs_no_newline() -> None:
+    """It is all of the source, then."""
+    assert checked(stored_split(b"id,note", [[]])).problems == ()
+
+
+def test_records_behind_a_lone_carriage_return_are_not_counted() -> None:
+    """A copy on the server does not see it, and no reader agrees with another on it."""
+    dialect = Dialect(quotechar=None)
+    place = stored_split(HEADER, [[b"1,a\n", b"2,b\r3,c\n"], [b"4,d\n"]], dialect=dialect, counted=False)
+    report = checked(place)
+    name, where = f"{FILE_NAME}-1-2.csv", "a carriage return without a line feed, outside quotes (the source's byte 15)"
+    assert report.problems == (Problem(1, "lone-cr", f"{name} holds {where}: the records cannot be counted"),)
+    assert report.rows is None
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
@@ -143,6 +225,7 @@ def test_split_under_way_is_told_from_a_whole_one() -> None:
             },
             {"number": 2, "kind": "missing", "message": "chunk 2 of 3 is not there"},
         ],
+        "rows": None,
     }
 
 

@@ -1,0 +1,88 @@
+"""Counts the records of what is stored, and says whether it ends where a record ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
+from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.open import new_scanner
+from splitjoin_cli.splitting.records.outcome import WITHIN, State
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.model import Dialect
+
+__all__ = ["SCAN_BYTES", "RecordCounter"]
+
+SCAN_BYTES = 1024 * 1024
+"""As a split reads: few calls, and most of it is still in a core's cache for checksum and scan."""
+
+
+class RecordCounter:
+    """Counts the records of bytes fed to it block by block, from a record's start on.
+
+    Stray quotes are read as the csv module reads them, so that a set split with ``--on-stray-quote literal`` counts
+    right, and one without any is not touched by it.
+    """
+
+    def __init__(self, dialect: Dialect, *, at: int = 0, block_bytes: int = SCAN_BYTES) -> None:
+        """``at``: the first byte's place in the source, by which places are told; ``block_bytes``: the largest block.
+
+        At 0 a byte order mark may come, which is no part of the first field.
+        """
+        self._scanner = new_scanner(Alphabet.of(dialect, literal=True), block_bytes)
+        self._state = State.FIELD
+        self._ends = 0
+        self._at = self._record_start = at
+        self._last_byte = LF
+        self.lone_return: int | None = None
+        """The place of a CR without its LF, outside quotes: the records behind it have no right reading."""
+
+    def feed(self, block: memoryview) -> int:
+        """Take the next block; the offset just after its first record end, -1 where it has none.
+
+        A block of 0 bytes changes nothing.
+        """
+        mark = len(BYTE_ORDER_MARK) if not self._at and block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK else 0
+        text = block[mark:]  # a view of its own: callers use theirs again
+        start = self._at + mark
+        self._at += len(block)
+        if not text or self.lone_return is not None:
+            return -1
+        outcome = self._scanner.outcome(text, self._state)
+        if outcome.defect is not None:  # of a quote there is none
+            self.lone_return = start + outcome.defect.offset
+            return -1
+        self._state, self._last_byte = outcome.end, text[-1]
+        self._ends += outcome.records
+        if not outcome.records:
+            return -1
+        self._record_start = start + outcome.last_end
+        return mark + outcome.first_end
+
+    @property
+    def records(self) -> int:
+        """How many so far, one that is not ended included."""
+        return self._ends + (self._at > self._record_start)
+
+    @property
+    def record_start(self) -> int:
+        """Where the record under way begins."""
+        return self._record_start
+
+    def why_torn(self, *, last: bool) -> str | None:
+        """Why no record ends at the end of what was fed; None where one does.
+
+        ``last``: the source ends there, too, which ends a record that needs no newline.
+        """
+        if self.lone_return is not None or self._at == self._record_start:
+            return None
+        if self._state == State.RETURNED:
+            return "a carriage return at the end has no line feed"
+        if last:  # a quote may be open there, or an escape character be the last: the csv module takes both
+            return None
+        if self._state in (State.ESCAPED, State.ESCAPED_QUOTED):
+            return "an escape character is the last byte"
+        if self._state in WITHIN:
+            return "a quote is still open"
+        return "the newline at the end is escaped" if self._last_byte == LF else "there is no newline at the end"
