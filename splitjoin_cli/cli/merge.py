@@ -38,6 +38,8 @@ def command(ctx: click.Context, /, place: str, out: str, **values: Any) -> int: 
     """Write all chunks in PREFIX_OR_DIR to OUT, decompressed, with the header once: the bytes that were split."""
     from splitjoin_cli.api.check import STDOUT, StoredRequest, run_merge
 
+    for url in (place, out):
+        options.refuse_password(url)
     terminal = options.terminal(ctx, values)
     if terminal.as_json and out == STDOUT:
         raise UsageError(

@@ -227,6 +227,28 @@ def requested_dialect(values: Mapping[str, Any]) -> Dialect:
         raise UsageError(str(exc)) from exc
 
 
+def refuse_password(place: str) -> None:
+    """Raise UsageError for a URL of a source or destination that holds a login: each process here can read it.
+
+    A user alone may be a token for http(s) and S3; elsewhere (sftp) it is a name.
+    """
+    scheme, separator, rest = place.partition("://")
+    login, at, _ = rest.partition("/")[0].partition("?")[0].partition("#")[0].rpartition("@")
+    where = {"http": "web", "https": "web", "s3": "s3"}.get(scheme.lower(), "other")
+    if not separator or not at or not (":" in login or where != "other"):
+        return
+    hints = {
+        "web": "leave it out, and put it into ~/.netrc, or into the file that NETRC names: "
+        "machine HOST login USER password PASSWORD",
+        "s3": "leave it out, and use AWS_* variables or --profile",
+        "other": "leave it out, and use a key or the configuration of that service's own tools",
+    }
+    raise UsageError(
+        f"the {scheme.lower()} URL holds a login, and all users of this machine can read command lines",
+        hint=hints[where],
+    )
+
+
 def requested_aws(values: Mapping[str, Any]) -> AwsOptions:
     """What ``aws_options`` say."""
     from splitjoin_cli.core.aws.options import AwsOptions

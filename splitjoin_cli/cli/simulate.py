@@ -93,6 +93,7 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
     from splitjoin_cli.api.simulate.request import SimulateRequest, run_simulate
     from splitjoin_cli.api.simulate.run import SimulationOptions
 
+    options.refuse_password(source)
     terminal = options.terminal(ctx, values)
     try:
         rates = FaultRates(values["duplicates"], values["failures"], values["crashes"], values["seed"])

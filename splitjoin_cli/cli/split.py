@@ -36,6 +36,9 @@ Examples:
 SOURCE is a path, s3://bucket/key, an http(s) URL, or - for standard input, compressed or not. DEST is a directory
 or s3://bucket/prefix/. The same command again resumes: what is stored already is skipped.
 
+A login for an http(s) URL comes from ~/.netrc, or the file that NETRC names; never from the URL, which process lists
+show. A token in the URL's query is used and never shown.
+
 Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the name is taken by other content.
 """
 
@@ -77,6 +80,8 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
 
     Chunks are named CLIENT_DATE-NUMBER-TOTAL.csv. All of them together are SOURCE, byte for byte.
     """
+    for path in paths:
+        options.refuse_password(path)
     terminal = options.terminal(ctx, values)
     request = _request(ctx, *_source_and_destination(paths), values)
     job = request.job(dt.datetime.now(tz=dt.UTC).date())  # once: a split that goes on past midnight keeps its date
@@ -87,10 +92,10 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
         with terminal.observer() as observer:
             result = run_split(request, observer)
     except StoppedError as exc:
-        from splitjoin_cli.splitting.resume import resume_command
+        from splitjoin_cli.splitting.resume import query_note, resume_command
 
-        return _stopped(exc, resume_command(request, job), terminal)
-    return _show(result.to_json(), terminal, dry_run=request.dry_run)
+        return _stopped(exc, resume_command(request, job), query_note(request.source), terminal)
+    return _show(result.to_json(), terminal, request)
 
 
 def _source_and_destination(paths: Sequence[str]) -> tuple[str, str]:
@@ -174,9 +179,9 @@ def _check_s3_options(ctx: click.Context, destination: str, values: Mapping[str,
         raise UsageError(f"the tag {twice!r} was given twice")
 
 
-def _stopped(error: StoppedError, resume: str, terminal: Terminal) -> int:
+def _stopped(error: StoppedError, resume: str, note: str, terminal: Terminal) -> int:
     """Say how to resume, and return the exit code: by a signal there is no result, and all the same a next step."""
-    error.hint = f"to resume, type: {resume}"
+    error.hint = f"to resume, type: {resume}{note}"
     if terminal.as_json:
         terminal.document({"resume": resume, "error": error_document(error)})
     else:
@@ -184,20 +189,22 @@ def _stopped(error: StoppedError, resume: str, terminal: Terminal) -> int:
     return error.exit_code
 
 
-def _show(document: dict[str, Any], terminal: Terminal, *, dry_run: bool) -> int:
+def _show(document: dict[str, Any], terminal: Terminal, request: SplitRequest) -> int:
     """Say the result, and return the exit code: 3 where chunks failed."""
     error = None
     if document["failed"]:
+        from splitjoin_cli.splitting.resume import query_note
+
         error = PartialError(
             f"{document['failed']:,} of {count_text(document['total_parts'], 'chunk')} failed",
-            hint=f"to resume, type: {document['resume']}",
+            hint=f"to resume, type: {document['resume']}{query_note(request.source)}",
         )
     if terminal.as_json:
         terminal.document(document if error is None else document | {"error": error_document(error)})
     elif error is not None:
         _say_failures(document, terminal)
         terminal.error(error)
-    elif dry_run:
+    elif request.dry_run:
         terminal.lines(_table(document["chunks"]))
     else:
         terminal.note(_summary(document))

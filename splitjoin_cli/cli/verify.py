@@ -56,6 +56,8 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
     """
     from splitjoin_cli.api.check import StoredRequest, run_verify
 
+    for url in (place, values["source"] or ""):
+        options.refuse_password(url)
     terminal = options.terminal(ctx, values)
     request = StoredRequest(
         place=place,

@@ -119,6 +119,7 @@ class SourceProperties:
     the front, as often as asked, and ``size`` is ``None``. ``validator``: what must stay the same while it is read
     (ETag; ``size:mtime_ns`` of a file; ``None`` where there is nothing of the kind). ``s3``: where it
     lies on S3, as it is. ``read_bytes``: less than that is not worth a read of its own (a request's round trip).
+    ``warnings``: what its user should know of it.
     """
 
     uri: str
@@ -129,3 +130,4 @@ class SourceProperties:
     validator: str | None
     s3: S3Location | None = field(default=None)
     read_bytes: int = 0
+    warnings: tuple[str, ...] = ()

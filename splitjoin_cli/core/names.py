@@ -143,7 +143,8 @@ def default_client(source: str) -> str:
     Not checked: what the file's name holds and a client cannot is told to the user, who then says ``--client``.
     """
     path = source
-    if source.startswith(("http://", "https://")):
+    scheme, separator, _ = source.partition("://")
+    if separator and scheme.lower() not in ("s3", "gs", "file"):  # keys and paths may hold ? and #
         path = unquote(urlsplit(source).path)
     name = PurePosixPath(path.rpartition("/")[2])
     if name.suffix.lower() in _SOURCE_SUFFIXES:

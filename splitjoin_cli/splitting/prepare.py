@@ -224,6 +224,7 @@ class Preparation:
         warnings: tuple[str, ...],
     ) -> PlanFile:
         request, properties = self._request, self._source.properties
+        warnings = properties.warnings + warnings
         for warning in warnings:
             self._observer.warn(warning)
         run = run_id(

@@ -25,6 +25,11 @@ def resume_command(request: SplitRequest, job: JobName) -> str:
     return shlex.join([*words, "--", _shown(request.source), request.destination])
 
 
+def query_note(source: str) -> str:
+    """What a hint adds to the command where a URL's query was left out of it; nothing elsewhere."""
+    return "" if _shown(source) == source else " (and add the query of SOURCE's URL, which is not shown here)"
+
+
 def _shown(source: str) -> str:
     """A URL without its secrets; paths, and ``s3://`` (keys hold any character), as they are."""
     return redacted(source) if "://" in source and not source.startswith("s3://") else source

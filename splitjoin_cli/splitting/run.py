@@ -90,9 +90,9 @@ class SplitRun:
         for other in existing.others:
             theirs = read_plan(self._sink, other)
             if theirs is not None and theirs.source.fingerprint == plan.source.fingerprint:
-                from splitjoin_cli.splitting.resume import resume_command
+                from splitjoin_cli.splitting.resume import query_note, resume_command
 
-                what = f"type: {resume_command(self._request, other)}"
+                what = f"type: {resume_command(self._request, other)}{query_note(self._request.source)}"
                 if theirs.options_digest != plan.options_digest:
                     what = f"type the command that began it, with --client={other.client} --date={other.date}"
                 raise NameTakenError(

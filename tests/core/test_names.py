@@ -189,6 +189,8 @@ def test_what_lies_beside_the_chunks() -> None:
         ("s3://bucket/in/x.tsv.zst", "x"),
         ("s3://bucket/in/what?.csv", "what?"),
         ("https://user:pw@host/in/%C3%A9t%C3%A9.csv.xz?X-Amz-Signature=1/2.csv#3", "été"),
+        ("HTTPS://host/export.csv?token=t0k3n", "export"),
+        ("gs://bucket/in/what?.csv", "what?"),
         (".hidden", ".hidden"),
         ("dir/", ""),
     ],

@@ -109,6 +109,10 @@ def _open_place(spec: str, tmp_dir: Path | None) -> Source:
         return _open_path(spec, tmp_dir)
     if scheme == "file":
         return _open_path(_path_of(spec), tmp_dir)
+    if scheme.lower() in ("http", "https"):
+        from splitjoin_cli.stores.sources.web import HttpSource
+
+        return HttpSource(spec)
     from splitjoin_cli.stores.sources.url import UrlSource
 
     return UrlSource(spec)

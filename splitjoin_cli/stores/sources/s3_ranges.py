@@ -65,7 +65,9 @@ class PinnedObject:
         if answer.get("ETag") != self.etag:
             body.close()
             raise self.changed()
-        if answer["ContentLength"] != part.size:
+        asked = f"bytes {part.start}-{part.end - 1}/"
+        as_asked = answer.get("ContentRange", f"{asked}*") in (f"{asked}{self.size}", f"{asked}*")
+        if not as_asked or answer["ContentLength"] != part.size:
             body.close()
             raise SourceError(f"{self.uri}: the store does not answer ranges of bytes as asked")
         return body

@@ -8,11 +8,28 @@ import hashlib
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+Misbehaviour = Literal[
+    "ranges whatever If-Range says",
+    "ranges from another start",
+    "ranges of another total",
+    "ranges without a validator",
+    "ranges refused",
+    "ranges answered in pieces",
+    "ranges by precondition",
+    "HEAD of another size",
+    "HEAD without a validator",
+    "whole file without a validator",
+    "no content",
+]
+"""What real servers, and the proxies before them, do beside the rules."""
+
+PIECE_BYTES = 700_000
 
 
 @dataclass(slots=True)
@@ -22,16 +39,26 @@ class Resource:
     data: bytes
     url: str = ""
     etags: bool = True
+    last_modified: str | None = None
     ranges: bool = True
     lengths: bool = True
     head: bool = True
+    redirects: bool = False
+    """Answer each request by the way to ``/elsewhere.csv``, where the resource is."""
+    content_encoding: str | None = None
+    misbehaviour: Misbehaviour | None = None
     credentials: str | None = None
     break_after: list[int] = field(default_factory=list)
     """For each of the next GETs: the bytes of the body after which the connection is cut."""
+    versions: list[bytes] = field(default_factory=list)
+    """What the data becomes, at the moment when a connection is cut."""
     refusals: list[int] = field(default_factory=list)
     """Statuses of the next answers to GET, instead of 200."""
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     """Method and Range header of each request."""
+    asked: list[Mapping[str, str]] = field(default_factory=list)
+    """All headers of each request."""
+    paths: list[str] = field(default_factory=list)
 
     @property
     def etag(self) -> str:
@@ -60,10 +87,15 @@ class _Handler(BaseHTTPRequestHandler):
         resource = self.server.resource
         data, span = resource.data, self.headers.get("Range")
         resource.requests.append((self.command, span))
+        resource.asked.append(dict(self.headers))
+        resource.paths.append(self.path)
+        if resource.redirects and urlsplit(self.path).path != "/elsewhere.csv":
+            self._redirect()
+            return
         # before the client hears anything, so that the test's next step cannot change it
         refusal = self._refusal(resource, body=body)
-        limit = resource.break_after.pop(0) if body and not refusal and resource.break_after else len(data)
-        start = int(span.removeprefix("bytes=").partition("-")[0]) if span is not None and resource.ranges else None
+        limit = resource.break_after.pop(0) if body and not refusal and resource.break_after else None
+        start = None if span is None else self._start(span)
         self.send_response(refusal or (200 if start is None else 206))
         if refusal:
             self.send_header("Content-Length", "0")
@@ -71,10 +103,32 @@ class _Handler(BaseHTTPRequestHandler):
             self._describe(resource, data, start)
         self.end_headers()
         if body and not refusal:
-            start = start or 0
+            end = len(data)
+            if start is not None and resource.misbehaviour == "ranges answered in pieces":
+                end = min(start + PIECE_BYTES, end)
+            if limit is not None:
+                end = min(end, (start or 0) + limit)
+                resource.data = resource.versions.pop(0) if resource.versions else resource.data
             with contextlib.suppress(ConnectionError):
-                self.wfile.write(data[start : start + limit])
+                self.wfile.write(data[start or 0 : end])
             self.close_connection = True
+
+    def _redirect(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", "/elsewhere.csv")
+        self.send_header("ETag", '"of the redirect"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _start(self, span: str) -> int | None:
+        """Where a range begins; None where all of it is sent."""
+        resource = self.server.resource
+        condition = self.headers.get("If-Range")
+        known = {resource.etag if resource.etags else None, resource.last_modified}
+        same = condition is None or condition in known or resource.misbehaviour == "ranges whatever If-Range says"
+        if not resource.ranges or not same:
+            return None
+        return int(span.removeprefix("bytes=").partition("-")[0])
 
     def _refusal(self, resource: Resource, *, body: bool) -> int | None:
         if body and resource.refusals:
@@ -84,18 +138,54 @@ class _Handler(BaseHTTPRequestHandler):
             return 401
         if not body and not resource.head:
             return 405
-        if urlsplit(self.path).path != "/export.csv":
+        if urlsplit(self.path).path not in ("/export.csv", "/elsewhere.csv"):
             return 404
+        if resource.misbehaviour == "no content":
+            return 204
+        return self._failed_condition(resource)
+
+    def _failed_condition(self, resource: Resource) -> int | None:
+        if self.headers.get("Range") is not None:
+            if resource.misbehaviour == "ranges refused":
+                return 416
+            if resource.misbehaviour == "ranges by precondition" and self.headers.get("If-Range") != resource.etag:
+                return 412
         return None if self.headers.get("If-Match") in (None, "*", resource.etag) else 412
 
     def _describe(self, resource: Resource, data: bytes, start: int | None) -> None:
+        told, last, total = start, len(data) - 1, len(data)
         if start is not None:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        if resource.etags:
-            self.send_header("ETag", resource.etag)
+            match resource.misbehaviour:
+                case "ranges from another start":
+                    told = start - 1
+                case "ranges of another total":
+                    total += 1
+                case "ranges answered in pieces":
+                    last = min(start + PIECE_BYTES, total) - 1
+            self.send_header("Content-Range", f"bytes {told}-{last}/{total}")
+        if not self._is_silent(resource, start):
+            if resource.etags:
+                self.send_header("ETag", resource.etag)
+            if resource.last_modified is not None:
+                self.send_header("Last-Modified", resource.last_modified)
+        if resource.content_encoding is not None:
+            self.send_header("Content-Encoding", resource.content_encoding)
         if resource.lengths:
-            self.send_header("Content-Length", str(len(data) - (start or 0)))
+            length = last + 1 - (start or 0)
+            other_size = self.command == "HEAD" and resource.misbehaviour == "HEAD of another size"
+            self.send_header("Content-Length", "0" if other_size else str(length))
         self.send_header("Accept-Ranges", "bytes" if resource.ranges else "none")
+
+    def _is_silent(self, resource: Resource, start: int | None) -> bool:
+        """Whether this answer leaves out the validators that others have."""
+        match resource.misbehaviour:
+            case "ranges without a validator":
+                return start is not None
+            case "HEAD without a validator":
+                return self.command == "HEAD"
+            case "whole file without a validator":
+                return start is None and len(resource.requests) > 1
+        return False
 
 
 @contextlib.contextmanager

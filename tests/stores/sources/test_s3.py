@@ -220,6 +220,22 @@ def test_a_changed_export_is_noticed(client: S3Client, change: str) -> None:
     source.close()
 
 
+@pytest.mark.parametrize("told", ["bytes 1-9/{size}", "bytes 0-9/77", "bytes */{size}", "none"])
+def test_a_range_that_is_another_is_refused(client: S3Client, told: str) -> None:
+    """Bytes of another place, or of a file of another size, are not taken for those that were asked for."""
+
+    def misanswer(parsed: dict[str, object], **_: object) -> None:
+        parsed["ContentRange"] = told.format(size=len(DATA))
+
+    source = S3Source(URI, client=client, retry=QUICK)
+    client.meta.events.register("after-call.s3.GetObject", misanswer)
+    buffer = memoryview(bytearray(10))
+    with pytest.raises(SourceError) as caught:
+        source.read_at(0, buffer)
+    source.close()
+    assert caught.value.message == f"{URI}: the store does not answer ranges of bytes as asked"
+
+
 def test_the_payer_is_named_with_every_request(client: S3Client, faults: Faults) -> None:
     """Where the bucket's owner lets the reader pay."""
     source = S3Source(URI, client=client, request_payer="requester")

@@ -1,0 +1,152 @@
+"""A pass that outlives its connection: where one breaks, the next one goes on at the byte reached, or proves its way.
+
+Two answers of a server may be of two versions of the file. A second answer goes on in the middle only where the server
+proved that it belongs to the same version. Otherwise it is read from the front, and what was read before must come
+again, by its checksum: then the whole pass is what that one answer holds.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol, final
+
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.errors import SourceChangedError, SourceError, SplitjoinError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AGAIN", "Answer", "ResumedStream", "changed", "is_final", "kind_of_error"]
+
+AGAIN = "run again: the new content is a new run"
+_TRIES = 4
+_FIRST_PAUSE_SECONDS = 0.5
+_SKIP_BYTES = 1024 * 1024
+
+
+class Answer(Protocol):
+    """What a server sends to one request, from ``start`` on."""
+
+    @property
+    def start(self) -> int:
+        """The byte it begins at: 0, or the one asked for where it is proved to be of the same version."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Some bytes; 0 at the end."""
+
+    def close(self) -> None:
+        """Drop the connection. Safe to repeat."""
+
+
+def changed(uri: str, what: str) -> SourceChangedError:
+    """The error for a source that is another one than it was; ``what``: how that shows."""
+    return SourceChangedError(f"{uri} changed while it was read: {what}", hint=AGAIN)
+
+
+def is_final(exc: Exception) -> bool:
+    """Whether an error is one of ours that no further try makes good: a change, or a signal to stop."""
+    return isinstance(exc, SplitjoinError) and (isinstance(exc, SourceChangedError) or not isinstance(exc, SourceError))
+
+
+def kind_of_error(exc: Exception) -> str:
+    """What may be told of a foreign error: its status or its kind, never its text, which may quote the URL."""
+    status = getattr(getattr(exc, "response", None), "status_code", None)
+    if isinstance(status, int):
+        return f"the server answered {status}"
+    if isinstance(exc, FileNotFoundError):
+        return "no such file"
+    if isinstance(exc, PermissionError):
+        return "permission denied"
+    return type(exc).__name__
+
+
+@final
+class ResumedStream:
+    """A ByteStream of the answers to as many requests as it takes."""
+
+    def __init__(
+        self,
+        open_at: Callable[[int], Answer],
+        uri: str,
+        *,
+        size: int | None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """``open_at`` asks for the bytes from one on; ``size``: how many there are, None where nothing says it."""
+        self._open_at, self._uri, self._size = open_at, uri, size
+        self._sleep = sleep
+        self._position = self._crc = 0
+        self._answer: Answer | None = open_at(0)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """See ByteStream. Raises SourceError where the connection is lost for good, SourceChangedError."""
+        filled = 0
+        while filled < len(buffer):
+            count = self._read(buffer[filled:])
+            if not count:
+                break
+            filled += count
+        return filled
+
+    def close(self) -> None:
+        """See ByteStream."""
+        if self._answer is not None:
+            self._answer.close()
+
+    def _read(self, buffer: memoryview) -> int:
+        """Some bytes, none at the end; asks again from the same byte on when the connection breaks."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                count = self._some(buffer)
+            except Exception as exc:
+                if is_final(exc):
+                    raise
+                self._drop()
+                if attempt == _TRIES:
+                    raise (exc if isinstance(exc, SourceError) else self._lost(exc)) from None
+                self._sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+                continue
+            self._crc = crc64(buffer[:count], self._crc)
+            self._position += count
+            return count
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _some(self, buffer: memoryview) -> int:
+        if self._answer is None:
+            self._answer = self._open_at(self._position)
+            self._skip(self._answer, self._position - self._answer.start)
+        count = self._answer.readinto(buffer)
+        if self._size is not None:
+            if not count and self._position < self._size:
+                raise EOFError  # one of the ways in which a connection breaks
+            if self._position + count > self._size:
+                raise changed(self._uri, f"it had {self._size} bytes and now has more")
+        return count
+
+    def _skip(self, answer: Answer, size: int) -> None:
+        """Pass over what was read before, and see that it is the same."""
+        if not size:
+            return
+        buffer, crc, left = memoryview(bytearray(min(size, _SKIP_BYTES))), 0, size
+        while left:
+            count = answer.readinto(buffer[:left])
+            if not count:
+                if self._size is None:
+                    raise changed(self._uri, f"{size} bytes were read of it, and now it ends after {size - left}")
+                raise EOFError
+            crc, left = crc64(buffer[:count], crc), left - count
+        if crc != self._crc:
+            raise changed(self._uri, f"the connection broke, and its first {size} bytes are other ones now")
+
+    def _drop(self) -> None:
+        # a new request: reading on from an answer that broke may be taken for its end
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+
+    def _lost(self, exc: Exception) -> SourceError:
+        size = "" if self._size is None else f" of {self._size}"
+        return SourceError(
+            f"cannot read {self._uri}: the connection broke after {self._position}{size} bytes ({kind_of_error(exc)})",
+            hint="run the same command again, or fetch the file first",
+        )
