@@ -369,8 +369,21 @@ def test_a_full_shard_of_another_run_or_total_stays_out_of_the_head(tracker: Tra
             tracker.mark_done(theirs, number, total_parts=total, rows=10)
     with pytest.raises(error):
         tracker.mark_done(theirs, numbers[-1], total_parts=total, rows=10)
-    job = head(tracker, run)
-    assert (job.run, job.total_parts, job.processed_parts) == (run, total_parts, 0)
+    opened = head(tracker, run)
+    assert (opened.run, opened.total_parts, opened.processed_parts) == (run, total_parts, 0)
+    assert tracker.count_full_shards(run) == opened
+    report = tracker.progress(run.file_name)
+    assert (report.processed_parts, report.missing, report.rows) == (0, tuple(range(1, total_parts + 1)), 0)
+    assert {job.file_name: job for job in tracker.list()}[run.file_name] == report
+
+
+def test_a_failure_of_a_chunk_that_the_job_does_not_have_is_told(tracker: Tracker, run: Run) -> None:
+    """Another total is an error of that chunk, whose number may be beyond this job's."""
+    tracker.open_job(JobSpec(run, 2))
+    tracker.mark_failed(run, 9, error="another total", final=True)
+    report = tracker.progress(run.file_name)
+    assert [(failure.number, failure.error) for failure in report.failures] == [(9, "another total")]
+    assert report.missing == (1, 2)
 
 
 def test_an_older_generation_is_superseded(tracker: Tracker, run: Run) -> None:

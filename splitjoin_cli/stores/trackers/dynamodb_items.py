@@ -141,6 +141,11 @@ def head_of_shard(item: Mapping[str, Any], run: Run) -> Job:
     return Job(run.file_name, _int(item, "shard_total"), run_id=_text(item, "run_id"), generation=run.generation)
 
 
+def is_shard_of(item: Mapping[str, Any], run: Run, total_parts: int) -> bool:
+    """Whether a shard is this run's: another run or total may have counted where this one has nothing yet."""
+    return _text(item, "run_id") in {None, run.run_id} and _int(item, "shard_total", total_parts) == total_parts
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """A shard's item as a value; ``done`` holds numbers from 0 inside the shard."""

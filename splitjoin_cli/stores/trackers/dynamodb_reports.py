@@ -34,21 +34,21 @@ class Reports:
         return 0 if total_parts <= self._shard_parts else -(-total_parts // self._shard_parts)
 
     def shards(self, run: Run, total_parts: int) -> dict[int, Shard]:
-        """A job's shards that are there, by index, each read consistently."""
+        """A job's shards that are there, and are of its run and total, by index, each read consistently."""
         return self._shards_of([(run, total_parts)])[run]
 
     def _shards_of(self, runs: Sequence[tuple[Run, int]]) -> dict[Run, dict[int, Shard]]:
         """The same for many jobs, in as few requests."""
         wanted = {
-            key["file_name"]["S"]: (run, index, key)
+            key["file_name"]["S"]: (run, total, index, key)
             for run, total in runs
             for index in range(self.shard_count(total))
             for key in [items.key_of_shard(run, index)]
         }
-        found = self._table.get_many([key for _, _, key in wanted.values()])
+        found = self._table.get_many([key for *_, key in wanted.values()])
         shards: dict[Run, dict[int, Shard]] = {run: {} for run, _ in runs}
-        for name, (run, index, _) in wanted.items():
-            if name in found:
+        for name, (run, total, index, _) in wanted.items():
+            if name in found and items.is_shard_of(found[name], run, total):
                 shards[run][index] = items.shard_of(found[name])
         return shards
 

@@ -161,7 +161,9 @@ class MemoryTracker:
 
     def _full(self, run: Run, index: int, total_parts: int) -> bool:
         shard = self.table.shards.get((run.file_name, run.generation, index))
-        return shard is not None and len(shard.done) == self._size(index, total_parts)
+        if shard is None or (shard.run, shard.total_parts) != (run, total_parts):
+            return False
+        return len(shard.done) == self._size(index, total_parts)
 
     def _size(self, index: int, total_parts: int) -> int:
         return min(self._shard_parts, total_parts - index * self._shard_parts)
@@ -294,7 +296,12 @@ class MemoryTracker:
 
     def _report(self, job: Job) -> JobProgress:
         mine = (job.file_name, job.generation)
-        shards = {key: shard for key, shard in self.table.shards.items() if key[:2] == mine}
+        whose = (job.run, job.total_parts)
+        shards = {
+            key: shard
+            for key, shard in self.table.shards.items()
+            if key[:2] == mine and (shard.run, shard.total_parts) == whose
+        }
         at = [shard.counted_at for shard in shards.values() if shard.counted_at is not None]
         whole = job.total_parts <= self._shard_parts
         uncounted = () if whole else [shard for key, shard in shards.items() if key not in self.table.counted]

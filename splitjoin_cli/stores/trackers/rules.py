@@ -262,7 +262,7 @@ def report(
     """A job's report from its head and what is kept beside it.
 
     ``numbers``: the counted chunks; None stands for all of them. ``more_rows``, ``more_duplicates``, ``counted_at``:
-    of shards, where the head does not have them yet.
+    of shards, where the head does not have them yet. A failure may be of a number beyond the total.
     """
     present = bytearray(job.total_parts + 1)
     for number in numbers or ():
@@ -281,7 +281,7 @@ def report(
         missing=None if unnumbered else missing,
         failures=()
         if numbers is None
-        else tuple(sorted((f for f in failures if not present[f.number]), key=lambda f: f.number)),
+        else tuple(sorted((f for f in failures if not any(present[f.number : f.number + 1])), key=lambda f: f.number)),
         duplicates=job.duplicates + more_duplicates,
         rows=None if unnumbered else job.rows + more_rows,
         rows_expected=job.rows_expected,

@@ -1,0 +1,404 @@
+"""Removes each condition of the join in turn, and shows the test that notices.
+
+    python -m tools.mutants [PART_OF_A_NAME]    # all mutants, or those whose names hold it; exit 1 where one survives
+
+Each mutant is a copy of the package and its tests in a temporary directory with one condition less. Tests run there
+until the first one fails. A mutant that no test fails for is a hole in the tests, or a condition without use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tools.conditions import Mutant, mutants_of, rewritten, statement_mutants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+AT_ONCE = 2
+LIMIT_SECONDS = 600
+PRELOADED = (
+    "hypothesis",
+    "hypothesis",
+    "boto3",
+    "botocore.session",
+    "click",
+    "rich.console",
+    "numpy",
+    "pymysql",
+    "psycopg",
+    "awscrt",
+)
+PYTEST = (
+    "-q",
+    "-x",
+    "-p",
+    "no:cacheprovider",
+    "--hypothesis-seed=0",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+)
+COPIED = ("splitjoin_cli", "tests", "tools", "examples", "benchmarks", "docs")
+LINKED = (".cache", "README.md", "Makefile", "pyproject.toml")
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+
+CONTRACT = "tests/contracts/test_trackers.py"
+STORES = "tests/stores/trackers"
+MEMORY = (f"{STORES}/test_rules.py {STORES}/test_memory.py {CONTRACT} -k not(dynalite)and(not(ministack))",)
+SQLITE = (f"{CONTRACT} -k sqlite", f"{STORES}/test_sqlite.py")
+DYNAMODB = (f"{CONTRACT} -k dynalite", f"{STORES}/test_dynamodb.py")
+JOIN = (
+    "tests/join/test_worker.py tests/join/test_sweep.py tests/join/test_lease.py tests/join/test_machine.py",
+    "tests/join/test_hazards.py tests/join/test_explore.py",
+)
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A module with decisions of the join.
+
+    ``tests``: what pytest is given, one run after the other, until one fails. ``decides``: the functions with the
+    conditions that are removed. ``left_out``: all others that have conditions, each with what it decides instead.
+    ``texts``: what no function of the module shows: a name, the text and what stands in its place.
+    """
+
+    module: str
+    tests: tuple[str, ...]
+    decides: frozenset[str]
+    left_out: dict[str, str]
+    texts: tuple[tuple[str, str, str], ...] = ()
+    expressions: bool = False
+
+    @property
+    def path(self) -> str:
+        """Relative to the repository."""
+        return f"{self.module.replace('.', '/')}.py"
+
+    def mutants(self) -> list[Mutant]:
+        """All that tests have to notice. Raises LookupError where the module has functions that nobody listed."""
+        source = (ROOT / self.path).read_text()
+        found = mutants_of(source, importlib.import_module(self.module) if self.expressions else None)
+        if not self.expressions:
+            found += statement_mutants(source)
+        with_conditions = {mutant.function for mutant in found}
+        listed = self.decides | self.left_out.keys()
+        if listed != with_conditions or self.decides & self.left_out.keys():
+            wrong = ", ".join(sorted(listed ^ with_conditions))
+            raise LookupError(f"{self.path}: not listed, or listed and not there: {wrong}")
+        kept = [mutant for mutant in found if mutant.function in self.decides]
+        return kept + [Mutant(name, name, rewritten(source, old, new)) for name, old, new in self.texts]
+
+
+TRACKERS = "splitjoin_cli.stores.trackers"
+TARGETS = (
+    Target(
+        f"{TRACKERS}.rules",
+        (*MEMORY, *JOIN, *DYNAMODB),
+        frozenset(
+            _words(
+                "check_number known superseded check_total opened replaced claimed _refusal owns given_up "
+                "failed finished reopened"
+            )
+        ),
+        {
+            "claim_of": "raises for an item that somebody wrote by hand",
+            "report": "what status shows",
+            "_latest": "what status shows",
+        },
+    ),
+    Target(
+        f"{TRACKERS}.base",
+        (*MEMORY, *JOIN),
+        frozenset({"Join.held", "Join.alive", "Job.complete", "Counted.complete", "Duplicate.complete"}),
+        {
+            "Run.__post_init__": "refuses what is no run",
+            "JobSpec.__post_init__": "refuses what is no job",
+            "Job.run": "a value of its fields",
+            "JobProgress.run": "a value of its fields",
+        },
+    ),
+    Target(
+        f"{TRACKERS}.memory",
+        (*MEMORY, *JOIN),
+        frozenset(
+            f"MemoryTracker.{name}"
+            for name in _words(
+                "mark_done _mark_in_head _mark _full _count_shard mark_retried renew_join _give_up "
+                "finish_join count_full_shards unfinished"
+            )
+        ),
+        {
+            "MemoryTracker.__init__": "a table given or made",
+            "MemoryTracker.mark_failed": "how often a chunk failed",
+            "MemoryTracker._report": "what status shows",
+        },
+    ),
+    Target(
+        f"{TRACKERS}.sqlite",
+        (*SQLITE, f"{STORES}/test_machine.py -k Sqlite", "tests/join/test_machine.py -k sqlite"),
+        frozenset(
+            {
+                *(
+                    f"SqliteTracker.{name}"
+                    for name in _words("replace_job mark_done renew_join _give_up finish_join unfinished")
+                ),
+                "_load",
+                "_report",
+                "SENT_AGAIN",
+            }
+        ),
+        {
+            **{
+                f"SqliteTracker.{name}": "the file and the connection"
+                for name in _words("init job progress list close _reading _connected _check _make")
+            },
+            **dict.fromkeys(("_tables", "_use_wal", "_transaction"), "the file and the connection"),
+        },
+        texts=(
+            ("mark_done: INSERT OR IGNORE -> OR REPLACE", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO"),
+            (
+                "_writing: BEGIN IMMEDIATE -> BEGIN",
+                '_transaction(db, "BEGIN IMMEDIATE"):\n            yield',
+                '_transaction(db, "BEGIN"):\n            yield',
+            ),
+            ("FAILED: attempts + 1 -> attempts", "attempts = attempts + 1", "attempts = attempts"),
+        ),
+    ),
+    Target(
+        f"{TRACKERS}.dynamodb",
+        (*DYNAMODB, f"{STORES}/test_machine.py -k dynalite"),
+        frozenset(
+            f"DynamoDbTracker.{name}"
+            for name in _words(
+                "open_job replace_job mark_done _count _count_in_shard claim_join renew_join _give_up "
+                "_change_owned _change finish_join reopen_join _count_all _complete_mixed"
+            )
+        ),
+        {"DynamoDbTracker.__init__": "a client given or made", "DynamoDbTracker.close": "a client given or made"},
+    ),
+    Target(
+        f"{TRACKERS}.dynamodb_updates",
+        (*DYNAMODB, f"{STORES}/test_machine.py -k dynalite"),
+        frozenset(
+            _words(
+                "open_job replace_job count count_in_shard duplicate retried claim_join change_join "
+                "make_complete expire leave_unfinished"
+            )
+        ),
+        {},
+        expressions=True,
+    ),
+    Target(
+        "splitjoin_cli.join.joiner",
+        JOIN,
+        frozenset(
+            {
+                "JoinTry.settled",
+                *(f"Joiner.{name}" for name in _words("try_join _payload _lacking _refuse _is_replaced _finish")),
+            }
+        ),
+        {"Joiner._failed": "whose words the error is in"},
+    ),
+    Target(
+        "splitjoin_cli.join.sweep",
+        JOIN,
+        frozenset(_words("sweep _look _wants_join _settle _is_ours _is_stuck")),
+        {"_why": "what the log says"},
+    ),
+    Target(
+        "splitjoin_cli.join.worker",
+        JOIN,
+        frozenset(
+            f"Worker.{name}"
+            for name in _words(
+                "handle_batch _handle_stored _load_and_count _standing _ledger_says_joined _join _unread _failed"
+            )
+        )
+        | {"_superseded"},
+        {
+            "Worker._handle": "which store's reads",
+            "Worker._ours": "whose words the error is in",
+            "Worker._tell": "what the log says",
+            "_extra": "what the log says",
+        },
+    ),
+)
+
+UNNOTICED: dict[str, str] = {}
+"""Mutants that behave as the module does, by module and name, each with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a mutant. ``noticed_by``: a test; None where all passed."""
+
+    target: Target
+    mutant: Mutant
+    noticed_by: str | None
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """With the module's last word."""
+        return name_of(self.target, self.mutant)
+
+
+def name_of(target: Target, mutant: Mutant) -> str:
+    """With the module's last word."""
+    return f"{target.module.rpartition('.')[2]}.{mutant.name}"
+
+
+class Copy:
+    """A copy of what the tests need, whose modules change one at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        """``directory``: is made."""
+        self.directory = directory
+        self._writes = 0
+        for name in COPIED:
+            shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in LINKED:
+            (directory / name).symlink_to(ROOT / name)
+
+    def write(self, path: str, source: str) -> None:
+        """Change a module; its time is one that no compiled form was made of."""
+        self._writes += 1
+        (self.directory / path).write_text(source)
+        os.utime(self.directory / path, (self._writes, self._writes))
+
+    def begin(self, tests: Iterable[str]) -> int:
+        """Run tests in a process of their own, up to the first run that fails; its id. See ``ended``."""
+        pid = os.fork()
+        if pid == 0:
+            code = 70
+            try:
+                os.setsid()
+                code = self._run(tests)
+            except BaseException:  # noqa: BLE001 -- nothing may go on in the parent's name
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        return pid
+
+    def _run(self, tests: Iterable[str]) -> int:
+        """In the child: forget our own modules, and find the copy's."""
+        with (self.directory / "said").open("w") as said:
+            for stream in (1, 2):
+                os.dup2(said.fileno(), stream)
+        signal.alarm(LIMIT_SECONDS)
+        os.chdir(self.directory)
+        os.environ["PYTHONPATH"] = str(self.directory)
+        os.environ.pop("CI", None)
+        for name in list(sys.modules):
+            if name.partition(".")[0] in COPIED:
+                del sys.modules[name]
+        sys.path.insert(0, str(self.directory))
+        importlib.invalidate_caches()
+        for words in tests:
+            code = pytest.main([*PYTEST, *words.split()])
+            if Path(sys.modules["splitjoin_cli"].__file__ or "").parents[1] != self.directory:
+                return 71
+            if code:
+                return int(code)
+        return 0
+
+    def said(self) -> str:
+        """What the tests of the last process printed."""
+        return (self.directory / "said").read_text(errors="replace")
+
+    def ended(self, pid: int, status: int) -> str | None:
+        """The first test that failed, or why there was no end; None where all passed. Ends what was left running."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+            return f"no end within {LIMIT_SECONDS} s"
+        if status == 0:
+            return None
+        said = self.said()
+        failed = _FAILED.search(said)
+        if failed is None:
+            raise RuntimeError(f"the tests ended with {os.waitstatus_to_exitcode(status)}:\n{said[-3000:]}")
+        return failed[1]
+
+
+def check(wanted: str = "", *, at_once: int = AT_ONCE) -> Iterator[Verdict]:
+    """Every mutant whose name holds ``wanted``, as it is done with.
+
+    Raises RuntimeError where tests fail without any mutant. Processes are forked from this one, which has imported
+    what takes long and is not ours.
+    """
+    for name in PRELOADED:
+        importlib.import_module(name)
+    chosen = [
+        (target, mutant) for target in TARGETS for mutant in target.mutants() if wanted in name_of(target, mutant)
+    ]
+    with tempfile.TemporaryDirectory(prefix="splitjoin-mutants-") as place:
+        free = [Copy(Path(place, str(index))) for index in range(at_once)]
+        needed = dict.fromkeys(words for target, _ in chosen for words in target.tests)
+        if (failed := free[0].ended(*os.waitpid(free[0].begin(needed), 0))) is not None:
+            raise RuntimeError(f"without any mutant fails {failed}:\n{free[0].said()[-3000:]}")
+        running: dict[int, tuple[Copy, Target, Mutant, float]] = {}
+        for target, mutant in chosen:
+            if not free:
+                copy, verdict = _next(running)
+                free.append(copy)
+                yield verdict
+            copy = free.pop()
+            copy.write(target.path, mutant.source)
+            running[copy.begin(target.tests)] = copy, target, mutant, time.monotonic()
+        while running:
+            yield _next(running)[1]
+
+
+def _next(running: dict[int, tuple[Copy, Target, Mutant, float]]) -> tuple[Copy, Verdict]:
+    """Wait for the next mutant to be done with; its copy is whole again."""
+    pid, status = os.wait()
+    copy, target, mutant, began = running.pop(pid)
+    failed = copy.ended(pid, status)
+    copy.write(target.path, (ROOT / target.path).read_text())
+    return copy, Verdict(target, mutant, failed, time.monotonic() - began)
+
+
+def survivors(verdicts: Iterable[Verdict]) -> list[str]:
+    """What is wrong: mutants that no test noticed, and noticed ones that were said to be none. Prints each verdict."""
+    wrong = []
+    for verdict in verdicts:
+        said = UNNOTICED.get(verdict.name)
+        by = verdict.noticed_by or (f"nothing: {said}" if said else "NOTHING")
+        print(f"{verdict.name} | {by} | {verdict.seconds:.0f} s", flush=True)
+        if verdict.noticed_by is None and said is None:
+            wrong.append(f"{verdict.name}: no test fails")
+        elif verdict.noticed_by is not None and said is not None:
+            wrong.append(f"{verdict.name}: noticed after all, by {verdict.noticed_by}")
+    return wrong
+
+
+def main() -> int:
+    wrong = survivors(check(sys.argv[1] if len(sys.argv) > 1 else ""))
+    print("\n".join(["", *wrong]) if wrong else "\nall noticed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
