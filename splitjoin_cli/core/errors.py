@@ -48,6 +48,11 @@ class SplitjoinError(Exception):
         self.hint = hint
 
     @property
+    def reason_first(self) -> str:
+        """The message in the order in which it may be cut: what is wrong before where it is."""
+        return self.message
+
+    @property
     def told(self) -> str:
         """Message and next step in one line, for logs."""
         return f"{self.message}; {self.hint}" if self.hint else self.message
@@ -135,6 +140,16 @@ class CorruptObjectError(StoreError):
 
 class LoadError(StoreError):
     """A database did not load a chunk; nothing of it is there. It may be tried again."""
+
+    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None) -> None:
+        """``where``: the chunk and the table, before the message, which is the ``reason``."""
+        super().__init__(message if where is None else f"{where}: {message}", hint=hint)
+        self.reason, self.where = message, where
+
+    @property
+    def reason_first(self) -> str:
+        """See SplitjoinError."""
+        return self.message if self.where is None else f"{self.reason} ({self.where})"
 
 
 class BadRowError(LoadError):

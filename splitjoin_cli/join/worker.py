@@ -249,7 +249,7 @@ class Worker:
         if run is not None:
             final = last or isinstance(error, FINAL_ERRORS)
             try:
-                self._tracker.mark_failed(run, arrived.name.number, error=error.message, final=final)
+                self._tracker.mark_failed(run, arrived.name.number, error=error.reason_first, final=final)
             except SplitjoinError as also:
                 self._log.error("the failure could not be recorded: %s", also.message, extra=_extra(arrived, run))
         return Outcome(arrived, acknowledge=False, end="failed", run=run, error=error)

@@ -490,7 +490,7 @@ def test_a_ragged_row_loads_nothing(loader: Loader, name: str, stray: bytes) -> 
     """Also where nobody counted the rows, and the error names the row."""
     loader.prepare()
     error = fails(BadRowError, loader, chunk_of(BAD[name] + stray, rows=None))
-    assert any(place in error.message for place in ("record 2 after the header", "line 3")), error.message
+    assert ": record 2, line 3 of the chunk: " in error.message
     assert loader.table_rows().rows == 0
     assert loader.ledger_numbers(JOB, RUN) == []
 
@@ -512,7 +512,7 @@ def test_a_ragged_row_is_told_as_it_is(loader: Loader) -> None:
     """DuckDB shows the row after "Original Line: ": it may begin with a number, which is no line's."""
     loader.prepare()
     error = fails(BadRowError, loader, chunk_of(b"1,Ann\n57\n", rows=None))
-    assert "CSV Error on line 3 of the chunk; Original Line: 57; Expected" in error.message
+    assert error.message.endswith(": record 2, line 3 of the chunk: the record has 1 field, not 2")
 
 
 @pytest.mark.parametrize("rig", KINDS[1:], indirect=True)
@@ -520,7 +520,7 @@ def test_a_wrong_type_names_row_and_column(rig: Rig, loader: Loader) -> None:
     """Where types are strict (SQLite's are not)."""
     rig.query(f"CREATE TABLE {TABLE} (id INTEGER, name VARCHAR(30))")
     error = fails(BadRowError, loader, chunk_of(b"1,a\n2,b\nx3,c\n4,d\n"))
-    assert any(place in error.message for place in ("record 3 after the header", "line 4 of the chunk"))
+    assert ": record 3, line 4 of the chunk: " in error.message
     assert "id" in error.message.partition(TABLE)[2]
     assert loader.table_rows().rows == 0
 

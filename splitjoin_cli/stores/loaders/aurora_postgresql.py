@@ -7,11 +7,15 @@ import re
 from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.errors import BadRowError, LoadError, UsageError
+from splitjoin_cli.stores.loaders.bad_rows import CopyLines
 from splitjoin_cli.stores.loaders.body import is_plain_dialect
 from splitjoin_cli.stores.loaders.from_s3 import check_etag, location_of, refuse_unreadable
+from splitjoin_cli.stores.loaders.header import raw_header
 from splitjoin_cli.stores.loaders.postgresql import RUN_SETTING, PostgresqlLoader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
     from splitjoin_cli.stores.loaders.login import Logins
     from splitjoin_cli.stores.loaders.session import Columns, Session
@@ -64,8 +68,7 @@ class AuroraPostgresqlLoader(PostgresqlLoader):
         encoding = _ENCODINGS[codecs.lookup(chunk.dialect.encoding).name]
         options = self._csv_options(chunk, columns).replace("FORMAT csv, ", f"FORMAT csv, {header}", 1)
         check_etag(chunk)
-        # the lines that PostgreSQL counts are the object's own here
-        with self._telling_lines(0):
+        with self._telling_rows(chunk, self._counted_in_object(chunk)):
             values = (self._table, names, f"({options}, ENCODING '{encoding}')", place.bucket, place.key, self._region)
             answer = str(session.rows(_IMPORT, values)[0][0])
         check_etag(chunk)
@@ -73,3 +76,8 @@ class AuroraPostgresqlLoader(PostgresqlLoader):
         if imported is None:
             raise LoadError(f"the import answered {answer!r}, which does not say how many rows there were")
         return int(imported[1])
+
+    def _counted_in_object(self, chunk: ChunkToLoad) -> Callable[[int], CopyLines]:
+        """The lines that PostgreSQL counts are the object's own here."""
+        header = raw_header(chunk).decode(chunk.dialect.encoding, "replace")
+        return lambda line: CopyLines(line, header=header, line_feeds=chunk.dialect.line_end == "\n")

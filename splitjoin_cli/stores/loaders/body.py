@@ -8,7 +8,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
-from splitjoin_cli.core.errors import BadRowError, SourceError
+from splitjoin_cli.core.errors import SourceError
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, is_open
 from splitjoin_cli.stores.loaders.fields import decoded
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def body_blocks(chunk: ChunkToLoad) -> Iterator[bytes]:
             at_start = False
 
 
-def body_texts(chunk: ChunkToLoad) -> Generator[str, None, None]:
-    """The same as text."""
-    return decoded(body_blocks(chunk), chunk.dialect.encoding)
+def body_texts(chunk: ChunkToLoad, errors: str = "strict") -> Generator[str, None, None]:
+    """The same as text; ``errors``: as codecs take it."""
+    return decoded(body_blocks(chunk), chunk.dialect.encoding, errors)
 
 
 def is_plain_dialect(dialect: Dialect) -> bool:
@@ -68,7 +69,7 @@ def plain_blocks(
 
     For chunks whose ``is_plain_dialect``. Raises NotPlainError for stray quotes, which PostgreSQL would drop in
     silence; with ``refuse_end_of_data`` for a line ``\.``, which would end PostgreSQL's data; with
-    ``refuse_blank_lines`` for a blank line, which DuckDB skips. Raises BadRowError for a quote that nothing closes.
+    ``refuse_blank_lines`` for a blank line, which DuckDB skips. Raises BadRecordError for a quote that nothing closes.
     """
     blocks = body_blocks(chunk)
     if codecs.lookup(chunk.dialect.encoding).name not in _UTF8:
@@ -88,7 +89,7 @@ def plain_blocks(
         yield quote.join(parts) if b"\r" in lines else lines
         inside ^= len(parts) % 2 == 0
     if inside:
-        raise BadRowError("a quote is never closed")
+        raise BadRecordError("a quote is never closed", is_open)
 
 
 def _has_blank_line(parts: list[bytes], *, inside: bool) -> bool:

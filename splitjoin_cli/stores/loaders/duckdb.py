@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, final
 
 import duckdb
 
-from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.core.errors import LoadError
+from splitjoin_cli.core.shown import shown
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered, wrong_fields
 from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.stores.loaders.fields import records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.pipe import Pipe
-from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, at_line
+from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -27,7 +29,15 @@ __all__ = ["DuckdbLoader"]
 MAX_LINE_BYTES = 16 * 1024 * 1024
 _TEXT = ("VARCHAR", "BLOB", "ENUM")
 _BAD_DATA = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
-_LINE = re.compile(r"(?<!Original )Line: (\d+)")  # "Original Line: " is followed by the line itself
+_LINE = re.compile(r"CSV Error on Line: (\d+)\n")
+"""What begins a message about the file: with ``new_line`` set, DuckDB counts records, not lines."""
+_REASON = re.compile(
+    r"\n(Error when converting column|Expected Number of Columns|Invalid unicode|Value with unterminated quote"
+    r"|Maximum line size)"
+)
+"""What follows the whole line, which is the customer's; the last one is DuckDB's own."""
+_ADVICE = re.compile(r"\n\n(?:Column |Possible )|\nPossible |\n\n  file = ")
+_FIELDS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?)\. (?:See also|However)")
 _HINTS = {
     "Could not set lock": "try again when that process is done with it",
@@ -43,6 +53,7 @@ _LOCKS_LOCK = threading.Lock()
 class DuckdbLoader(LedgerLoader):
     """See Loader. Loads of one process into one file take turns: DuckDB itself uses all cores for each."""
 
+    product = "DuckDB"
     null_rule = "none: an empty field is the empty text, quoted or not, and NULL is a word like any other"
     always_creates = True
     name_type = "VARCHAR"
@@ -72,6 +83,9 @@ class DuckdbLoader(LedgerLoader):
 
     def _table_columns(self, session: Session) -> Columns:
         schema, _, name = self._target.table.rpartition(".")
+        sql = "SELECT 1 FROM duckdb_views() WHERE lower(view_name) = lower(?) AND lower(schema_name) = lower(?)"
+        if session.rows(f"{sql} AND database_name = current_database()", (name, schema or "main")):
+            raise self._not_a_table("view")
         sql = (
             "SELECT column_name, data_type, column_default FROM duckdb_columns()"
             " WHERE lower(table_name) = lower(?) AND lower(schema_name) = lower(?)"
@@ -79,6 +93,9 @@ class DuckdbLoader(LedgerLoader):
         )
         found = session.rows(sql, (name, schema or "main"))
         return tuple(TableColumn(str(name), str(kind), str(kind).startswith(_TEXT), text) for name, kind, text in found)
+
+    def _refuses_table(self, error: Exception) -> bool:
+        return isinstance(error, (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException))
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         blocks = plain_blocks(chunk, refuse_blank_lines=True) if plain else gathered(_requoted(chunk, columns))
@@ -93,8 +110,7 @@ class DuckdbLoader(LedgerLoader):
                 select = f"SELECT *{', ?' if values else ''} FROM {reader}"
                 return session.run(f"INSERT INTO {self._table} ({', '.join(names)}) {select}", values)
         except _BAD_DATA as exc:
-            said = str(exc).partition("\n\n")[0].partition("\nPossible")[0].replace("\n", "; ")
-            raise BadRowError(at_line(said, chunk.header_lines, _LINE, "line {} of the chunk".format)) from exc
+            raise _bad_row(str(exc), chunk) from exc
 
     def _translated(self, error: Exception) -> LoadError:
         if isinstance(error, duckdb.TransactionException):
@@ -126,6 +142,23 @@ class _DuckdbSession(Session):
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _bad_row(said: str, chunk: ChunkToLoad) -> BadRecordError:
+    """What DuckDB says of the data, its reason first: it shows the whole record before that."""
+    line = _LINE.search(said)
+    if line is None:
+        return BadRecordError(shown(said.partition("\n")[0]), None)
+    reasons = list(_REASON.finditer(said, line.end() - 1))
+    text = said[reasons[-1].start() + 1 :] if reasons else said[: line.start()]
+    if text.startswith("Invalid unicode"):
+        return BadTextError(chunk.dialect.encoding)
+    number = int(line[1])
+    fields = _FIELDS.match(text)
+    if fields is not None:
+        return BadRecordError(wrong_fields(int(fields[2]), int(fields[1])), numbered(number))
+    advice = _ADVICE.search(text)
+    return BadRecordError(shown(text[: advice.start()] if advice else text.strip()), numbered(number))
 
 
 def _reader(path: str, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> str:
@@ -160,7 +193,7 @@ def _requoted(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, No
     bare = [not column.text for column in columns]
     for number, row in enumerate(records(body_texts(chunk), chunk.dialect), start=1):
         if len(row) != len(columns):
-            raise BadRowError(f"record {number} after the header has {len(row)} fields, not {len(columns)}")
+            raise BadRecordError(wrong_fields(len(row), len(columns)), numbered(number))
         fields = [
             "\\N" if field is None or (empty_is_null and not field) else '"' + field.replace('"', '""') + '"'
             for field, empty_is_null in zip(row, bare, strict=True)

@@ -10,8 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.core.shown import shown
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError
 from splitjoin_cli.stores.loaders.base import LoaderProperties
 from splitjoin_cli.stores.loaders.header import column_names, field_count
+from splitjoin_cli.stores.loaders.place import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,10 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
+HINT_BYTES = 1000
+MAKE_TABLE = "make the table yourself, with types that fit its columns, or export fewer columns"
+
 
 class Engine(ABC):
     """Engines differ in the hooks below, and in nothing else."""
 
+    product: ClassVar[str]
+    """How messages call the database's kind."""
     null_rule: ClassVar[str]
     reads_s3: ClassVar[bool] = False
     always_creates: ClassVar[bool] = False
@@ -82,12 +90,53 @@ class Engine(ABC):
         del session, file_name
         return ledger
 
+    def _most_columns(self, session: Session) -> int | None:
+        """How many columns a table can have; None: more than a header is likely to have."""
+        del session
+        return None
+
+    def _name_problem(self, name: str) -> str | None:
+        """Why no table and no column can have this name; None: they can."""
+        return "it holds a NUL byte" if "\0" in name else None
+
+    def _refuses_table(self, error: Exception) -> bool:
+        """Whether one of ``driver_errors`` says that no such table can be made, however often it is tried."""
+        del error
+        return False
+
     def _create_table(self, session: Session, names: Sequence[str]) -> None:
-        """Make the table with text columns, and the run column."""
+        """Make the table with text columns, and the run column. Raises BadRowError for columns that it cannot have."""
+        self._check_names(session, names)
         columns = [f"{self._quoted(name)} {self.text_type}" for name in names]
         if self._target.run_column:
             columns.append(f"{self._quoted(self._target.run_column)} {self._run_column_type()}")
-        self._run_ddl(session, f"CREATE TABLE IF NOT EXISTS {self._table} ({', '.join(columns)}){self.table_suffix}")
+        sql = f"CREATE TABLE IF NOT EXISTS {self._table} ({', '.join(columns)}){self.table_suffix}"
+        try:
+            self._run_ddl(session, sql)
+        except self.driver_errors as exc:
+            if self._refuses_table(exc):
+                said = shown(self._translated(exc).reason)
+                raise BadRowError(f"its header makes no table: {said}", hint=MAKE_TABLE) from exc
+            raise
+
+    def _check_names(self, session: Session, names: Sequence[str]) -> None:
+        for part in self._target.table.split("."):
+            if problem := self._name_problem(part):
+                raise BadRowError(
+                    f"{self.product} has no table named '{shown(part)}': {problem}", hint="name another with --table"
+                )
+        for place, name in enumerate(names, start=1):
+            if problem := self._name_problem(name):
+                raise BadRowError(
+                    f"column {place} of the header, '{shown(name)}', cannot be a column in {self.product}: {problem}",
+                    hint="rename the column in the source, and split it again",
+                )
+        most, count = self._most_columns(session), len(names) + bool(self._target.run_column)
+        if most is not None and count > most:
+            raise BadRowError(
+                f"the header makes a table of {count:,} columns, and {self.product} has at most {most:,}",
+                hint="export fewer columns, or load the chunks into another kind of database",
+            )
 
     def _run_column_type(self) -> str:
         return self.name_type
@@ -146,6 +195,13 @@ class Engine(ABC):
             return fillable
         return self._mapped(column_names(header), fillable)
 
+    def _not_a_table(self, kind: str) -> LoadError:
+        return LoadError(
+            f"{self._target.table} is a {kind}, and chunks are loaded into tables alone: a failed load might leave rows"
+            " there",
+            hint="name a table of the database itself with --table",
+        )
+
     def _no_run_column(self) -> LoadError:
         return LoadError(
             f"table {self._target.table} has no column {self._target.run_column}", hint=self._run_column_hint()
@@ -173,10 +229,11 @@ class Engine(ABC):
             else:
                 missing.append(name)
         if missing:
-            listed = ", ".join(map(repr, missing))
+            listed = shown(", ".join(map(repr, missing)))
+            more = f" ({len(missing):,} columns in all)" if listed.count("...") else ""
             raise BadRowError(
-                f"table {self._target.table} has no column {listed}, which the header names",
-                hint=f"its columns are {', '.join(repr(column.name) for column in table)}",
+                f"table {self._target.table} has no column {listed}{more}, which the header names",
+                hint=f"its columns are {shown(', '.join(repr(column.name) for column in table), HINT_BYTES)}",
             )
         return tuple(found)
 
@@ -220,8 +277,11 @@ class Engine(ABC):
         """Errors name the chunk and the table."""
         try:
             yield
+        except BadRecordError as exc:
+            ours: LoadError = placed(chunk, exc)
+            raise BadRowError(ours.reason, hint=ours.hint, where=self._where(chunk)) from exc
         except LoadError as exc:
-            raise type(exc)(f"{self._where(chunk)}: {exc.message}", hint=exc.hint) from exc
+            raise type(exc)(exc.reason, hint=exc.hint, where=self._where(chunk)) from exc
         except self.driver_errors as exc:
             ours = self._translated(exc)
-            raise type(ours)(f"{self._where(chunk)}: {ours.message}", hint=ours.hint) from exc
+            raise type(ours)(ours.reason, hint=ours.hint, where=self._where(chunk)) from exc

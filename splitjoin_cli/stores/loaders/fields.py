@@ -10,14 +10,14 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from splitjoin_cli.core.errors import BadRowError
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, is_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from splitjoin_cli.core.model import Dialect
 
-__all__ = ["NullRule", "decoded", "records", "text_lines"]
+__all__ = ["NullRule", "decoded", "field_pattern", "records", "text_lines"]
 
 NullRule = Literal["never", "word", "empty"]
 """Which unquoted field is NULL: none, the word NULL (MySQL's rule), the empty one (PostgreSQL's)."""
@@ -25,16 +25,15 @@ NullRule = Literal["never", "word", "empty"]
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 
-def decoded(blocks: Iterable[bytes], encoding: str) -> Generator[str, None, None]:
-    """The text of ``blocks``, wherever they cut a character. Raises BadRowError for bytes that are no text."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+def decoded(blocks: Iterable[bytes], encoding: str, errors: str = "strict") -> Generator[str, None, None]:
+    """The text of ``blocks``, wherever they cut a character. Raises BadTextError for bytes that are not text."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
     try:
         for block in blocks:
             yield decoder.decode(block)
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as exc:
-        bad = exc.object[exc.start : exc.start + 1].hex()
-        raise BadRowError(f"byte 0x{bad} is no {encoding} text") from exc
+        raise BadTextError(encoding, exc.object[exc.start]) from exc
 
 
 def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never") -> Iterator[list[str | None]]:
@@ -42,11 +41,10 @@ def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never
 
     As the csv module without ``strict`` reads them: a quote opens a field only at its start, and what follows a
     closing quote is taken literally. With an escape character, an unquoted field of it and ``N`` is NULL (as MySQL,
-    PostgreSQL and Hive write it). Raises BadRowError for a quote that nothing closes.
+    PostgreSQL and Hive write it). Raises BadRecordError for a quote that nothing closes.
     """
     match_field = _pattern(dialect).match
     value_of = _value_of(dialect, null_rule)
-    number = 1
     pending = ""
     more: list[str] = []
     for next_text in chain(texts, (None,)):
@@ -67,15 +65,24 @@ def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never
             if found["end"] != dialect.delimiter:
                 yield record
                 record = []
-                number += 1
                 begin = place
         pending = text[begin:]
     if pending:
-        raise BadRowError(f"record {number}: a quote is never closed")
+        raise BadRecordError("a quote is never closed", is_open)
 
 
 def _pattern(dialect: Dialect) -> re.Pattern[str]:
-    """One field and what ends it: a quoted part (if any), a plain rest, then delimiter, line end, or nothing more."""
+    """One field and what ends it: delimiter, line end, or nothing more."""
+    field = field_pattern(dialect, "quoted", "literal", "plain")
+    return re.compile(rf"{field}(?P<end>{re.escape(dialect.delimiter)}|\r\n|\n|\r|\Z)")
+
+
+def field_pattern(dialect: Dialect, *groups: str) -> str:
+    """A regular expression for one field: a quoted part (if any) and a plain rest.
+
+    ``groups``: names for what is inside the quotes, an escape character right behind them, and the rest; or none.
+    """
+    inside, behind, rest = (f"?P<{name}>" for name in groups) if groups else ("?:", "?:", "?:")
     delimiter = re.escape(dialect.delimiter)
     escape = re.escape(dialect.escapechar) if dialect.escapechar else ""
     escaped = rf"|{escape}(?s:.)" if escape else ""
@@ -86,9 +93,9 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
         literal = f"{escape}?+" if escape else ""
         # possessive: what is not closed never matches as a plain field
         inner = f"(?:[^{quote}{escape}]++|{quote}{quote}{escaped})*+"
-        quoted = rf"(?:{quote}(?P<quoted>{inner}){quote}(?P<literal>{literal})|(?!{quote}))"
-    plain = rf"(?P<plain>(?:[^{delimiter}\r\n{escape}]++{escaped})*+)"
-    return re.compile(rf"{quoted}{plain}(?P<end>{delimiter}|\r\n|\n|\r|\Z)")
+        quoted = rf"(?:{quote}({inside}{inner}){quote}({behind}{literal})|(?!{quote}))"
+    plain = rf"({rest}(?:[^{delimiter}\r\n{escape}]++{escaped})*+)"
+    return quoted + plain
 
 
 def _value_of(dialect: Dialect, null_rule: NullRule) -> Callable[[re.Match[str]], str | None]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import BadRowError, SourceError
 from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.stores.loaders.bad_rows import BadTextError
 from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, body_texts, opened
 from splitjoin_cli.stores.loaders.fields import records
 
@@ -46,7 +47,13 @@ def header_names(chunk: ChunkToLoad) -> tuple[str, ...] | None:
     """The names in the chunk's header; None without one."""
     if not chunk.header_bytes:
         return None
-    text = raw_header(chunk).removeprefix(codecs.BOM_UTF8).decode(chunk.dialect.encoding, "replace")
+    header = raw_header(chunk).removeprefix(codecs.BOM_UTF8)
+    try:
+        text = header.decode(chunk.dialect.encoding)
+    except UnicodeDecodeError as exc:
+        bad = BadTextError(chunk.dialect.encoding, header[exc.start])
+        line = header.count(b"\n", 0, exc.start) + 1
+        raise BadRowError(f"the header, line {line} of the chunk: {bad.reason}", hint=bad.hint) from exc
     found = next(records([text], chunk.dialect), [""])
     return tuple(name or "" for name in found)
 

@@ -49,9 +49,9 @@ class LedgerLoader(Engine):
         """See Loader."""
         with self._naming(chunk):
             self._check_chunk(chunk)
+            header = header_names(chunk)
         self.prepare()
         plain = is_plain_dialect(chunk.dialect)
-        header = header_names(chunk)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._load_once(chunk, header, plain=plain)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pymysql
 from pymysql.constants import CR, ER
 
-from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.core.errors import LoadError
+from splitjoin_cli.core.shown import shown
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered
 from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.stores.loaders.fields import records, text_lines
 from splitjoin_cli.stores.loaders.pipe import Pipe
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
-from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, at_line, pyformat
+from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +27,12 @@ __all__ = ["MysqlLoader", "MysqlSession"]
 
 WRITE_SECONDS = 120
 """A server that takes nothing for so long is gone (a killed one need not say so); it waits 50 s for a lock at most."""
+WARNINGS = 10
+NAME_CHARACTERS = 64
+_NO_SUCH_TABLE = frozenset(
+    {ER.TOO_LONG_IDENT, ER.DUP_FIELDNAME, ER.WRONG_COLUMN_NAME, ER.WRONG_TABLE_NAME}
+    | {ER.TOO_MANY_FIELDS, ER.TOO_BIG_ROWSIZE, ER.INVALID_CHARACTER_STRING}
+)
 _TEXT = frozenset(
     {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
     | {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
@@ -40,7 +48,9 @@ _REFUSALS = {ER.ACCESS_DENIED_ERROR, 1698}  # the second is MariaDB's, of an acc
 _LOCAL_DISABLED = {ER.NOT_ALLOWED_COMMAND, 3948, 4166}  # MySQL 5.7, MySQL 8, MariaDB
 # What a statement says of the data, beside the warnings that LOCAL makes of most of it.
 _BAD_DATA = (pymysql.DataError, pymysql.IntegrityError)
-_ROW = re.compile(r"\b[Rr]ow (\d+)")
+_ROW = re.compile(r"\b[Rr]ow (\d+)\b")
+_AT_ROW = re.compile(r" at row \d+$")
+_NOT_TEXT = re.compile(r"Incorrect string value|Invalid utf8mb[34] character string")
 
 
 class MysqlLoader(ServerLoader):
@@ -51,6 +61,7 @@ class MysqlLoader(ServerLoader):
     a server may ask this client for any file that it can read: use servers that you trust, over TLS.
     """
 
+    product = "MySQL"
     null_rule = "the unquoted word NULL; an empty field is the empty text, quoted or not"
     share_lock = " LOCK IN SHARE MODE"
     # Names differ in case and accents, which no other collation would tell apart.
@@ -72,11 +83,13 @@ class MysqlLoader(ServerLoader):
         schema, _, name = self._target.table.rpartition(".")
         named = "table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?"
         engines = session.rows(
-            "SELECT t.engine, e.transactions FROM information_schema.tables t"
+            "SELECT t.table_type, t.engine, e.transactions FROM information_schema.tables t"
             f" LEFT JOIN information_schema.engines e ON e.engine = t.engine WHERE {named}",
             (schema, name),
         )
-        for engine, transactions in engines:
+        for kind, engine, transactions in engines:
+            if "VIEW" in kind:
+                raise self._not_a_table("view")
             if transactions != "YES":
                 raise LoadError(
                     f"table {self._target.table} is of engine {engine}, which has no transactions: a failed load"
@@ -89,6 +102,25 @@ class MysqlLoader(ServerLoader):
             (schema, name),
         )
         return tuple(TableColumn(name, kind, kind.lower() in _TEXT, default) for name, kind, default in found)
+
+    def _most_columns(self, session: Session) -> int | None:
+        """InnoDB's (MySQL's manual, "Limits on Table Column Count and Row Size")."""
+        del session
+        return 1017
+
+    def _name_problem(self, name: str) -> str | None:
+        """The manual's "Schema Object Names" and "Identifier Length Limits"."""
+        if len(name) > NAME_CHARACTERS:
+            return f"it is longer than {NAME_CHARACTERS} characters"
+        if name.endswith(tuple(" \t\n\v\f\r")):
+            return "it ends with white space"
+        if any(ord(char) > 0xFFFF for char in name):  # noqa: PLR2004 -- the last character of three bytes in UTF-8
+            return "it holds a character beyond U+FFFF"
+        return super()._name_problem(name)
+
+    def _refuses_table(self, error: Exception) -> bool:
+        code = error.args[0] if error.args else None
+        return code in _NO_SUCH_TABLE or (code == ER.CANT_CREATE_TABLE and "Too many columns" in str(error.args[-1]))
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         if plain:
@@ -113,11 +145,10 @@ class MysqlLoader(ServerLoader):
         try:
             loaded = session.run(f"{sql} {self._fields(columns)}")
         except _BAD_DATA as exc:
-            raise BadRowError(at_line(str(exc.args[-1]), 0, _ROW, "record {} after the header".format)) from exc
-        warnings = cast("MysqlSession", session).warnings()
+            raise _bad_row([str(exc.args[-1])], 1, chunk) from exc
+        warnings, count = cast("MysqlSession", session).warnings()
         if warnings:
-            said = at_line("; ".join(warnings), 0, _ROW, "record {} after the header".format)
-            raise BadRowError(f"the database would not take it as it is: {said}")
+            raise _bad_row(warnings, count, chunk)
         return loaded
 
     def _fields(self, columns: Columns) -> str:
@@ -191,14 +222,13 @@ class MysqlSession(Session):
         self.run(sql, values)
         return list(self._cursor.fetchall())
 
-    def warnings(self) -> list[str]:
-        """What the last statement warned of, the first few; one line that counts them where the server keeps none."""
+    def warnings(self) -> tuple[list[str], int]:
+        """What the last statement warned of, the first few of so many; the text is ours where the server keeps none."""
         count = int(self._cursor.warning_count)
         if not count:
-            return []
-        found = [str(row[2]) for row in self.rows("SHOW WARNINGS LIMIT 3")]
-        more = [f"{count} warnings in all"] if count > len(found) else []
-        return found + more
+            return [], 0
+        found = [str(row[2]) for row in self.rows(f"SHOW WARNINGS LIMIT {WARNINGS}")]
+        return found or ["the database warns, and does not say of what"], count
 
     def insert_absent(self, sql: str, values: Sequence[object]) -> bool:
         """See Session. INSERT IGNORE would hide other errors than the key's."""
@@ -229,6 +259,18 @@ class MysqlSession(Session):
     def close(self) -> None:
         """See Session."""
         self._connection.close()
+
+
+def _bad_row(warnings: Sequence[str], count: int, chunk: ChunkToLoad) -> BadRecordError:
+    """The first thing that MySQL says of a row, or the first one at all; ``count``: how many there are."""
+    said = next((text for text in warnings if _ROW.search(text)), warnings[0])
+    if _NOT_TEXT.match(said):
+        return BadTextError(chunk.dialect.encoding)
+    at_row = _AT_ROW.search(said)
+    row = _ROW.search(said if at_row is None else at_row[0])
+    reason = shown(_ROW.sub("the row", _AT_ROW.sub("", said), count=1) if row else said)
+    more = f"; {count} warnings in all" if count > 1 else ""
+    return BadRecordError(reason + more, numbered(int(row[1])) if row else None)
 
 
 def _tls(url: DatabaseUrl) -> dict[str, Any]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
 from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.core.shown import SHOWN_BYTES, shown
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, CopyLines, numbered
 from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.stores.loaders.fields import records, text_lines
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
-from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, at_line, pyformat
+from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
+    from splitjoin_cli.stores.loaders.bad_rows import Record
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 
@@ -24,16 +27,29 @@ __all__ = ["RUN_SETTING", "PostgresqlLoader", "PostgresqlSession"]
 
 NAME_BYTES = 63
 """Longer names are cut by PostgreSQL (NAMEDATALEN), and would meet each other."""
+SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 RUN_SETTING = "splitjoin.run_id"
-_LINE = re.compile(r"\bline (\d+)")
+_PLACE = re.compile(r"^COPY .*?, \S+ (\d+)(?:, \S+ (.+?): )?", re.MULTILINE)
+"""Line and column, whatever the language of the words for them."""
 _MAKE_TABLES_LOCK = 7_318_225_064  # one process at a time makes tables: CREATE TABLE IF NOT EXISTS races with itself
-_BAD_DATA = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException)
+_BAD_DATA = (
+    *(psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException),
+    *(psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex, psycopg.errors.TooManyColumns),
+)
+_NO_SUCH_TABLE = (
+    *(psycopg.errors.DuplicateColumn, psycopg.errors.InvalidColumnDefinition, psycopg.errors.InvalidName),
+    *(psycopg.errors.NameTooLong, psycopg.errors.ProgramLimitExceeded, psycopg.errors.TooManyColumns),
+)
+_NOT_TEXT = (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter)
+_SHOWS_ROW = (psycopg.errors.CheckViolation, psycopg.errors.NotNullViolation)
+LEAST_DETAIL_BYTES = 20
 _AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 
 class PostgresqlLoader(ServerLoader):
     """See Loader. The run column needs the default ``current_setting('splitjoin.run_id', true)``: COPY sets none."""
 
+    product = "PostgreSQL"
     null_rule = "the unquoted empty field; a quoted empty field is the empty text, and NULL a word like any other"
     share_lock = " FOR SHARE"
     name_type = "TEXT"
@@ -66,11 +82,20 @@ class PostgresqlLoader(ServerLoader):
         session.run(sql)
         session.commit()
 
-    def _create_table(self, session: Session, names: Sequence[str]) -> None:
-        for name in (*self._target.table.split("."), *names):
-            if len(name.encode()) > NAME_BYTES:
-                raise BadRowError(f"PostgreSQL would cut the name {name!r}, which is longer than {NAME_BYTES} bytes")
-        super()._create_table(session, names)
+    def _most_columns(self, session: Session) -> int | None:
+        """PostgreSQL's documentation, "PostgreSQL Limits"."""
+        del session
+        return 1600
+
+    def _name_problem(self, name: str) -> str | None:
+        if len(name.encode()) > NAME_BYTES:
+            return f"it is longer than {NAME_BYTES} bytes, and would be cut"
+        if name in SYSTEM_COLUMNS:
+            return "a column of the system has this name"
+        return super()._name_problem(name)
+
+    def _refuses_table(self, error: Exception) -> bool:
+        return isinstance(error, _NO_SUCH_TABLE)
 
     def _table_columns(self, session: Session) -> Columns:
         found = session.rows(
@@ -83,10 +108,7 @@ class PostgresqlLoader(ServerLoader):
             (self._table,),
         )
         if found and found[0][4] not in ("r", "p"):
-            raise LoadError(
-                f"{self._target.table} is no table of this database itself (a view or a foreign table): a failed load"
-                " might leave rows"
-            )
+            raise self._not_a_table("foreign table" if found[0][4] == "f" else "view")
         if found and found[0][5].startswith("pg_"):  # a bare name is looked for in pg_catalog first
             raise BadRowError(
                 f"table {self._target.table}: it is a table of the database itself, in the schema {found[0][5]}",
@@ -102,7 +124,7 @@ class PostgresqlLoader(ServerLoader):
             blocks, options = gathered(_text(chunk, columns)), "FORMAT text"
         names = ", ".join(self._quoted(column.name) for column in columns)
         sql = f"COPY {self._table} ({names}) FROM STDIN ({options}, ENCODING 'UTF8')"
-        with closing(blocks), self._telling_lines(chunk.header_lines):
+        with closing(blocks), self._telling_rows(chunk, CopyLines if plain else numbered):
             return cast("PostgresqlSession", session).copy(sql, blocks)
 
     def _csv_options(self, chunk: ChunkToLoad, columns: Columns) -> str:
@@ -116,9 +138,20 @@ class PostgresqlLoader(ServerLoader):
     def _means_absent(self, error: Exception) -> bool:
         return isinstance(error, psycopg.errors.UndefinedTable)
 
-    def _telling_lines(self, lines_before: int) -> _TellingLines:
-        """Says data errors as BadRowError, with line numbers of the chunk: ``lines_before`` were not sent."""
-        return _TellingLines(lines_before)
+    @contextmanager
+    def _telling_rows(self, chunk: ChunkToLoad, find: Callable[[int], Callable[[Record], bool]]) -> Iterator[None]:
+        """Data errors come out as BadRecordError; ``find``: what finds the record that COPY calls by a line."""
+        try:
+            yield
+        except _BAD_DATA as exc:
+            has_nul = "0x00" in (exc.diag.message_primary or "")
+            if isinstance(exc, _NOT_TEXT) and not has_nul:
+                raise BadTextError(chunk.dialect.encoding) from exc
+            place = _PLACE.search(exc.diag.context or "")
+            column = f" (column {shown(place[2])})" if place and place[2] else ""
+            nul = "the record holds a NUL byte, which PostgreSQL does not store in text"
+            reason = nul if has_nul and isinstance(exc, _NOT_TEXT) else _reason(exc) + column
+            raise BadRecordError(reason, find(int(place[1])) if place else None) from exc
 
     def _translated(self, error: Exception) -> LoadError:
         said = self._logins.hide(str(error).strip().partition("\n")[0] or type(error).__name__)
@@ -133,21 +166,12 @@ class PostgresqlLoader(ServerLoader):
         return LoadError(message, hint=hint)
 
 
-class _TellingLines:
-    """Turns what PostgreSQL says of the data into BadRowError, with the lines of the chunk."""
-
-    def __init__(self, header_lines: int) -> None:
-        self._header_lines = header_lines
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, _BAD_DATA):
-            context = (error.diag.context or "").partition("\n")[0]
-            detail = error.diag.message_detail
-            said = "; ".join(part for part in (error.diag.message_primary, detail, context) if part)
-            raise BadRowError(at_line(said, self._header_lines, _LINE, "line {} of the chunk".format)) from error
+def _reason(error: psycopg.Error) -> str:
+    """What PostgreSQL says first, and of keys which; the details of other constraints are the whole row."""
+    said = shown(error.diag.message_primary or str(error))
+    detail = None if isinstance(error, _SHOWS_ROW) else error.diag.message_detail
+    room = SHOWN_BYTES - len(said.encode())
+    return f"{said}; {shown(detail, room)}" if detail and room > LEAST_DETAIL_BYTES else said
 
 
 class PostgresqlSession(Session):

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.core.errors import LoadError
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-__all__ = ["QUESTION_MARK", "AgainError", "Columns", "Session", "TableColumn", "at_line", "pyformat"]
+__all__ = ["QUESTION_MARK", "AgainError", "Columns", "Session", "TableColumn", "pyformat"]
 
 QUESTION_MARK = "\x00"
 """Stands for ``?`` in identifiers until ``pyformat``; no identifier holds it."""
@@ -74,11 +73,6 @@ class Session(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the connection, and what was not committed with it."""
-
-
-def at_line(message: str, header_lines: int, pattern: re.Pattern[str], describe: Callable[[int], str]) -> str:
-    """``message`` with the line numbers that ``pattern`` finds in it counted from the chunk's first line."""
-    return pattern.sub(lambda found: describe(int(found[1]) + header_lines), message)
 
 
 def pyformat(sql: str) -> str:

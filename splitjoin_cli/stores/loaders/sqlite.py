@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.core.errors import LoadError
+from splitjoin_cli.core.shown import shown
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered, wrong_fields
 from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, NotPlainError, body_blocks, body_texts
 from splitjoin_cli.stores.loaders.fields import records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
@@ -32,6 +34,7 @@ BUSY_SECONDS = 600
 class SqliteLoader(LedgerLoader):
     """See Loader. Fields become text; what a column's affinity makes of them is SQLite's own rule."""
 
+    product = "SQLite"
     null_rule = "none: an empty field is the empty text, quoted or not, and NULL is a word like any other"
     always_creates = True
     name_type = "TEXT"
@@ -53,11 +56,22 @@ class SqliteLoader(LedgerLoader):
 
     def _table_columns(self, session: Session) -> Columns:
         schema, _, name = self._target.table.rpartition(".")
+        found = session.rows(
+            f"SELECT type FROM {self._quoted(schema or 'main')}.sqlite_master WHERE name = ? COLLATE NOCASE", (name,)
+        )
+        if ("view",) in found:
+            raise self._not_a_table("view")
         sql = "SELECT name, type, dflt_value FROM pragma_table_xinfo(?, ?) WHERE hidden = 0 ORDER BY cid"
         return tuple(
             TableColumn(str(name), str(kind), _keeps_text(str(kind)), default)
             for name, kind, default in session.rows(sql, (name, schema or "main"))
         )
+
+    def _most_columns(self, session: Session) -> int | None:
+        return session.most_columns if isinstance(session, _SqliteSession) else None
+
+    def _refuses_table(self, error: Exception) -> bool:
+        return str(error).startswith(("duplicate column name", "too many columns"))
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         if not isinstance(session, _SqliteSession):
@@ -75,7 +89,7 @@ class SqliteLoader(LedgerLoader):
         except sqlite3.Error as exc:
             if _is_busy(exc):
                 raise
-            raise BadRowError(f"record {counted.number} after the header: {exc}") from exc
+            raise BadRecordError(shown(str(exc)), numbered(counted.number)) from exc
         return counted.number
 
     def _translated(self, error: Exception) -> LoadError:
@@ -97,7 +111,7 @@ class _Counted:
             self.number += 1
             if len(row) != width:
                 if row or width != 1:
-                    raise BadRowError(f"record {self.number} after the header has {len(row)} fields, not {width}")
+                    raise BadRecordError(wrong_fields(len(row), width), numbered(self.number))
                 yield ("",)  # the csv module's way to say that a line is blank
                 continue
             yield row
@@ -109,6 +123,12 @@ class _SqliteSession(Session):
         self._connection = sqlite3.connect(
             place, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=read_only
         )
+
+    @property
+    def most_columns(self) -> int:
+        """Of a table whose rows are inserted with a value for each."""
+        limits = (sqlite3.SQLITE_LIMIT_COLUMN, sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        return min(map(self._connection.getlimit, limits))
 
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         return self._connection.execute(sql, tuple(values)).rowcount
@@ -140,8 +160,7 @@ def _plain_rows(chunk: ChunkToLoad) -> Iterator[list[str]]:
         except csv.Error as exc:
             raise NotPlainError from exc
         except UnicodeDecodeError as exc:
-            bad = exc.object[exc.start : exc.start + 1].hex()
-            raise BadRowError(f"byte 0x{bad} is no {chunk.dialect.encoding} text") from exc
+            raise BadTextError(chunk.dialect.encoding, exc.object[exc.start]) from exc
 
 
 def _csv_options(dialect: Dialect) -> dict[str, Any]:

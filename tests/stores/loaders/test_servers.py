@@ -82,7 +82,7 @@ def test_sql_modes_do_not_matter(mariadb: MariadbDatabase, mode: str) -> None:
         mariadb.query("CREATE TABLE people (id INTEGER, name VARCHAR(5))")
         with contextlib.closing(MysqlLoader(mariadb.url, mariadb.server.password, LoadTarget(TABLE))) as loader:
             assert loader.load(chunk_of(b'1,"a\\"\n2,b""\n')).rows == 2
-            with pytest.raises(LoadError, match=r"Data truncated for column 'name' at record 2 after the header"):
+            with pytest.raises(LoadError, match=r"record 2, line 3 of the chunk: Data truncated for column 'name'"):
                 loader.load(chunk_of(b"3,c\n4,longer than five\n", number=2))
     finally:
         mariadb.query(f"SET GLOBAL sql_mode = '{before}'")
@@ -124,7 +124,7 @@ def test_a_view_is_refused(postgres: PostgresDatabase) -> None:
     postgres.query("CREATE VIEW people AS SELECT 1 AS id, 'a' AS name")
     with (
         contextlib.closing(PostgresqlLoader(postgres.url, None, LoadTarget(TABLE))) as loader,
-        pytest.raises(LoadError, match="people is no table of this database itself"),
+        pytest.raises(LoadError, match="people is a view, and chunks are loaded into tables alone"),
     ):
         loader.load(chunk_of(b"1,Ann\n"))
 
@@ -135,7 +135,7 @@ def test_names_that_postgresql_would_cut_are_refused(postgres: PostgresDatabase)
     header = b"id," + b"n" * 64 + b"\n"
     with (
         contextlib.closing(PostgresqlLoader(postgres.url, None, target)) as loader,
-        pytest.raises(LoadError, match="which is longer than 63 bytes"),
+        pytest.raises(LoadError, match="it is longer than 63 bytes, and would be cut"),
     ):
         loader.load(chunk_of(b"1,Ann\n", header=header))
 

@@ -1,0 +1,81 @@
+"""Where in a chunk a bad row is: its record and its physical line, found by reading the chunk once more."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.errors import BadRowError, SplitjoinError
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, Record
+from splitjoin_cli.stores.loaders.body import body_texts
+from splitjoin_cli.stores.loaders.fields import field_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.stores.loaders.base import ChunkToLoad
+
+__all__ = ["placed", "whole_records"]
+
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+
+
+def placed(chunk: ChunkToLoad, error: BadRecordError, most_bytes: int = 1 << 28) -> BadRowError:
+    """``error`` with the record and the line that it is about, where they can be found.
+
+    ``most_bytes``: the search ends at a longer record, which no reader held.
+    """
+    try:
+        found = _find(chunk, error, most_bytes)
+    except SplitjoinError:  # the chunk cannot be read now: what is wrong with the row is more than where it is
+        found = None
+    if found is None:
+        return BadRowError(error.reason, hint=error.hint)
+    record, reason, line = found
+    return BadRowError(f"record {record.number}, line {line} of the chunk: {reason}", hint=error.hint)
+
+
+def _find(chunk: ChunkToLoad, error: BadRecordError, most_bytes: int) -> tuple[Record, str, int] | None:
+    if error.find is None and not isinstance(error, BadTextError):
+        return None
+    with closing(body_texts(chunk, "surrogateescape")) as texts:
+        for record in whole_records(texts, chunk.dialect, chunk.header_lines + 1, most_bytes):
+            bad = _UNDECODABLE.search(record.text)
+            if isinstance(error, BadTextError):
+                if bad is not None:
+                    text = BadTextError(chunk.dialect.encoding, ord(bad[0]) - 0xDC00)
+                    return record, text.reason, record.line + record.text.count("\n", 0, bad.start())
+            elif error.find is not None and error.find(record):
+                return record, error.reason, record.line
+    return None
+
+
+def whole_records(texts: Iterable[str], dialect: Dialect, line: int, most_bytes: int) -> Iterator[Record]:
+    """The records as they stand in ``texts``; ``line``: of the first one. One above ``most_bytes`` is the last."""
+    field = field_pattern(dialect)
+    match = re.compile(f"{field}(?:{re.escape(dialect.delimiter)}{field})*+(?P<end>\r\n|\n|\r|\\Z)").match
+    number, pending = 1, ""
+    more: list[str] = []
+    for next_text in chain(texts, (None,)):
+        last = next_text is None
+        more.append(next_text or "")
+        held = len(pending) + sum(map(len, more))
+        if not last and held < min(2 * len(pending), most_bytes):
+            continue
+        text = pending + "".join(more)
+        more = []
+        place = 0
+        while place < len(text):
+            found = match(text, place)
+            if found is None or (found.end() == len(text) and not last):
+                break
+            yield Record(number, line, found[0])
+            number, line, place = number + 1, line + found[0].count("\n"), found.end()
+        pending = text[place:]
+        if len(pending) > most_bytes:
+            break
+    if pending:
+        yield Record(number, line, pending, is_open=len(pending) <= most_bytes)

@@ -1,0 +1,51 @@
+"""A bad row, as an operator meets it: in what ``simulate`` says, and in what ``status`` keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.command import Splitjoin
+
+
+@pytest.fixture
+def chunks(splitjoin: Splitjoin) -> str:
+    """An export whose third record has a value of 10 KB that is no number, behind quoted newlines."""
+    text = 'id,name\n1,"a\nb"\n2,"c\n\nd"\n' + "y" * 10_000 + ",e\n"
+    (splitjoin.directory / "acme.csv").write_text(text)
+    splitjoin.ok("split", "acme.csv", "chunks", "--date", "1")
+    with duckdb.connect(str(splitjoin.directory / "sales.duckdb")) as database:
+        database.execute("CREATE TABLE acme (id INTEGER, name VARCHAR)")
+    return "chunks"
+
+
+def test_status_says_why_a_chunk_failed(splitjoin: Splitjoin, chunks: str) -> None:
+    """The place and the reason come first, whatever the record holds; little of it is in any line."""
+    ran = splitjoin("simulate", chunks, "--into", "duckdb:sales.duckdb", "--tracker", "sqlite:jobs.db", "--json")
+    assert ran.code == 1
+    for stream in (ran.stdout, ran.stderr):
+        assert "y" * 200 not in stream
+    document = splitjoin.json("status", "acme_1", "--tracker", "sqlite:jobs.db")
+    [failure] = document["failures"]
+    begin = 'record 3, line 7 of the chunk: Error when converting column "id". Could not convert string "yyy'
+    assert failure["error"].startswith(begin)
+    assert "yyy\" to 'INTEGER' (chunk 1 of 1 of acme_1 (run " in failure["error"]
+    text = splitjoin.ok("status", "acme_1", "--tracker", "sqlite:jobs.db").stdout
+    assert f": {begin}" in text
+    assert "to 'INTEGER'" in text
+
+
+def test_a_header_that_no_table_has_fails_for_good(splitjoin: Splitjoin) -> None:
+    """``simulate`` says what to change, and the tracker that trying again does not help."""
+    (splitjoin.directory / "acme.csv").write_bytes(b"id,na\0me\n1,a\n")
+    splitjoin.ok("split", "acme.csv", "chunks", "--date", "1")
+    ran = splitjoin("simulate", "chunks", "--into", "sqlite:sales.db", "--tracker", "sqlite:jobs.db")
+    assert ran.code == 1
+    said = r"column 2 of the header, 'na\x00me', cannot be a column in SQLite: it holds a NUL byte"
+    assert said in ran.stdout + ran.stderr
+    document = splitjoin.json("status", "acme_1", "--tracker", "sqlite:jobs.db")
+    assert document["state"] == "failed"
+    assert document["failures"][0]["error"].startswith(said)
