@@ -28,6 +28,7 @@ from splitjoin_cli.join.chunk import chunk_to_load
 from splitjoin_cli.stores.chunks.any import Chunks
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.open import open_loader
+from splitjoin_cli.stores.loaders.urls import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -323,7 +324,7 @@ class _Ours:
         self._engine.reset()
         target = LoadTarget(TABLE)
         self._loader = self._stack.enter_context(
-            closing(open_loader(self._engine.url, target, login=self._engine.password))
+            closing(open_loader(parse(self._engine.url), target, login=self._engine.password))
         )
         self._loader.prepare()
 

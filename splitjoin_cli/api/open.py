@@ -1,51 +1,142 @@
-"""From a tracker's URL to the tracker."""
+"""From URLs to what they name: trackers, databases, and what tries their joins. All that loads opens them here."""
 
-# Each implementation is imported only when a URL asks for it: botocore is slow to import.
-# ruff: noqa: PLC0415
+# Each implementation is imported only when it is asked for: botocore and the databases' drivers are slow to import.
 
 from __future__ import annotations
 
-import re
+import os
+import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.names import parse_file_name
 
 if TYPE_CHECKING:
-    from splitjoin_cli.core.aws.client import AwsOptions
+    from splitjoin_cli.core.aws.options import AwsOptions
+    from splitjoin_cli.join.base import Continuation
+    from splitjoin_cli.join.joiner import Joiner
+    from splitjoin_cli.stores.loaders.base import LedgerReader, Loader
+    from splitjoin_cli.stores.loaders.login import Logins
+    from splitjoin_cli.stores.loaders.urls import DatabaseUrl
     from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
-__all__ = ["check_tracker_url", "open_tracker"]
-
-TRACKERS_HINT = "write dynamodb:TABLE or sqlite:PATH"
-# A table's name, or its ARN (DynamoDB API Reference, "TableName").
-_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}|arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[A-Za-z0-9_.-]{3,255}")
-
-
-def check_tracker_url(url: str) -> tuple[str, str]:
-    """Scheme, and table or path. Raises UsageError, which does not repeat the URL: it may hold what it should not."""
-    scheme, colon, rest = url.partition(":")
-    if not colon or scheme not in {"dynamodb", "sqlite"}:
-        raise UsageError("not a tracker's URL", hint=TRACKERS_HINT)
-    if scheme == "dynamodb" and not _TABLE.fullmatch(rest):
-        raise UsageError("dynamodb: names no table", hint="a table's name has 3 to 255 of A-Z a-z 0-9 _ . -")
-    path = rest.removeprefix("//") if scheme == "sqlite" else rest
-    if not path or "\0" in path:
-        raise UsageError("sqlite: names no file", hint="write sqlite:PATH")
-    if scheme == "sqlite" and path == ":memory:":
-        raise UsageError(
-            "sqlite::memory: is no file: what is counted would go with the process", hint="write sqlite:PATH"
-        )
-    return scheme, path
+__all__ = [
+    "LoadRequest",
+    "check_apart",
+    "check_file_name",
+    "open_joiner",
+    "open_ledger",
+    "open_loader",
+    "open_tracker",
+    "reach",
+]
 
 
-def open_tracker(url: str, aws: AwsOptions | None = None) -> Tracker:
-    """The tracker that ``url`` names; nothing is reached yet. Raises UsageError."""
-    scheme, place = check_tracker_url(url)
-    if scheme == "sqlite":
+def check_file_name(file_name: str) -> str:
+    """The name of a job. Raises UsageError for what is none."""
+    if parse_file_name(file_name) is None:
+        raise UsageError(f"{file_name!r} is no job's name", hint="it is CLIENT_DATE, as in the chunks' names")
+    return file_name
+
+
+def open_tracker(url: TrackerUrl, aws: AwsOptions | None = None) -> Tracker:
+    """The tracker that ``url`` names; nothing is reached yet."""
+    if url.scheme == "sqlite":
         from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
-        return SqliteTracker(Path(place))
+        return SqliteTracker(Path(url.name))
     from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
 
-    return DynamoDbTracker(place, aws)
+    return DynamoDbTracker(url.name, aws)
+
+
+def reach(tracker: Tracker, url: TrackerUrl) -> None:
+    """Raise StoreError where the tracker cannot be reached: an SQLite file is made, a table must be there."""
+    if url.scheme == "sqlite":
+        tracker.init()
+    else:
+        tracker.job("any_job")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRequest:
+    """Where chunks are to be loaded.
+
+    ``table``: None for the client's name, whatever clients come. ``secret``: the ARN of the Secrets Manager secret with
+    user and password; None for the variable SPLITJOIN_DB_PASSWORD, if that is set.
+    """
+
+    into: DatabaseUrl
+    table: str | None = None
+    create_table: bool = False
+    run_column: str | None = None
+    beside_other_run: bool = False
+    secret: str | None = None
+
+
+def open_loader(request: LoadRequest, aws: AwsOptions | None = None) -> Loader:
+    """The loader for a request; neither the database nor the secret is asked for yet. Raises UsageError."""
+    from splitjoin_cli.stores.loaders import open as loaders
+    from splitjoin_cli.stores.loaders.base import LoadTarget
+    from splitjoin_cli.stores.loaders.by_client import LoaderByClient
+    from splitjoin_cli.stores.loaders.reserved import ReservedNameError
+
+    login = _login(request, aws)
+    region = None if aws is None else aws.region
+
+    def open_table(table: str) -> Loader:
+        try:
+            target = LoadTarget(
+                table,
+                create_table=request.create_table,
+                run_column=request.run_column,
+                beside_other_run=request.beside_other_run,
+            )
+        except ReservedNameError as exc:
+            raise UsageError(str(exc), hint=exc.hint) from exc
+        except ValueError as exc:
+            raise UsageError(str(exc)) from exc
+        return loaders.open_loader(request.into, target, login=login, region=region)
+
+    return LoaderByClient(open_table) if request.table is None else open_table(request.table)
+
+
+def open_ledger(request: LoadRequest, aws: AwsOptions | None = None) -> LedgerReader:
+    """What reads the ledger of a request's database, whatever the table; not connected yet. Raises UsageError."""
+    from splitjoin_cli.stores.loaders import open as loaders
+
+    region = None if aws is None else aws.region
+    return loaders.open_ledger(request.into, login=_login(request, aws), region=region)
+
+
+def _login(request: LoadRequest, aws: AwsOptions | None) -> Logins | str | None:
+    from splitjoin_cli.stores.loaders.urls import EMBEDDED, PASSWORD_VARIABLE
+
+    if request.into.scheme in EMBEDDED or request.secret is None:
+        return os.environ.get(PASSWORD_VARIABLE)
+    from splitjoin_cli.stores.loaders.secret import SecretLogins
+
+    return SecretLogins(request.secret, aws)
+
+
+def check_apart(into: DatabaseUrl, tracker: TrackerUrl) -> None:
+    """Raise UsageError where one SQLite file is to be both: the tables' names are the same."""
+    both = into.scheme == tracker.scheme == "sqlite"
+    if both and os.path.realpath(into.database) == os.path.realpath(tracker.name):
+        raise UsageError("the database and the tracker are the same SQLite file", hint="give --tracker another file")
+
+
+def open_joiner(tracker: Tracker, loader: Loader, continuation: Continuation, lease_seconds: float | None) -> Joiner:
+    """What tries joins on behalf of this process. ``lease_seconds``: None for the default."""
+    from splitjoin_cli.join.joiner import LEASE_SECONDS, Joiner
+
+    return Joiner(
+        tracker=tracker,
+        loader=loader,
+        continuation=continuation,
+        owner=f"{socket.gethostname()}-{os.getpid()}",
+        lease_seconds=lease_seconds or LEASE_SECONDS,
+    )

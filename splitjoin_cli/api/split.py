@@ -1,28 +1,112 @@
-"""From options and URLs to the concrete source and sink, and the split itself."""
+"""Splits an export: from plain values to source, sink and tracker, and the split itself."""
 
 # Each implementation is imported only when it is asked for: botocore is slow to import.
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.api import arguments
+from splitjoin_cli.core.aws.options import ObjectOptions
+from splitjoin_cli.core.errors import StoppedError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
+from splitjoin_cli.core.places import S3Place, is_s3, parse_place
+from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.splitting.request import DEFAULT_JOBS, SplitRequest
 
 if TYPE_CHECKING:
-    from splitjoin_cli.core.aws.options import AwsOptions
+    from splitjoin_cli.core.aws.options import Session
     from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.request import SplitRequest
+    from splitjoin_cli.splitting.request import ChunkCompression, OnStrayQuote, ServerSideEncryption
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.splitting.run import OpenJob
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.trackers.base import Tracker
 
-__all__ = ["run_split"]
+__all__ = ["run_split", "split"]
+
+
+def split(
+    source: arguments.Path,
+    destination: arguments.Path,
+    *,
+    client: str | None = None,
+    date: str | None = None,
+    chunk_size: arguments.Bytes | None = None,
+    chunks: int | None = None,
+    rows: int | None = None,
+    delimiter: str = ",",
+    quotechar: str | None = '"',
+    escapechar: str | None = None,
+    no_header: bool = False,
+    on_stray_quote: OnStrayQuote = "error",
+    encoding: str | None = None,
+    strict: bool = False,
+    compress: ChunkCompression | None = None,
+    jobs: int = DEFAULT_JOBS,
+    fsync: bool = False,
+    dry_run: bool = False,
+    force: bool = False,
+    run_label: str | None = None,
+    tracker: str | None = None,
+    tmp_dir: arguments.Path | None = None,
+    sse: ServerSideEncryption | None = None,
+    sse_kms_key_id: str | None = None,
+    storage_class: str | None = None,
+    tag: arguments.Tags = (),
+    request_payer: bool = False,
+    expected_bucket_owner: str | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    session: Session | None = None,
+    observer: Observer | None = None,
+) -> SplitResult:
+    """Split ``source`` into chunks of whole records, each with the header, and a manifest; or resume that split.
+
+        result = splitjoin_cli.split("export.csv", "s3://bucket/in/", client="acme", chunk_size="64MiB")
+
+    The options are those of the command (``splitjoin split --help``). ``session``: a boto3 session that makes the
+    clients. ``observer``: hears phases, bytes, chunks and warnings as they come (core/progress.py has the protocol).
+
+    A chunk that failed is in the result (``failed`` in ``result.to_json()``), with the command that resumes. Raises
+    UsageError, BadInputError, NameTakenError, SourceError, StoreError.
+    """
+    place = parse_place(os.fspath(destination))
+    objects = arguments.objects(sse, sse_kms_key_id, storage_class, tag, request_payer, expected_bucket_owner)
+    unused = ObjectOptions(request_payer=request_payer and is_s3(os.fspath(source)))
+    if objects != unused and not isinstance(place, S3Place):
+        raise UsageError(f"{place} is a directory, and options of objects on S3 were given", hint="leave them out")
+    request = SplitRequest(
+        source=os.fspath(source),
+        destination=place,
+        client=client,
+        date=date,
+        size=arguments.size(chunk_size, chunks, rows),
+        dialect=arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header),
+        on_stray_quote=on_stray_quote,
+        encoding=encoding,
+        strict=strict,
+        compress=compress,
+        jobs=jobs,
+        fsync=fsync,
+        dry_run=dry_run,
+        force=force,
+        run_label=run_label,
+        tracker=None if tracker is None else arguments.tracker(tracker),
+        tmp_dir=None if tmp_dir is None else Path(tmp_dir),
+        objects=objects,
+        aws=arguments.aws(profile, region, endpoint_url, session),
+    )
+    return run_split(request, observer or Silent())
 
 
 def run_split(
@@ -31,26 +115,39 @@ def run_split(
     """Do what was asked. Raises what SplitRun.run raises, SourceError and UsageError.
 
     ``tracker``: instead of the one that ``request`` names. ``passing``: the destination soon goes, so that the tracker
-    is not to lead anybody there.
+    is not to lead anybody there. What stops it (StoppedError) knows the command that resumes it.
     """
+    if request.source == "-" and request.client is None:
+        raise UsageError("standard input has no name: --client is needed", hint="add --client NAME")
+    job = request.job(dt.datetime.now(tz=dt.UTC).date())  # once: a split that goes on past midnight keeps its date
+    request = replace(request, client=job.client, date=job.date)
+    try:
+        return perform(request, job, observer, tracker, passing=passing)
+    except StoppedError as exc:
+        from splitjoin_cli.splitting.resume import resume_command
+
+        exc.resume = resume_command(request, job)
+        raise
+
+
+def perform(
+    request: SplitRequest, job: JobName, observer: Observer, tracker: Tracker | None, *, passing: bool
+) -> SplitResult:
+    """The split itself, once its name is known."""
+    on_s3 = is_s3(request.source) or isinstance(request.destination, S3Place)
     with uncollected():
         from splitjoin_cli.splitting.run import SplitRun
         from splitjoin_cli.stores.sources.open import open_source
-        from splitjoin_cli.stores.sources.transcode import check_characters, chunk_encoding
 
-        aws = _aws(request)
-        if aws is not None:
+        if on_s3:
             import splitjoin_cli.core.aws.client  # noqa: F401 -- the slowest of all
-    job = request.job(dt.datetime.now(tz=dt.UTC).date())
     if request.encoding is not None:
-        dialect = request.dialect
-        check_characters(request.encoding, [c for c in (dialect.delimiter, dialect.quotechar, dialect.escapechar) if c])
-        request = replace(request, dialect=replace(dialect, encoding=chunk_encoding(request.encoding)))
+        request = replace(request, dialect=_of_chunks(request.dialect, request.encoding))
     with ExitStack() as stack:
         if tracker is None and request.tracker is not None:
-            from splitjoin_cli.api.simulate.request import open_tracker
+            from splitjoin_cli.api.open import open_tracker
 
-            tracker = open_tracker(request.tracker, _aws_options(request))
+            tracker = open_tracker(request.tracker, request.aws)
             stack.callback(tracker.close)
         if tracker is not None and not request.dry_run:
             tracker.job(job.file_name)  # one that cannot be reached is told before the source is read
@@ -58,15 +155,23 @@ def run_split(
             request.source,
             tmp_dir=request.tmp_dir,
             encoding=request.encoding,
-            aws=aws,
-            request_payer="requester" if request.request_payer else None,
+            aws=request.aws if on_s3 else None,
+            request_payer=request.objects.payer,
             jobs=request.jobs,
         )
         stack.callback(source.close)
-        sink = _sink(request, aws)
+        sink = _sink(request)
         stack.callback(sink.close)
         opener = None if tracker is None else _job_opener(tracker, passing=passing)
         return SplitRun(request, job, source, sink, observer, open_job=opener).run()
+
+
+def _of_chunks(dialect: Dialect, encoding: str) -> Dialect:
+    """The dialect of the chunks of a source in ``encoding``. Raises UsageError where its characters are not in it."""
+    from splitjoin_cli.stores.sources.transcode import check_characters, chunk_encoding
+
+    check_characters(encoding, [c for c in (dialect.delimiter, dialect.quotechar, dialect.escapechar) if c])
+    return replace(dialect, encoding=chunk_encoding(encoding))
 
 
 def _job_opener(tracker: Tracker, *, passing: bool) -> OpenJob:
@@ -82,31 +187,12 @@ def _job_opener(tracker: Tracker, *, passing: bool) -> OpenJob:
     return open_job
 
 
-def _aws(request: SplitRequest) -> AwsOptions | None:
-    if not (request.source.startswith("s3://") or request.destination.startswith("s3://")):
-        return None
-    return _aws_options(request)
-
-
-def _aws_options(request: SplitRequest) -> AwsOptions:
-    from splitjoin_cli.core.aws.options import AwsOptions
-
-    return AwsOptions(request.profile, request.region, request.endpoint_url)
-
-
-def _sink(request: SplitRequest, aws: AwsOptions | None) -> Sink:
-    if not request.destination.startswith("s3://"):
+def _sink(request: SplitRequest) -> Sink:
+    place = request.destination
+    if not isinstance(place, S3Place):
         from splitjoin_cli.stores.sinks.directory import DirectorySink
 
-        return DirectorySink(Path(request.destination), fsync=request.fsync)
-    from splitjoin_cli.stores.sinks.s3 import ObjectOptions, S3Sink
+        return DirectorySink(Path(place.path), fsync=request.fsync)
+    from splitjoin_cli.stores.sinks.s3 import S3Sink
 
-    objects = ObjectOptions(
-        sse=request.sse,
-        sse_kms_key_id=request.sse_kms_key_id,
-        storage_class=request.storage_class,
-        tags=request.tags,
-        request_payer="requester" if request.request_payer else None,
-        expected_bucket_owner=request.expected_bucket_owner,
-    )
-    return S3Sink(request.destination, aws, jobs=request.jobs, objects=objects)
+    return S3Sink(str(place), request.aws, jobs=request.jobs, objects=request.objects)

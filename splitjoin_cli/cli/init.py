@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import click
@@ -29,26 +28,18 @@ Exit codes: 0 done, 1 failed, 2 usage.
 @click.pass_context
 def command(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401 -- one for each option
     """Make the table that --tracker names, or what it lacks; what is right stays as it is."""
-    from splitjoin_cli.api.simulate.request import open_tracker
+    from splitjoin_cli.api.init import init
 
     terminal = options.terminal(ctx, values)
-    url = options.needed_tracker(values)
-    with contextlib.closing(open_tracker(url, options.requested_aws(values))) as tracker:
-        made = tracker.init()
+    options.needed(values, "tracker", "tracker")
+    made = init(**options.passed(ctx, values))
     if made.unsupported:
         terminal.note(f"Warning: the server does not know {' and '.join(made.unsupported)}")
     if terminal.as_json:
-        terminal.document(
-            {
-                "tracker": tracker.uri,
-                "created": made.created,
-                "changed": list(made.changed),
-                "unsupported": list(made.unsupported),
-            }
-        )
+        terminal.document(made.to_json())
     elif made.created:
-        terminal.data(f"{tracker.uri} was made")
+        terminal.data(f"{made.tracker} was made")
     elif made.changed:
-        terminal.data(f"{tracker.uri} was there; set: {', '.join(made.changed)}")
+        terminal.data(f"{made.tracker} was there; set: {', '.join(made.changed)}")
     else:
-        terminal.data(f"{tracker.uri} is as it should be")
+        terminal.data(f"{made.tracker} is as it should be")

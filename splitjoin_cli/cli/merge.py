@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import click
@@ -36,7 +35,7 @@ Exit codes: 0 done, 1 the set is not whole or a chunk is damaged, 2 usage, 11 OU
 @click.pass_context
 def command(ctx: click.Context, /, place: str, out: str, **values: Any) -> int:  # noqa: ANN401 -- one an option
     """Write all chunks in PREFIX_OR_DIR to OUT, decompressed, with the header once: the bytes that were split."""
-    from splitjoin_cli.api.check import STDOUT, StoredRequest, run_merge
+    from splitjoin_cli.api.merge import STDOUT, merge
 
     for url in (place, out):
         options.refuse_password(url)
@@ -45,31 +44,12 @@ def command(ctx: click.Context, /, place: str, out: str, **values: Any) -> int: 
         raise UsageError(
             "the file and the JSON document cannot both go to stdout", hint="leave --json out, or name OUT"
         )
-    request = StoredRequest(
-        place=place,
-        file_name=values["name"],
-        jobs=values["jobs"],
-        profile=values["profile"],
-        region=values["region"],
-        endpoint_url=values["endpoint_url"],
-    )
-    start = time.monotonic()
     with terminal.observer() as observer:
-        result = run_merge(request, observer, out=out, force=values["force"], dialect=options.requested_dialect(values))
-    seconds = time.monotonic() - start
+        result = merge(place, out, observer=observer, **options.passed(ctx, values))
     done = f"{result.total_parts:,} chunks of {result.file_name}, {byte_text(result.size_bytes)}"
-    terminal.note(f"{done}, merged in {duration_text(seconds)}")
+    terminal.note(f"{done}, merged in {duration_text(result.seconds)}")
     if terminal.as_json:
-        terminal.document(
-            {
-                "file_name": result.file_name,
-                "output": out,
-                "bytes": result.size_bytes,
-                "rows": result.rows,
-                "total_parts": result.total_parts,
-                "seconds": round(seconds, 3),
-            }
-        )
+        terminal.document(result.to_json())
     elif out != STDOUT:
         terminal.data(out)
     return 0

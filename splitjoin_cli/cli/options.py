@@ -12,14 +12,10 @@ from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.params import Count, Duration, EndpointUrl, OneByte, OneByteOrNone, Size, Text
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.model import Dialect
-from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS, ChunkCount, ChunkSize, RowCount
+from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from splitjoin_cli.core.aws.options import AwsOptions
-    from splitjoin_cli.splitting.request import Size as RequestedSize
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -186,45 +182,31 @@ def choose(ctx: click.Context, *names: str) -> str | None:
     return None
 
 
-def requested_secret(ctx: click.Context, values: Mapping[str, Any]) -> str | None:
-    """What ``--secret`` says. Raises UsageError for no ARN, and where it was typed for a database without logins."""
-    from splitjoin_cli.stores.loaders.urls import EMBEDDED
-
-    arn: str | None = values["secret"]
-    if arn is None:
-        return None
-    if (scheme := (values["into"] or "sqlite:").partition(":")[0]) in EMBEDDED:
-        if typed(ctx, "secret"):
-            raise UsageError(f"--secret: {scheme} knows no users", hint="leave it out, or name a server with --into")
-        return None
-    from splitjoin_cli.stores.loaders.secret import check_secret_arn
-
-    check_secret_arn(arn)
-    return arn
+TALK = frozenset({"as_json", "quiet", "verbose"})
+SIZES = ("chunk_size", "chunks", "rows")
 
 
-def requested_size(ctx: click.Context, values: Mapping[str, Any]) -> RequestedSize:
-    """What ``size_options`` say."""
-    match choose(ctx, "chunk_size", "chunks", "rows"):
-        case "chunks":
-            return ChunkCount(values["chunks"])
-        case "rows":
-            return RowCount(values["rows"])
-        case _:
-            return ChunkSize(values["chunk_size"])
+def passed(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as a function of api/ takes them: by the same names, all but those on how to talk.
 
+    Of options that exclude each other the one that counts is left. What the environment says and a command cannot use
+    is left out: a variable holds for all commands.
+    """
+    kept = {name: value for name, value in values.items() if name not in TALK}
+    if set(SIZES) <= set(kept):
+        chosen = choose(ctx, *SIZES) or "chunk_size"
+        kept |= dict.fromkeys(set(SIZES) - {chosen})
+    for name in ("quotechar", "escapechar"):
+        if name in kept:
+            kept[name] = kept[name] or None
+    if kept.get("secret") is not None and not typed(ctx, "secret"):
+        from splitjoin_cli.stores.loaders.urls import EMBEDDED
 
-def requested_dialect(values: Mapping[str, Any]) -> Dialect:
-    """What ``dialect_options`` say. Raises UsageError where two of the characters are the same."""
-    try:
-        return Dialect(
-            delimiter=values["delimiter"],
-            quotechar=values["quotechar"] or None,
-            escapechar=values["escapechar"] or None,
-            header=not values["no_header"],
-        )
-    except ValueError as exc:
-        raise UsageError(str(exc)) from exc
+        if (kept["into"] or "sqlite:").partition(":")[0] in EMBEDDED:
+            kept["secret"] = None
+    if kept.get("compress") == "none":
+        kept["compress"] = None
+    return kept
 
 
 def refuse_password(place: str) -> None:
@@ -249,27 +231,10 @@ def refuse_password(place: str) -> None:
     )
 
 
-def requested_aws(values: Mapping[str, Any]) -> AwsOptions:
-    """What ``aws_options`` say."""
-    from splitjoin_cli.core.aws.options import AwsOptions
-
-    return AwsOptions(values["profile"], values["region"], values["endpoint_url"])
-
-
-def needed_tracker(values: Mapping[str, Any]) -> str:
-    """What ``tracker_option`` says, for a command that cannot do without."""
-    url: str | None = values["tracker"]
-    if not url:
-        raise UsageError("no tracker was named", hint="give --tracker URL, or set SPLITJOIN_TRACKER")
-    return url
-
-
-def needed_into(values: Mapping[str, Any]) -> str:
-    """What ``--into`` says, for a command that cannot do without."""
-    url: str | None = values["into"]
-    if not url:
-        raise UsageError("no database was named", hint="give --into URL, or set SPLITJOIN_INTO")
-    return url
+def needed(values: Mapping[str, Any], name: str, what: str) -> None:
+    """Raise UsageError where an option that a command cannot do without is missing."""
+    if not values[name]:
+        raise UsageError(f"no {what} was named", hint=f"give --{name} URL, or set {environment_variable(name)}")
 
 
 def terminal(ctx: click.Context, values: Mapping[str, Any]) -> Terminal:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-from splitjoin_cli.core.units import SECONDS_IN, SIZE_UNITS, scaled
-
-MAX_INTEGER = 2**63 - 1
-"""Offsets and counts are kept in 64 bits."""
+from splitjoin_cli.core.ranges import parse_ranges
+from splitjoin_cli.core.units import MAX_INTEGER, parse_seconds, parse_size
 
 
 class Size(click.ParamType[int]):
@@ -21,14 +17,10 @@ class Size(click.ParamType[int]):
         """An int in bytes, from 1 to 2**63 - 1."""
         if isinstance(value, int):
             return value
-        number = scaled(str(value), SIZE_UNITS)
-        if number is None:
-            self.fail(f"{value!r} is not a size: write 64MiB, 100MB, 1GiB, or plain bytes", param, ctx)
-        if number != int(number):
-            self.fail(f"{value!r} is not a whole number of bytes", param, ctx)
-        if not 1 <= number <= MAX_INTEGER:
-            self.fail(f"{value!r} is not between 1 byte and 8 EiB", param, ctx)
-        return int(number)
+        try:
+            return parse_size(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
 
 
 class Count(click.ParamType[int]):
@@ -51,26 +43,18 @@ class Count(click.ParamType[int]):
         return int(text)
 
 
-class NumberRanges(click.ParamType[tuple[tuple[int, int], ...]]):
+class NumberRanges(click.ParamType[str]):
     """Chunk numbers: ``3,7-9``."""
 
     name = "NUMBERS"
-    _run = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", re.ASCII)
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[tuple[int, int], ...]:
-        """First and last of each run, both included."""
-        if isinstance(value, tuple):
-            return value
-        runs = []
-        for text in str(value).split(","):
-            match = self._run.fullmatch(text.strip())
-            first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-            if not 1 <= first <= last:
-                self.fail(f"{value!r} are no chunk numbers: write 3,7-9", param, ctx)
-            runs.append((first, last))
-        return tuple(runs)
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, which names numbers."""
+        try:
+            parse_ranges(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+        return str(value)
 
 
 class Duration(click.ParamType[float]):
@@ -82,12 +66,10 @@ class Duration(click.ParamType[float]):
         """A float in seconds, above 0."""
         if isinstance(value, int | float):
             return float(value)
-        seconds = scaled(str(value), SECONDS_IN)
-        if seconds is None:
-            self.fail(f"{value!r} is not a duration: write 90s, 15m, 2h", param, ctx)
-        if not 0 < seconds <= MAX_INTEGER:
-            self.fail(f"{value!r} is not more than 0 seconds", param, ctx)
-        return float(seconds)
+        try:
+            return parse_seconds(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
 
 
 class OneByte(click.ParamType[str]):

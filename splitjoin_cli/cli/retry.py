@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,19 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import NumberRanges, Text
-from splitjoin_cli.cli.terminal import error_document
+from splitjoin_cli.cli.terminal import Warns, error_document
 from splitjoin_cli.cli.text import count_text, listed, visible
-from splitjoin_cli.core.errors import PartialError, SplitjoinError, UsageError
+from splitjoin_cli.core.errors import PartialError, SplitjoinError
 from splitjoin_cli.core.names import parse_file_name
 
 if TYPE_CHECKING:
-    from splitjoin_cli.api.worker import RejoinReport
+    from splitjoin_cli.api.retry import RejoinReport
     from splitjoin_cli.cli.terminal import Terminal
     from splitjoin_cli.join.operate.retry import RetryReport
 
 FAILURES_SHOWN = 20
+_OF_CHUNKS = ("to", "dest", "chunks", "counted")
+_OF_JOIN = ("into", "on_join", "lease", "secret")
 
 EPILOG = """\
 \b
@@ -48,7 +51,7 @@ Exit codes: 0 all was sent (or there is nothing to send), 1 failed, 2 usage, 3 s
 @options.tracker_option
 @options.option("--to", type=Text(), metavar="URL", help="Who loads them: lambda:NAME or sqs:QUEUE_URL.")
 @options.option("--dest", metavar="PREFIX", help="Where the chunks lie.  [default: as the tracker knows it]")
-@options.option("--chunks", "chosen", type=NumberRanges(), help="These alone: 3,7-9.")
+@options.option("--chunks", type=NumberRanges(), help="These alone: 3,7-9.")
 @options.option(
     "--counted", is_flag=True, help="Of --chunks those too that are counted: for a database that has lost them."
 )
@@ -63,41 +66,35 @@ Exit codes: 0 all was sent (or there is nothing to send), 1 failed, 2 usage, 3 s
 @click.pass_context
 def command(ctx: click.Context, /, file_name: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Send the chunks of the job FILE_NAME (CLIENT_DATE) through again that are missing or failed, or its join."""
+    from splitjoin_cli.api.retry import RejoinReport, retry
+
     terminal = options.terminal(ctx, values)
-    tracker = options.needed_tracker(values)
-    if parse_file_name(file_name) is None:
-        raise UsageError(f"{file_name!r} is no job's name", hint="it is CLIENT_DATE, as in the chunks' names")
-    for name in ("to", "dest", "chosen", "counted") if values["join"] else ("into", "on_join", "lease", "secret"):
-        if options.typed(ctx, name):
-            flag = "--chunks" if name == "chosen" else f"--{name.replace('_', '-')}"
-            way = "is for chunks, not for --join" if values["join"] else "is for --join"
-            raise UsageError(f"{flag} {way}", hint="leave it out" if values["join"] else "give --join too")
-    if values["join"]:
-        return _rejoin(ctx, terminal, file_name, tracker, values)
-    return _send(terminal, file_name, tracker, values)
+    options.needed(values, "tracker", "tracker")
+    _forget_untyped(ctx, values)
+    with log_lines(terminal) if values["join"] else contextlib.nullcontext():
+        report = retry(file_name, observer=Warns(terminal), **options.passed(ctx, values))
+    if isinstance(report, RejoinReport):
+        if terminal.as_json:
+            terminal.document(report.to_json())
+        else:
+            terminal.data(f"{file_name}: {_rejoined(report, here=values['into'] is not None)}")
+        return 0
+    return _sent(report, terminal, file_name, values["tracker"])
 
 
-def _send(terminal: Terminal, file_name: str, tracker: str, values: dict[str, Any]) -> int:
-    from splitjoin_cli.api.worker import RetryRequest, run_retry
+def _forget_untyped(ctx: click.Context, values: dict[str, Any]) -> None:
+    """Variables hold for all commands: what they say of the other half of this one is nothing to it."""
+    for name in _OF_CHUNKS if values["join"] else _OF_JOIN:
+        if not options.typed(ctx, name):
+            values[name] = False if name == "counted" else None
+    if not (values["into"] and values["on_join"]):
+        for name in ("into", "on_join"):  # one of the two, that no one typed, is for the workers
+            if not options.typed(ctx, name):
+                values[name] = None
 
-    if not values["to"] and not values["dry_run"]:
-        raise UsageError(
-            "who is to load the chunks was not said",
-            hint="give --to lambda:NAME or --to sqs:QUEUE_URL; or --join, --dry-run",
-        )
-    if values["counted"] and values["chosen"] is None:
-        raise UsageError("--counted is for --chunks", hint="say which: --chunks 3,7-9")
-    request = RetryRequest(
-        file_name=file_name,
-        tracker=tracker,
-        to=values["to"],
-        destination=values["dest"],
-        chosen=values["chosen"],
-        even_counted=values["counted"],
-        dry_run=values["dry_run"],
-        aws=options.requested_aws(values),
-    )
-    report = run_retry(request, lambda text: terminal.note(f"Warning: {text}"))
+
+def _sent(report: RetryReport, terminal: Terminal, file_name: str, tracker: str) -> int:
+    """Say what became of the chunks, and return the exit code."""
     if report.sent and report.progress.join.state == "joined":
         ask = shlex.join(["splitjoin", "status", file_name, "--tracker", tracker, "--reconcile", "--into"])
         terminal.note(
@@ -106,7 +103,7 @@ def _send(terminal: Terminal, file_name: str, tracker: str, values: dict[str, An
         )
     error = _problem(report, tracker)
     if terminal.as_json:
-        document = {**report.document(), "join": None}
+        document = report.to_json()
         terminal.document(document if error is None else document | {"error": error_document(error)})
     else:
         _say(report, terminal, tracker)
@@ -156,52 +153,6 @@ def _say(report: RetryReport, terminal: Terminal, tracker: str) -> None:
         terminal.data(f"{progress.file_name}: nothing to send, {counted}, join: {progress.join.state}")
         if not progress.missing and progress.join.state != "joined":
             terminal.note(shlex.join(["splitjoin", "retry", progress.file_name, "--tracker", tracker, "--join"]))
-
-
-def _rejoin(ctx: click.Context, terminal: Terminal, file_name: str, tracker: str, values: dict[str, Any]) -> int:
-    from splitjoin_cli.api.load import LoadRequest
-    from splitjoin_cli.api.worker import NOTHING_FOLLOWS, RejoinRequest, run_rejoin
-
-    into, on_join = values["into"], values["on_join"]
-    if into and not on_join and options.typed(ctx, "into"):
-        raise UsageError(
-            "what follows the join was not said",
-            hint=f"give --on-join as the workers have it, or --on-join {NOTHING_FOLLOWS}",
-        )
-    if on_join and not into and options.typed(ctx, "on_join"):
-        raise UsageError("a join that runs here needs the database", hint="give --into URL, or leave --on-join out")
-    if not (into and on_join):
-        into = on_join = None
-    load = LoadRequest(into=into, secret=options.requested_secret(ctx, values)) if into else None
-    request = RejoinRequest(
-        file_name=file_name,
-        tracker=tracker,
-        load=load,
-        on_join=on_join,
-        lease_seconds=values["lease"],
-        dry_run=values["dry_run"],
-        aws=options.requested_aws(values),
-    )
-    with log_lines(terminal):
-        report = run_rejoin(request)
-    if terminal.as_json:
-        terminal.document(_rejoin_document(report))
-    else:
-        terminal.data(f"{file_name}: {_rejoined(report, here=load is not None)}")
-    return 0
-
-
-def _rejoin_document(report: RejoinReport) -> dict[str, Any]:
-    """The same fields as where chunks are sent, so that a script needs no case of its own."""
-    nothing: dict[str, Any] = {
-        "destination": report.job.destination,
-        "to": None,
-        "sent": [],
-        "counted": [],
-        "never_uploaded": [],
-        "failed": [],
-    }
-    return {**report.document(), **nothing}
 
 
 def _rejoined(report: RejoinReport, *, here: bool) -> str:

@@ -11,7 +11,6 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Count
 from splitjoin_cli.cli.text import count_text, duration_text, visible
-from splitjoin_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,38 +88,14 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
 
     SOURCE is a directory or s3:// prefix of chunks, or one CSV file, which is split first.
     """
-    from splitjoin_cli.api.simulate.faults import FaultRates
-    from splitjoin_cli.api.simulate.request import SimulateRequest, run_simulate
-    from splitjoin_cli.api.simulate.run import SimulationOptions
+    from splitjoin_cli.api.simulate.request import simulate
 
     options.refuse_password(source)
     terminal = options.terminal(ctx, values)
-    try:
-        rates = FaultRates(values["duplicates"], values["failures"], values["crashes"], values["seed"])
-    except ValueError as exc:  # nan passes for a number in any range
-        raise UsageError(str(exc)) from exc
-    request = SimulateRequest(
-        source=source,
-        into=values["into"],
-        table=values["table"],
-        create_table=values["create_table"],
-        run_column=values["run_column"],
-        beside_other_run=values["beside_other_run"],
-        secret=options.requested_secret(ctx, values),
-        tracker=values["tracker"],
-        on_join=values["on_join"],
-        file_name=values["name"],
-        options=SimulationOptions(workers=values["workers"], shuffle=values["shuffle"], rates=rates),
-        size=options.requested_size(ctx, values),
-        dialect=options.requested_dialect(values),
-        on_stray_quote=values["on_stray_quote"],
-        encoding=values["encoding"],
-        aws=options.requested_aws(values),
-    )
     with _quiet_logs(), terminal.observer() as observer:
-        report = run_simulate(request, observer)
+        report = simulate(source, observer=observer, **options.passed(ctx, values))
     if terminal.as_json:
-        terminal.document(report.document())
+        terminal.document(report.to_json())
         for line in _reasons(report):
             terminal.note(line)
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +13,22 @@ from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import byte_text, count_text, duration_text
 from splitjoin_cli.core.errors import PartialError, StoppedError, UsageError
 from splitjoin_cli.core.names import manifest_name
-from splitjoin_cli.splitting.request import SplitRequest
+from splitjoin_cli.core.places import S3Place, is_s3, parse_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from splitjoin_cli.cli.terminal import Terminal
 
-MAX_TAGS = 10
 FAILURES_SHOWN = 10
-_S3_ONLY = ("sse", "sse_kms_key_id", "storage_class", "tag", "request_payer", "expected_bucket_owner")
+_S3_ONLY: dict[str, Any] = {
+    "sse": None,
+    "sse_kms_key_id": None,
+    "storage_class": None,
+    "tag": (),
+    "request_payer": False,
+    "expected_bucket_owner": None,
+}
 
 EPILOG = """\
 \b
@@ -83,19 +87,16 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
     for path in paths:
         options.refuse_password(path)
     terminal = options.terminal(ctx, values)
-    request = _request(ctx, *_source_and_destination(paths), values)
-    job = request.job(dt.datetime.now(tz=dt.UTC).date())  # once: a split that goes on past midnight keeps its date
-    request = replace(request, client=job.client, date=job.date)
-    from splitjoin_cli.api.split import run_split
+    source, destination = _source_and_destination(paths)
+    _check_s3_options(ctx, source, destination, values)
+    from splitjoin_cli.api.split import split
 
     try:
         with terminal.observer() as observer:
-            result = run_split(request, observer)
+            result = split(source, destination, observer=observer, **options.passed(ctx, values))
     except StoppedError as exc:
-        from splitjoin_cli.splitting.resume import query_note, resume_command
-
-        return _stopped(exc, resume_command(request, job), query_note(request.source), terminal)
-    return _show(result.to_json(), terminal, request)
+        return _stopped(exc, source, terminal)
+    return _show(result.to_json(), terminal, source, dry_run=values["dry_run"])
 
 
 def _source_and_destination(paths: Sequence[str]) -> tuple[str, str]:
@@ -112,99 +113,53 @@ def _source_and_destination(paths: Sequence[str]) -> tuple[str, str]:
         missing = "DEST" if paths else "SOURCE"
         raise UsageError(f"{missing} is missing", hint="splitjoin split SOURCE DEST; splitjoin split --help says more")
     source, destination = paths
-    return source, _checked_destination(destination)
+    return source, destination
 
 
-def _checked_destination(destination: str) -> str:
-    """The destination. Raises UsageError for what is neither a directory nor an S3 prefix."""
-    hint = "DEST is a directory or s3://bucket/prefix/"
-    if destination in ("", "-"):
-        raise UsageError(f"chunks cannot go to {destination!r}", hint=hint)
-    scheme, separator, rest = destination.partition(":")
-    if separator and scheme.lower() == "s3" and (scheme != "s3" or not rest.startswith("//")):
-        raise UsageError(f"{destination!r} looks like S3 and is not s3://bucket/prefix/", hint=hint)
-    if rest.startswith("//") and (scheme != "s3" or not rest.removeprefix("//").partition("/")[0]):
-        raise UsageError(f"chunks cannot go to {destination!r}", hint=hint)
-    return destination
+def _check_s3_options(ctx: click.Context, source: str, destination: str, values: dict[str, Any]) -> None:
+    """What was typed for S3 is a usage error elsewhere; what a variable says of S3 waits until there is some."""
+    if isinstance(parse_place(destination), S3Place):
+        return
+    for name, nothing in _S3_ONLY.items():
+        if name == "request_payer" and is_s3(source):
+            continue
+        if options.typed(ctx, name):
+            raise UsageError(f"--{name.replace('_', '-')} is for s3:// destinations", hint="leave it out")
+        values[name] = nothing
 
 
-def _request(ctx: click.Context, source: str, destination: str, values: Mapping[str, Any]) -> SplitRequest:
-    """What was asked, checked for what can be known without opening anything. Raises UsageError."""
-    if source == "-" and values["client"] is None:
-        raise UsageError("standard input has no name: --client is needed", hint="add --client NAME")
-    _check_s3_options(ctx, destination, values)
-    return SplitRequest(
-        source=source,
-        destination=destination,
-        client=values["client"],
-        date=values["date"],
-        size=options.requested_size(ctx, values),
-        dialect=options.requested_dialect(values),
-        on_stray_quote=values["on_stray_quote"],
-        encoding=values["encoding"],
-        strict=values["strict"],
-        compress=None if values["compress"] == "none" else values["compress"],
-        jobs=values["jobs"],
-        fsync=values["fsync"],
-        dry_run=values["dry_run"],
-        force=values["force"],
-        run_label=values["run_label"],
-        tracker=values["tracker"],
-        tmp_dir=values["tmp_dir"],
-        sse=values["sse"],
-        sse_kms_key_id=values["sse_kms_key_id"],
-        storage_class=values["storage_class"],
-        tags=values["tag"],
-        request_payer=values["request_payer"],
-        expected_bucket_owner=values["expected_bucket_owner"],
-        profile=values["profile"],
-        region=values["region"],
-        endpoint_url=values["endpoint_url"],
-    )
-
-
-def _check_s3_options(ctx: click.Context, destination: str, values: Mapping[str, Any]) -> None:
-    if not destination.startswith("s3://"):
-        for name in _S3_ONLY:
-            if options.typed(ctx, name):
-                raise UsageError(f"--{name.replace('_', '-')} is for s3:// destinations", hint="leave it out")
-    if values["sse_kms_key_id"] and values["sse"] != "aws:kms":
-        raise UsageError("--sse-kms-key-id needs --sse aws:kms", hint="add --sse aws:kms")
-    tags = values["tag"]
-    if len(tags) > MAX_TAGS:
-        raise UsageError(f"{len(tags)} tags were given; S3 takes {MAX_TAGS} for an object")
-    keys = [key for key, _ in tags]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
-        raise UsageError(f"the tag {twice!r} was given twice")
-
-
-def _stopped(error: StoppedError, resume: str, note: str, terminal: Terminal) -> int:
+def _stopped(error: StoppedError, source: str, terminal: Terminal) -> int:
     """Say how to resume, and return the exit code: by a signal there is no result, and all the same a next step."""
-    error.hint = f"to resume, type: {resume}{note}"
+    if error.resume is None:
+        raise error
+    error.hint = _resume_hint(error.resume, source)
     if terminal.as_json:
-        terminal.document({"resume": resume, "error": error_document(error)})
+        terminal.document({"resume": error.resume, "error": error_document(error)})
     else:
         terminal.error(error)
     return error.exit_code
 
 
-def _show(document: dict[str, Any], terminal: Terminal, request: SplitRequest) -> int:
+def _resume_hint(command: str, source: str) -> str:
+    from splitjoin_cli.splitting.resume import query_note
+
+    return f"to resume, type: {command}{query_note(source)}"
+
+
+def _show(document: dict[str, Any], terminal: Terminal, source: str, *, dry_run: bool) -> int:
     """Say the result, and return the exit code: 3 where chunks failed."""
     error = None
     if document["failed"]:
-        from splitjoin_cli.splitting.resume import query_note
-
         error = PartialError(
             f"{document['failed']:,} of {count_text(document['total_parts'], 'chunk')} failed",
-            hint=f"to resume, type: {document['resume']}{query_note(request.source)}",
+            hint=_resume_hint(document["resume"], source),
         )
     if terminal.as_json:
         terminal.document(document if error is None else document | {"error": error_document(error)})
     elif error is not None:
         _say_failures(document, terminal)
         terminal.error(error)
-    elif request.dry_run:
+    elif dry_run:
         terminal.lines(_table(document["chunks"]))
     else:
         terminal.note(_summary(document))

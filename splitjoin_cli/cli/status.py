@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections import Counter
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,24 +13,16 @@ from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Duration
 from splitjoin_cli.cli.status_text import dead_letters_note, headline, report, table
 from splitjoin_cli.cli.text import count_text
-from splitjoin_cli.core.errors import CheckFoundError, UsageError
-from splitjoin_cli.join.operate.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming, job_status, list_jobs
+from splitjoin_cli.core.errors import CheckFoundError
+from splitjoin_cli.join.operate.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from splitjoin_cli.api.check import StoredRequest
-    from splitjoin_cli.api.load import LoadRequest
+    from splitjoin_cli.api.status import View
     from splitjoin_cli.cli.terminal import Terminal
-    from splitjoin_cli.core.aws.client import AwsOptions
-    from splitjoin_cli.join.operate.dead_letters import DeadLetters
-    from splitjoin_cli.join.operate.reconcile import Reconciliation
     from splitjoin_cli.join.operate.status import JobStatus
-    from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
 
 WATCH = "--watch"
 WATCH_SECONDS = 2.0
-LETTERS_SECONDS = 60.0
 ALARMS_SHOWN = 20
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
@@ -110,181 +100,59 @@ class WatchCommand(click.Command):
 @click.pass_context
 def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Show the job FILE_NAME (CLIENT_DATE), or all jobs, newest first."""
-    from splitjoin_cli.api.simulate.request import open_tracker
+    from splitjoin_cli.api import arguments
+    from splitjoin_cli.api.status import open_view, status_request
 
     terminal = options.terminal(ctx, values)
-    url = options.needed_tracker(values)
-    if values["dest"] and file_name is None:
-        raise UsageError("--dest is for one job", hint="give FILE_NAME")
-    aws = options.requested_aws(values)
-    values["ledger"] = _ledger(ctx, file_name, values)
-    letters = None if values["queue"] is None else Letters(values["queue"], aws)
-    with contextlib.closing(open_tracker(url, aws)) as tracker:
-        view: View = (
-            AllJobs(tracker, values, letters) if file_name is None else OneJob(tracker, file_name, values, aws, letters)
-        )
-        if values["watch"] is None:
+    options.needed(values, "tracker", "tracker")
+    if not values["reconcile"] and not options.typed(ctx, "into"):
+        values["into"] = values["secret"] = None
+    asked = options.passed(ctx, values)
+    watch, check = asked.pop("watch"), asked.pop("check")
+    aws = arguments.aws(asked.pop("profile"), asked.pop("region"), asked.pop("endpoint_url"))
+    with open_view(status_request(file_name, aws=aws, **asked)) as view:
+        shown = _Shown(view, values["dest"], one=file_name is not None)
+        if watch is None:
             view.look()
         else:
-            _watch(view, terminal, values["watch"], check=values["check"])
+            _watch(view, shown, terminal, watch, check=check)
     if not view.jobs:
-        terminal.note(f"{tracker.uri} has no jobs")
+        terminal.note(f"{view.tracker_uri} has no jobs")
     if terminal.as_json:
-        terminal.document(view.document())
+        documents = [job.to_json() for job in view.jobs]
+        terminal.document(documents[0] if file_name is not None else documents)
     elif view.jobs:
-        terminal.data(view.text())
-    return _checked(view, terminal) if values["check"] else 0
+        terminal.data(shown.text())
+    return _checked(view, terminal) if check else 0
 
 
-def _ledger(ctx: click.Context, file_name: str | None, values: dict[str, Any]) -> LoadRequest | None:
-    """The database to compare with, None where none is asked for."""
-    from splitjoin_cli.api.load import LoadRequest
+class _Shown:
+    """A view for people."""
 
-    if not values["reconcile"]:
-        if options.typed(ctx, "into"):
-            raise UsageError("--into is for --reconcile", hint="give --reconcile too")
-        return None
-    if file_name is None:
-        raise UsageError("--reconcile is for one job", hint="give FILE_NAME")
-    if not values["into"]:
-        raise UsageError("--reconcile needs a database", hint="give --into URL")
-    return LoadRequest(into=values["into"], secret=options.requested_secret(ctx, values))
-
-
-class Letters:
-    """The dead letters of the queue that ``--queue`` names; looked at seldom, since each look is a delivery."""
-
-    def __init__(self, url: str, aws: AwsOptions) -> None:
-        """Nothing is reached yet. Raises UsageError."""
-        from splitjoin_cli.core.aws.sqs import SqsQueue
-
-        self._queue = SqsQueue(url, aws)
-        self._seen: DeadLetters | None = None
-        self._at = 0.0
-
-    def look(self) -> DeadLetters:
-        """As they are, or were less than LETTERS_SECONDS ago."""
-        from splitjoin_cli.join.operate.dead_letters import look_at_dead_letters
-
-        if self._seen is None or time.monotonic() - self._at >= LETTERS_SECONDS:
-            self._seen = look_at_dead_letters(self._queue)
-            self._at = time.monotonic()
-        return self._seen
-
-
-class View(Protocol):
-    """What is looked at, once or again and again."""
-
-    jobs: list[JobStatus]
-    """As the last look showed them."""
-
-    def look(self) -> None:
-        """Ask the tracker. Raises NoSuchJobError, StoreError."""
-
-    def document(self) -> dict[str, Any] | list[dict[str, Any]]:
-        """The last look's JSON form."""
-
-    def text(self) -> str:
-        """The last look for people; nothing where there is no job."""
-
-
-class OneJob:
-    """One job, with its map."""
-
-    def __init__(
-        self, tracker: Tracker, file_name: str, values: dict[str, Any], aws: AwsOptions, letters: Letters | None
-    ) -> None:
-        """``values``: the command's options. ``letters``: None where no queue was named."""
-        self._letters = letters
-        self._tracker, self._file_name, self._aws = tracker, file_name, aws
-        self._stuck_seconds: float = values["stuck_after"]
-        self._dest: str | None = values["dest"]
-        self._ledger: LoadRequest | None = values["ledger"]
+    def __init__(self, view: View, dest: str | None, *, one: bool) -> None:
+        """``dest``: what the job is compared with. ``one``: a job with its map, rather than a line for each."""
+        self._view, self._dest, self._one = view, dest, one
         self._first: JobStatus | None = None
-        self.jobs: list[JobStatus] = []
-
-    def look(self) -> None:
-        """See View."""
-        progress = self._tracker.progress(self._file_name)
-        stored = self._stored(progress.total_parts)
-        job = job_status(progress, now=time.time(), stuck_seconds=self._stuck_seconds, stored=stored)
-        if self._ledger is not None:
-            job = replace(job, reconciliation=self._reconciled(self._ledger, progress))
-        if self._letters is not None:
-            job = replace(job, dead_letters=self._letters.look())
-        self._first = self._first or job
-        self.jobs = [job]
-
-    def _stored(self, total_parts: int) -> Collection[int] | None:
-        from splitjoin_cli.api.simulate.request import stored_numbers
-
-        return None if self._dest is None else stored_numbers(self._stored_request(self._dest), total_parts=total_parts)
-
-    def _stored_request(self, place: str) -> StoredRequest:
-        from splitjoin_cli.api.check import StoredRequest
-
-        aws = self._aws
-        return StoredRequest(
-            place=place, file_name=self._file_name, jobs=1, profile=aws.profile, region=aws.region,
-            endpoint_url=aws.endpoint_url,
-        )  # fmt: skip
-
-    def _reconciled(self, request: LoadRequest, progress: JobProgress) -> Reconciliation:
-        """The ledger is looked at after the tracker: see ``reconcile``."""
-        from splitjoin_cli.api.load import open_ledger
-        from splitjoin_cli.api.simulate.request import planned_rows
-        from splitjoin_cli.join.operate.reconcile import reconcile
-
-        with contextlib.closing(open_ledger(request, self._aws)) as reader:
-            ledger = reader.read_ledger(self._file_name)
-        planned = {} if self._dest is None else planned_rows(self._stored_request(self._dest), progress.run_id)
-        return reconcile(progress, ledger, planned)
-
-    def document(self) -> dict[str, Any]:
-        """See View."""
-        return self.jobs[0].document()
 
     def text(self) -> str:
-        """See View."""
-        return report(self.jobs[0], self._tracker.uri, earlier=self._first, dest=self._dest)
-
-
-class AllJobs:
-    """All jobs, a line each."""
-
-    def __init__(self, tracker: Tracker, values: dict[str, Any], letters: Letters | None) -> None:
-        """``values``: the command's options. ``letters``: None where no queue was named."""
-        self._letters = letters
-        self._tracker = tracker
-        self._stuck_seconds: float = values["stuck_after"]
-        self.jobs: list[JobStatus] = []
-
-    def look(self) -> None:
-        """See View."""
-        self.jobs = list_jobs(self._tracker, now=time.time(), stuck_seconds=self._stuck_seconds)
-        if self._letters is not None:
-            letters = self._letters.look()
-            self.jobs = [replace(job, dead_letters=letters) for job in self.jobs]
-
-    def document(self) -> list[dict[str, Any]]:
-        """See View."""
-        return [job.document() for job in self.jobs]
-
-    def text(self) -> str:
-        """See View."""
-        if not self.jobs:
+        """The last look; nothing where there is no job."""
+        jobs = self._view.jobs
+        if not jobs:
             return ""
-        letters = self.jobs[0].dead_letters
+        if self._one:
+            self._first = self._first or jobs[0]
+            return report(jobs[0], self._view.tracker_uri, earlier=self._first, dest=self._dest)
+        letters = jobs[0].dead_letters
         note = None if letters is None else dead_letters_note(letters)
-        return table(self.jobs) if note is None else f"{table(self.jobs)}\n\n{note}"
+        return table(jobs) if note is None else f"{table(jobs)}\n\n{note}"
 
 
-def _watch(view: View, terminal: Terminal, seconds: float, *, check: bool) -> None:
+def _watch(view: View, shown: _Shown, terminal: Terminal, seconds: float, *, check: bool) -> None:
     """Look until all is joined or, with ``check``, one job is stuck or failed."""
     with terminal.screen() as screen:
         while True:
             view.look()
-            screen.show(view.text(), _line(view.jobs))
+            screen.show(shown.text(), _line(view.jobs))
             if view.jobs and all(job.state == "joined" for job in view.jobs):
                 return
             if check and _alarming(view.jobs):

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 from splitjoin_cli.cli.text import visible
+from splitjoin_cli.core.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,7 +77,6 @@ class Terminal:
     def observer(self) -> Iterator[Observer]:
         """What shows progress until the block is left: bars on a terminal, else a line now and then."""
         from splitjoin_cli.cli.progress import PlainProgress, RichProgress
-        from splitjoin_cli.core.progress import Silent
 
         if self.quiet:
             yield Silent()
@@ -98,6 +98,18 @@ class Terminal:
 
         with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
             yield DrawnScreen(live)
+
+
+class Warns(Silent):
+    """An Observer of what has no progress to show: it says warnings alone."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        """``terminal``: says them."""
+        self._terminal = terminal
+
+    def warn(self, message: str) -> None:
+        """Say it, unless ``-q``."""
+        self._terminal.note(f"Warning: {message}")
 
 
 class Screen(Protocol):

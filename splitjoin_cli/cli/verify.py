@@ -54,25 +54,15 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
     Presence, sizes, checksums, ranges, headers; that each chunk ends where a record ends, and how many records it
     holds; with --source, the bytes.
     """
-    from splitjoin_cli.api.check import StoredRequest, run_verify
+    from splitjoin_cli.api.verify import verify
 
     for url in (place, values["source"] or ""):
         options.refuse_password(url)
     terminal = options.terminal(ctx, values)
-    request = StoredRequest(
-        place=place,
-        file_name=values["name"],
-        jobs=values["jobs"],
-        profile=values["profile"],
-        region=values["region"],
-        endpoint_url=values["endpoint_url"],
-    )
     with terminal.observer() as observer:
-        report = run_verify(
-            request, observer, source=values["source"], encoding=values["encoding"], tmp_dir=values["tmp_dir"]
-        )
+        report = verify(place, observer=observer, **options.passed(ctx, values))
     if terminal.as_json:
-        terminal.document(report.document())
+        terminal.document(report.to_json())
     else:
         terminal.data("\n".join([*map(_line, report.problems), _summary(report)]))
     return 0 if report.ok else 1

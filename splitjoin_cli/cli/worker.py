@@ -63,45 +63,23 @@ Exit codes: 0 --idle-exit was reached, 1 failed (queue, tracker or database cann
 @click.pass_context
 def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Load, count and join the chunks whose arrivals the SQS queue QUEUE_URL tells, until it is stopped."""
-    from splitjoin_cli.api.load import LoadRequest
-    from splitjoin_cli.api.worker import WorkerRequest, poll_seconds, run_worker, sweep_seconds
-    from splitjoin_cli.join.queue_worker import GRACE_SECONDS, SqsWorkerOptions
+    from splitjoin_cli.api.worker import Worker
 
     terminal = options.terminal(ctx, values)
-    tracker, into = options.needed_tracker(values), options.needed_into(values)
-    request = WorkerRequest(
-        queue=queue_url,
-        load=LoadRequest(
-            into=into,
-            table=values["table"],
-            create_table=values["create_table"],
-            run_column=values["run_column"],
-            beside_other_run=values["beside_other_run"],
-            secret=options.requested_secret(ctx, values),
-        ),
-        tracker=tracker,
-        on_join=values["on_join"],
-        lease_seconds=values["lease"],
-        aws=options.requested_aws(values),
-        options=SqsWorkerOptions(
-            workers=values["workers"],
-            wait_seconds=poll_seconds(values["idle_exit"]),
-            grace_seconds=values["grace"] or GRACE_SECONDS,
-            sweep_seconds=sweep_seconds(values["lease"]),
-            idle_exit_seconds=values["idle_exit"],
-        ),
-    )
+    options.needed(values, "tracker", "tracker")
+    options.needed(values, "into", "database")
+    worker = Worker(queue_url, **options.passed(ctx, values))
     shown = _Shown(terminal)
     with log_lines(terminal):
         try:
-            run_worker(request, shown.began, shown.keep)
+            worker.run(shown.began)
         except StoppedError as exc:
             exc.hint = "what it held was finished or given back; the same command goes on"
-            if shown.totals is None:
+            if not shown.queue:
                 raise
-            shown.ended(exc)
+            shown.ended(worker.totals, exc)
             return exc.exit_code
-    shown.ended(None)
+    shown.ended(worker.totals, None)
     return 0
 
 
@@ -110,16 +88,11 @@ class _Shown:
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._queue = ""
-        self.totals: WorkerTotals | None = None
-
-    def keep(self, totals: WorkerTotals) -> None:
-        """The counters, which go on."""
-        self.totals = totals
+        self.queue = ""
 
     def began(self, queue_url: str, facts: QueueFacts) -> None:
         """It receives from now on."""
-        self._queue = queue_url
+        self.queue = queue_url
         waiting = count_text(facts.messages, "message")
         self._terminal.note(f"working on {queue_url}, about {waiting} there")
         if facts.max_receives is None:
@@ -127,13 +100,10 @@ class _Shown:
                 "Warning: the queue has no dead-letter queue: a message that always fails comes again until it expires"
             )
 
-    def ended(self, error: StoppedError | None) -> None:
+    def ended(self, totals: WorkerTotals, error: StoppedError | None) -> None:
         """It received all it ever will."""
-        totals = self.totals
-        if totals is None:
-            return
         if self._terminal.as_json:
-            document = {"queue": self._queue, **totals.document()}
+            document = {"queue": self.queue, **totals.to_json()}
             self._terminal.document(document if error is None else document | {"error": error_document(error)})
             return
         self._terminal.data(

@@ -180,6 +180,8 @@ class StoppedError(SplitjoinError):
         word = "interrupted" if signal_number == signal.SIGINT else "terminated"
         super().__init__(f"{word} by {signal.Signals(signal_number).name}", hint="run the same command again to resume")
         self.signal_number = signal_number
+        self.resume: str | None = None
+        """The whole command that goes on where this one stopped, where it is known."""
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # the one error whose code depends on the value

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["number_ranges", "ranges_text"]
+__all__ = ["Ranges", "number_ranges", "parse_ranges", "ranges_text"]
+
+Ranges = tuple[tuple[int, int], ...]
+"""Numbers as a user writes them: first and last of each run, both included."""
+_RUN = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", re.ASCII)
+
+
+def parse_ranges(text: str) -> Ranges:
+    """``3,7-9``. Raises ValueError for what are no chunk numbers."""
+    runs = []
+    for part in text.split(","):
+        match = _RUN.fullmatch(part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last:
+            raise ValueError(f"{text!r} are no chunk numbers: write 3,7-9")
+        runs.append((first, last))
+    return tuple(runs)
 
 
 def number_ranges(numbers: Iterable[int]) -> Iterator[str]:

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-__all__ = ["SECONDS_IN", "SIZE_UNITS", "scaled"]
+__all__ = ["MAX_INTEGER", "SECONDS_IN", "SIZE_UNITS", "parse_seconds", "parse_size", "scaled"]
+
+MAX_INTEGER = 2**63 - 1
+"""Offsets and counts are kept in 64 bits."""
 
 _NUMBER_AND_UNIT = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?) ?([a-z]*)", re.IGNORECASE | re.ASCII)
 SIZE_UNITS = {"": 1, "b": 1} | {
@@ -28,3 +31,25 @@ def scaled(text: str, units: Mapping[str, int]) -> Decimal | None:
     match = _NUMBER_AND_UNIT.fullmatch(text.strip())
     unit = units.get(match[2].lower()) if match else None
     return None if match is None or unit is None else Decimal(match[1]) * unit
+
+
+def parse_size(value: int | str) -> int:
+    """Bytes from 1 to 2**63 - 1: ``64MiB``, ``100MB``, ``1.5G``, plain bytes. Raises ValueError."""
+    number = value if isinstance(value, int) else scaled(value, SIZE_UNITS)
+    if number is None:
+        raise ValueError(f"{value!r} is not a size: write 64MiB, 100MB, 1GiB, or plain bytes")
+    if number != int(number):
+        raise ValueError(f"{value!r} is not a whole number of bytes")
+    if not 1 <= number <= MAX_INTEGER:
+        raise ValueError(f"{value!r} is not between 1 byte and 8 EiB")
+    return int(number)
+
+
+def parse_seconds(value: float | str) -> float:
+    """Seconds above 0: ``90s``, ``15m``, ``2h``, ``1d``, plain seconds. Raises ValueError."""
+    seconds = scaled(value, SECONDS_IN) if isinstance(value, str) else value
+    if seconds is None:
+        raise ValueError(f"{value!r} is not a duration: write 90s, 15m, 2h")
+    if not 0 < seconds <= MAX_INTEGER:
+        raise ValueError(f"{value!r} is not more than 0 seconds")
+    return float(seconds)

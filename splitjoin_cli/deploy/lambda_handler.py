@@ -9,8 +9,7 @@ import time
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol, Self, final
 
-from splitjoin_cli.api.load import open_loader
-from splitjoin_cli.api.open import open_tracker
+from splitjoin_cli.api.open import open_loader, open_tracker
 from splitjoin_cli.core.aws.client import AwsOptions
 from splitjoin_cli.core.errors import NoSuchJobError, SplitjoinError
 from splitjoin_cli.deploy.json_logs import JsonLogs

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from splitjoin_cli.api.load import LoadRequest
-from splitjoin_cli.api.open import check_tracker_url
+from splitjoin_cli.api.open import LoadRequest
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.units import SECONDS_IN, scaled
 from splitjoin_cli.join.sweep import STUCK_AFTER_SECONDS
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.reserved import check_system
-from splitjoin_cli.stores.loaders.urls import EMBEDDED, parse
+from splitjoin_cli.stores.loaders.urls import EMBEDDED
+from splitjoin_cli.stores.loaders.urls import parse as parse_database
+from splitjoin_cli.stores.trackers.urls import parse as parse_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
 __all__ = ["Settings", "naming"]
 
@@ -46,7 +49,7 @@ class Settings:
     """
 
     load: LoadRequest
-    tracker: str
+    tracker: TrackerUrl
     on_join: str | None = None
     stuck_after_seconds: float = STUCK_AFTER_SECONDS
     max_receives: int | None = None
@@ -56,24 +59,23 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """The settings. Raises UsageError, which names the variable and what was expected."""
         read = _Variables(environment)
-        into = read.needed("SPLITJOIN_INTO", "the database's URL, mysql://USER@HOST/DB or another")
-        url = naming("SPLITJOIN_INTO", lambda: parse(into))
+        database = read.needed("SPLITJOIN_INTO", "the database's URL, mysql://USER@HOST/DB or another")
+        into = naming("SPLITJOIN_INTO", lambda: parse_database(database))
         load = LoadRequest(
             into=into,
             table=read.text("SPLITJOIN_TABLE"),
             create_table=read.flag("SPLITJOIN_CREATE_TABLE"),
             run_column=read.text("SPLITJOIN_RUN_COLUMN"),
             beside_other_run=read.flag("SPLITJOIN_BESIDE_OTHER_RUN"),
-            secret=read.secret("SPLITJOIN_SECRET") if url.scheme not in EMBEDDED else None,
+            secret=read.secret("SPLITJOIN_SECRET") if into.scheme not in EMBEDDED else None,
         )
         read.checked("SPLITJOIN_TABLE", lambda: LoadTarget(load.table or "t"))
-        read.checked("SPLITJOIN_INTO and SPLITJOIN_TABLE", lambda: check_system(url, load.table or "t"))
+        read.checked("SPLITJOIN_INTO and SPLITJOIN_TABLE", lambda: check_system(into, load.table or "t"))
         read.checked("SPLITJOIN_RUN_COLUMN", lambda: LoadTarget("t", run_column=load.run_column))
         tracker = read.needed("SPLITJOIN_TRACKER", "the tracker's URL, dynamodb:TABLE")
-        naming("SPLITJOIN_TRACKER", lambda: check_tracker_url(tracker))
         return cls(
             load=load,
-            tracker=tracker,
+            tracker=naming("SPLITJOIN_TRACKER", lambda: parse_tracker(tracker)),
             on_join=read.text("SPLITJOIN_ON_JOIN"),
             stuck_after_seconds=read.seconds("SPLITJOIN_STUCK_AFTER", STUCK_AFTER_SECONDS),
             max_receives=read.count("SPLITJOIN_MAX_RECEIVES"),

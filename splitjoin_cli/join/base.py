@@ -21,7 +21,7 @@ class JoinPayload:
     rows: int
     joined_at: str
 
-    def fields(self) -> dict[str, str | int]:
+    def to_json(self) -> dict[str, str | int]:
         """By name, in the order of the contract."""
         return {
             "file_name": self.file_name,
@@ -31,9 +31,9 @@ class JoinPayload:
             "joined_at": self.joined_at,
         }
 
-    def to_json(self) -> str:
+    def encoded(self) -> str:
         """The same bytes for the same payload, in ASCII."""
-        return json.dumps(self.fields())
+        return json.dumps(self.to_json())
 
 
 class Continuation(Protocol):

@@ -121,7 +121,7 @@ class ExecContinuation:
     def run(self, payload: JoinPayload) -> None:
         """See Continuation."""
         inherited = {name: value for name, value in os.environ.items() if name not in WITHHELD}
-        variables = {f"SPLITJOIN_JOIN_{name.upper()}": str(value) for name, value in payload.fields().items()}
+        variables = {f"SPLITJOIN_JOIN_{name.upper()}": str(value) for name, value in payload.to_json().items()}
         with tempfile.TemporaryFile() as output:
             try:
                 process = subprocess.Popen(  # noqa: S603 -- the user's own command
@@ -137,7 +137,7 @@ class ExecContinuation:
             self._running.add(process)
             with process:
                 try:
-                    process.communicate(payload.to_json().encode(), timeout=self._limit_seconds)
+                    process.communicate(payload.encoded().encode(), timeout=self._limit_seconds)
                 except subprocess.TimeoutExpired as exc:
                     _end(process)
                     raise ContinuationError(f"{self.uri} did not end within {self._limit_seconds:g} s") from exc

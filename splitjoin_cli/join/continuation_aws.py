@@ -84,11 +84,11 @@ class AwsContinuation:
 
 
 def _publish(client: Any, target: str, payload: JoinPayload) -> None:  # noqa: ANN401 -- see aws.client
-    client.publish(TopicArn=target, Message=payload.to_json(), **_fifo(target, payload))
+    client.publish(TopicArn=target, Message=payload.encoded(), **_fifo(target, payload))
 
 
 def _send_message(client: Any, target: str, payload: JoinPayload) -> None:  # noqa: ANN401 -- see aws.client
-    client.send_message(QueueUrl=target, MessageBody=payload.to_json(), **_fifo(target, payload))
+    client.send_message(QueueUrl=target, MessageBody=payload.encoded(), **_fifo(target, payload))
 
 
 def _fifo(target: str, payload: JoinPayload) -> dict[str, str]:
@@ -100,20 +100,20 @@ def _fifo(target: str, payload: JoinPayload) -> dict[str, str]:
 
 def _invoke(client: Any, target: str, payload: JoinPayload) -> None:  # noqa: ANN401 -- see aws.client
     """Asynchronously: a worker that waits would pay for both, and end with its own 15 minutes."""
-    client.invoke(FunctionName=target, InvocationType="Event", Payload=payload.to_json().encode())
+    client.invoke(FunctionName=target, InvocationType="Event", Payload=payload.encoded().encode())
 
 
 def _start_execution(client: Any, target: str, payload: JoinPayload) -> None:  # noqa: ANN401 -- see aws.client
     """The execution's name is the run id: a name that is taken, for up to 90 days, is an execution that was started."""
     try:
-        client.start_execution(stateMachineArn=target, name=payload.run_id, input=payload.to_json())
+        client.start_execution(stateMachineArn=target, name=payload.run_id, input=payload.encoded())
     except aws.ERRORS as exc:
         if aws.error_code(exc) != "ExecutionAlreadyExists":
             raise
 
 
 def _put_events(client: Any, target: str, payload: JoinPayload) -> None:  # noqa: ANN401 -- see aws.client
-    entry = {"EventBusName": target, "Source": "splitjoin", "DetailType": "Join", "Detail": payload.to_json()}
+    entry = {"EventBusName": target, "Source": "splitjoin", "DetailType": "Join", "Detail": payload.encoded()}
     answer = client.put_events(Entries=[entry])
     if answer.get("FailedEntryCount"):
         found = answer["Entries"][0]

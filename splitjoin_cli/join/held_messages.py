@@ -51,7 +51,7 @@ class WorkerTotals:
     failed: int = 0
     joined: int = 0
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The JSON form."""
         return {
             "received": self.received,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Tracker
 
-__all__ = ["GRACE_SECONDS", "Desk", "SqsWorker", "SqsWorkerOptions"]
+__all__ = ["GRACE_SECONDS", "Desk", "SqsWorker", "SqsWorkerOptions", "poll_seconds", "sweep_seconds"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,6 +70,16 @@ class Desk:
     joiner: Joiner
     loader: Loader
     tracker: Tracker
+
+
+def poll_seconds(idle_exit_seconds: float | None) -> int:
+    """How long a poll waits for messages: not longer than the worker would."""
+    return WAIT_SECONDS if idle_exit_seconds is None else max(1, min(WAIT_SECONDS, int(idle_exit_seconds)))
+
+
+def sweep_seconds(lease_seconds: float | None) -> float:
+    """How long between two sweeps: a lapsed lease is not to wait much longer than it lasted."""
+    return SWEEP_SECONDS if lease_seconds is None else max(1.0, min(SWEEP_SECONDS, lease_seconds / 3))
 
 
 def _is_elsewhere(error: SplitjoinError) -> bool:
@@ -129,6 +139,10 @@ class SqsWorker:
         if self._bug is not None:
             raise self._bug
         return self.totals
+
+    def stop(self) -> None:
+        """Let ``run`` end as if it were idle. From any thread; safe to repeat."""
+        self._wake.set()
 
     def _thread(self, work: Callable[[], None], name: str) -> threading.Thread:
         def guarded() -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.names import JobName, default_client
 
 if TYPE_CHECKING:
     import datetime as dt
     from pathlib import Path
+
+    from splitjoin_cli.core.places import Place
+    from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
 DEFAULT_CHUNK_BYTES = 128 * 1024 * 1024
 DEFAULT_JOBS = 8
@@ -57,13 +61,15 @@ Size = ChunkSize | ChunkCount | RowCount
 class SplitRequest:
     """One split, as it was asked for.
 
-    ``source``: a path, a URL, or ``-``. ``destination``: a directory or an ``s3://`` prefix. ``client`` and ``date``
-    are None until ``named``. ``encoding``: of the source, where it must be transcoded. ``tmp_dir``: None for the
-    system's. ``endpoint_url``, ``profile``, ``region``: None for what the environment says.
+    ``source``: a path, a URL, or ``-``. ``client`` and ``date`` are None until ``named``. ``encoding``: of the source,
+    where it must be transcoded. ``tmp_dir``: None for the system's. ``objects``: for destinations on S3.
+
+    An option of ``split`` is a field here (or of the values that travel whole), from which the command that resumes it
+    is spelled (resume.py), a parameter of ``api.split.split``, and an option in cli/split.py: three places.
     """
 
     source: str
-    destination: str
+    destination: Place
     client: str | None = None
     date: str | None = None
     size: Size = field(default_factory=lambda: ChunkSize(DEFAULT_CHUNK_BYTES))
@@ -77,17 +83,10 @@ class SplitRequest:
     dry_run: bool = False
     force: bool = False
     run_label: str | None = None
-    tracker: str | None = None
+    tracker: TrackerUrl | None = None
     tmp_dir: Path | None = None
-    sse: ServerSideEncryption | None = None
-    sse_kms_key_id: str | None = None
-    storage_class: str | None = None
-    tags: tuple[tuple[str, str], ...] = ()
-    request_payer: bool = False
-    expected_bucket_owner: str | None = None
-    profile: str | None = None
-    region: str | None = None
-    endpoint_url: str | None = None
+    objects: ObjectOptions = field(default_factory=ObjectOptions)
+    aws: AwsOptions = field(default_factory=AwsOptions)
 
     def __post_init__(self) -> None:
         _check_positive(self.jobs)

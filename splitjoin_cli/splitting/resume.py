@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, assert_never
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING
 
-from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS, ChunkCount, ChunkSize, RowCount
+from splitjoin_cli.core.places import is_s3
+from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount, SplitRequest
 from splitjoin_cli.stores.sources.url import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from splitjoin_cli.core.names import JobName
-    from splitjoin_cli.splitting.request import Size, SplitRequest
+
+# Spelled elsewhere in the command, or not at all: a dry run stores nothing that could be resumed, a chunk's dialect
+# knows its line ends and encoding from the source, and a session is no text.
+LEFT_OUT = frozenset({"source", "destination", "client", "date", "dry_run", "line_end", "session"})
+OF_CHUNKS = frozenset({"dialect.encoding"})
+SPELLED = {"tags": "tag", "size_bytes": "chunk-size", "count": "chunks"}
+"""Fields that are not called as their option."""
 
 
 def resume_command(request: SplitRequest, job: JobName) -> str:
@@ -21,8 +29,9 @@ def resume_command(request: SplitRequest, job: JobName) -> str:
     ``--force`` stays: what it replaces may not all be replaced yet. A URL's user, password and query are left out,
     since the command is printed and logged.
     """
-    words = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}", *_options(request)]
-    return shlex.join([*words, "--", _shown(request.source), request.destination])
+    usual = SplitRequest(source=request.source, destination=request.destination)
+    words = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}", *_options(request, usual)]
+    return shlex.join([*words, "--", _shown(request.source), str(request.destination)])
 
 
 def query_note(source: str) -> str:
@@ -32,55 +41,30 @@ def query_note(source: str) -> str:
 
 def _shown(source: str) -> str:
     """A URL without its secrets; paths, and ``s3://`` (keys hold any character), as they are."""
-    return redacted(source) if "://" in source and not source.startswith("s3://") else source
+    return redacted(source) if "://" in source and not is_s3(source) else source
 
 
-def _options(request: SplitRequest) -> Iterator[str]:
-    yield from _size(request.size)
-    dialect = request.dialect
-    yield from _value("delimiter", dialect.delimiter, default=",")
-    yield from _value("quotechar", dialect.quotechar or "none", default='"')
-    yield from _value("escapechar", dialect.escapechar)
-    yield from _flag("no-header", on=not dialect.header)
-    yield from _value("on-stray-quote", request.on_stray_quote, default="error")
-    yield from _value("encoding", request.encoding)
-    yield from _flag("strict", on=request.strict)
-    yield from _value("compress", request.compress)
-    yield from _value("jobs", request.jobs, default=DEFAULT_JOBS)
-    yield from _flag("fsync", on=request.fsync)
-    yield from _flag("force", on=request.force)
-    yield from _value("run-label", request.run_label)
-    yield from _value("tracker", request.tracker)
-    yield from _value("tmp-dir", request.tmp_dir)
-    yield from _value("sse", request.sse)
-    yield from _value("sse-kms-key-id", request.sse_kms_key_id)
-    yield from _value("storage-class", request.storage_class)
-    for key, value in request.tags:
-        yield f"--tag={key}={value}"
-    yield from _flag("request-payer", on=request.request_payer)
-    yield from _value("expected-bucket-owner", request.expected_bucket_owner)
-    yield from _value("profile", request.profile)
-    yield from _value("region", request.region)
-    yield from _value("endpoint-url", request.endpoint_url)
+def _options(value: object, usual: object, within: str = "") -> Iterator[str]:
+    """An option for each field, of the value and of those that it holds, that is not as usual."""
+    for field in fields(value):  # type: ignore[arg-type]  # a dataclass
+        name, mine = field.name, getattr(value, field.name)
+        other = getattr(usual, name, None)
+        if name in LEFT_OUT or f"{within}{name}" in OF_CHUNKS or mine == other:
+            continue
+        if isinstance(mine, ChunkSize | ChunkCount | RowCount):
+            yield from _options(mine, None)
+        elif is_dataclass(mine) and name in {"dialect", "objects", "aws"}:
+            yield from _options(mine, other, f"{name}.")
+        elif name == "header":
+            yield "--no-header"
+        else:
+            yield from _spelled(SPELLED.get(name, name.replace("_", "-")), mine)
 
 
-def _size(size: Size) -> Iterator[str]:
-    match size:
-        case ChunkSize(size_bytes):
-            yield from _value("chunk-size", size_bytes, default=DEFAULT_CHUNK_BYTES)
-        case ChunkCount(count):
-            yield f"--chunks={count}"
-        case RowCount(rows):
-            yield f"--rows={rows}"
-        case _:
-            assert_never(size)
-
-
-def _value(name: str, value: object, *, default: object = None) -> Iterator[str]:
-    if value is not None and value != default:
-        yield f"--{name}={value}"
-
-
-def _flag(name: str, *, on: bool) -> Iterator[str]:
-    if on:
-        yield f"--{name}"
+def _spelled(option: str, value: object) -> Iterator[str]:
+    if value is True:
+        yield f"--{option}"
+    elif isinstance(value, tuple):
+        yield from (f"--{option}={key}={text}" for key, text in value)
+    else:
+        yield f"--{option}={'none' if value is None else value}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from splitjoin_cli.api import split
 from splitjoin_cli.cli.run import run
 
 if TYPE_CHECKING:
@@ -59,13 +58,13 @@ class Document:
 
 @dataclass(slots=True)
 class RecordsRequests:
-    """Takes the place of run_split: keeps what it was asked, plays ``events``, answers ``result``."""
+    """Takes the place of the split itself: keeps what it was asked, plays ``events``, answers ``result``."""
 
     requests: list[SplitRequest] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     events: Callable[[Observer], None] = lambda _observer: None
 
-    def __call__(self, request: SplitRequest, observer: Observer) -> Document:
+    def __call__(self, request: SplitRequest, _job: object, observer: Observer, *_: object, **__: object) -> Document:
         self.requests.append(request)
         self.events(observer)
         return Document(self.result)
@@ -79,7 +78,7 @@ class RecordsRequests:
 
 @pytest.fixture
 def core(monkeypatch: pytest.MonkeyPatch) -> RecordsRequests:
-    """In the place of api/split.py: a split that stored three chunks, or what a test makes of it."""
+    """In the place of what api/split.py does with a request: three chunks, or what a test makes of it."""
     chunks = [
         {"number": number, "name": f"acme_20240131-{number}-3.csv", "start": 10 * number, "end": 10 * number + 10,
          "bytes": 20, "rows": number, "state": "uploaded", "error": None}
@@ -89,7 +88,5 @@ def core(monkeypatch: pytest.MonkeyPatch) -> RecordsRequests:
               "chunks": chunks, "uploaded": 2, "skipped": 1, "failed": 0, "seconds": 2.5, "resume": None,
               "warnings": []}  # fmt: skip
     fake = RecordsRequests(result=result)
-    module = types.ModuleType("splitjoin_cli.api.split")
-    module.run_split = fake  # type: ignore[attr-defined]  # a module of one function
-    monkeypatch.setitem(sys.modules, "splitjoin_cli.api.split", module)
+    monkeypatch.setattr(split, "perform", fake)
     return fake

@@ -46,10 +46,10 @@ UNUSED = HEAVY | {
 """What a split of a local file into a directory has no use for."""
 
 STOPS = """
-import sys, time, types
+import sys, time
 from splitjoin_cli.core.errors import SplitjoinError
 
-def run_split(request, observer):
+def perform(*_, **__):
     try:
         print("splitting", file=sys.stderr, flush=True)
         time.sleep(60)
@@ -57,9 +57,8 @@ def run_split(request, observer):
         {undo}
         print("undone", file=sys.stderr, flush=True)
 
-module = types.ModuleType("splitjoin_cli.api.split")
-module.run_split = run_split
-sys.modules["splitjoin_cli.api.split"] = module
+import splitjoin_cli.api.split
+splitjoin_cli.api.split.perform = perform
 {before}
 from splitjoin_cli.__main__ import main
 main()

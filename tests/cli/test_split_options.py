@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.cli.split import command
+from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.names import JobName
+from splitjoin_cli.core.places import DirectoryPlace, S3Place
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount, SplitRequest
 from splitjoin_cli.splitting.resume import resume_command
+from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +27,11 @@ if TYPE_CHECKING:
     Splitjoin = Callable[..., Ran]
 
 MIB = 1024 * 1024
+PLACE_HINT = "write the path of a directory, or s3://bucket/prefix/"
 HELP = "splitjoin split --help"
 ALL_OPTIONS = SplitRequest(
     source="exports/x y.csv",
-    destination="s3://bucket/in/",
+    destination=S3Place("bucket", "in/"),
     client="acme",
     date="20240131",
     size=ChunkSize(5 * MIB),
@@ -40,17 +44,17 @@ ALL_OPTIONS = SplitRequest(
     fsync=True,
     force=True,
     run_label="again; $HOME",
-    tracker="dynamodb:jobs",
+    tracker=TrackerUrl("dynamodb", "jobs"),
     tmp_dir=Path("/tmp"),  # noqa: S108 -- a directory that is there
-    sse="aws:kms",
-    sse_kms_key_id="alias/key",
-    storage_class="STANDARD_IA",
-    tags=(("team", "data & co"), ("empty", "")),
-    request_payer=True,
-    expected_bucket_owner="123456789012",
-    profile="work",
-    region="eu-west-1",
-    endpoint_url="http://127.0.0.1:9000",
+    objects=ObjectOptions(
+        sse="aws:kms",
+        sse_kms_key_id="alias/key",
+        storage_class="STANDARD_IA",
+        tags=(("team", "data & co"), ("empty", "")),
+        request_payer=True,
+        expected_bucket_owner="123456789012",
+    ),
+    aws=AwsOptions(profile="work", region="eu-west-1", endpoint_url="http://127.0.0.1:9000"),
 )
 
 
@@ -62,7 +66,11 @@ def test_defaults(splitjoin: Splitjoin, core: RecordsRequests) -> None:
     request = core.request
     assert request.date in {f"{day:%Y%m%d}" for day in (before, after)}
     assert request == SplitRequest(
-        source="exports/acme.csv.gz", destination="out", client="acme", date=request.date, size=ChunkSize(128 * MIB)
+        source="exports/acme.csv.gz",
+        destination=DirectoryPlace("out"),
+        client="acme",
+        date=request.date,
+        size=ChunkSize(128 * MIB),
     )
 
 
@@ -78,7 +86,7 @@ def test_every_option(splitjoin: Splitjoin, core: RecordsRequests) -> None:
 )
 def test_resume_spells_out_what_is_not_the_default(size: ChunkSize | ChunkCount | RowCount, words: list[str]) -> None:
     """Nothing else is in the way of reading it; client and date are always there."""
-    request = SplitRequest(source="a.csv", destination="out/", size=size)
+    request = SplitRequest(source="a.csv", destination=DirectoryPlace("out/"), size=size)
     assert shlex.split(resume_command(request, JobName("a", "1"))) == [
         "splitjoin", "split", "--client=a", "--date=1", *words, "--", "a.csv", "out/",
     ]  # fmt: skip
@@ -94,7 +102,7 @@ def test_resume_spells_out_what_is_not_the_default(size: ChunkSize | ChunkCount 
 )
 def test_resume_tells_no_secret(source: str, shown: str) -> None:
     """It is printed and logged."""
-    request = SplitRequest(source=source, destination="out/")
+    request = SplitRequest(source=source, destination=DirectoryPlace("out/"))
     assert shlex.split(resume_command(request, JobName("a", "1")))[-2] == shown
 
 
@@ -117,22 +125,24 @@ ENVIRONMENT: dict[str, tuple[str, dict[str, Any]]] = {
     "DRY_RUN": ("1", {"dry_run": True}),
     "FORCE": ("1", {"force": True}),
     "RUN_LABEL": ("x", {"run_label": "x"}),
-    "TRACKER": ("sqlite:jobs.db", {"tracker": "sqlite:jobs.db"}),
+    "TRACKER": ("sqlite:jobs.db", {"tracker": TrackerUrl("sqlite", "jobs.db")}),
     "TMP_DIR": ("/tmp", {"tmp_dir": Path("/tmp")}),  # noqa: S108 -- a directory that is there
-    "SSE": ("AES256", {"sse": "AES256"}),
-    "STORAGE_CLASS": ("GLACIER", {"storage_class": "GLACIER"}),
-    "TAG": ("a=1 2,b=", {"tags": (("a", "1 2"), ("b", ""))}),
-    "REQUEST_PAYER": ("1", {"request_payer": True}),
-    "EXPECTED_BUCKET_OWNER": ("1", {"expected_bucket_owner": "1"}),
-    "PROFILE": ("p", {"profile": "p"}),
-    "REGION": ("r", {"region": "r"}),
-    "ENDPOINT_URL": ("https://host", {"endpoint_url": "https://host"}),
+    "PROFILE": ("p", {"aws": AwsOptions(profile="p")}),
+    "REGION": ("r", {"aws": AwsOptions(region="r")}),
+    "ENDPOINT_URL": ("https://host", {"aws": AwsOptions(endpoint_url="https://host")}),
+}
+FOR_S3: dict[str, tuple[str, ObjectOptions]] = {
+    "SSE": ("AES256", ObjectOptions(sse="AES256")),
+    "STORAGE_CLASS": ("GLACIER", ObjectOptions(storage_class="GLACIER")),
+    "TAG": ("a=1 2,b=", ObjectOptions(tags=(("a", "1 2"), ("b", "")))),
+    "REQUEST_PAYER": ("1", ObjectOptions(request_payer=True)),
+    "EXPECTED_BUCKET_OWNER": ("1", ObjectOptions(expected_bucket_owner="1")),
 }
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_environment(name: str, splitjoin: Splitjoin, core: RecordsRequests, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each option has its variable, also where it is for S3 and the destination is a directory: it then waits."""
+    """Each option has its variable."""
     value, expected = ENVIRONMENT[name]
     monkeypatch.setenv(f"SPLITJOIN_{name}", value)
     assert splitjoin("split", "acme.csv", "out").code == 0
@@ -140,12 +150,30 @@ def test_environment(name: str, splitjoin: Splitjoin, core: RecordsRequests, mon
         assert getattr(core.request, field) == wanted
 
 
+@pytest.mark.parametrize("name", FOR_S3)
+def test_environment_for_s3(
+    name: str, splitjoin: Splitjoin, core: RecordsRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable for objects on S3 waits, where the destination is a directory, until there are some."""
+    value, expected = FOR_S3[name]
+    monkeypatch.setenv(f"SPLITJOIN_{name}", value)
+    assert splitjoin("split", "acme.csv", "out").code == 0
+    assert splitjoin("split", "acme.csv", "s3://bucket").code == 0
+    assert [request.objects for request in core.requests] == [ObjectOptions(), expected]
+
+
+def test_the_requester_pays_for_a_source(splitjoin: Splitjoin, core: RecordsRequests) -> None:
+    """A bucket whose reader pays can be split into a directory."""
+    assert splitjoin("split", "s3://theirs/acme.csv", "out", "--request-payer").code == 0
+    assert core.request.objects == ObjectOptions(request_payer=True)
+
+
 def test_every_option_has_its_variable_tested() -> None:
     """A new option is tested with its variable, or with the talk it makes."""
     options = {one.name.upper() for one in command.params if one.name and one.param_type_name == "option"}
     talk = {"AS_JSON", "QUIET", "VERBOSE"}
     with_another = {"SSE_KMS_KEY_ID"}
-    assert options - talk - with_another == set(ENVIRONMENT)
+    assert options - talk - with_another == set(ENVIRONMENT) | set(FOR_S3)
 
 
 @pytest.mark.parametrize(
@@ -211,17 +239,17 @@ USAGE = {
         "date 'a_b' holds '_' (U+005F) at character 2; letters, digits and - . are allowed",
         "give another one with --date",
     ),
-    "stdout": (["a.csv", "-"], "chunks cannot go to '-'", "DEST is a directory or s3://bucket/prefix/"),
-    "no bucket": (["a.csv", "s3:///x"], "chunks cannot go to 's3:///x'", "DEST is a directory or s3://bucket/prefix/"),
+    "stdout": (["a.csv", "-"], "'-' is neither a directory nor an S3 prefix", PLACE_HINT),
+    "no bucket": (["a.csv", "s3:///x"], "'s3:///x' is neither a directory nor an S3 prefix", PLACE_HINT),
     "slash": (
         ["a.csv", "s3:/b/x"],
         "'s3:/b/x' looks like S3 and is not s3://bucket/prefix/",
-        "DEST is a directory or s3://bucket/prefix/",
+        PLACE_HINT,
     ),
     "scheme": (
         ["a.csv", "gs://b/x"],
-        "chunks cannot go to 'gs://b/x'",
-        "DEST is a directory or s3://bucket/prefix/",
+        "'gs://b/x' is neither a directory nor an S3 prefix",
+        PLACE_HINT,
     ),
     "same characters": (
         ["a.csv", "out", "--delimiter='", "--quotechar='"],

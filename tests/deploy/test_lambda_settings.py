@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.api.load import LoadRequest
+from splitjoin_cli.api.open import LoadRequest
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.deploy.json_logs import JsonFormatter, JsonLogs
 from splitjoin_cli.deploy.lambda_handler import Function
 from splitjoin_cli.deploy.lambda_settings import Settings, log_level
+from splitjoin_cli.stores.loaders.urls import parse as parse_database
+from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"
+DATABASE, TRACKER = parse_database("mysql://db/sales"), TrackerUrl("dynamodb", "jobs")
 NEEDED = {"SPLITJOIN_INTO": "mysql://db/sales", "SPLITJOIN_TRACKER": "dynamodb:jobs"}
 
 OWN = "names that begin with splitjoin_ are reserved for splitjoin's own tables"
@@ -27,7 +30,7 @@ OWN = "names that begin with splitjoin_ are reserved for splitjoin's own tables"
 def test_what_is_needed_alone() -> None:
     """All else has a default, and an empty variable is an absent one."""
     bare = Settings.from_environment(NEEDED)
-    assert bare == Settings(load=LoadRequest(into="mysql://db/sales"), tracker="dynamodb:jobs")
+    assert bare == Settings(load=LoadRequest(into=DATABASE), tracker=TRACKER)
     names = (
         "TABLE CREATE_TABLE RUN_COLUMN BESIDE_OTHER_RUN SECRET ON_JOIN STUCK_AFTER MAX_RECEIVES".split()  # noqa: SIM905 -- shorter
     )
@@ -47,10 +50,10 @@ def test_all_of_them() -> None:
         "SPLITJOIN_MAX_RECEIVES": "5",
         "AWS_REGION": "eu-west-1",
     }
-    load = LoadRequest(into="mysql://db/sales", table="s.orders", create_table=True, run_column="run", secret=ARN)
+    load = LoadRequest(into=DATABASE, table="s.orders", create_table=True, run_column="run", secret=ARN)
     assert Settings.from_environment(given) == Settings(
         load=load,
-        tracker="dynamodb:jobs",
+        tracker=TRACKER,
         on_join="exec:true",
         stuck_after_seconds=7200.0,
         max_receives=5,

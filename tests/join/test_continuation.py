@@ -39,7 +39,7 @@ QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/joined"
 
 def test_the_payload_is_the_contracts() -> None:
     """Its five names, in ASCII, the same bytes each time."""
-    assert PAYLOAD.to_json() == JSON
+    assert PAYLOAD.encoded() == JSON
 
 
 def test_a_command_gets_the_payload_twice(tmp_path: Path) -> None:
@@ -324,4 +324,4 @@ def test_a_queue_url_loses_its_secrets() -> None:
 
 def test_the_payload_is_json_that_all_can_read() -> None:
     """Names of other scripts come out as they went in."""
-    assert json.loads(PAYLOAD.to_json()) == PAYLOAD.fields()
+    assert json.loads(PAYLOAD.encoded()) == PAYLOAD.to_json()

@@ -15,6 +15,7 @@ from splitjoin_cli.api.split import run_split
 from splitjoin_cli.core import names
 from splitjoin_cli.core.aws.s3 import Retry
 from splitjoin_cli.core.errors import BadInputError, NameTakenError, PartialError, StoreError
+from splitjoin_cli.core.places import DirectoryPlace
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import ChunkArrived, notification, read_lambda_event
@@ -91,7 +92,7 @@ class Flow:
         source.write_text(text, newline="")
         request = SplitRequest(
             source=str(source),
-            destination=str(self.out),
+            destination=DirectoryPlace(str(self.out)),
             client=client,
             date="20240131",
             size=RowCount(rows),

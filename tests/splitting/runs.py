@@ -10,6 +10,7 @@ from unittest import mock
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.names import JobName
+from splitjoin_cli.core.places import DirectoryPlace
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import prepare
 from splitjoin_cli.splitting.request import RowCount, SplitRequest
@@ -39,7 +40,9 @@ PLAN = f"{JOB.file_name}.plan.json"
 
 def request(**options: Any) -> SplitRequest:  # noqa: ANN401 -- any of SplitRequest's
     """A request, of two rows to a chunk and two jobs unless told otherwise."""
-    return replace(SplitRequest(source="acme.csv", destination="out", size=RowCount(2), jobs=2), **options)
+    return replace(
+        SplitRequest(source="acme.csv", destination=DirectoryPlace("out"), size=RowCount(2), jobs=2), **options
+    )
 
 
 def stream_of(data: bytes) -> StreamSource:

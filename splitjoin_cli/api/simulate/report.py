@@ -58,7 +58,7 @@ class SimulateReport:
         """Every row loaded once, and exactly one join."""
         return not self.problems
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The JSON form."""
         return {
             "file_name": self.file_name,

@@ -22,6 +22,8 @@ from splitjoin_cli.core.gc_pause import uncollected
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from splitjoin_cli.core.aws.options import Session
+
 __all__ = [
     "CREDENTIAL_CODES",
     "ERRORS",
@@ -166,6 +168,8 @@ def client(
             user_agent_extra="splitjoin",
         )
         with _MAKING, uncollected():
+            if options.session is not None:
+                return _make_by(options.session, service, options, config)
             return _make(_session(options, _environment()), service, options, config)
     except (aws_errors.BotoCoreError, ValueError) as exc:
         raise translate(exc, service, "client") from exc
@@ -188,6 +192,21 @@ def _session(options: AwsOptions, environment: frozenset[tuple[str, str]]) -> bo
 def _environment() -> frozenset[tuple[str, str]]:
     """What a session is made of beside the options: AWS_* variables, and where the user's own files are."""
     return frozenset(item for item in os.environ.items() if item[0].startswith("AWS_") or item[0] == "HOME")
+
+
+def _make_by(session: Session, service: str, options: AwsOptions, config: Config) -> Any:  # noqa: ANN401 -- see client
+    """A client of the caller's own session (boto3's): its profile and credentials; region and endpoint may be ours."""
+    make: Any = session.client
+    region = options.region or session.region_name or (FALLBACK_REGION if service == "s3" else None)
+    if service == "s3":
+        s3: Any = {"payload_signing_enabled": False}
+        config = config.merge(Config(s3=s3))
+    try:
+        return make(service, region_name=region, endpoint_url=options.endpoint_url, config=config)
+    except aws_errors.NoRegionError:
+        if options.endpoint_url is None:
+            raise
+        return make(service, region_name=FALLBACK_REGION, endpoint_url=options.endpoint_url, config=config)
 
 
 def _make(session: botocore.session.Session, service: str, options: AwsOptions, config: Config) -> Any:  # noqa: ANN401 -- see client

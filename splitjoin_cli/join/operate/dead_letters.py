@@ -35,7 +35,7 @@ class DeadLetter:
     uri: str
     receives: int
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The JSON form."""
         return {"number": self.number, "uri": self.uri, "receives": self.receives}
 

@@ -75,7 +75,7 @@ class Reconciliation:
             return False
         return None if self.counted_not_loaded is None else True
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The JSON form."""
         job = self.ledger.job
         return {

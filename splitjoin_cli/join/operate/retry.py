@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
+    from splitjoin_cli.core.ranges import Ranges
     from splitjoin_cli.stores.trackers.base import Failure, JobProgress, Tracker
 
 __all__ = [
@@ -38,9 +39,6 @@ __all__ = [
 
 SENDS_AT_ONCE = 8
 SHAPES = "lambda:NAME or sqs:QUEUE_URL"
-
-Ranges = tuple[tuple[int, int], ...]
-"""Numbers as a user writes them: first and last of each run, both included."""
 
 
 class Sender(Protocol):
@@ -146,7 +144,7 @@ class RetryReport:
     never_uploaded: Sequence[int]
     failed: Sequence[SendFailure]
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The JSON form."""
         progress = self.progress
         return {
@@ -161,6 +159,7 @@ class RetryReport:
             "counted": list(self.counted),
             "never_uploaded": list(self.never_uploaded),
             "failed": [{"number": one.number, "error": one.error} for one in self.failed],
+            "join": None,
         }
 
 

@@ -68,7 +68,7 @@ class JobStatus:
         """Whether no chunk is missing. The published counter can step over the total."""
         return self.progress.processed_parts >= self.progress.total_parts
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The JSON form. ``never_uploaded`` is in it where it was asked for."""
         progress, join = self.progress, self.progress.join
         document = {
@@ -95,8 +95,8 @@ class JobStatus:
             },
         }
         letters = None if self.dead_letters is None else self.dead_letters.of(progress.file_name)
-        document["dead_letters"] = None if letters is None else [letter.document() for letter in letters]
-        document["reconcile"] = None if self.reconciliation is None else self.reconciliation.document()
+        document["dead_letters"] = None if letters is None else [letter.to_json() for letter in letters]
+        document["reconcile"] = None if self.reconciliation is None else self.reconciliation.to_json()
         if self.never_uploaded is not None:
             document["never_uploaded"] = list(self.never_uploaded)
         return document

@@ -40,7 +40,7 @@ MAX_TOTAL = 10_000_000  # a name alone may claim any total; more than this is no
 class OpenChunk(Protocol):
     """Opens the objects of a place, as they are stored; they can be read at any place."""
 
-    def __call__(self, name: str) -> Source:
+    def __call__(self, name: str, /) -> Source:
         """The object's own bytes, never decompressed. Raises SourceError or StoreError where it is not there."""
 
 

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
     from splitjoin_cli.stores.sinks.base import Sink
 
-__all__ = ["FileTarget", "MergeResult", "ObjectTarget", "StreamTarget", "Target", "merge"]
+__all__ = ["FileTarget", "Merged", "ObjectTarget", "StreamTarget", "Target", "merge"]
 
 
 @dataclass(frozen=True, slots=True)
-class MergeResult:
+class Merged:
     """What was put together. ``rows`` is ``None`` where no manifest says how many."""
 
     file_name: str
@@ -218,7 +218,7 @@ def merge(
     file_name: str | None = None,
     dialect: Dialect | None = None,
     observer: Observer | None = None,
-) -> MergeResult:
+) -> Merged:
     """Write all chunks of a job to ``target``, decompressed, with the header once.
 
     With a manifest each chunk's size and checksum are compared as its bytes pass. Sets of others, who follow the
@@ -233,7 +233,7 @@ def merge(
     merging = _Merging(open_chunk, whole, target, observer or Silent())
     size = merging.run(executor, jobs)
     rows = None if whole.manifest is None else whole.manifest.rows
-    return MergeResult(whole.file_name, whole.total, size, rows)
+    return Merged(whole.file_name, whole.total, size, rows)
 
 
 def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Dialect) -> _Set:

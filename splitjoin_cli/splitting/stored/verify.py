@@ -101,7 +101,7 @@ class VerifyReport:
         """Whether there is no problem."""
         return not self.problems
 
-    def document(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """The JSON result."""
         problems = [{"number": p.number, "kind": p.kind, "message": p.message} for p in self.problems]
         return {"file_name": self.file_name, "ok": self.ok, "problems": problems, "rows": self.rows}

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.reserved import ReservedNameError, check_system
-from splitjoin_cli.stores.loaders.urls import EMBEDDED, parse
+from splitjoin_cli.stores.loaders.urls import EMBEDDED
 
 if TYPE_CHECKING:
     from splitjoin_cli.stores.loaders.base import LedgerReader, Loader
     from splitjoin_cli.stores.loaders.login import Logins
+    from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 
 __all__ = ["open_ledger", "open_loader"]
 
@@ -30,33 +31,32 @@ _ANY_TABLE = "any_table"  # whoever only looks into the ledger names none
 
 
 def open_loader(
-    url: str, target: LoadTarget, *, login: Logins | str | None = None, region: str | None = None
+    url: DatabaseUrl, target: LoadTarget, *, login: Logins | str | None = None, region: str | None = None
 ) -> Loader:
     """The loader for ``url``, not connected yet.
 
     ``login``: a password (what SPLITJOIN_DB_PASSWORD says), or where logins come from. ``region``: of the bucket that
-    an Aurora database reads; its URL's ``s3-region`` beats it. Raises UsageError for a URL that cannot be
-    meant, and for a missing driver, and for a table of the database itself.
+    an Aurora database reads; its URL's ``s3-region`` beats it. Raises UsageError for a missing driver, and for a table
+    of the database itself.
     """
-    parsed = parse(url)
     try:
-        check_system(parsed, target.table)
+        check_system(url, target.table)
     except ReservedNameError as exc:
         raise UsageError(str(exc), hint=exc.hint) from exc
-    module, name, extra = _LOADERS[parsed.scheme]
+    module, name, extra = _LOADERS[url.scheme]
     try:
         make: Any = getattr(import_module(f"splitjoin_cli.stores.loaders.{module}"), name)
     except ModuleNotFoundError as exc:
         raise UsageError(
-            f"{parsed.scheme} needs {exc.name}, which is not installed", hint=f"pip install 'splitjoin[{extra}]'"
+            f"{url.scheme} needs {exc.name}, which is not installed", hint=f"pip install 'splitjoin[{extra}]'"
         ) from exc
-    if parsed.scheme in EMBEDDED:
-        return cast("Loader", make(parsed.database, target))
-    if parsed.scheme.startswith("aurora-"):
-        return cast("Loader", make(parsed, login, target, region))
-    return cast("Loader", make(parsed, login, target))
+    if url.scheme in EMBEDDED:
+        return cast("Loader", make(url.database, target))
+    if url.scheme.startswith("aurora-"):
+        return cast("Loader", make(url, login, target, region))
+    return cast("Loader", make(url, login, target))
 
 
-def open_ledger(url: str, *, login: Logins | str | None = None, region: str | None = None) -> LedgerReader:
+def open_ledger(url: DatabaseUrl, *, login: Logins | str | None = None, region: str | None = None) -> LedgerReader:
     """What reads the ledger of the database ``url``, see ``open_loader``: it says itself of which table it is."""
     return cast("LedgerReader", open_loader(url, LoadTarget(_ANY_TABLE), login=login, region=region))

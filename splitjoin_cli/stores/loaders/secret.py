@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from dataclasses import replace
 from typing import Any, final
 
 from splitjoin_cli.core.aws import client as aws
@@ -50,7 +51,7 @@ class SecretLogins:
         region = check_secret_arn(arn)
         options = options or aws.AwsOptions()
         self._arn = arn
-        self._options = aws.AwsOptions(options.profile, region, options.endpoint_url)
+        self._options = replace(options, region=region)
         self._client = client
         self._lock = threading.Lock()
         self._login: Login | None = None

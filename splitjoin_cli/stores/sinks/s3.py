@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import StoreError
@@ -16,7 +17,7 @@ from splitjoin_cli.stores.sinks.base import SinkProperties
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, check_copy, copy_range
 from splitjoin_cli.stores.sinks.s3_multipart import Upload, UploadLostError, Uploads
-from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, ObjectOptions, Place, Wanted
+from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, Place, Wanted
 from splitjoin_cli.stores.sinks.s3_sweep import abort_doubtful, sweep
 from splitjoin_cli.stores.sinks.s3_writer import PartBuffers, S3Writer
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import S3Location
     from splitjoin_cli.stores.sinks.base import Body
 
-__all__ = ["ObjectOptions", "S3Sink"]
+__all__ = ["S3Sink"]
 
 MIB = 1024 * 1024
 SINGLE_PUT_BYTES = 256 * MIB

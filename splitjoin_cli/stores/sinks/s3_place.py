@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.bytes import crc64 as checksums
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.s3 import Bucket
     from splitjoin_cli.stores.sinks.base import Body
 
-__all__ = ["ABSENT_CODES", "Digest", "ObjectOptions", "Place", "Wanted", "differing_echo", "digest_header"]
+__all__ = ["ABSENT_CODES", "Digest", "Place", "Wanted", "differing_echo", "digest_header"]
 
 T = TypeVar("T")
 
@@ -38,35 +37,6 @@ class Digest(enum.Enum):
 
 class NoEchoError(Exception):
     """The store took the bytes and did not say which checksum it computed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectOptions:
-    """What the objects get and how the bucket is addressed, in the words of the AWS CLI; None and () leave it out."""
-
-    sse: str | None = None
-    sse_kms_key_id: str | None = None
-    storage_class: str | None = None
-    tags: tuple[tuple[str, str], ...] = ()
-    request_payer: str | None = None
-    expected_bucket_owner: str | None = None
-
-    def common(self) -> dict[str, str]:
-        """Parameters of every operation that knows them."""
-        return _present(RequestPayer=self.request_payer, ExpectedBucketOwner=self.expected_bucket_owner)
-
-    def new_chunk(self) -> dict[str, str]:
-        """Parameters of the operations that make a chunk."""
-        return {**self.new_small_object(), **_present(StorageClass=self.storage_class)}
-
-    def new_small_object(self) -> dict[str, str]:
-        """The same for plans and manifests, which stay in the default class: they are read soon and often."""
-        tagging = urlencode(self.tags) or None
-        return _present(ServerSideEncryption=self.sse, SSEKMSKeyId=self.sse_kms_key_id, Tagging=tagging)
-
-
-def _present(**parameters: str | None) -> dict[str, str]:
-    return {key: value for key, value in parameters.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from splitjoin_cli.api.simulate.mailbox import Mailbox, Message
 from splitjoin_cli.api.simulate.run import Parts, Simulation, SimulationOptions
 from splitjoin_cli.core.errors import ContinuationError
 from splitjoin_cli.core.names import JobName
+from splitjoin_cli.core.places import DirectoryPlace
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.joiner import Joiner
@@ -58,7 +59,9 @@ def split_rows(directory: Path, *, rows: int, per_chunk: int) -> Path:
         writer = csv.writer(file)
         writer.writerow(["id", "note"])
         writer.writerows([number, 'two\nlines, "quoted"' if number % 7 == 0 else ""] for number in range(rows))
-    request = SplitRequest(source=str(source), destination=str(directory / "chunks"), size=RowCount(per_chunk))
+    request = SplitRequest(
+        source=str(source), destination=DirectoryPlace(str(directory / "chunks")), size=RowCount(per_chunk)
+    )
     sink = DirectorySink(directory / "chunks")
     with closing(LocalSource(str(source))) as opened, closing(sink):
         SplitRun(request, JOB, opened, sink, Silent()).run()
@@ -104,7 +107,7 @@ def bench(tmp_path: Path) -> Bench:
 def test_nothing_goes_wrong(bench: Bench) -> None:
     """One delivery a chunk, all rows, one join by whoever brought the last chunk."""
     report = bench.run(workers=1)
-    document = report.document()
+    document = report.to_json()
     seconds = document.pop("seconds")
     assert seconds > 0
     assert document == {
@@ -153,7 +156,7 @@ def test_the_same_seed_makes_the_same_trouble_on_any_number_of_threads(bench: Be
     for index, workers in enumerate((8, 8, 1)):
         place = Bench(bench.chunks, bench.database.with_name(f"load-{index}.db"))
         report = place.run(workers=workers, shuffle=True, rates=FaultRates(0.5, 0.2, 0.2, seed=3))
-        document = report.document()
+        document = report.to_json()
         told.append({key: document[key] for key in document if key not in UP_TO_THREADS})
     assert told[0] == told[1] == told[2]
     assert told[0]["ok"]

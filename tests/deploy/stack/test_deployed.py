@@ -35,7 +35,7 @@ def test_every_resource_is_made(account: Account) -> None:
         "SPLITJOIN_MAX_RECEIVES": "5",
     }  # fmt: skip
     settings = Settings.from_environment({**stack.environment(), "AWS_REGION": REGION})
-    assert (settings.load.into, settings.load.table, settings.load.secret) == (INTO, None, None)
+    assert (str(settings.load.into), settings.load.table, settings.load.secret) == (INTO, None, None)
     assert (settings.stuck_after_seconds, settings.max_receives) == (3600.0, 5)
     assert stack.outputs["Destination"] == f"s3://{stack.name}-{ACCOUNT}-{REGION}/chunks/"
     described = account.client("dynamodb").describe_table(TableName=table)["Table"]

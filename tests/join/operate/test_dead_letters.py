@@ -135,7 +135,7 @@ def test_the_report_names_them_and_what_to_type(status: JobStatus) -> None:
     assert f"{'':12}1 message there names no chunk; about 20 more were not looked at" in lines
     assert "why         the queue gave chunk 7 up; mend what failed, then send what is missing through again" in lines
     assert lines[-1] == f"next        splitjoin retry acme_1 --tracker dynamodb:jobs --to sqs:{QUEUE}"
-    assert status.document()["dead_letters"] == [
+    assert status.to_json()["dead_letters"] == [
         {"number": 2, "uri": "s3://bucket/in/acme_1-2-9.csv", "receives": 4},
         {"number": 7, "uri": "s3://bucket/in/acme_1-7-9.csv", "receives": 4},
     ]
@@ -152,10 +152,10 @@ def test_none_of_this_job(status: JobStatus) -> None:
     """It is said; where no queue was named nothing is, and the document has null."""
     none = replace(status, dead_letters=DeadLetters(DEAD, QUEUE, ()))
     assert f"dead letter none of this job in {DEAD}" in report(none, "dynamodb:jobs")
-    assert none.document()["dead_letters"] == []
+    assert none.to_json()["dead_letters"] == []
     unasked = replace(status, dead_letters=None)
     assert "dead letter" not in report(unasked, "dynamodb:jobs")
-    assert unasked.document()["dead_letters"] is None
+    assert unasked.to_json()["dead_letters"] is None
 
 
 def test_the_list_counts_them(status: JobStatus) -> None:

@@ -36,7 +36,7 @@ def differences(found: Reconciliation) -> dict[str, Any]:
     """What its document says, less what never disagrees."""
     return {
         key: value
-        for key, value in found.document().items()
+        for key, value in found.to_json().items()
         if value not in ([], None) and key not in {"database", "ledger", "table", "run_id", "loaded_parts"}
     }
 
@@ -85,7 +85,7 @@ def test_rows_that_differ_from_the_plan() -> None:
     """By chunk where the plan is known; chunks of unknown rows cannot differ."""
     found = reconcile(progress(1, 2, 3), ledger(1, 2, 3), {1: 10, 2: 12, 3: None})
     assert found.rows_differ == (RowsDiffer(2, 10, 12),)
-    assert found.document()["rows_differ"] == [{"number": 2, "loaded": 10, "expected": 12}]
+    assert found.to_json()["rows_differ"] == [{"number": 2, "loaded": 10, "expected": 12}]
     assert (found.agrees, found.broken) == (False, True)
 
 
@@ -100,8 +100,8 @@ def test_beside_the_published_counter_numbers_are_unknown() -> None:
     """Null, not an empty list; that our own counts are lacking is still known."""
     mixed: dict[str, Any] = {"missing": None, "processed_parts": 3, "unnumbered": 1}
     found = reconcile(progress(**mixed), ledger(1, 2))
-    assert found.document()["counted_not_loaded"] is None
-    assert found.document()["loaded_not_counted"] is None
+    assert found.to_json()["counted_not_loaded"] is None
+    assert found.to_json()["loaded_not_counted"] is None
     assert (found.agrees, found.broken) == (None, False)
     short = reconcile(progress(**mixed), ledger(1))
     assert (short.lacking, short.agrees) == (1, False)
@@ -118,4 +118,4 @@ def test_history_of_aurora() -> None:
     found = reconcile(progress(1, 2), ledger(1, 2, history=names))
     assert (found.not_in_history, found.only_in_history) == ((2,), (3,))
     assert (found.agrees, found.broken) == (False, False)
-    assert reconcile(progress(1, 2), ledger(1, 2)).document()["not_in_history"] is None
+    assert reconcile(progress(1, 2), ledger(1, 2)).to_json()["not_in_history"] is None

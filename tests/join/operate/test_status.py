@@ -76,7 +76,7 @@ def test_states(case: str) -> None:
 def test_document() -> None:
     """Every field is there; times have a Z; what is unknown is null."""
     failure = replace(FAILED, final=False)
-    assert status(failures=(failure,), duplicates=4, join=CLAIMED).document() == {
+    assert status(failures=(failure,), duplicates=4, join=CLAIMED).to_json() == {
         "file_name": "acme_20240131",
         "run_id": "r1",
         "state": "joining",
@@ -93,7 +93,7 @@ def test_document() -> None:
         "dead_letters": None,
         "reconcile": None,
     }
-    unknown = status(**PUBLISHED, missing=None, rows=None, rows_expected=None).document()
+    unknown = status(**PUBLISHED, missing=None, rows=None, rows_expected=None).to_json()
     assert [name for name, value in unknown.items() if value is None] == [
         "run_id", "missing", "rows", "rows_expected", "created_at", "updated_at", "dead_letters",
         "reconcile",
@@ -103,7 +103,7 @@ def test_document() -> None:
 def test_joined_at_is_told_once_it_is_joined() -> None:
     """It is the time of the first claim, as the continuation was told it."""
     join = Join("joined", owner="w", attempts=2, joined_at=START + 15, finished_at=START + 18)
-    assert status(**COUNTED, join=join).document()["join"] == {
+    assert status(**COUNTED, join=join).to_json()["join"] == {
         "state": "joined", "owner": "w", "attempts": 2, "joined_at": "2023-11-14T22:13:35.000Z",
     }  # fmt: skip
 
@@ -112,8 +112,8 @@ def test_what_was_never_uploaded() -> None:
     """The missing chunks that are not stored; of all, where the missing ones are unknown."""
     assert status(stored=frozenset({1, 3})).never_uploaded == (2,)
     assert status(stored=frozenset({3}), missing=None).never_uploaded == (1, 2)
-    assert status(stored=frozenset()).document()["never_uploaded"] == [2, 3]
-    assert "never_uploaded" not in status().document()
+    assert status(stored=frozenset()).to_json()["never_uploaded"] == [2, 3]
+    assert "never_uploaded" not in status().to_json()
 
 
 def test_list_is_newest_first() -> None:

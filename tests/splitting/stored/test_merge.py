@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import CorruptObjectError, NameTakenError, NotFoundError, StoreError, UsageError
 from splitjoin_cli.core.model import Dialect
-from splitjoin_cli.splitting.stored.merge import FileTarget, MergeResult, ObjectTarget, StreamTarget, Target, merge
+from splitjoin_cli.splitting.stored.merge import FileTarget, Merged, ObjectTarget, StreamTarget, Target, merge
 from tests.splitting.places import FILE_NAME, MANIFEST, MemoryPlace, stored_split
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ RECORDS = st.lists(
 )
 
 
-def merged(
-    place: MemoryPlace, target: Target, file_name: str | None = None, dialect: Dialect | None = None
-) -> MergeResult:
+def merged(place: MemoryPlace, target: Target, file_name: str | None = None, dialect: Dialect | None = None) -> Merged:
     """Merge on two threads."""
     with ThreadPoolExecutor(2) as executor:
         return merge(
@@ -55,7 +53,7 @@ def test_file_is_the_source_again(tmp_path: Path, compression: None, header: byt
     result = merged(stored_split(header, CHUNKS, compression=compression), FileTarget(out, force=False))
     whole = header + WHOLE.removeprefix(HEADER)
     assert out.read_bytes() == whole
-    assert result == MergeResult(FILE_NAME, 3, len(whole), 5)
+    assert result == Merged(FILE_NAME, 3, len(whole), 5)
     assert list(tmp_path.iterdir()) == [out]
 
 
@@ -257,7 +255,7 @@ def test_set_of_another_tool_is_merged(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     result = merged(others_set(*bodies, header=header), FileTarget(out, force=False))
     assert out.read_bytes() == header + b"".join(bodies)
-    assert result == MergeResult("in_2024", 11, out.stat().st_size, None)
+    assert result == Merged("in_2024", 11, out.stat().st_size, None)
 
 
 def test_set_without_headers_is_merged_as_told() -> None:

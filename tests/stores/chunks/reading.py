@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.api.split import run_split
+from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.request import RowCount, SplitRequest
 
@@ -32,7 +33,7 @@ def split(tmp_path: Path, destination: str, **options: str) -> None:
     source.write_text(TEXT)
     request = SplitRequest(
         source=str(source),
-        destination=destination,
+        destination=parse_place(destination),
         client="acme",
         date="20240131",
         size=RowCount(500),

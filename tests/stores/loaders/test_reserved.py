@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitjoin_cli.api.load import LoadRequest, open_loader
+from splitjoin_cli.api.open import LoadRequest, open_loader
 from splitjoin_cli.core.errors import BadRowError, UsageError
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.postgresql import PostgresqlLoader
@@ -102,7 +102,7 @@ def test_other_names_are_taken(name: str) -> None:
 )
 def test_system_schemas_are_refused(url: str, table: str, refused_by: set[str]) -> None:
     """Those of the engine; another engine may have one of that name for its users."""
-    request = LoadRequest(into=url, table=table)
+    request = LoadRequest(into=parse(url), table=table)
     if url.partition(":")[0] not in refused_by:
         open_loader(request).close()
         return
@@ -117,7 +117,7 @@ def test_system_schemas_are_refused(url: str, table: str, refused_by: set[str]) 
 def test_a_servers_own_database_is_refused(database: str) -> None:
     """There the ledger would be made, too."""
     with pytest.raises(UsageError) as caught:
-        open_loader(LoadRequest(into=f"mysql://root@h/{database}"))
+        open_loader(LoadRequest(into=parse(f"mysql://root@h/{database}")))
     assert caught.value.message == f"database {database!r}: it belongs to the server itself"
     assert caught.value.hint == "make a database for the tables"
 
@@ -125,7 +125,7 @@ def test_a_servers_own_database_is_refused(database: str) -> None:
 def test_a_client_of_a_reserved_name_loads_into_a_named_table(tmp_path: Path) -> None:
     """By its own name it is refused for good, and nothing is made of it; the error says what to do, and that works."""
     chunk = replace(chunk_of(b"1,Ann\n"), file_name="splitjoin-jobs_20240131")
-    into = f"sqlite:{tmp_path / 'load.db'}"
+    into = parse(f"sqlite:{tmp_path / 'load.db'}")
     with contextlib.closing(open_loader(LoadRequest(into=into))) as loader:
         with pytest.raises(BadRowError) as caught:
             loader.load(chunk)

@@ -90,7 +90,7 @@ def test_what_cannot_be_meant(url: str, said: str) -> None:
 )
 def test_open_loader(url: str, name: str, tmp_path: Path) -> None:
     """Each scheme's own, not connected yet."""
-    loader = open_loader(url.format(tmp_path), LoadTarget("people"), login="s3cr3t")
+    loader = open_loader(parse(url.format(tmp_path)), LoadTarget("people"), login="s3cr3t")
     assert type(loader).__name__ == name
     assert loader.properties.reads_s3 == url.startswith("aurora-")
     assert loader.properties.table == "people"
@@ -103,7 +103,7 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "splitjoin_cli.stores.loaders.duckdb", raising=False)
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(UsageError) as caught:
-        open_loader("duckdb:x.db", LoadTarget("people"))
+        open_loader(parse("duckdb:x.db"), LoadTarget("people"))
     assert caught.value.message == "duckdb needs duckdb, which is not installed"
     assert caught.value.hint == "pip install 'splitjoin[duckdb]'"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.aws.s3 import Retry
 from splitjoin_cli.core.errors import (
     AccessError,
@@ -24,7 +25,7 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.core.model import ByteRange, S3Location
 from splitjoin_cli.stores.sinks import s3 as s3_module
 from splitjoin_cli.stores.sinks import s3_writer
-from splitjoin_cli.stores.sinks.s3 import ObjectOptions, S3Sink
+from splitjoin_cli.stores.sinks.s3 import S3Sink
 from splitjoin_cli.stores.sinks.s3_body import MAX_PARTS, plan_parts
 from splitjoin_cli.stores.sinks.s3_place import Digest
 from splitjoin_cli.stores.sinks.s3_writer import part_bytes
@@ -441,7 +442,7 @@ def test_objects_get_what_was_asked_for(client: S3Client, faults: Faults, fault_
         sse_kms_key_id="alias/exports",
         storage_class="STANDARD_IA",
         tags=(("team", "data & more"), ("a", "b")),
-        request_payer="requester",
+        request_payer=True,
         expected_bucket_owner="111122223333",
     )
     for operation in ("PutObject", "CreateMultipartUpload"):

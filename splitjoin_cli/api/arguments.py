@@ -1,0 +1,139 @@
+"""From plain values, as a caller of the functions gives them, to the values that travel whole; checked on the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
+from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.ranges import parse_ranges
+from splitjoin_cli.core.units import parse_seconds, parse_size
+from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkCount, ChunkSize, RowCount
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.aws.options import Session
+    from splitjoin_cli.core.ranges import Ranges
+    from splitjoin_cli.splitting.request import Size
+    from splitjoin_cli.stores.loaders.urls import DatabaseUrl
+    from splitjoin_cli.stores.trackers.urls import TrackerUrl
+
+__all__ = [
+    "Bytes",
+    "Numbers",
+    "Path",
+    "Seconds",
+    "Tags",
+    "aws",
+    "database",
+    "dialect",
+    "numbers",
+    "objects",
+    "seconds",
+    "secret",
+    "size",
+    "tracker",
+]
+
+Path = str | os.PathLike[str]
+Bytes = int | str
+"""Bytes as a number, or as the command takes them: ``64MiB``."""
+Seconds = float | str
+"""Seconds as a number, or as the command takes them: ``15m``."""
+Numbers = str | Iterable[int]
+"""Chunk numbers: ``3,7-9``, or one by one."""
+Tags = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+def aws(
+    profile: str | None, region: str | None, endpoint_url: str | None, session: Session | None = None
+) -> AwsOptions:
+    """Who asks AWS, and where. Raises UsageError for a session beside a profile."""
+    return AwsOptions(profile, region, endpoint_url, session)
+
+
+def dialect(delimiter: str, quotechar: str | None, escapechar: str | None, *, no_header: bool) -> Dialect:
+    """How records are written. Raises UsageError where two of the characters are the same."""
+    try:
+        return Dialect(delimiter=delimiter, quotechar=quotechar, escapechar=escapechar, header=not no_header)
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+
+
+def size(chunk_size: Bytes | None, chunks: int | None, rows: int | None) -> Size:
+    """Where chunks end: by one of the three, by size where none is given. Raises UsageError for two."""
+    given = [
+        name for name, value in (("chunk-size", chunk_size), ("chunks", chunks), ("rows", rows)) if value is not None
+    ]
+    if len(given) > 1:
+        listed = " and ".join(f"--{name}" for name in given)
+        raise UsageError(f"{listed} exclude each other", hint="give one of them")
+    try:
+        if chunks is not None:
+            return ChunkCount(chunks)
+        if rows is not None:
+            return RowCount(rows)
+        return ChunkSize(DEFAULT_CHUNK_BYTES if chunk_size is None else parse_size(chunk_size))
+    except ValueError as exc:
+        raise UsageError(f"--{given[0]}: {exc}") from exc
+
+
+def tracker(url: str) -> TrackerUrl:
+    """The tracker's URL. Raises UsageError."""
+    from splitjoin_cli.stores.trackers.urls import parse
+
+    return parse(url)
+
+
+def database(url: str) -> DatabaseUrl:
+    """The database's URL. Raises UsageError."""
+    from splitjoin_cli.stores.loaders.urls import parse
+
+    return parse(url)
+
+
+def secret(arn: str | None, into: DatabaseUrl | None) -> str | None:
+    """The ARN of the login of ``into`` (None: an SQLite file). Raises UsageError, which does not repeat it."""
+    from splitjoin_cli.stores.loaders.urls import EMBEDDED
+
+    if arn is None:
+        return None
+    scheme = "sqlite" if into is None else into.scheme
+    if scheme in EMBEDDED:
+        raise UsageError(f"--secret: {scheme} knows no users", hint="leave it out, or name a server with --into")
+    from splitjoin_cli.stores.loaders.secret import check_secret_arn
+
+    check_secret_arn(arn)
+    return arn
+
+
+def seconds(name: str, value: Seconds) -> float:
+    """A duration. Raises UsageError, which names the option, for what is none."""
+    try:
+        return parse_seconds(value)
+    except ValueError as exc:
+        raise UsageError(f"--{name}: {exc}") from exc
+
+
+def numbers(name: str, value: Numbers) -> Ranges:
+    """Chunk numbers as ranges, first and last included. Raises UsageError for what is none."""
+    text = value if isinstance(value, str) else ",".join(map(str, value))
+    try:
+        return parse_ranges(text)
+    except ValueError as exc:
+        raise UsageError(f"--{name}: {exc}") from exc
+
+
+def objects(
+    sse: str | None,
+    sse_kms_key_id: str | None,
+    storage_class: str | None,
+    tag: Tags,
+    request_payer: bool,  # noqa: FBT001 -- all by name, as the options are called
+    expected_bucket_owner: str | None,
+) -> ObjectOptions:
+    """What objects on S3 get. Raises UsageError for what S3 does not take together."""
+    tags = tuple(tag.items() if isinstance(tag, Mapping) else tag)
+    return ObjectOptions(sse, sse_kms_key_id, storage_class, tags, request_payer, expected_bucket_owner)

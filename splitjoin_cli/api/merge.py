@@ -1,0 +1,123 @@
+"""Puts a stored split back together: into a file, an object on S3, or standard output."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from splitjoin_cli.api import arguments
+from splitjoin_cli.api.places import StoredRequest, open_place
+from splitjoin_cli.core.errors import StoreError, UsageError
+from splitjoin_cli.core.places import is_s3, parse_place
+from splitjoin_cli.splitting.request import DEFAULT_JOBS
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.aws.options import Session
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.stored.merge import Target
+
+__all__ = ["STDOUT", "MergeResult", "merge"]
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeResult:
+    """What was put together. ``size_bytes``: of the file. ``rows``: None where no manifest says how many."""
+
+    file_name: str
+    output: str
+    size_bytes: int
+    rows: int | None
+    total_parts: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``--json``."""
+        return {
+            "file_name": self.file_name,
+            "output": self.output,
+            "bytes": self.size_bytes,
+            "rows": self.rows,
+            "total_parts": self.total_parts,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def merge(
+    place: arguments.Path,
+    out: arguments.Path,
+    *,
+    name: str | None = None,
+    force: bool = False,
+    delimiter: str = ",",
+    quotechar: str | None = '"',
+    escapechar: str | None = None,
+    no_header: bool = False,
+    jobs: int = DEFAULT_JOBS,
+    profile: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    session: Session | None = None,
+    observer: Observer | None = None,
+) -> MergeResult:
+    """Write all chunks in ``place`` to ``out``, decompressed, with the header once: the bytes that were split.
+
+        splitjoin_cli.merge("s3://bucket/in/", "export.csv", name="acme_20240131")
+
+    The options are those of the command (``splitjoin merge --help``). Raises UsageError, NotFoundError, NameTakenError
+    where ``out`` is there, CorruptObjectError, StoreError.
+    """
+    from splitjoin_cli.splitting.stored.merge import merge as merge_stored
+
+    began = time.monotonic()
+    aws = arguments.aws(profile, region, endpoint_url, session)
+    request = StoredRequest(place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws)
+    dialect = arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header)
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_place(request))
+        target = _target(stack, request, os.fspath(out), force=force)
+        executor = stack.enter_context(ThreadPoolExecutor(jobs, "merge"))
+        merged = merge_stored(
+            opened.sink,
+            opened.open_chunk,
+            target,
+            executor=executor,
+            jobs=jobs,
+            file_name=name,
+            dialect=dialect,
+            observer=observer,
+        )
+    return MergeResult(
+        file_name=merged.file_name,
+        output=os.fspath(out),
+        size_bytes=merged.size_bytes,
+        rows=merged.rows,
+        total_parts=merged.total_parts,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _target(stack: ExitStack, request: StoredRequest, out: str, *, force: bool) -> Target:
+    from splitjoin_cli.splitting.stored.merge import FileTarget, ObjectTarget, StreamTarget
+
+    if out == STDOUT:
+        try:
+            return StreamTarget(stack.enter_context(open(1, "wb", buffering=0, closefd=False)))
+        except OSError as exc:
+            raise StoreError(f"cannot write to the output: {exc.strerror}") from exc
+    if not is_s3(out):
+        return FileTarget(Path(out), force=force)
+    prefix, _, name = out.rpartition("/")
+    if not name or prefix == "s3:/":
+        raise UsageError(f"{out} names no object", hint="write s3://bucket/key")
+    from splitjoin_cli.stores.sinks.s3 import S3Sink
+
+    sink = S3Sink(f"{prefix}/", request.aws, jobs=request.jobs)
+    stack.callback(sink.close)
+    return ObjectTarget(sink, name, force=force)

@@ -1,0 +1,282 @@
+"""Looks at jobs, once or again and again: the tracker, and what is compared with it. Read only."""
+
+# Each of what a look may be compared with is imported only when it is asked for: botocore and drivers are slow.
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from splitjoin_cli.api import arguments
+from splitjoin_cli.api.open import LoadRequest, open_ledger, open_tracker
+from splitjoin_cli.api.places import StoredRequest, open_place
+from splitjoin_cli.core import names
+from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.places import parse_place
+from splitjoin_cli.join.operate import status as found
+from splitjoin_cli.join.operate.status import DEFAULT_STUCK_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from splitjoin_cli.core.aws.options import AwsOptions, Session
+    from splitjoin_cli.core.places import Place
+    from splitjoin_cli.join.operate.dead_letters import DeadLetters
+    from splitjoin_cli.join.operate.reconcile import Reconciliation
+    from splitjoin_cli.join.operate.status import JobStatus
+    from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
+    from splitjoin_cli.stores.trackers.urls import TrackerUrl
+
+__all__ = ["Letters", "StatusRequest", "View", "list_jobs", "open_view", "status", "status_request"]
+
+LETTERS_SECONDS = 60.0
+
+
+def status(
+    file_name: str,
+    *,
+    tracker: str,
+    stuck_after: arguments.Seconds = DEFAULT_STUCK_SECONDS,
+    dest: arguments.Path | None = None,
+    queue: str | None = None,
+    reconcile: bool = False,
+    into: str | None = None,
+    secret: str | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    session: Session | None = None,
+) -> JobStatus:
+    """Show the job ``file_name``: its state, what is counted, missing and failed, the join.
+
+        job = splitjoin_cli.status("acme_20240131", tracker="dynamodb:jobs")
+        if job.state == "failed":
+            print(job.progress.failures)
+
+    The options are those of the command (``splitjoin status --help``): ``dest`` compares with the chunks stored there,
+    ``queue`` with its dead letters, ``reconcile`` with the ledger of the database ``into``. Raises NoSuchJobError,
+    UsageError, StoreError.
+    """
+    request = status_request(
+        file_name,
+        tracker=tracker,
+        stuck_after=stuck_after,
+        dest=dest,
+        queue=queue,
+        reconcile=reconcile,
+        into=into,
+        secret=secret,
+        aws=arguments.aws(profile, region, endpoint_url, session),
+    )
+    with open_view(request) as view:
+        view.look()
+        return view.jobs[0]
+
+
+def list_jobs(
+    *,
+    tracker: str,
+    stuck_after: arguments.Seconds = DEFAULT_STUCK_SECONDS,
+    queue: str | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    session: Session | None = None,
+) -> list[JobStatus]:
+    """All jobs that the tracker knows, newest first.
+
+        stuck = [job for job in splitjoin_cli.list_jobs(tracker="dynamodb:jobs") if job.state == "stuck"]
+
+    Raises UsageError, StoreError.
+    """
+    aws = arguments.aws(profile, region, endpoint_url, session)
+    request = status_request(None, tracker=tracker, stuck_after=stuck_after, queue=queue, aws=aws)
+    with open_view(request) as view:
+        view.look()
+        return view.jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRequest:
+    """What is to be looked at. ``file_name``: None for all jobs. ``load``: the database whose ledger is compared."""
+
+    file_name: str | None
+    tracker: TrackerUrl
+    stuck_seconds: float
+    dest: Place | None
+    queue: str | None
+    load: LoadRequest | None
+    aws: AwsOptions
+
+
+def status_request(
+    file_name: str | None,
+    *,
+    tracker: str,
+    stuck_after: arguments.Seconds = DEFAULT_STUCK_SECONDS,
+    dest: arguments.Path | None = None,
+    queue: str | None = None,
+    reconcile: bool = False,
+    into: str | None = None,
+    secret: str | None = None,
+    aws: AwsOptions,
+) -> StatusRequest:
+    """The request, checked for what can be known without reaching anything. Raises UsageError."""
+    if dest is not None and file_name is None:
+        raise UsageError("--dest is for one job", hint="give FILE_NAME")
+    if reconcile and file_name is None:
+        raise UsageError("--reconcile is for one job", hint="give FILE_NAME")
+    if reconcile and not into:
+        raise UsageError("--reconcile needs a database", hint="give --into URL")
+    if into and not reconcile:
+        raise UsageError("--into is for --reconcile", hint="give --reconcile too")
+    load = None
+    if into:
+        database = arguments.database(into)
+        load = LoadRequest(into=database, secret=arguments.secret(secret, database))
+    return StatusRequest(
+        file_name=file_name,
+        tracker=arguments.tracker(tracker),
+        stuck_seconds=arguments.seconds("stuck-after", stuck_after),
+        dest=None if dest is None else parse_place(str(dest)),
+        queue=queue,
+        load=load,
+        aws=aws,
+    )
+
+
+class View(Protocol):
+    """What is looked at, once or again and again."""
+
+    jobs: list[JobStatus]
+    """As the last look showed them."""
+    tracker_uri: str
+
+    def look(self) -> None:
+        """Ask the tracker. Raises NoSuchJobError, StoreError."""
+
+
+@contextmanager
+def open_view(request: StatusRequest) -> Iterator[View]:
+    """What looks, until the block is left."""
+    letters = None if request.queue is None else Letters(request.queue, request.aws)
+    with closing(open_tracker(request.tracker, request.aws)) as tracker:
+        if request.file_name is None:
+            yield AllJobs(tracker, request.stuck_seconds, letters)
+        else:
+            yield OneJob(tracker, request.file_name, request, letters)
+
+
+class Letters:
+    """The dead letters of a queue; looked at seldom, since each look is a delivery."""
+
+    def __init__(self, url: str, aws: AwsOptions) -> None:
+        """Nothing is reached yet. Raises UsageError."""
+        from splitjoin_cli.core.aws.sqs import SqsQueue
+
+        self._queue = SqsQueue(url, aws)
+        self._seen: DeadLetters | None = None
+        self._at = 0.0
+
+    def look(self) -> DeadLetters:
+        """As they are, or were less than LETTERS_SECONDS ago."""
+        from splitjoin_cli.join.operate.dead_letters import look_at_dead_letters
+
+        if self._seen is None or time.monotonic() - self._at >= LETTERS_SECONDS:
+            self._seen = look_at_dead_letters(self._queue)
+            self._at = time.monotonic()
+        return self._seen
+
+
+class OneJob:
+    """One job, with all that it is compared with. A View."""
+
+    def __init__(self, tracker: Tracker, file_name: str, request: StatusRequest, letters: Letters | None) -> None:
+        """``letters``: None where no queue was named."""
+        self._tracker, self._file_name, self._request, self._letters = tracker, file_name, request, letters
+        self.tracker_uri = tracker.uri
+        self.jobs: list[JobStatus] = []
+
+    def look(self) -> None:
+        """See View."""
+        request = self._request
+        progress = self._tracker.progress(self._file_name)
+        stored = self._stored(progress.total_parts)
+        job = found.job_status(progress, now=time.time(), stuck_seconds=request.stuck_seconds, stored=stored)
+        if request.load is not None:
+            job = replace(job, reconciliation=self._reconciled(request.load, progress))
+        if self._letters is not None:
+            job = replace(job, dead_letters=self._letters.look())
+        self.jobs = [job]
+
+    def _stored(self, total_parts: int) -> Collection[int] | None:
+        dest = self._request.dest
+        return None if dest is None else stored_numbers(self._stored_request(dest), total_parts=total_parts)
+
+    def _stored_request(self, place: Place) -> StoredRequest:
+        return StoredRequest(place=place, file_name=self._file_name, jobs=1, aws=self._request.aws)
+
+    def _reconciled(self, request: LoadRequest, progress: JobProgress) -> Reconciliation:
+        """The ledger is looked at after the tracker: see ``reconcile``."""
+        from splitjoin_cli.join.operate.reconcile import reconcile
+
+        with closing(open_ledger(request, self._request.aws)) as reader:
+            ledger = reader.read_ledger(self._file_name)
+        dest = self._request.dest
+        planned = {} if dest is None else planned_rows(self._stored_request(dest), progress.run_id)
+        return reconcile(progress, ledger, planned)
+
+
+class AllJobs:
+    """All jobs. A View."""
+
+    def __init__(self, tracker: Tracker, stuck_seconds: float, letters: Letters | None) -> None:
+        """``letters``: None where no queue was named."""
+        self._tracker, self._stuck_seconds, self._letters = tracker, stuck_seconds, letters
+        self.tracker_uri = tracker.uri
+        self.jobs: list[JobStatus] = []
+
+    def look(self) -> None:
+        """See View."""
+        self.jobs = found.list_jobs(self._tracker, now=time.time(), stuck_seconds=self._stuck_seconds)
+        if self._letters is not None:
+            letters = self._letters.look()
+            self.jobs = [replace(job, dead_letters=letters) for job in self.jobs]
+
+
+def stored_numbers(request: StoredRequest, *, total_parts: int) -> frozenset[int]:
+    """The numbers of the chunks of one job that lie at a place, by their names; those of another total are not its.
+
+    Raises NotFoundError where there is no such directory or bucket, StoreError.
+    """
+    job = names.parse_file_name(request.file_name or "")
+    if job is None:
+        return frozenset()
+    with open_place(request) as place:
+        stored_names = (names.parse(stored.name) for stored in place.sink.list(f"{job.client}_"))
+        return frozenset(
+            name.number
+            for name in stored_names
+            if name is not None and (name.file_name, name.total) == (job.file_name, total_parts)
+        )
+
+
+def planned_rows(request: StoredRequest, run_id: str | None) -> dict[int, int | None]:
+    """The rows of each chunk as the manifest or plan of this run at a place has them; empty where none of it is there.
+
+    Raises NotFoundError where there is no such directory or bucket, StoreError.
+    """
+    from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+
+    file_name = request.file_name or ""
+    with open_place(request) as place:
+        for name, kind in ((names.manifest_name(file_name), Manifest), (names.plan_name(file_name), PlanFile)):
+            data = place.sink.get_small(name)
+            if data is None:
+                continue
+            document = kind.from_bytes(data, place.sink.properties.uri + name, file_name=file_name)
+            if document.run_id == run_id:
+                return {chunk.number: chunk.rows for chunk in document.chunks}
+    return {}

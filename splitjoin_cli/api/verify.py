@@ -1,0 +1,69 @@
+"""Checks a stored split against its manifest, and against its source where that is named."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.api import arguments
+from splitjoin_cli.api.places import StoredRequest, open_place
+from splitjoin_cli.core.places import parse_place
+from splitjoin_cli.splitting.request import DEFAULT_JOBS
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.aws.options import Session
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.stored.verify import VerifyReport
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["verify"]
+
+
+def verify(
+    place: arguments.Path,
+    *,
+    source: arguments.Path | None = None,
+    encoding: str | None = None,
+    name: str | None = None,
+    jobs: int = DEFAULT_JOBS,
+    tmp_dir: arguments.Path | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    session: Session | None = None,
+    observer: Observer | None = None,
+) -> VerifyReport:
+    """Check the split that lies in ``place``: every chunk is read once, and with ``source`` compared byte for byte.
+
+        report = splitjoin_cli.verify("chunks/", source="export.csv")
+        if not report.ok:
+            print(report.problems)
+
+    The options are those of the command (``splitjoin verify --help``); what is wrong is in the report, not raised.
+    Raises UsageError, NotFoundError, SourceError, StoreError.
+    """
+    from splitjoin_cli.splitting.stored.verify import verify as verify_stored
+    from splitjoin_cli.stores.sources.open import open_source
+
+    aws = arguments.aws(profile, region, endpoint_url, session)
+    request = StoredRequest(place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws)
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_place(request))
+        export: Source | None = None
+        if source is not None:
+            spool = None if tmp_dir is None else Path(tmp_dir)
+            export = open_source(os.fspath(source), tmp_dir=spool, encoding=encoding, aws=aws)
+            stack.callback(export.close)
+        executor = stack.enter_context(ThreadPoolExecutor(jobs, "verify"))
+        return verify_stored(
+            opened.sink,
+            opened.open_chunk,
+            executor=executor,
+            jobs=jobs,
+            file_name=name,
+            source=export,
+            observer=observer,
+        )
