@@ -34,7 +34,6 @@ AT_ONCE = 2
 LIMIT_SECONDS = 600
 PRELOADED = (
     "hypothesis",
-    "hypothesis",
     "boto3",
     "botocore.session",
     "click",

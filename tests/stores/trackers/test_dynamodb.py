@@ -256,15 +256,18 @@ def claimed_between(table: Table, run: Run) -> tuple[DynamoDbTracker, list[Claim
     """A tracker whose first look is overtaken: the lease lapses, and worker 2 claims before it writes."""
     claims: list[Claim] = []
 
+    def later() -> float:
+        return table.clock() + LEASE + 1
+
     def claim() -> None:
-        table.clock.move(LEASE + 1)
-        answer = table.tracker(table.plain).claim_join(run, owner="worker 2", lease_seconds=LEASE)
+        second = DynamoDbTracker(table.name, client=table.plain, clock=later)
+        answer = second.claim_join(run, owner="worker 2", lease_seconds=LEASE)
         assert isinstance(answer, Claim)
         claims.append(answer)
 
     client = table.client()
     ActsBetween(client, "GetItem", claim)
-    return table.tracker(client), claims
+    return DynamoDbTracker(table.name, client=client, clock=later), claims
 
 
 @pytest.mark.parametrize("call", ["renew", "release", "fail"])
