@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.cli.text import count_text, fact, listed, visible
+from splitjoin_cli.cli.text import count_text, fact, listed
 from splitjoin_cli.core.ranges import ranges_text
 from splitjoin_cli.stores.loaders.base import JOBS
 
@@ -42,7 +42,7 @@ def ledger_lines(status: JobStatus) -> Iterator[str]:
     if found.sums_differ:
         yield fact("rows differ", f"{found.rows_loaded:,} in the ledger, {status.progress.rows:,} in the tracker")
     if found.ledger.history_error:
-        yield fact("history", f"unknown: {visible(found.ledger.history_error)}")
+        yield fact("history", f"unknown: {found.ledger.history_error}")
 
 
 def _summary(found: Reconciliation) -> str:
@@ -51,7 +51,7 @@ def _summary(found: Reconciliation) -> str:
         return f"{ledger.uri} has none: nothing was ever loaded there"
     if ledger.job is None:
         return f"{ledger.uri} knows nothing of this job: none of its chunks was ever loaded there"
-    where = f"in {visible(ledger.job.table)} of {ledger.uri}"
+    where = f"in {ledger.job.table} of {ledger.uri}"
     text = f"{count_text(found.loaded_parts, 'chunk')} of this run, {count_text(found.rows_loaded, 'row')}, {where}"
     return f"{text}: as the tracker has it" if found.agrees else text
 

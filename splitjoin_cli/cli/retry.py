@@ -12,7 +12,7 @@ from splitjoin_cli.cli import options
 from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import NumberRanges, Text
 from splitjoin_cli.cli.terminal import Warns, error_document
-from splitjoin_cli.cli.text import count_text, listed, visible
+from splitjoin_cli.cli.text import count_text, listed
 from splitjoin_cli.core.errors import PartialError, SplitjoinError
 from splitjoin_cli.core.names import parse_file_name
 
@@ -103,7 +103,7 @@ def _sent(report: RetryReport, terminal: Terminal, file_name: str, tracker: str)
         )
     error = _problem(report, tracker)
     if terminal.as_json:
-        document = report.to_json()
+        document = report.document()
         terminal.document(document if error is None else document | {"error": error_document(error)})
     else:
         _say(report, terminal, tracker)
@@ -135,7 +135,7 @@ def _say(report: RetryReport, terminal: Terminal, tracker: str) -> None:
     if report.counted:
         terminal.note(f"counted already, not sent: {listed(report.counted)}")
     for one in report.failed[:FAILURES_SHOWN]:
-        terminal.note(f"chunk {one.number} was not sent: {visible(one.error)}")
+        terminal.note(f"chunk {one.number} was not sent: {one.error}")
     if len(report.failed) > FAILURES_SHOWN:
         terminal.note(f"and {len(report.failed) - FAILURES_SHOWN:,} more; --json lists all")
     if report.never_uploaded:

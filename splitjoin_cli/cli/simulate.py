@@ -10,7 +10,7 @@ import click
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Count
-from splitjoin_cli.cli.text import count_text, duration_text, visible
+from splitjoin_cli.cli.text import count_text, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,7 +120,7 @@ def _lines(report: SimulateReport) -> Iterator[str]:
     faults = f"{report.duplicates:,} duplicates, {report.failures:,} failures, {report.crashes:,} crashes"
     yield f"{count_text(report.total_parts, 'chunk')}: {report.deliveries:,} deliveries, {faults}"
     expected = "an unknown number" if report.rows_expected is None else f"{report.rows_expected:,}"
-    yield f"rows:  {report.rows_loaded:,} of {expected} in {visible(report.table)} of {report.into}"
+    yield f"rows:  {report.rows_loaded:,} of {expected} in {report.table} of {report.into}"
     yield f"join:  {_join(report)}"
     yield f"count: {report.processed_parts:,} of {report.total_parts:,} in {report.tracker}"
     took = f"in {duration_text(report.seconds)}"
@@ -139,7 +139,7 @@ def _reasons(report: SimulateReport) -> Iterator[str]:
 
 def _chunk_line(chunk: ChunkStory, width: int) -> str:
     events = list(_shortened(_named_once(chunk.events), EVENTS_SHOWN))
-    told = "; ".join(visible(event) for event in events) or "not delivered"
+    told = "; ".join(events) or "not delivered"
     return f"chunk {chunk.number:>{width}}  {count_text(chunk.rows, 'row'):>12}  {told}"
 
 

@@ -119,7 +119,7 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     if not view.jobs:
         terminal.note(f"{view.tracker_uri} has no jobs")
     if terminal.as_json:
-        documents = [job.to_json() for job in view.jobs]
+        documents = [job.document() for job in view.jobs]
         terminal.document(documents[0] if file_name is not None else documents)
     elif view.jobs:
         terminal.data(shown.text())

@@ -82,7 +82,7 @@ def _facts(status: JobStatus, earlier: JobStatus | None) -> Iterator[str]:
     else:
         yield fact("run", f"{progress.run_id} (generation {progress.generation})")
     if progress.destination:
-        yield fact("destination", visible(progress.destination))
+        yield fact("destination", progress.destination)
     rows = "unknown" if progress.rows is None else f"{progress.rows:,}"
     yield fact("rows", rows if progress.rows_expected is None else f"{rows} of {progress.rows_expected:,}")
     if progress.duplicates:
@@ -115,7 +115,7 @@ def _tries(count: int) -> str:
 def _join(status: JobStatus) -> str:
     join = status.progress.join
     tries = _tries(join.attempts)
-    error = f": {visible(join.error)}" if join.error else ""
+    error = f": {join.error}" if join.error else ""
     match join.state:
         case "joined":
             return f"done, first claimed {_time(join.joined_at)}, finished {_time(join.finished_at)}"
@@ -155,7 +155,7 @@ def _missing(status: JobStatus) -> Iterator[str]:
     for failure in progress.failures[:FAILURES_SHOWN]:
         final, since = ", for good" if failure.final else "", ", sent again since" if failure.retried else ""
         when = f"{_tries(failure.attempts)}{final}, last {_time(failure.at)}{since}"
-        yield fact("failed", f"chunk {failure.number} ({when}): {visible(failure.error)}")
+        yield fact("failed", f"chunk {failure.number} ({when}): {failure.error}")
     if len(progress.failures) > FAILURES_SHOWN:
         yield fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")
     yield from _dead_letters(status)
@@ -212,7 +212,7 @@ def _why(status: JobStatus) -> str | None:
     idle = "" if status.idle_seconds is None else duration_text(status.idle_seconds)
     match status.state:
         case "failed" if join.state == "failed":
-            return f"the join failed for good: {visible(join.error or 'no error was noted')}"
+            return f"the join failed for good: {join.error or 'no error was noted'}"
         case "failed":
             final = [failure.number for failure in progress.failures if failure.final]
             which = f"{'chunk' if len(final) == 1 else 'chunks'} {listed(final)}"

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.core.progress import Observer
 
-# What would move the cursor or change colours is shown as an escape: names and values come from others.
-
-
 T = TypeVar("T")
 BATCH = 1000
 
@@ -43,19 +40,16 @@ class Terminal:
 
     def data(self, text: str) -> None:
         """Write a line, or lines, to stdout: the bytes of names that are no UTF-8 as the file system has them."""
-        write_stdout(f"{text}\n")
+        write_stdout(f"{visible(text)}\n")
 
     def lines(self, lines: Iterable[str]) -> None:
         """Write lines to stdout as they come: a million of them are never held."""
         for batch in batched(lines):
-            write_stdout("".join(f"{line}\n" for line in batch))
+            write_stdout(visible("".join(f"{line}\n" for line in batch)))
 
     def document(self, document: Mapping[str, object] | list[dict[str, Any]]) -> None:
         """Write the one JSON document to stdout; a sequence that is no list or tuple piece by piece, as it comes."""
-        if isinstance(document, list):
-            write_stdout(f"{json.dumps(document, allow_nan=False)}\n")
-            return
-        for batch in batched(_json(document)):
+        for batch in batched(_json_list(document) if isinstance(document, list) else _json(document)):
             write_stdout("".join(batch))
         write_stdout("\n")
 
@@ -130,7 +124,7 @@ class DrawnScreen:
         """See Screen."""
         from rich.text import Text
 
-        self._live.update(Text(text), refresh=True)
+        self._live.update(Text(visible(text)), refresh=True)
 
 
 class PrintedScreen:
@@ -146,6 +140,15 @@ class PrintedScreen:
         if line != self._last:
             self._say(line)
             self._last = line
+
+
+def _json_list(documents: list[dict[str, Any]]) -> Iterator[str]:
+    opening = "["
+    for document in documents:
+        yield opening
+        yield from _json(document)
+        opening = ", "
+    yield "]" if documents else "[]"
 
 
 def _json(document: Mapping[str, object]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.ranges import ranges_text
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
 
 RANGES_SHOWN = 200
 LABEL_WIDTH = 12
-_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+# Control characters but line feed and tab, line and paragraph separators, what turns the direction of writing, and
+# surrogates but those that stand for the bytes of a path that is not valid UTF-8.
+_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
 
 
 def fact(label: str, text: str) -> str:
@@ -26,8 +29,15 @@ def listed(numbers: Iterable[int]) -> str:
 
 
 def visible(text: str) -> str:
-    """The text without control characters, each as its escape."""
-    return text.translate(_VISIBLE)
+    """The text with an escape for each character that would move a cursor, change colours or hide others.
+
+    All that is printed passes here, in ``terminal``: names and messages come from others.
+    """
+    return _HIDDEN.sub(lambda found: _escape(ord(found[0])), text)
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 -- two hexadecimal digits
 
 
 def byte_text(size: float) -> str:

@@ -16,7 +16,7 @@ EPILOG = """\
 Kinds of problems (--json), stable words for scripts:
   manifest    the manifest is missing, or is none
   plan        the split is under way, or was interrupted
-  missing     a chunk is not there
+  missing     a chunk is not there; of several in a row, number is the first
   extra       a chunk of the same name lies there that is not of this split
   unreadable  a chunk cannot be read or decompressed
   size        a stored object has another size than the manifest says

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import ContinuationError, SplitjoinError, StoppedError
-from splitjoin_cli.core.ranges import ranges_text
+from splitjoin_cli.core.ranges import NumberRanges, ranges_text
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.lease import renewing
 from splitjoin_cli.stores.trackers.base import Refusal, Refused
@@ -124,8 +124,8 @@ class Joiner:
         if unnumbered:
             return text
         present = set(self._loader.ledger_numbers(run.file_name, run.run_id))
-        missing = [number for number in range(1, claim.total_parts + 1) if number not in present]
-        return f"{text} Missing: {ranges_text(missing)}"
+        missing = NumberRanges.without(sorted(present), claim.total_parts)
+        return f"{text} Missing: {ranges_text(missing, most=20)}"
 
     def _refuse(self, claim: Claim, reason: str) -> JoinTry:
         self._tell(claim, "the join failed: %s", reason)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitjoin_cli.core.ranges import number_ranges, ranges_text
+from splitjoin_cli.core.ranges import NumberRanges, number_ranges, ranges_text
 
 
 @given(st.sets(st.integers(1, 60)))
@@ -34,3 +34,37 @@ def test_ranges_left_out_are_counted() -> None:
     """A line that ends, however many there are."""
     assert ranges_text(range(1, 21, 2), most=3) == "1, 3, 5, and 7 more ranges"
     assert ranges_text(range(1, 7, 2), most=3) == "1, 3, 5"
+
+
+@given(st.sets(st.integers(1, 60)), st.integers(60, 70))
+def test_number_ranges_are_a_sequence(numbers: set[int], total: int) -> None:
+    """However they are made, they are the tuple of the same numbers: length, places, slices, members, equality."""
+    listed = tuple(sorted(numbers))
+    absent = tuple(number for number in range(1, total + 1) if number not in numbers)
+    flags = bytearray(number in numbers for number in range(total + 1))
+    for kept in (NumberRanges.of(listed), NumberRanges.without(absent, total), NumberRanges.of_flags(flags)):
+        assert kept == listed
+        assert (tuple(kept), len(kept)) == (listed, len(listed))
+        assert [kept[place] for place in range(-len(listed), len(listed))] == [*listed, *listed]
+        assert kept[1:4] == list(listed[1:4])
+        assert {number for number in range(total + 2) if number in kept} == numbers
+    assert NumberRanges.of_flags(flags, wanted=0) == absent
+    assert NumberRanges.of(listed).complement(total) == absent
+    assert NumberRanges.of(listed) == NumberRanges.without(absent, total)
+    assert hash(NumberRanges.of(listed)) == hash(NumberRanges.without(absent, total))
+
+
+@given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)))
+def test_less_takes_numbers_away(numbers: set[int], taken: set[int]) -> None:
+    """The ranges of a difference are those of the set's difference."""
+    assert NumberRanges.of(sorted(numbers)).less(sorted(taken)) == NumberRanges.of(sorted(numbers - taken))
+
+
+def test_number_ranges_cost_what_is_there() -> None:
+    """A claim of a quintillion chunks is two ranges around the one that is stored."""
+    missing = NumberRanges.without([7], 10**18)
+    assert (len(missing), missing[-1], 7 in missing, 10**17 in missing) == (10**18 - 1, 10**18, False, True)
+    assert repr(missing) == "NumberRanges(1-6, 8-1000000000000000000)"
+    assert missing != "1-6"
+    with pytest.raises(IndexError):
+        missing[10**18]

@@ -29,6 +29,7 @@ class SimulateReport:
     ``processed_parts``: the tracker's. ``rows_expected``: None where chunks are missing. ``rows_loaded``: the job's
     rows in the table. ``joins``: effects, by idempotency key; ``continuation_runs``: how often it ran this time.
     ``joined_chunk``, ``joined_worker``: who finished the join; no chunk where the sweep did, or another simulation.
+    ``chunks``: those that are stored.
     ``problems``: why it is not ok, in sentences; none where it is. ``hints``: what to do about them.
     """
 

@@ -89,7 +89,7 @@ class Simulation:
         self._found, self._parts, self._options, self._observer = found, parts, options, observer
         self._faults = Faults()
         self._counted = CountedContinuation(parts.continuation)
-        self._tally = Tally(found.total_parts)
+        self._tally = Tally(sorted(found.uris))
         self._bug: BaseException | None = None
         order = random.Random(f"{options.rates.seed}:order") if options.shuffle else None  # noqa: S311 -- not a secret
         self._mailbox = Mailbox([Message(number) for number in sorted(found.uris)], shuffle=order)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.api.simulate.report import SimulateReport
 from splitjoin_cli.core.errors import NoSuchJobError
+from splitjoin_cli.core.ranges import NumberRanges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,12 +95,11 @@ class Standing:
 
     def _not_loaded(self, tally: Tally, loaded: set[int]) -> Iterator[str]:
         """What became of the chunks that are not in the database."""
+        present = sorted(loaded.union(self._found.uris))
+        for first, last in NumberRanges.without(present, self._found.total_parts).ranges():
+            yield f"chunk {first} is not stored" if first == last else f"chunks {first}-{last} are not stored"
         for number, story in tally.stories.items():
-            if number in loaded:
-                continue
-            if number not in self._found.uris:
-                yield f"chunk {number} is not stored"
-            else:
+            if number not in loaded:
                 yield f"chunk {number} is not loaded: {story.events[-1] if story.events else 'it was not delivered'}"
 
     def _not_right(

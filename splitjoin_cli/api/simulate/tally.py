@@ -9,6 +9,8 @@ from splitjoin_cli.api.simulate.faults import InjectedError
 from splitjoin_cli.api.simulate.report import ChunkStory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from splitjoin_cli.api.simulate.faults import Trouble
     from splitjoin_cli.api.simulate.mailbox import Message
     from splitjoin_cli.join.base import Continuation, JoinPayload
@@ -54,11 +56,11 @@ class Tally:
     ``joined_by``: the chunk and the worker that finished the join here; no chunk where the sweep did.
     """
 
-    def __init__(self, total_parts: int) -> None:
-        """Nothing happened yet."""
+    def __init__(self, numbers: Iterable[int]) -> None:
+        """Nothing happened yet. ``numbers``: of the chunks that are stored; a name may claim millions that are not."""
         self._lock = threading.Lock()
         self._settled: set[int] = set()
-        self.stories = {number: ChunkStory(number) for number in range(1, total_parts + 1)}
+        self.stories = {number: ChunkStory(number) for number in numbers}
         self.deliveries = self.duplicates = self.failures = self.crashes = 0
         self.joined_by: tuple[int | None, str] | None = None
 

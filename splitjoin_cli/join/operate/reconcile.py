@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.names import parse
+from splitjoin_cli.core.ranges import as_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from splitjoin_cli.core.ranges import NumberRanges
     from splitjoin_cli.stores.loaders.base import Ledger
     from splitjoin_cli.stores.trackers.base import JobProgress
 
 __all__ = ["OtherRun", "Reconciliation", "RowsDiffer", "reconcile"]
 
-Numbers = tuple[int, ...]
+Numbers = Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,8 @@ def reconcile(progress: JobProgress, ledger: Ledger, planned: Mapping[int, int |
     loaded = {} if progress.run_id is None else ledger.runs.get(progress.run_id, {})
     others = {run_id: chunks for run_id, chunks in ledger.runs.items() if run_id != progress.run_id}
     counted = _counted(progress)
-    not_loaded = None if counted is None else _sorted(counted - loaded.keys())
-    not_counted = None if counted is None else _sorted(loaded.keys() - counted)
+    not_loaded = None if counted is None else counted.less(sorted(loaded))
+    not_counted = None if counted is None else _sorted(number for number in loaded if number not in counted)
     rows = sum(loaded.values())
     history = _history_numbers(progress, ledger)
     return Reconciliation(
@@ -121,17 +124,17 @@ def reconcile(progress: JobProgress, ledger: Ledger, planned: Mapping[int, int |
         loaded_by_other_run=_sorted({number for chunks in others.values() for number in chunks} - loaded.keys()),
         other_runs=tuple(OtherRun(run_id, len(chunks), sum(chunks.values())) for run_id, chunks in others.items()),
         rows_differ=tuple(_rows_differ(loaded, planned or {})),
-        sums_differ=not_loaded == not_counted == () and progress.rows not in {None, rows},
+        sums_differ=not (not_loaded or not_counted) and not_loaded is not None and progress.rows not in {None, rows},
         not_in_history=None if history is None else _sorted(loaded.keys() - history),
         only_in_history=None if history is None else _sorted(history - loaded.keys()),
     )
 
 
-def _counted(progress: JobProgress) -> set[int] | None:
+def _counted(progress: JobProgress) -> NumberRanges | None:
     """The numbers that the tracker has; None where some were counted without."""
     if progress.run_id is None or progress.missing is None:
         return None
-    return set(range(1, progress.total_parts + 1)).difference(progress.missing)
+    return as_ranges(progress.missing).complement(progress.total_parts)
 
 
 def _lacking(progress: JobProgress, loaded: int) -> int:

@@ -15,7 +15,9 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.s3 import parse_uri
 from splitjoin_cli.core.aws.sqs import BATCH, SqsQueue
 from splitjoin_cli.core.errors import SplitjoinError, UsageError
+from splitjoin_cli.core.names import MAX_TOTAL
 from splitjoin_cli.core.parallel import in_order
+from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
 from splitjoin_cli.join.events import notification
 
 if TYPE_CHECKING:
@@ -146,6 +148,10 @@ class RetryReport:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form."""
+        return plain(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """The same, with ranges of numbers, which may be millions, as they are kept: to be written piece by piece."""
         progress = self.progress
         return {
             "file_name": progress.file_name,
@@ -157,7 +163,7 @@ class RetryReport:
             "dry_run": self.dry_run,
             "sent": list(self.sent),
             "counted": list(self.counted),
-            "never_uploaded": list(self.never_uploaded),
+            "never_uploaded": as_ranges(self.never_uploaded),
             "failed": [{"number": one.number, "error": one.error} for one in self.failed],
             "join": None,
         }
@@ -186,6 +192,11 @@ def wanted(progress: JobProgress, chosen: Ranges | None, *, even_counted: bool =
     numbers that the job does not have, SplitjoinError where the tracker cannot tell what is missing.
     """
     total = progress.total_parts
+    if total > MAX_TOTAL:
+        raise SplitjoinError(
+            f"{progress.file_name} has {total:,} chunks, as the tracker has it; a split has at most {MAX_TOTAL:,}",
+            hint="its first event came from an object whose name is wrong; remove the job from the tracker",
+        )
     if chosen is None and progress.missing is None:
         raise SplitjoinError(
             f"{progress.file_name}: which chunks are missing is unknown: {progress.unnumbered:,} were counted without"
@@ -193,8 +204,9 @@ def wanted(progress: JobProgress, chosen: Ranges | None, *, even_counted: bool =
             hint="name them: --chunks 3,7-9; a chunk that is counted already is neither loaded nor counted again",
         )
     missing = bytearray(total + 1)
-    for number in progress.missing if progress.missing is not None else range(1, total + 1):
-        missing[number] = 1
+    everything = NumberRanges.without((), total)
+    for first, last in (everything if progress.missing is None else as_ranges(progress.missing)).ranges():
+        missing[first : last + 1] = b"\1" * (last + 1 - first)
     if chosen is None:
         return Wanted(missing, [])
     flags, counted = bytearray(total + 1), []
@@ -239,7 +251,7 @@ def retry_chunks(
         dry_run=dry_run,
         sent=sorted(sent),
         counted=want.counted,
-        never_uploaded=[number for number, flag in enumerate(left) if flag],
+        never_uploaded=NumberRanges.of_flags(left),
         failed=sorted(failed, key=lambda one: one.number),
     )
 

@@ -6,8 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from splitjoin_cli.join.operate.dead_letters import DeadLetters
     from splitjoin_cli.join.operate.reconcile import Reconciliation
@@ -50,7 +52,7 @@ class JobStatus:
     state: State
     at: float
     idle_seconds: float | None
-    never_uploaded: tuple[int, ...] | None = None
+    never_uploaded: Sequence[int] | None = None
     reconciliation: Reconciliation | None = None
     dead_letters: DeadLetters | None = None
 
@@ -59,7 +61,7 @@ class JobStatus:
         """The chunks whose messages lie among the dead letters and that are not counted, ascending."""
         if self.dead_letters is None:
             return ()
-        missing = None if self.progress.missing is None else frozenset(self.progress.missing)
+        missing = self.progress.missing
         numbers = {letter.number for letter in self.dead_letters.of(self.progress.file_name)}
         return tuple(sorted(number for number in numbers if missing is None or number in missing))
 
@@ -69,15 +71,19 @@ class JobStatus:
         return self.progress.processed_parts >= self.progress.total_parts
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON form. ``never_uploaded`` is in it where it was asked for."""
+        """The JSON form; ``never_uploaded`` is in it where it was asked for."""
+        return plain(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """The same, with ranges of numbers, which may be millions, as they are kept: to be written piece by piece."""
         progress, join = self.progress, self.progress.join
-        document = {
+        document: dict[str, Any] = {
             "file_name": progress.file_name,
             "run_id": progress.run_id,
             "state": self.state,
             "total_parts": progress.total_parts,
             "processed_parts": progress.processed_parts,
-            "missing": None if progress.missing is None else list(progress.missing),
+            "missing": None if progress.missing is None else as_ranges(progress.missing),
             "failures": [
                 {"number": one.number, "error": one.error, "attempts": one.attempts, "at": iso_time(one.at)}
                 for one in progress.failures
@@ -98,7 +104,7 @@ class JobStatus:
         document["dead_letters"] = None if letters is None else [letter.to_json() for letter in letters]
         document["reconcile"] = None if self.reconciliation is None else self.reconciliation.to_json()
         if self.never_uploaded is not None:
-            document["never_uploaded"] = list(self.never_uploaded)
+            document["never_uploaded"] = as_ranges(self.never_uploaded)
         return document
 
 
@@ -161,10 +167,9 @@ def _idle_seconds(progress: JobProgress, now: float) -> float | None:
     return None if last is None or progress.join.state == "joined" else max(0.0, now - last)
 
 
-def _never_uploaded(progress: JobProgress, stored: Collection[int]) -> tuple[int, ...]:
-    wanted = range(1, progress.total_parts + 1) if progress.missing is None else progress.missing
-    there = frozenset(stored)
-    return tuple(number for number in wanted if number not in there)
+def _never_uploaded(progress: JobProgress, stored: Collection[int]) -> NumberRanges:
+    every = NumberRanges.without((), progress.total_parts)
+    return (every if progress.missing is None else as_ranges(progress.missing)).less(sorted(set(stored)))
 
 
 def pace(status: JobStatus, earlier: JobStatus | None = None) -> Pace | None:
@@ -191,8 +196,9 @@ def cells(progress: JobProgress, most: int) -> tuple[int, list[Cell]]:
     if missing is None:
         return per_cell, []
     lacking = [0] * -(-total // per_cell)
-    for number in missing:
-        lacking[(number - 1) // per_cell] += 1
+    for first, last in as_ranges(missing).ranges():
+        for cell in range((first - 1) // per_cell, (last - 1) // per_cell + 1):
+            lacking[cell] += min(last, (cell + 1) * per_cell) - max(first - 1, cell * per_cell)
     failed = {(failure.number - 1) // per_cell for failure in progress.failures}
     return per_cell, [
         "failed" if index in failed else _cell(count, min(per_cell, total - index * per_cell))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -10,6 +11,7 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoreError, UsageError
+from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = [
-    "ABSENT",
     "BLOCK_BYTES",
     "ChunkError",
     "ChunkReader",
@@ -33,8 +34,6 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 256 * 1024  # stays in a core's cache between reading, checksum and writing
-ABSENT = -1
-MAX_TOTAL = 10_000_000  # a name alone may claim any total; more than this is not believed
 
 
 class OpenChunk(Protocol):
@@ -46,32 +45,44 @@ class OpenChunk(Protocol):
 
 @dataclass(slots=True)
 class Inventory:
-    """What lies in a place under one job's name, by number.
+    """What lies in a place under one job's name. Memory follows what is there, never the total that a name claims.
 
-    ``sizes``: stored bytes of chunks 1 to ``total``, ABSENT where there is none. ``others``: the job's chunks that do
-    not belong to this set (another total or compression, a number twice). ``total`` is 0 where there is nothing.
+    ``numbers``: of the chunks that are there, ascending; ``sizes``: their stored bytes, in the same order. ``others``:
+    the job's chunks that do not belong to this set (another total or compression, a number twice). ``total`` is 0 where
+    there is nothing.
     """
 
     total: int
     compression: Compression | None
-    sizes: array[int]
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    sizes: array[int] = field(default_factory=lambda: array("q"))
     others: list[str] = field(default_factory=list)
     spelled: dict[int, str] = field(default_factory=dict)  # names that are not what ``names.format`` makes
 
     @property
-    def missing(self) -> list[int]:
+    def missing(self) -> NumberRanges:
         """The numbers that are not there."""
-        return [number for number, size in enumerate(self.sizes, start=1) if size == ABSENT]
+        return NumberRanges.without(self.numbers, self.total)
+
+    def size(self, number: int) -> int:
+        """Stored bytes of a chunk that is there."""
+        return self.sizes[bisect_left(self.numbers, number)]
 
     def found(self, file_name: str) -> Iterator[tuple[int, str]]:
         """Number and object's name of each chunk that is there."""
         job = names.parse_file_name(file_name)
         if job is None:
             return
-        for number, size in enumerate(self.sizes, start=1):
-            if size != ABSENT:
-                name = names.ChunkName(job.client, job.date, number, self.total, self.compression)
-                yield number, self.spelled.get(number) or names.format(name)
+        for number in self.numbers:
+            name = names.ChunkName(job.client, job.date, number, self.total, self.compression)
+            yield number, self.spelled.get(number) or names.format(name)
+
+    def sort(self) -> None:
+        """Put numbers and sizes in order: a listing is by name, and names need not be padded."""
+        numbers, sizes = self.numbers, self.sizes
+        order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        self.numbers = array("q", (numbers[place] for place in order))
+        self.sizes = array("q", (sizes[place] for place in order))
 
 
 def choose_job(sink: Sink, file_name: str | None) -> str:
@@ -96,23 +107,30 @@ def choose_job(sink: Sink, file_name: str | None) -> str:
 
 def inventory(sink: Sink, file_name: str, manifest: Manifest | None) -> Inventory:
     """Look at all chunks of a job. The set is the manifest's; without one it is that of the first name listed."""
-    here = Inventory(0, None, array("q"))
-    if manifest is not None:
-        here = Inventory(manifest.total_parts, manifest.compression, array("q", [ABSENT]) * manifest.total_parts)
+    here = Inventory(0, None) if manifest is None else Inventory(manifest.total_parts, manifest.compression)
+    seen = bytearray(here.total // 8 + 1)  # a bit for each number
+    ascending, last = True, 0
     for stored in sink.list(f"{file_name}-"):
         name = names.parse(stored.name)
         if name is None or name.file_name != file_name:
             continue
-        if not here.total and manifest is None and name.total <= MAX_TOTAL:
-            here = Inventory(name.total, name.compression, array("q", [ABSENT]) * name.total)
+        if not here.total and manifest is None and name.total <= names.MAX_TOTAL:
+            here.total, here.compression = name.total, name.compression
+            seen = bytearray(here.total // 8 + 1)
         usual = stored.name == names.format(name)
         belongs = (name.total, name.compression) == (here.total, here.compression)
-        if not belongs or (manifest is not None and not usual) or here.sizes[name.number - 1] != ABSENT:
+        place, bit = divmod(name.number, 8)
+        if not belongs or (manifest is not None and not usual) or seen[place] >> bit & 1:
             here.others.append(stored.name)
             continue
-        here.sizes[name.number - 1] = stored.size
+        seen[place] |= 1 << bit
+        ascending, last = ascending and name.number > last, name.number
+        here.numbers.append(name.number)
+        here.sizes.append(stored.size)
         if not usual:
             here.spelled[name.number] = stored.name
+    if not ascending:
+        here.sort()
     return here
 
 
@@ -177,6 +195,14 @@ class ChunkReader:
                 break
             size -= got
         return b"".join(pieces)
+
+    def head_checksum(self, size: int) -> int:
+        """CRC-64/NVME of the next ``size`` bytes, or of as many as there are; they are passed over."""
+        checksum, buffer = 0, memoryview(bytearray(min(size, BLOCK_BYTES)))
+        while size > 0 and (got := self.read(buffer[: min(size, len(buffer))])):
+            checksum = crc64(buffer[:got], checksum)
+            size -= got
+        return checksum
 
     def blocks(self, buffer: memoryview) -> Iterator[memoryview]:
         """The rest of the chunk, a block at a time, each in ``buffer`` and gone with the next."""

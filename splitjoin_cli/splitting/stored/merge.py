@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileTarget", "Merged", "ObjectTarget", "StreamTarget", "Target", "merge"]
 
+RANGES_SHOWN = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
@@ -246,7 +248,7 @@ def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Diale
     if here.missing:
         word = "chunk" if len(here.missing) == 1 else "chunks"
         raise StoreError(
-            f"{file_name} is not whole: {word} {ranges_text(here.missing)} of {here.total} missing",
+            f"{file_name} is not whole: {word} {ranges_text(here.missing, most=RANGES_SHOWN)} of {here.total} missing",
             hint="run the split again: it stores what is missing",
         )
     if manifest is not None:

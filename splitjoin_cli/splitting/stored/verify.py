@@ -17,7 +17,6 @@ from splitjoin_cli.core.format.metadata import decode_metadata
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.stored.chunks import (
-    ABSENT,
     BLOCK_BYTES,
     ChunkError,
     ChunkReader,
@@ -27,7 +26,7 @@ from splitjoin_cli.splitting.stored.chunks import (
 from splitjoin_cli.splitting.stored.records import SCAN_BYTES, RecordCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.bytes.base import ByteStream
@@ -59,7 +58,7 @@ Kind = Literal[
 KINDS: dict[Kind, str] = {
     "manifest": "the manifest is missing, or is none",
     "plan": "the split is under way, or was interrupted",
-    "missing": "a chunk is not there",
+    "missing": "a chunk is not there; of several in a row, number is the first",
     "extra": "a chunk of the same name lies there that is not of this split",
     "unreadable": "a chunk cannot be read or decompressed",
     "size": "a stored object has another size than the manifest says",
@@ -77,7 +76,10 @@ KINDS: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is not right; ``number`` is the chunk's, ``None`` where it is of the whole set."""
+    """One thing that is not right; ``number`` is the chunk's, ``None`` where it is of the whole set.
+
+    Chunks in a row that are missing are one problem: ``number`` is the first one's, the message names the last.
+    """
 
     number: int | None
     kind: Kind
@@ -129,7 +131,7 @@ def verify(
     if sink.head(names.plan_name(file_name)) is not None:
         problems.append(Problem(None, "plan", f"{names.plan_name(file_name)} stands: {KINDS['plan']}"))
     here = inventory(sink, file_name, manifest)
-    problems += [Problem(number, "missing", f"chunk {number} of {here.total} is not there") for number in here.missing]
+    problems += _missing(here)
     for name in here.others:
         extra = names.parse(name)
         number = None if extra is None else extra.number
@@ -140,6 +142,13 @@ def verify(
     problems += check.run(executor, jobs, source)
     problems.sort(key=lambda problem: problem.number or 0)
     return VerifyReport(file_name, tuple(problems), manifest.total_parts, check.rows)
+
+
+def _missing(here: Inventory) -> Iterator[Problem]:
+    """One problem for each run of chunks that are not there: an object's name may claim ten million."""
+    for first, last in here.missing.ranges():
+        which = f"chunk {first} of {here.total} is" if first == last else f"chunks {first}-{last} of {here.total} are"
+        yield Problem(first, "missing", f"{which} not there")
 
 
 def _manifest(sink: Sink, file_name: str) -> tuple[Manifest | None, list[Problem]]:
@@ -192,7 +201,7 @@ class _Check:
         self._sink = sink
         self._open_chunk = open_chunk
         self._manifest = manifest
-        self._sizes = here.sizes
+        self._here = here
         self._observer = observer
         self._headers = array("Q", [0]) * manifest.total_parts  # their checksums, by number
         self._read = bytearray(manifest.total_parts)  # 1 where the header was read
@@ -206,8 +215,8 @@ class _Check:
 
     def run(self, executor: Executor, jobs: int, source: Source | None) -> list[Problem]:
         """All problems of all chunks: in parallel, but beside a source that cannot seek one after another."""
-        present = [number for number, size in enumerate(self._sizes, start=1) if size != ABSENT]
-        self._observer.phase("verifying", sum(self._sizes[number - 1] for number in present), len(present))
+        present = self._here.numbers
+        self._observer.phase("verifying", sum(self._here.sizes), len(present))
         if source is None:
             problems = list(chain.from_iterable(in_order(executor, self.chunk, present, jobs)))
             return problems + list(self._header_problems(present, self._most_common_header(present)))
@@ -223,7 +232,7 @@ class _Check:
         return problems
 
     def _beside(
-        self, source: _Placed, present: list[int], chunks: Callable[[], Iterator[list[Problem]]]
+        self, source: _Placed, present: Sequence[int], chunks: Callable[[], Iterator[list[Problem]]]
     ) -> list[Problem]:
         header = memoryview(bytearray(self._manifest.header_bytes))
         reference = crc64(header[: source.read_at(0, header)])
@@ -235,12 +244,12 @@ class _Check:
             problems.append(Problem(None, "bytes", f"the source goes on after byte {end}, where the split ends"))
         return problems
 
-    def _header_problems(self, present: list[int], reference: int) -> Iterator[Problem]:
+    def _header_problems(self, present: Sequence[int], reference: int) -> Iterator[Problem]:
         for number in present:
             if self._read[number - 1] and self._headers[number - 1] != reference:
                 yield Problem(number, "header", f"{self._manifest.name(number)} begins with another header")
 
-    def _most_common_header(self, present: list[int]) -> int:
+    def _most_common_header(self, present: Sequence[int]) -> int:
         """Where no source says which header is right, one damaged chunk must not make all others look wrong."""
         counts = Counter(self._headers[number - 1] for number in present if self._read[number - 1])
         return counts.most_common(1)[0][0] if counts else 0
@@ -249,7 +258,7 @@ class _Check:
         """All problems of one chunk that is there. May run on any number of threads where the source can seek."""
         name = self._manifest.name(number)
         problems = list(self._metadata_problems(number, name))
-        said, size = self._manifest.stored_bytes[number - 1], self._sizes[number - 1]
+        said, size = self._manifest.stored_bytes[number - 1], self._here.size(number)
         if said != size:
             problems.append(Problem(number, "size", f"{name} has {size} bytes, not {said}"))
         try:
@@ -262,10 +271,12 @@ class _Check:
 
     def _content_problems(self, number: int, name: str, reader: ChunkReader) -> Iterator[Problem]:
         plan = self._manifest.chunks[number]
-        header = reader.head(self._manifest.header_bytes)
         if number == 1:
+            header = reader.head(self._manifest.header_bytes)
             yield from self._header_record_problems(header)
-        self._headers[number - 1] = crc64(header)
+            self._headers[0] = crc64(header)
+        else:
+            self._headers[number - 1] = reader.head_checksum(self._manifest.header_bytes)
         self._read[number - 1] = 1
         buffer = memoryview(bytearray(min(SCAN_BYTES, plan.range.size + 1)))
         counter = RecordCounter(self._manifest.dialect, at=plan.range.start, block_bytes=len(buffer))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     Clock = Callable[[], float]
 
@@ -230,7 +230,7 @@ class JobProgress:
     processed_parts: int
     unnumbered: int
     complete: bool
-    missing: tuple[int, ...] | None
+    missing: Sequence[int] | None
     failures: tuple[Failure, ...]
     duplicates: int
     rows: int | None

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import NameTakenError, NoSuchJobError, OtherRunError, OtherTotalError, StoreError
+from splitjoin_cli.core.names import MAX_TOTAL
+from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.stores.trackers.base import (
     ERROR_BYTES,
     MAX_CLAIMS,
@@ -264,11 +266,9 @@ def report(
     ``numbers``: the counted chunks; None stands for all of them. ``more_rows``, ``more_duplicates``, ``counted_at``:
     of shards, where the head does not have them yet. A failure may be of a number beyond the total.
     """
-    present = bytearray(job.total_parts + 1)
-    for number in numbers or ():
-        present[number] = 1
-    counted = job.total_parts if numbers is None else sum(present)
-    missing = () if numbers is None else tuple(n for n in range(1, job.total_parts + 1) if not present[n])
+    total = job.total_parts
+    missing = NumberRanges() if numbers is None else _missing(numbers, total)
+    counted = total - len(missing)
     last = _latest(job.counted_at, counted_at)
     return JobProgress(
         file_name=job.file_name,
@@ -281,7 +281,7 @@ def report(
         missing=None if unnumbered else missing,
         failures=()
         if numbers is None
-        else tuple(sorted((f for f in failures if not any(present[f.number : f.number + 1])), key=lambda f: f.number)),
+        else tuple(sorted((f for f in failures if f.number in missing or f.number > total), key=lambda f: f.number)),
         duplicates=job.duplicates + more_duplicates,
         rows=None if unnumbered else job.rows + more_rows,
         rows_expected=job.rows_expected,
@@ -291,6 +291,16 @@ def report(
         updated_at=_latest(job.created_at, last, job.join.changed_at),
         join=job.join,
     )
+
+
+def _missing(numbers: Iterable[int], total: int) -> NumberRanges:
+    """The numbers up to ``total`` that are not counted. A total is what one name claimed: memory follows the counts."""
+    if total > MAX_TOTAL:
+        return NumberRanges.without(sorted(set(numbers)), total)
+    present = bytearray(total + 1)
+    for number in numbers:
+        present[number] = 1
+    return NumberRanges.of_flags(present, wanted=0)
 
 
 def _latest(*times: float | None) -> float | None:
