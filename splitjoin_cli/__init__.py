@@ -1,3 +1,144 @@
-"""Split large CSV exports into exact, resumable chunks, and join when every chunk is loaded, exactly once."""
+"""Split large CSV exports into exact, resumable chunks, and join when every chunk is loaded, exactly once.
+
+    import splitjoin_cli
+
+    result = splitjoin_cli.split("export.csv", "s3://bucket/in/", client="acme", tracker="dynamodb:jobs")
+
+Each function is one of the commands: its options have the same names, and ``to_json()`` of what it returns is the
+command's ``--json`` document. Errors are SplitjoinError; ``error.hint`` names the next step, in Python's words.
+
+What is named here is imported when it is first asked for, and all that it needs with it: importing the package takes
+next to nothing. Another name is added to ``_FUNCTIONS`` or ``_VALUES``, to the imports for type checkers, and nowhere
+else; no folder or module beside this file may be called as one, since importing it would take the name's place.
+"""
+
+from __future__ import annotations
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # typing takes as long to import as all of Python's start
+if TYPE_CHECKING:
+    from splitjoin_cli.api.merge import MergeResult, merge
+    from splitjoin_cli.api.retry import RejoinReport, retry
+    from splitjoin_cli.api.simulate.report import SimulateReport
+    from splitjoin_cli.api.simulate.request import simulate
+    from splitjoin_cli.api.split import split
+    from splitjoin_cli.api.status import list_jobs, status
+    from splitjoin_cli.api.verify import verify
+    from splitjoin_cli.api.worker import Worker
+    from splitjoin_cli.core.errors import (
+        AccessError,
+        BadInputError,
+        BadRowError,
+        ContinuationError,
+        CorruptObjectError,
+        EventError,
+        LoadError,
+        MixupError,
+        NameTakenError,
+        NoSuchJobError,
+        NotFoundError,
+        OlderRunError,
+        OtherRunError,
+        OtherTotalError,
+        RunConflictError,
+        SourceChangedError,
+        SourceError,
+        SplitjoinError,
+        StoppedError,
+        StoreError,
+        UsageError,
+    )
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.join.held_messages import WorkerTotals
+    from splitjoin_cli.join.operate.retry import RetryReport
+    from splitjoin_cli.join.operate.status import JobStatus
+    from splitjoin_cli.splitting.result import SplitResult
+    from splitjoin_cli.splitting.stored.verify import VerifyReport
+
+__all__ = [
+    "AccessError",
+    "BadInputError",
+    "BadRowError",
+    "ContinuationError",
+    "CorruptObjectError",
+    "EventError",
+    "JobStatus",
+    "LoadError",
+    "MergeResult",
+    "MixupError",
+    "NameTakenError",
+    "NoSuchJobError",
+    "NotFoundError",
+    "Observer",
+    "OlderRunError",
+    "OtherRunError",
+    "OtherTotalError",
+    "RejoinReport",
+    "RetryReport",
+    "RunConflictError",
+    "SimulateReport",
+    "SourceChangedError",
+    "SourceError",
+    "SplitResult",
+    "SplitjoinError",
+    "StoppedError",
+    "StoreError",
+    "UsageError",
+    "VerifyReport",
+    "Worker",
+    "WorkerTotals",
+    "__version__",
+    "list_jobs",
+    "merge",
+    "retry",
+    "simulate",
+    "split",
+    "status",
+    "verify",
+]
+
+_FUNCTIONS = {
+    "Worker": "api.worker",
+    "list_jobs": "api.status",
+    "merge": "api.merge",
+    "retry": "api.retry",
+    "simulate": "api.simulate.request",
+    "split": "api.split",
+    "status": "api.status",
+    "verify": "api.verify",
+}
+"""Where each verb is; what it raises is told in Python's words."""
+_VALUES = {
+    "JobStatus": "join.operate.status",
+    "MergeResult": "api.merge",
+    "Observer": "core.progress",
+    "RejoinReport": "api.retry",
+    "RetryReport": "join.operate.retry",
+    "SimulateReport": "api.simulate.report",
+    "SplitResult": "splitting.result",
+    "VerifyReport": "splitting.stored.verify",
+    "WorkerTotals": "join.held_messages",
+}
+"""Where results and contracts are. All other names are errors."""
+
+
+def __getattr__(name: str) -> object:
+    """What is named here, imported now and kept."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 -- see above
+
+    module = _FUNCTIONS.get(name) or _VALUES.get(name) or "core.errors"
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    if name in _FUNCTIONS:
+        from splitjoin_cli.api.door import in_python_words  # noqa: PLC0415 -- the same
+
+        value = in_python_words(value)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """What is named here, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -195,29 +195,30 @@ def _environment() -> frozenset[tuple[str, str]]:
 
 
 def _make_by(session: Session, service: str, options: AwsOptions, config: Config) -> Any:  # noqa: ANN401 -- see client
-    """A client of the caller's own session (boto3's): its profile and credentials; region and endpoint may be ours."""
-    make: Any = session.client
-    region = options.region or session.region_name or (FALLBACK_REGION if service == "s3" else None)
+    """A client of the caller's own session, boto3's: with its profile and credentials; region and endpoint may be ours.
+
+    A payload is not hashed for the signature, as elsewhere; that one profile wants it hashed boto3 does not say.
+    """
     if service == "s3":
         s3: Any = {"payload_signing_enabled": False}
         config = config.merge(Config(s3=s3))
-    try:
-        return make(service, region_name=region, endpoint_url=options.endpoint_url, config=config)
-    except aws_errors.NoRegionError:
-        if options.endpoint_url is None:
-            raise
-        return make(service, region_name=FALLBACK_REGION, endpoint_url=options.endpoint_url, config=config)
+    return _made(session.client, service, options.region or session.region_name, options, config)
 
 
 def _make(session: botocore.session.Session, service: str, options: AwsOptions, config: Config) -> Any:  # noqa: ANN401 -- see client
-    make: Any = session.create_client
     if service == "s3":
         s3: Any = {"payload_signing_enabled": False, **_profile_section(session, "s3")}
         config = config.merge(Config(s3=s3))
-    if service == "s3" and session.get_config_variable("region") is None:
-        return make(service, region_name=FALLBACK_REGION, endpoint_url=options.endpoint_url, config=config)
+    region = session.get_config_variable("region")
+    return _made(session.create_client, service, None if region is None else str(region), options, config)
+
+
+def _made(make: Any, service: str, region: str | None, options: AwsOptions, config: Config) -> Any:  # noqa: ANN401 -- see client
+    """``make`` called; without a region where none is needed."""
+    if service == "s3" and region is None:
+        region = FALLBACK_REGION
     try:
-        return make(service, endpoint_url=options.endpoint_url, config=config)
+        return make(service, region_name=region, endpoint_url=options.endpoint_url, config=config)
     except aws_errors.NoRegionError:
         # An endpoint of one's own (an option, AWS_ENDPOINT_URL_*, a profile's) has no region to miss.
         made = make(service, region_name=FALLBACK_REGION, endpoint_url=options.endpoint_url, config=config)

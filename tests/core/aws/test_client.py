@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import botocore.exceptions as aws_errors
 import botocore.session
 import pytest
@@ -192,6 +193,20 @@ def test_options_override_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert aws.client("s3", aws.AwsOptions(region="sa-east-1")).meta.region_name == "sa-east-1"
     assert aws.client("s3").meta.endpoint_url == "http://127.0.0.1:9"
     assert aws.client("s3", aws.AwsOptions(endpoint_url="http://127.0.0.1:8")).meta.endpoint_url == "http://127.0.0.1:8"
+
+
+def test_a_session_of_the_callers_own_makes_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its credentials and region, whatever the environment says; region and endpoint may be overridden."""
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    session = boto3.Session("id-of-the-session", "secret", region_name="eu-west-3")
+    options = aws.AwsOptions(session=session)
+    made = aws.client("sqs", options)
+    assert made.meta.region_name == "eu-west-3"
+    assert made._request_signer._credentials.access_key == "id-of-the-session"
+    elsewhere = aws.AwsOptions(session=session, region="sa-east-1", endpoint_url="http://127.0.0.1:8")
+    assert aws.client("s3", elsewhere).meta.region_name == "sa-east-1"
+    assert aws.client("s3", elsewhere).meta.endpoint_url == "http://127.0.0.1:8"
+    assert "session" not in repr(options)
 
 
 def test_both_variables_of_the_region_are_heeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
