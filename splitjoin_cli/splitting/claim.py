@@ -149,7 +149,7 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Exi
             return existing, existing.plan
         if existing.manifest is not None:
             return existing, replace(plan, generation=existing.manifest.generation)
-        if sink.put_small(name, plan.to_bytes(), if_absent=True):
+        if _claimed(sink, job, plan):
             # The look and the claim are two steps: between them another process may have claimed the name, finished
             # and removed its plan. It wrote its manifest before that, so it is there by now.
             try:
@@ -166,9 +166,26 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Exi
     )
 
 
-def withdraw(sink: Sink, job: JobName) -> None:
-    """Give the name back, as well as can be: a claim of which nothing was stored is to keep nobody from it."""
-    _withdraw(sink, plan_name(job.file_name))
+def _claimed(sink: Sink, job: JobName, plan: PlanFile) -> bool:
+    """Store the plan if none is there; whether it was. A signal that ends it anywhere leaves no claim."""
+    try:
+        return sink.put_small(plan_name(job.file_name), plan.to_bytes(), if_absent=True)
+    except StoreError:
+        raise
+    except BaseException:
+        withdraw(sink, job, plan)
+        raise
+
+
+def withdraw(sink: Sink, job: JobName, plan: PlanFile) -> None:
+    """Give the name back, as well as can be: a claim of which nothing was stored must not block other content.
+
+    Another process may split the same, and lives: where it stored a chunk already, or ended, the plan stays as it is.
+    """
+    with suppress(StoreError):
+        now = look(sink, job)
+        if now.plan is not None and now.plan.run_id == plan.run_id and not now.chunks and now.manifest is None:
+            sink.delete(plan_name(job.file_name))
 
 
 def _withdraw(sink: Sink, name: str) -> None:

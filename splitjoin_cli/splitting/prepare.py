@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from splitjoin_cli.core.bytes.crc64 import crc64, encode
+from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity, digest_options, run_id
 from splitjoin_cli.core.names import manifest_name
 from splitjoin_cli.splitting.limits import oversized_warning
@@ -71,9 +72,13 @@ class Preparation:
         return self._request.compress is None and s3 is not None and identity is not None and s3.store == identity
 
     def sweep(self) -> None:
-        """Remove what killed runs of the job left."""
+        """Remove what killed runs of the job left, where the store lets it be found: a courtesy, no condition."""
         prefixes = (self._name_prefix, manifest_name(self._job.file_name))
-        swept = sum(self._sink.sweep(prefix) for prefix in prefixes)
+        try:
+            swept = sum(self._sink.sweep(prefix) for prefix in prefixes)
+        except StoreError as exc:
+            self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
+            return
         if swept:
             self._observer.detail(f"removed {swept} leftovers of a killed run")
 

@@ -103,19 +103,31 @@ class SplitRun:
     def _store(self, planned: Planned, executor: ThreadPoolExecutor) -> SplitResult:
         wanted = self._opened(planned.plan)
         existing, plan = claim(self._sink, self._job, wanted, force=self._request.force)
-        self._preparation.sweep()
         progress = Progress.of(len(plan.chunks))
+        try:
+            self._fill(planned, plan, existing, progress, executor)
+        except BaseException:
+            if existing.is_empty and not progress.count("uploaded"):
+                withdraw(self._sink, self._job, plan)
+            raise
+        if not progress.count("failed"):
+            self._conclude(plan, existing, progress)
+        elif existing.is_empty and progress.count("failed") == len(plan.chunks):
+            withdraw(self._sink, self._job, plan)
+            if self._denied is not None:
+                raise AccessError(f"no chunk was stored: {self._denied.message}", hint=self._denied.hint)
+        return self._result(plan, progress)
+
+    def _fill(
+        self, planned: Planned, plan: PlanFile, existing: Existing, progress: Progress, executor: ThreadPoolExecutor
+    ) -> None:
+        """Store the chunks of a claimed name; those that fail are in ``progress``."""
+        self._preparation.sweep()
         if planned.staging is not None:
             self._publish(planned.staging, plan, progress)
         else:
             self._send(planned, plan, existing, progress, executor)
             self._source.check_unchanged()
-        if not progress.count("failed"):
-            self._conclude(plan, existing, progress)
-        elif self._denied is not None and existing.is_empty and progress.count("failed") == len(plan.chunks):
-            withdraw(self._sink, self._job)
-            raise AccessError(f"no chunk was stored: {self._denied.message}", hint=self._denied.hint)
-        return self._result(plan, progress)
 
     def _opened(self, plan: PlanFile) -> PlanFile:
         """The plan with the generation that the tracker gives its run; nothing is stored before the tracker knows it.

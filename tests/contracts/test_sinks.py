@@ -19,12 +19,14 @@ import pytest
 
 import splitjoin_cli.stores.sinks
 from splitjoin_cli.core.bytes.crc64 import combine, crc64
-from splitjoin_cli.core.errors import CorruptObjectError, SourceChangedError
+from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError
 from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
 from splitjoin_cli.stores.sinks import s3_writer
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, location
 from splitjoin_cli.stores.sinks.s3 import S3Sink
+from tests.servers import odd_stores
+from tests.servers.proxy import proxied
 from tests.stores.sinks.bodies import CHANGED, Bytes, EndsEarly, FailsAt
 
 if TYPE_CHECKING:
@@ -41,9 +43,11 @@ NAME = "Zoë & co_2024-01-2.csv"
 JOB = "acme_20240131"
 COVERED = {"MemorySink", "S3Sink", "DirectorySink"}
 S3 = pytest.param("s3", marks=pytest.mark.server)
-KINDS = ["memory", S3, "directory", "directory, fsync"]
+ODD_S3 = pytest.param("s3, odd answers", marks=pytest.mark.server)
+KINDS = ["memory", S3, ODD_S3, "directory", "directory, fsync"]
 STAGING = pytest.mark.parametrize("rig", ["memory", "directory", "directory, fsync"], indirect=True)
 COPYING = pytest.mark.parametrize("rig", ["memory", S3], indirect=True)
+NOT_COPYING = pytest.mark.parametrize("rig", [ODD_S3], indirect=True)
 
 
 class Rig(Protocol):
@@ -148,6 +152,15 @@ def shared_bucket(request: pytest.FixtureRequest) -> str:
     return "sink-contract"
 
 
+@pytest.fixture(scope="module")
+def odd_store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The server behind a proxy that answers as odd stores do: its URL."""
+    server: S3Server = request.getfixturevalue("s3_server")
+    with proxied(server.endpoint_url) as proxy:
+        proxy.alter = odd_stores.everything
+        yield proxy.url
+
+
 @pytest.fixture(params=KINDS)
 def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     """Each kind of place in turn, empty."""
@@ -158,6 +171,8 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     server: S3Server = request.getfixturevalue("s3_server")
     for name, value in server.env.items():
         monkeypatch.setenv(name, value)
+    if request.param.endswith("odd answers"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("odd_store"))
     monkeypatch.setattr(s3_writer, "FIRST_PART_BYTES", PART)
     return S3Rig(server, request.getfixturevalue("shared_bucket"), tmp_path.name)
 
@@ -571,6 +586,16 @@ def test_small_copies_are_right_too(copying: Sink, rig: Rig, size: int) -> None:
     whole = Bytes(b"id\n" + data[:size])
     copying.copy(NAME, b"id\n", rig.export(data), ByteRange(0, size), checksum=whole.crc, read=whole)
     assert copying.get_small(NAME) == whole.data
+
+
+@NOT_COPYING
+def test_a_copy_that_cannot_be_believed_is_refused(copying: Sink, rig: Rig) -> None:
+    """The caller streams then; nothing becomes visible before, and nothing stays open."""
+    data = noise(12 * MIB)
+    with pytest.raises(CopyRefusedError, match=r"the store's answer has no ETag$"):
+        copying.copy(NAME, b"", rig.export(data), ByteRange(0, len(data)), checksum=None, read=Bytes(data))
+    assert names(copying) == []
+    assert copying.sweep("") == 0
 
 
 @COPYING

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.command import Splitjoin
-from tests.e2e.proxy import proxied
+from tests.servers.proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.proxy import Proxy
+    from tests.servers.proxy import Proxy
     from tests.servers.s3 import Bucket
 
 

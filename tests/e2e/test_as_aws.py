@@ -10,7 +10,7 @@ from tests.e2e.csvs import bulk
 
 if TYPE_CHECKING:
     from tests.e2e.command import Splitjoin
-    from tests.e2e.proxy import Asked, Proxy
+    from tests.servers.proxy import Asked, Proxy
     from tests.servers.s3 import Bucket
 
 MIB = 1024 * 1024

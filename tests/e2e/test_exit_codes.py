@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.command import Splitjoin
-    from tests.e2e.proxy import Asked, Proxy
+    from tests.servers.proxy import Asked, Proxy
     from tests.servers.s3 import Bucket
 
 EXPORT = export(2000)

@@ -13,7 +13,7 @@ from tests.e2e.csvs import export, manifest
 
 if TYPE_CHECKING:
     from tests.e2e.command import Splitjoin
-    from tests.e2e.proxy import Proxy
+    from tests.servers.proxy import Proxy
     from tests.servers.s3 import Bucket
 
 EXPORT = export(400)

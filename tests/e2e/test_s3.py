@@ -25,7 +25,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.proxy import Asked, Proxy
+    from tests.servers.proxy import Asked, Proxy
     from tests.servers.s3 import Bucket
 
 EXPORT = export(3000)

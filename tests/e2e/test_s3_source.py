@@ -15,7 +15,7 @@ from tests.servers.s3 import Bucket
 
 if TYPE_CHECKING:
     from tests.e2e.command import Splitjoin
-    from tests.e2e.proxy import Asked, Proxy
+    from tests.servers.proxy import Asked, Proxy
 
 MIB = 1024 * 1024
 EXPORT = export(3000)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.e2e.command import Splitjoin
-    from tests.e2e.proxy import Asked, Proxy
+    from tests.servers.proxy import Asked, Proxy
     from tests.servers.s3 import Bucket
 
 MIB = 1024 * 1024

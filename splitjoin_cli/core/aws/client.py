@@ -14,6 +14,7 @@ import botocore.exceptions as aws_errors
 import botocore.session
 import urllib3.exceptions
 from botocore.config import Config
+from botocore.parsers import ResponseParserError as UnreadableAnswerError
 
 from splitjoin_cli.core.aws.options import AwsOptions
 from splitjoin_cli.core.errors import AccessError, CorruptObjectError, NotFoundError, SplitjoinError, StoreError
@@ -29,6 +30,7 @@ __all__ = [
     "ERRORS",
     "EXPIRED_CODES",
     "AwsOptions",
+    "UnreadableAnswerError",
     "client",
     "error_code",
     "is_throttling",
@@ -125,8 +127,14 @@ FAILURES: tuple[tuple[tuple[type[BaseException], ...], type[SplitjoinError], str
     ),
     ((aws_errors.NoRegionError,), StoreError, "no region is set", "use --region or set AWS_REGION"),
     ((aws_errors.SSLError,), StoreError, "no trusted TLS connection", "set AWS_CA_BUNDLE to the authority's file"),
+    (
+        (UnreadableAnswerError,),
+        StoreError,
+        "the answer cannot be read",
+        "check --endpoint-url: does this service listen there, or does a proxy answer in its place?",
+    ),
 )
-ERRORS = (aws_errors.ClientError, aws_errors.BotoCoreError)
+ERRORS = (aws_errors.ClientError, aws_errors.BotoCoreError, UnreadableAnswerError)
 
 # The permission that an operation needs, where it is called otherwise.
 PERMISSIONS = {

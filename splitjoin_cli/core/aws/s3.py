@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.answers import regular
 from splitjoin_cli.core.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Bucket", "Retry", "S3Uri", "parse_uri", "store_identity"]
 
 T = TypeVar("T")
+
+STOPPED_ATTEMPTS = 3
+"""Of a request that undoes what was begun, once all is to end: the user waits, and the next run undoes it, too."""
 
 AMAZON_SUFFIXES = {".amazonaws.com": "aws", ".amazonaws.com.cn": "aws-cn"}
 
@@ -126,15 +130,28 @@ class Bucket:
         return self.repeat(lambda: self.once(method, key, **parameters), method, key, stoppable=stoppable)
 
     def once(self, method: str, key: str | None, **parameters: object) -> dict[str, Any]:
-        """``call`` without repeating."""
+        """``call`` without repeating. The answer is a regular one, see there."""
         arguments = {"Bucket": self.name, **self._common_of(method), **parameters}
         if key is not None:
             arguments["Key"] = key
         body: Any = parameters.get("Body")
         if hasattr(body, "seek"):
             body.seek(0)
-        answer: dict[str, Any] = getattr(self._client, method)(**arguments)
-        return answer
+        try:
+            return regular(getattr(self._client, method)(**arguments))
+        except (ValueError, LookupError) as exc:  # botocore met a date that is none, or missed a field itself
+            if isinstance(exc, (*aws.ERRORS, UnicodeError)):
+                raise
+            raise aws.UnreadableAnswerError(str(exc)) from exc
+
+    def needed(self, answer: Mapping[str, Any], field: str, method: str, key: str | None) -> Any:  # noqa: ANN401 -- see call
+        """A field of ``answer`` without which it is of no use. Raises StoreError where it has none."""
+        if answer.get(field) in (None, ""):
+            raise StoreError(
+                f"{self.operation(method)} {self.uri(key or '')}: the store's answer has no {field}",
+                hint="splitjoin needs it: look at the store, or at a proxy before it",
+            )
+        return answer[field]
 
     def repeat(self, attempt: Callable[[], T], method: str, key: str | None, *, stoppable: bool = True) -> T:
         """``attempt()`` until it succeeds, fails for good, or has failed too often."""
@@ -148,7 +165,7 @@ class Bucket:
                 failed += 1
                 if (ours := aws.raised_by_body(exc)) is not None:
                     raise ours from exc
-                if not self.retry.may_repeat(exc, failed):
+                if not self.retry.may_repeat(exc, failed) or (self.stop.is_set() and failed == STOPPED_ATTEMPTS):
                     raise
                 self.stop.wait(self.retry.delay_seconds(failed))
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.answers import whole_checksum
 from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
-from splitjoin_cli.core.bytes import crc64 as checksums
-from splitjoin_cli.core.errors import SourceChangedError
+from splitjoin_cli.core.errors import SourceChangedError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.model import S3Location
 from splitjoin_cli.stores.chunks.base import StoredChunk
@@ -62,12 +62,12 @@ class S3Chunks:
         where = parse_uri(uri)
         name = chunk_name(uri)
         bucket, key = self._bucket(where.bucket), where.key
-        answer = bucket.checked("get_object" if body else "head_object", key, ChecksumMode="ENABLED")
-        pinned = _Pinned(bucket, key, answer)
+        method = "get_object" if body else "head_object"
+        pinned = _Pinned(bucket, key, answer := bucket.checked(method, key, ChecksumMode="ENABLED"), method)
         try:
             text = answer.get("Metadata", {}).get(METADATA_KEY)
             metadata = own_metadata(text, uri, name, pinned.size) if text is not None else None
-            found = self._beside(pinned, name, answer.get("ChecksumCRC64NVME")) if metadata is None else None
+            found = self._beside(pinned, name, whole_checksum(answer)) if metadata is None else None
         except BaseException:
             pinned.close()
             raise
@@ -99,7 +99,7 @@ class S3Chunks:
                 self._buckets[name] = Bucket(self._client, name, retry=self._retry, shared=True)
             return self._buckets[name]
 
-    def _beside(self, pinned: _Pinned, name: ChunkName, checksum: str | None) -> Described | None:
+    def _beside(self, pinned: _Pinned, name: ChunkName, checksum: int | None) -> Described | None:
         """What the manifest in the same place says, if it means these bytes as far as that is known now."""
         key = pinned.key[: len(pinned.key) - len(pinned.key.rpartition("/")[2])] + names.manifest_name(name.file_name)
         etag = _etag_now(pinned.bucket, key)
@@ -108,7 +108,7 @@ class S3Chunks:
         uri = pinned.bucket.uri(key)
         document = self._manifests.get(uri, etag, lambda: _manifest(pinned.bucket, key, name.file_name))
         found = described(document, name, pinned.size)
-        if found is None or (checksum is not None and found.checksum not in {None, checksums.decode(checksum)}):
+        if found is None or (checksum is not None and found.checksum not in {None, checksum}):
             return None
         return found
 
@@ -125,7 +125,7 @@ def _manifest(bucket: Bucket, key: str, file_name: str) -> Manifest:
 def _etag_now(bucket: Bucket, key: str) -> str | None:
     with bucket.translating("head_object", key):
         try:
-            return str(bucket.call("head_object", key)["ETag"])
+            return str(bucket.needed(bucket.call("head_object", key), "ETag", "head_object", key))
         except aws.ERRORS as exc:
             if aws.error_code(exc) in ABSENT_CODES:
                 return None
@@ -135,12 +135,16 @@ def _etag_now(bucket: Bucket, key: str) -> str | None:
 class _Pinned:
     """An object as one answer showed it. The answer's own body, where it has one, is the first pass's."""
 
-    def __init__(self, bucket: Bucket, key: str, answer: dict[str, Any]) -> None:
+    def __init__(self, bucket: Bucket, key: str, answer: dict[str, Any], method: str) -> None:
         self.bucket = bucket
         self.key = key
-        self.etag = str(answer["ETag"])
-        self.size = int(answer["ContentLength"])
         self._body = answer.get("Body")
+        try:
+            self.etag = str(bucket.needed(answer, "ETag", method, key))
+            self.size = int(bucket.needed(answer, "ContentLength", method, key))
+        except StoreError:
+            self.close()
+            raise
 
     def open(self, checksum: int | None) -> ByteStream:
         body, self._body = self._body, None
@@ -160,7 +164,7 @@ class _Pinned:
             if aws.error_code(exc) in CHANGED_CODES:
                 raise self.changed() from exc
             raise
-        if answer.get("ETag") != self.etag or answer["ContentLength"] != self.size - start:
+        if answer.get("ETag") != self.etag or answer.get("ContentLength") != self.size - start:
             answer["Body"].close()
             raise self.changed()
         return answer["Body"]

@@ -123,11 +123,15 @@ class Sink(Protocol):
     def sweep(self, name_prefix: str) -> int:
         """Remove what killed writers of names with this prefix left (temporary files, open multipart uploads).
 
-        Only what is ours and no living process holds. Returns how many.
+        Only what is ours and no living process holds. Returns how many. Raises StoreError where the store does not say
+        what there is, or does not let it be removed: a courtesy that callers can do without.
         """
 
     def close(self) -> None:
-        """Undo what is under way and free threads and connections. Safe to repeat."""
+        """Undo what is under way and free threads and connections. Safe to repeat.
+
+        Small steps still work afterwards, so that a name can be given back: ``get_small``, ``list``, ``delete``.
+        """
 
 
 class StagedObject(Protocol):

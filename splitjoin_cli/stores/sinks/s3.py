@@ -15,7 +15,7 @@ from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.model import ByteRange, StoredObject
 from splitjoin_cli.stores.sinks.base import SinkProperties
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
-from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, check_copy, copy_range
+from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied
 from splitjoin_cli.stores.sinks.s3_multipart import Upload, UploadLostError, Uploads
 from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, Place, Wanted
 from splitjoin_cli.stores.sinks.s3_sweep import abort_doubtful, sweep
@@ -117,10 +117,7 @@ class S3Sink:
 
         def attempt() -> StoredObject:
             with Upload(self._uploads, name, metadata) as upload:
-                parts = copy_range(upload, len(prefix), source, ranges, read)
-                stored = upload.finish(parts, wanted)
-            told = all(part.checksum is not None for part in parts)
-            return stored if told else check_copy(self._place, stored, wanted)
+                return copied(upload, len(prefix), source, ranges, read, wanted)
 
         return self._until_kept(wanted, attempt)
 
@@ -156,7 +153,7 @@ class S3Sink:
 
         with self._bucket.translating("get_object", key):
             try:
-                return self._bucket.repeat(attempt, "get_object", key)
+                return self._bucket.repeat(attempt, "get_object", key, stoppable=False)
             except aws.ERRORS as exc:
                 if aws.error_code(exc) in ABSENT_CODES:
                     return None
@@ -171,14 +168,18 @@ class S3Sink:
         wanted: dict[str, Any] = {"Prefix": self._place.key(name_prefix), "Delimiter": "/"}
         token: dict[str, Any] = {}
         while True:
-            page = self._bucket.checked("list_objects_v2", None, **wanted, **token)
+            page = self._bucket.checked("list_objects_v2", None, stoppable=False, **wanted, **token)
             for item in page.get("Contents", []):
-                name = item["Key"][len(self._place.prefix) :]
+                key, size = (self._bucket.needed(item, field, "list_objects_v2", None) for field in ("Key", "Size"))
+                name = key[len(self._place.prefix) :]
                 if name:  # the prefix itself is an object where a console made a "folder"
-                    yield StoredObject(name=name, size=int(item["Size"]), validator=item.get("ETag"))
+                    yield StoredObject(name=name, size=int(size), validator=item.get("ETag"))
             if not page.get("IsTruncated"):
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+            following = self._bucket.needed(page, "NextContinuationToken", "list_objects_v2", None)
+            if token.get("ContinuationToken") == following:
+                raise StoreError(f"s3:ListObjectsV2 {self._properties.uri}: the store answers the same page for ever")
+            token = {"ContinuationToken": following}
 
     def delete(self, name: str) -> None:
         """As in Sink."""

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.aws import client as aws
-from splitjoin_cli.core.bytes import crc64 as checksums
-from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError
+from splitjoin_cli.core.aws.answers import whole_checksum
+from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError, StoreError
 from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_multipart import Part
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sinks.s3_multipart import Upload
     from splitjoin_cli.stores.sinks.s3_place import Place, Wanted
 
-__all__ = ["COPY_MIN_BYTES", "check_copy", "copy_range"]
+__all__ = ["COPY_MIN_BYTES", "copied"]
 
 MIB = 1024 * 1024
 # S3: each part but the last holds at least 5 MiB, and a ranged copy wants a source of more than 5 MB.
@@ -27,14 +27,30 @@ SENT_BYTES = 5 * MIB
 COPY_MIN_BYTES = 2 * SENT_BYTES
 # Far below S3's 5 GiB: copies run in parallel, and none lasts longer than the read timeout.
 COPIED_PART_BYTES = 256 * MIB
+# What CompleteMultipartUpload answers where the parts are not what the store said that it had copied.
+NOT_COPIED_CODES = frozenset({"InvalidPart", "InvalidPartOrder", "InvalidRequest", "InvalidArgument", "EntityTooSmall"})
 CHANGED_CODES = frozenset({"PreconditionFailed", "412", "NoSuchKey", "NoSuchVersion"})
 
 
-def copy_range(upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body) -> list[Part]:
-    """Fill ``upload`` with the first bytes of ``read``, then with ranges of ``source``: its parts.
+def copied(
+    upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body, wanted: Wanted
+) -> StoredObject:
+    """Fill ``upload`` with the first bytes of ``read``, then with ranges of ``source``, and make the object visible.
 
-    ``read`` is prefix + range, as it would be streamed. Raises SourceChangedError, CopyRefusedError.
+    ``read`` is prefix + range, as it would be streamed. Raises SourceChangedError; CopyRefusedError, with nothing
+    visible, where the store does not copy, or cannot be believed to have copied.
     """
+    parts = _copy_range(upload, prefix_bytes, source, ranges, read)
+    try:
+        stored = upload.finish(parts, wanted)
+    except StoreError as exc:
+        if exc.__cause__ is not None and aws.error_code(exc.__cause__) in NOT_COPIED_CODES:
+            raise CopyRefusedError(f"{exc.message}: it did not copy what it said") from exc
+        raise
+    return stored if upload.confirmed else _looked_at(upload.place, stored, wanted)
+
+
+def _copy_range(upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body) -> list[Part]:
     sent = max(SENT_BYTES, prefix_bytes)
     begin = ranges.start + sent - prefix_bytes
     rest = plan_parts(ranges.end - begin, COPIED_PART_BYTES)
@@ -54,14 +70,17 @@ def _send_first(upload: Upload, read: Body, size: int) -> Part:
     return upload.send(1, BytesBody(first), ByteRange(0, size))
 
 
-def check_copy(place: Place, stored: StoredObject, wanted: Wanted) -> StoredObject:
-    """Ask the store what it holds where it did not say while copying. CorruptObjectError: it was removed again."""
+def _looked_at(place: Place, stored: StoredObject, wanted: Wanted) -> StoredObject:
+    """Ask the store what it holds where it did not say which checksum it made of it. What is wrong is removed again."""
     found = place.head(stored.name)
-    same = found is not None and found.size == wanted.size
-    if not same or (found and wanted.checksum is not None and found.checksum not in {None, wanted.checksum}):
+    if found is None or found.size != wanted.size:
+        place.delete(stored.name)
+        size = "nothing" if found is None else f"{found.size} bytes"
+        raise CopyRefusedError(f"{place.uri(stored.name)}: the store made {size} of a copy of {wanted.size} bytes")
+    if wanted.checksum is not None and found.checksum not in {None, wanted.checksum}:
         place.delete(stored.name)
         raise CorruptObjectError(f"{place.uri(stored.name)}: the store copied other bytes than it was asked for")
-    return found or stored
+    return stored if found.checksum is None else found
 
 
 def _copy_part(upload: Upload, number: int, source: S3Location, part: ByteRange) -> Part:
@@ -81,9 +100,10 @@ def _copy_part(upload: Upload, number: int, source: S3Location, part: ByteRange)
             if (refusal := _refusal(upload, source, exc)) is None:
                 raise
             raise refusal from exc
-    result = answer["CopyPartResult"]
-    echo = result.get("ChecksumCRC64NVME")
-    return Part(number, str(result["ETag"]), part.size, checksums.decode(echo) if echo else None)
+    result = answer.get("CopyPartResult", {})
+    if not result.get("ETag"):  # some stores answer 200 and copy nothing
+        raise CopyRefusedError(f"s3:UploadPartCopy {upload.uri}: the store's answer has no ETag")
+    return Part(number, str(result["ETag"]), part.size, whole_checksum(result))
 
 
 def _refusal(upload: Upload, source: S3Location, error: Exception) -> SplitjoinError | None:

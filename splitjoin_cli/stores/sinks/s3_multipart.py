@@ -102,6 +102,8 @@ class Upload:
         self._bucket = uploads.place.bucket
         self._key = uploads.place.key(name)
         self._failed = threading.Event()
+        self.confirmed = False
+        """Whether the store said, when it was finished, that the whole object has the checksum that it must have."""
         with self._bucket.translating("create_multipart_upload", self._key):
             self._id = self._place.with_digest(self._create)
 
@@ -117,6 +119,11 @@ class Upload:
     def uri(self) -> str:
         """Of the object."""
         return self._bucket.uri(self._key)
+
+    @property
+    def place(self) -> Place:
+        """Where the object will be."""
+        return self._place
 
     def stopped(self) -> bool:
         """Whether parts in flight should end."""
@@ -205,8 +212,10 @@ class Upload:
             answer = self._complete(parts, wanted.size, checksum)
         self._uploads.forget(self._id)
         echo = answer.get("ChecksumCRC64NVME")
-        if echo is not None and checksum is not None and echo != checksums.encode(checksum):
-            self._place.remove_corrupt(wanted.name, echo, checksum)
+        if echo is not None and checksum is not None:
+            if echo != checksums.encode(checksum):
+                self._place.remove_corrupt(wanted.name, echo, checksum)
+            self.confirmed = True
         return StoredObject(wanted.name, wanted.size, checksum, wanted.metadata, answer.get("ETag"))
 
     def abort(self) -> None:
@@ -233,7 +242,7 @@ class Upload:
                 if not (stopped or lost or in_doubt_before):
                     self._uploads.doubtful_keys.discard(self._key)
                 raise
-            upload_id = str(answer["UploadId"])
+            upload_id = str(self._bucket.needed(answer, "UploadId", "create_multipart_upload", self._key))
             self._uploads.add(upload_id, self)
             if not in_doubt_before:
                 self._uploads.doubtful_keys.discard(self._key)
@@ -248,7 +257,8 @@ class Upload:
         if (echo := differing_echo(answer, checksum, digest)) is not None:
             sent = checksums.encode(checksum)
             raise CorruptObjectError(f"{self.uri}: part {number}: the store received {echo}, sent was {sent}")
-        return Part(number, str(answer["ETag"]), len(request), checksum)
+        etag = str(self._bucket.needed(answer, "ETag", "upload_part", self._key))
+        return Part(number, etag, len(request), checksum)
 
     def _complete(self, parts: Sequence[Part], size: int, checksum: int | None) -> dict[str, Any]:
         rows = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.answers import whole_checksum
 from splitjoin_cli.core.bytes import crc64 as checksums
 from splitjoin_cli.core.errors import CorruptObjectError
 from splitjoin_cli.core.model import ByteRange, StoredObject
@@ -132,11 +133,10 @@ class Place:
         answer = self.look(name)
         if answer is None:
             return None
-        echo = answer.get("ChecksumCRC64NVME")
         return StoredObject(
             name=name,
-            size=int(answer["ContentLength"]),
-            checksum=checksums.decode(echo) if echo else None,
+            size=int(self.bucket.needed(answer, "ContentLength", "head_object", self.key(name))),
+            checksum=whole_checksum(answer),
             metadata=answer.get("Metadata", {}).get(METADATA_KEY),
             validator=answer.get("ETag"),
         )
@@ -165,7 +165,7 @@ class Place:
         """As in Sink."""
         with self.bucket.translating("delete_object", self.key(name)):
             try:
-                self.bucket.call("delete_object", self.key(name))
+                self.bucket.call("delete_object", self.key(name), stoppable=False)
             except aws.ERRORS as exc:
                 if aws.error_code(exc) not in ABSENT_CODES:
                     raise

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.stores.sinks.s3_multipart import abort_upload
 
 if TYPE_CHECKING:
@@ -17,43 +19,84 @@ if TYPE_CHECKING:
 
 __all__ = ["abort_doubtful", "sweep"]
 
+# What stores answer that know no empty listing of uploads: none is open.
+NONE_OPEN_CODES = frozenset({"404", "NoSuchUpload", "NoSuchKey", "NotFound"})
+
+
+class _OpenUpload(NamedTuple):
+    key: str
+    upload_id: str
+    initiated: datetime
+    now: datetime  # the store's, at the listing
+
 
 def sweep(uploads: Uploads, key_prefix: str, *, began: float) -> int:
     """Abort the open uploads of keys directly at ``key_prefix`` that were begun before ``began`` (time.monotonic).
 
     S3 has no locks: what is older than this process is taken for dead, by the store's own clock. Returns how many.
+    Raises StoreError where the store does not list uploads, or does not let them be ended.
     """
     bucket, swept = uploads.place.bucket, 0
-    for upload, now in _open_uploads(bucket, key_prefix):
+    for upload in _open_uploads(bucket, key_prefix):
         # The Date header has whole seconds: what was begun within the same second as this process counts as older.
-        limit = now - timedelta(seconds=time.monotonic() - began - 1)
-        beneath = "/" in upload["Key"][len(key_prefix) :]
-        if not beneath and upload["Initiated"] < limit and not uploads.is_open(upload["UploadId"]):
-            abort_upload(bucket, upload["Key"], upload["UploadId"])
+        limit = upload.now - timedelta(seconds=time.monotonic() - began - 1)
+        beneath = "/" in upload.key[len(key_prefix) :]
+        if not beneath and upload.initiated < limit and not uploads.is_open(upload.upload_id):
+            abort_upload(bucket, upload.key, upload.upload_id)
             swept += 1
     return swept
 
 
 def abort_doubtful(uploads: Uploads, *, began: float) -> None:
-    """Abort uploads whose CreateMultipartUpload answer was lost: begun since ``began``, of those very keys."""
+    """Abort uploads whose CreateMultipartUpload answer was lost: begun since ``began``, of those very keys.
+
+    Where the store does not say which are open nothing can be done, and the objects themselves are well.
+    """
     bucket = uploads.place.bucket
     for key in sorted(uploads.doubtful_keys):
-        for upload, now in _open_uploads(bucket, key):
-            limit = now - timedelta(seconds=time.monotonic() - began + 1)
-            if upload["Key"] == key and upload["Initiated"] >= limit:
-                abort_upload(bucket, key, upload["UploadId"])
+        try:
+            for upload in _open_uploads(bucket, key):
+                limit = upload.now - timedelta(seconds=time.monotonic() - began + 1)
+                if upload.key == key and upload.initiated >= limit:
+                    abort_upload(bucket, key, upload.upload_id)
+        except StoreError as exc:
+            if exc.__cause__ is None or aws.is_transient(exc.__cause__):
+                raise
         uploads.doubtful_keys.discard(key)
 
 
-def _open_uploads(bucket: Bucket, key_prefix: str) -> Iterator[tuple[dict[str, Any], datetime]]:
-    """Open uploads, each with the store's time at the listing."""
+def _open_uploads(bucket: Bucket, key_prefix: str) -> Iterator[_OpenUpload]:
+    """The open uploads of keys that begin so; those that the store does not describe wholly are left out."""
     markers: dict[str, Any] = {}
     while True:
-        page = bucket.checked("list_multipart_uploads", None, stoppable=False, Prefix=key_prefix, **markers)
-        date = page["ResponseMetadata"]["HTTPHeaders"].get("date")
-        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        page = _page(bucket, key_prefix, markers)
+        now = _date(page)
         for upload in page.get("Uploads", []):
-            yield upload, now
-        if not page.get("IsTruncated"):
+            key, upload_id, initiated = (upload.get(field) for field in ("Key", "UploadId", "Initiated"))
+            if key and upload_id and initiated and key.startswith(key_prefix):
+                yield _OpenUpload(key, upload_id, initiated, now)
+        following = {name: text for name in ("KeyMarker", "UploadIdMarker") if (text := page.get(f"Next{name}"))}
+        if not page.get("IsTruncated") or following in ({}, markers):
             return
-        markers = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+        markers = following
+
+
+def _page(bucket: Bucket, key_prefix: str, markers: dict[str, Any]) -> dict[str, Any]:
+    method = "list_multipart_uploads"
+    with bucket.translating(method, None):
+        try:
+            return bucket.call(method, None, stoppable=False, Prefix=key_prefix, **markers)
+        except aws.ERRORS as exc:
+            if aws.error_code(exc) in NONE_OPEN_CODES:
+                return {}
+            raise
+
+
+def _date(page: dict[str, Any]) -> datetime:
+    """The store's time at the answer; this machine's where it does not say."""
+    text = page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        said = parsedate_to_datetime(text)
+    except ValueError:
+        return datetime.now(UTC)
+    return said if said.tzinfo else said.replace(tzinfo=UTC)

@@ -113,17 +113,20 @@ class S3Source:
         try:
             with self._bucket.translating("head_object", key):
                 try:
-                    return self._bucket.call("head_object", key)
+                    answer = self._bucket.call("head_object", key)
                 except aws.ERRORS as exc:
                     if aws.error_code(exc) in ABSENT_CODES:
                         raise self._absent(key) from exc
                     if aws.error_code(exc) in WORDLESS_CODES:
                         self._ask_why(key)
                     raise
+            for field in ("ETag", "ContentLength"):
+                self._bucket.needed(answer, field, "head_object", key)
         except SourceError:
             raise
         except SplitjoinError as exc:
             raise SourceError(f"cannot read {self._bucket.uri(key)}: {exc.message}", hint=exc.hint) from exc
+        return answer
 
     def _ask_why(self, key: str) -> None:
         """HEAD has no body, so it cannot say whether keys are wrong, expired or denied: GET can, and raises."""

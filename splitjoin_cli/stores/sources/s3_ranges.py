@@ -67,7 +67,7 @@ class PinnedObject:
             raise self.changed()
         asked = f"bytes {part.start}-{part.end - 1}/"
         as_asked = answer.get("ContentRange", f"{asked}*") in (f"{asked}{self.size}", f"{asked}*")
-        if not as_asked or answer["ContentLength"] != part.size:
+        if not as_asked or answer.get("ContentLength") != part.size:
             body.close()
             raise SourceError(f"{self.uri}: the store does not answer ranges of bytes as asked")
         return body

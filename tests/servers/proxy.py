@@ -1,4 +1,4 @@
-"""An HTTP proxy in front of an S3 server: counts what passes, and answers errors instead of the server on demand.
+"""An HTTP proxy in front of an S3 server: counts what passes; refuses, and answers otherwise than it, on demand.
 
 Requests keep their Host header, which is signed: the server sees what the client meant for the proxy.
 """
@@ -45,12 +45,22 @@ class Asked:
     headers: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The server's answer. ``body``: None for that of an object, which passes as it is."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+
+
 @dataclass(slots=True)
 class Proxy:
     """Where it listens, what passed, and ``refuse``: a status and an S3 error code instead of the server's answer.
 
     ``message`` is what such an error says for people.
     ``answering`` is called when the server has answered and the client has not heard it yet.
+    ``alter`` makes another answer of the server's.
     ``bytes_per_second`` bounds each connection's uploads, so that a test can act while they last.
     """
 
@@ -59,6 +69,7 @@ class Proxy:
     refuse: Callable[[Asked], tuple[int, str] | None] = lambda _: None
     message: str = "injected"
     answering: Callable[[Asked], object] = lambda _: None
+    alter: Callable[[Asked, Answer], Answer] = lambda _, answer: answer
     bytes_per_second: float | None = None
 
     def sent(self, *, key: str = "") -> int:
@@ -169,21 +180,26 @@ class _Handler(BaseHTTPRequestHandler):
                 server.send(block)
             response = server.getresponse()
             self.server.proxy.answering(asked)
-            return self._answer(response)
+            return self._answer(response, asked)
 
-    def _answer(self, response: http.client.HTTPResponse) -> int:
-        self.send_response_only(response.status, response.reason)
-        for name, value in response.getheaders():
-            if name.lower() not in HOP_BY_HOP:
-                self.send_header(name, value)
+    def _answer(self, response: http.client.HTTPResponse, asked: Asked) -> int:
+        """Objects pass block by block, all else as a whole. A HEAD has the length of what it does not send."""
         length = response.getheader("Content-Length")
-        known = length is not None or self.command == "HEAD" or response.status == http.HTTPStatus.NO_CONTENT
-        body = b"" if known else response.read()
-        self.send_header("Content-Length", length or str(len(body)))
+        streams = self.command == "HEAD" or (self.command == "GET" and bool(asked.key) and length is not None)
+        headers = tuple(one for one in response.getheaders() if one[0].lower() not in HOP_BY_HOP)
+        if streams:
+            headers += (("Content-Length", length or "0"),)
+        answer = Answer(response.status, headers, None if streams else response.read())
+        answer = self.server.proxy.alter(asked, answer)
+        self.send_response_only(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        if answer.body is not None:
+            self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(body)
-        passed = len(body)
-        while known and (block := response.read(BLOCK_BYTES)):
+        self.wfile.write(answer.body or b"")
+        passed = len(answer.body or b"")
+        while streams and (block := response.read(BLOCK_BYTES)):
             self.wfile.write(block)
             passed += len(block)
         return passed
