@@ -11,6 +11,7 @@ from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, is_open
 from splitjoin_cli.stores.loaders.fields import decoded
+from splitjoin_cli.stores.loaders.widths import FieldCounter
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -63,20 +64,23 @@ def is_plain_dialect(dialect: Dialect) -> bool:
 
 
 def plain_blocks(
-    chunk: ChunkToLoad, *, refuse_end_of_data: bool = False, refuse_blank_lines: bool = False
+    chunk: ChunkToLoad, width: int | None, *, refuse_end_of_data: bool = False, refuse_blank_lines: bool = False
 ) -> Generator[bytes, None, None]:
     r"""The body in UTF-8, record ends as LF (quoted ones stay as they are), checked to be RFC 4180 to the letter.
 
-    For chunks whose ``is_plain_dialect``. Raises NotPlainError for stray quotes, which PostgreSQL would drop in
-    silence; with ``refuse_end_of_data`` for a line ``\.``, which would end PostgreSQL's data; with
-    ``refuse_blank_lines`` for a blank line, which DuckDB skips. Raises BadRecordError for a quote that nothing closes.
+    For chunks whose ``is_plain_dialect``. Raises BadRecordError for a record that has not ``width`` fields (None: any),
+    and for a quote that nothing closes. Raises NotPlainError for stray quotes, which PostgreSQL would drop in silence,
+    and for a lone CR, which ends a record for the csv module alone; with ``refuse_end_of_data`` for a line ``\.``,
+    which would end PostgreSQL's data; with ``refuse_blank_lines`` for a blank line, which DuckDB skips.
     """
     blocks = body_blocks(chunk)
     if codecs.lookup(chunk.dialect.encoding).name not in _UTF8:
         blocks = (text.encode() for text in decoded(blocks, chunk.dialect.encoding))
     quote = (chunk.dialect.quotechar or "").encode()
     delimiter = chunk.dialect.delimiter.encode()
+    counter = None if width is None else FieldCounter(delimiter, width)
     inside = False
+    lines = b"\n"
     for lines in _whole_lines(blocks):
         if refuse_end_of_data and b"\\." in lines and _END_OF_DATA.search(lines):
             raise NotPlainError
@@ -84,12 +88,19 @@ def plain_blocks(
         _check_quotes(parts, delimiter[0], inside=inside)
         if b"\r" in lines:
             parts[inside::2] = [part.replace(b"\r\n", b"\n") for part in parts[inside::2]]
+        outside = b"".join(parts[inside::2])
+        if b"\r" in outside:
+            raise NotPlainError
+        if counter is not None:
+            counter.count(outside)
         if refuse_blank_lines and _has_blank_line(parts, inside=inside):
             raise NotPlainError
         yield quote.join(parts) if b"\r" in lines else lines
         inside ^= len(parts) % 2 == 0
     if inside:
         raise BadRecordError("a quote is never closed", is_open)
+    if counter is not None:
+        counter.finish(ended=lines.endswith(b"\n"))
 
 
 def _has_blank_line(parts: list[bytes], *, inside: bool) -> bool:
@@ -128,8 +139,8 @@ def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
             continue
         yield b"".join([*pieces, block[:cut]])
         pieces = [block[cut:]] if cut < len(block) else []
-    if pieces:
-        yield b"".join(pieces)
+    if rest := b"".join(pieces):
+        yield rest
 
 
 def gathered(lines: Iterable[bytes], size: int = BLOCK_BYTES) -> Generator[bytes, None, None]:

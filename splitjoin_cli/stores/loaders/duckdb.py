@@ -18,6 +18,7 @@ from splitjoin_cli.stores.loaders.fields import records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.pipe import Pipe
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
+from splitjoin_cli.stores.loaders.widths import checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -98,7 +99,9 @@ class DuckdbLoader(LedgerLoader):
         return isinstance(error, (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException))
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
-        blocks = plain_blocks(chunk, refuse_blank_lines=True) if plain else gathered(_requoted(chunk, columns))
+        blocks = (
+            plain_blocks(chunk, len(columns), refuse_blank_lines=True) if plain else gathered(_requoted(chunk, columns))
+        )
         names = [self._quoted(column.name) for column in columns]
         values: tuple[str, ...] = ()
         if self._target.run_column:
@@ -191,9 +194,7 @@ def _reader(path: str, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> 
 def _requoted(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, None]:
     r"""Records read field by field, as CSV that leaves nothing open: every field in quotes, NULL as a bare ``\N``."""
     bare = [not column.text for column in columns]
-    for number, row in enumerate(records(body_texts(chunk), chunk.dialect), start=1):
-        if len(row) != len(columns):
-            raise BadRecordError(wrong_fields(len(row), len(columns)), numbered(number))
+    for row in checked_rows(records(body_texts(chunk), chunk.dialect), len(columns)):
         fields = [
             "\\N" if field is None or (empty_is_null and not field) else '"' + field.replace('"', '""') + '"'
             for field, empty_is_null in zip(row, bare, strict=True)

@@ -16,6 +16,7 @@ from splitjoin_cli.stores.loaders.fields import records, text_lines
 from splitjoin_cli.stores.loaders.pipe import Pipe
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
+from splitjoin_cli.stores.loaders.widths import checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,11 +125,11 @@ class MysqlLoader(ServerLoader):
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         if plain:
-            blocks = plain_blocks(chunk)
+            blocks = plain_blocks(chunk, len(columns))
             quote = self._literal(chunk.dialect.quotechar or "")
             how = f"TERMINATED BY {self._literal(chunk.dialect.delimiter)} OPTIONALLY ENCLOSED BY {quote} ESCAPED BY ''"
         else:
-            rows = records(body_texts(chunk), chunk.dialect, "word")
+            rows = checked_rows(records(body_texts(chunk), chunk.dialect, "word"), len(columns))
             blocks = gathered(text_lines(rows))
             how = f"TERMINATED BY {self._literal(chr(9))} ESCAPED BY {self._literal(chr(92))}"
         with Pipe(blocks) as pipe:

@@ -15,6 +15,7 @@ from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
 from splitjoin_cli.stores.loaders.fields import records, text_lines
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
+from splitjoin_cli.stores.loaders.widths import checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -119,7 +120,10 @@ class PostgresqlLoader(ServerLoader):
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         session.rows("SELECT set_config(?, ?, true)", (RUN_SETTING, chunk.run_id))
         if plain:
-            blocks, options = plain_blocks(chunk, refuse_end_of_data=True), self._csv_options(chunk, columns)
+            blocks, options = (
+                plain_blocks(chunk, len(columns), refuse_end_of_data=True),
+                self._csv_options(chunk, columns),
+            )
         else:
             blocks, options = gathered(_text(chunk, columns)), "FORMAT text"
         names = ", ".join(self._quoted(column.name) for column in columns)
@@ -232,9 +236,9 @@ def _text(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, None]:
     others = [place for place, column in enumerate(columns) if not column.text]
 
     def rows() -> Iterable[list[str | None]]:
-        for row in records(body_texts(chunk), chunk.dialect, "empty"):
+        for row in checked_rows(records(body_texts(chunk), chunk.dialect, "empty"), len(columns)):
             for place in others:
-                if place < len(row) and not row[place]:
+                if not row[place]:
                     row[place] = None
             yield row
 

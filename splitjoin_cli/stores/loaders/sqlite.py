@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.core.errors import LoadError
 from splitjoin_cli.core.shown import shown
-from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered, wrong_fields
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered
 from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, NotPlainError, body_blocks, body_texts
 from splitjoin_cli.stores.loaders.fields import records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
+from splitjoin_cli.stores.loaders.widths import check_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -110,8 +111,7 @@ class _Counted:
         for row in self._rows:
             self.number += 1
             if len(row) != width:
-                if row or width != 1:
-                    raise BadRecordError(wrong_fields(len(row), width), numbered(self.number))
+                check_width(self.number, len(row) or 1, width)
                 yield ("",)  # the csv module's way to say that a line is blank
                 continue
             yield row

@@ -21,7 +21,7 @@ BLOCKS = st.lists(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), ma
 
 def plain(data: bytes, **options: Any) -> bytes:  # noqa: ANN401 -- those of plain_blocks
     """All of the body."""
-    return b"".join(plain_blocks(chunk_of(data, rows=None), **options))
+    return b"".join(plain_blocks(chunk_of(data, rows=None), None, **options))
 
 
 def rows(text: str, *, strict: bool) -> list[list[str]]:
@@ -36,7 +36,7 @@ def test_what_passes_means_the_same_to_every_reader(blocks: list[str]) -> None:
     parts: list[Any] = [b"id,name\n", *(block.encode() for block in blocks)]
     chunk = with_stream(chunk_of(b"", rows=None), lambda: Streams(parts))
     try:
-        found = b"".join(plain_blocks(chunk)).decode()
+        found = b"".join(plain_blocks(chunk, None)).decode()
     except NotPlainError:
         assert '"' in text
         return
@@ -78,17 +78,25 @@ def test_what_one_database_alone_misreads() -> None:
     assert plain(b'1,"a\n\nb"\n', refuse_blank_lines=True) == b'1,"a\n\nb"\n'
 
 
+def test_a_lone_cr_does_not_pass() -> None:
+    """It ends a record for the csv module, and is data to databases."""
+    for data in (b"1,a\r2,b\n", b"1,a\r", b"1,a\r\r\n"):
+        with pytest.raises(NotPlainError):
+            plain(data)
+    assert plain(b'1,"a\rb"\n') == b'1,"a\rb"\n'
+
+
 def test_other_encodings_become_utf_8() -> None:
     """Databases get one."""
     chunk = chunk_of("1,Zoë\n".encode("latin-1"), dialect=Dialect(encoding="latin-1", line_end="\n"))
-    assert b"".join(plain_blocks(chunk)) == "1,Zoë\n".encode()
+    assert b"".join(plain_blocks(chunk, None)) == "1,Zoë\n".encode()
 
 
 def test_a_chunk_that_ends_within_its_header_is_an_error() -> None:
     """Its metadata is not of these bytes."""
     chunk = with_stream(chunk_of(b"1,a\n"), lambda: Streams([b"id,"]))
     with pytest.raises(SourceError, match=r"ends within its header$"):
-        list(plain_blocks(chunk))
+        list(plain_blocks(chunk, None))
 
 
 def test_the_stream_is_closed_however_reading_ends() -> None:
@@ -96,8 +104,8 @@ def test_the_stream_is_closed_however_reading_ends() -> None:
     streams = [Streams([b"id,name\n", b"1,a\n"]), Streams([b"id,name\n", b"1,a\n"])]
     left = iter(streams)
     chunk = with_stream(chunk_of(b""), lambda: next(left))
-    assert list(plain_blocks(chunk)) == [b"1,a\n"]
-    blocks = plain_blocks(chunk)
+    assert list(plain_blocks(chunk, None)) == [b"1,a\n"]
+    blocks = plain_blocks(chunk, None)
     next(blocks)
     blocks.close()
     assert [stream.closed for stream in streams] == [True, True]
