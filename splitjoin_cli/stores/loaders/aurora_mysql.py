@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.errors import BadRowError
-from splitjoin_cli.stores.loaders.from_s3 import check_etag, location_of, refuse_unreadable
+from splitjoin_cli.stores.loaders.from_s3 import (
+    OTHERWISE,
+    check_etag,
+    location_of,
+    note_streamed,
+    reads_alike,
+    why_streamed,
+)
 from splitjoin_cli.stores.loaders.header import raw_header
 from splitjoin_cli.stores.loaders.mysql import MysqlLoader
 
@@ -26,9 +33,10 @@ _CHARACTER_SETS = {"utf-8": "utf8mb4", "ascii": "utf8mb4", "iso8859-1": "latin1"
 class AuroraMysqlLoader(MysqlLoader):
     """See Loader, MysqlLoader, and Aurora's user guide, "Loading data [...] from text files in an Amazon S3 bucket".
 
-    The cluster needs a role that may read the bucket, the account ``AWS_LOAD_S3_ACCESS``. No bytes pass through here
-    but the header's. Chunks that were split with ``--on-stray-quote literal``, or with an escape character, are read
-    by MySQL's own rules for them.
+    The cluster needs a role that may read the bucket, the account ``AWS_LOAD_S3_ACCESS``. The bytes pass through here
+    once, to count each record's fields and to see that MySQL reads them as they are meant; where it would not (an
+    escape character, stray quotes, compression, an encoding without a name there), they are streamed, which needs
+    ``local_infile``.
     """
 
     reads_s3 = True
@@ -42,12 +50,14 @@ class AuroraMysqlLoader(MysqlLoader):
 
     def _check_chunk(self, chunk: ChunkToLoad) -> None:
         location_of(chunk)
-        refuse_unreadable(chunk, "mysql://")
-        if codecs.lookup(chunk.dialect.encoding).name not in _CHARACTER_SETS:
-            raise BadRowError(f"MySQL is not told here to read {chunk.dialect.encoding}", hint="use mysql://")
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
-        del plain  # nobody looks into the bytes
+        why = why_streamed(chunk, _CHARACTER_SETS)
+        if why is None and not reads_alike(chunk, len(columns)):
+            why, plain = OTHERWISE, False
+        if why is not None:
+            note_streamed(chunk, why)
+            return super()._copy(session, chunk, columns, plain=plain)
         check_etag(chunk)
         loaded = self._load_data(session, self._statement(chunk), chunk, columns)
         check_etag(chunk)
@@ -72,13 +82,12 @@ class AuroraMysqlLoader(MysqlLoader):
         scheme = f"s3-{self._region}" if self._region else "s3"
         uri = f"{scheme}://{place.bucket}/{place.key}".replace("'", "''")
         quote = f" OPTIONALLY ENCLOSED BY {self._literal(dialect.quotechar)}" if dialect.quotechar else ""
-        escape = self._literal(dialect.escapechar) if dialect.escapechar else "''"
         # IGNORE counts line ends and knows no quotes
         line_end = (dialect.line_end or "\n").encode()
         ignored = raw_header(chunk).count(line_end)
         return (
             f"LOAD DATA FROM S3 FILE '{uri}' INTO TABLE {self._table}"
             f" CHARACTER SET {_CHARACTER_SETS[codecs.lookup(dialect.encoding).name]}"
-            f" FIELDS TERMINATED BY {self._literal(dialect.delimiter)}{quote} ESCAPED BY {escape}"
+            f" FIELDS TERMINATED BY {self._literal(dialect.delimiter)}{quote} ESCAPED BY ''"
             f" LINES TERMINATED BY 0x{line_end.hex().upper()}" + (f" IGNORE {ignored} LINES" if ignored else "")
         )

@@ -6,10 +6,16 @@ import codecs
 import re
 from typing import TYPE_CHECKING, final
 
-from splitjoin_cli.core.errors import BadRowError, LoadError, UsageError
+from splitjoin_cli.core.errors import LoadError, UsageError
 from splitjoin_cli.stores.loaders.bad_rows import CopyLines
-from splitjoin_cli.stores.loaders.body import is_plain_dialect
-from splitjoin_cli.stores.loaders.from_s3 import check_etag, location_of, refuse_unreadable
+from splitjoin_cli.stores.loaders.from_s3 import (
+    OTHERWISE,
+    check_etag,
+    location_of,
+    note_streamed,
+    reads_alike,
+    why_streamed,
+)
 from splitjoin_cli.stores.loaders.header import raw_header
 from splitjoin_cli.stores.loaders.postgresql import RUN_SETTING, PostgresqlLoader
 
@@ -30,10 +36,11 @@ _IMPORTED = re.compile(r"\b(\d+) rows imported")
 
 @final
 class AuroraPostgresqlLoader(PostgresqlLoader):
-    """See Loader, PostgresqlLoader, and Aurora's user guide, "Importing data from Amazon S3".
+    r"""See Loader, PostgresqlLoader, and Aurora's user guide, "Importing data from Amazon S3".
 
-    The cluster needs the extension ``aws_s3`` and a role that may read the bucket. No bytes pass through here but the
-    header's. Chunks that were split with ``--on-stray-quote literal`` are read by PostgreSQL's own rules.
+    The cluster needs the extension ``aws_s3`` and a role that may read the bucket. The bytes pass through here once, to
+    count each record's fields and to see that PostgreSQL reads them as they are meant; where it would not (an escape
+    character, no quotes, stray ones, a line ``\.``, compression, an encoding without a name there), they are streamed.
     """
 
     reads_s3 = True
@@ -50,17 +57,16 @@ class AuroraPostgresqlLoader(PostgresqlLoader):
 
     def _check_chunk(self, chunk: ChunkToLoad) -> None:
         location_of(chunk)
-        refuse_unreadable(chunk, "postgresql://")
-        if not is_plain_dialect(chunk.dialect):
-            raise BadRowError(
-                "its dialect has an escape character or no quotes, and PostgreSQL reads neither as it is meant",
-                hint="use postgresql://, which streams it",
-            )
-        if codecs.lookup(chunk.dialect.encoding).name not in _ENCODINGS:
-            raise BadRowError(f"PostgreSQL is not told here to read {chunk.dialect.encoding}", hint="use postgresql://")
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
-        del plain  # nobody looks into the bytes
+        why = why_streamed(chunk, _ENCODINGS)
+        if chunk.dialect.quotechar is None:
+            why = "its dialect has no quotes, and COPY's CSV always has"
+        elif why is None and not reads_alike(chunk, len(columns)):
+            why, plain = OTHERWISE, False
+        if why is not None:
+            note_streamed(chunk, why)
+            return super()._copy(session, chunk, columns, plain=plain)
         place = location_of(chunk)
         session.rows("SELECT set_config(?, ?, true)", (RUN_SETTING, chunk.run_id))
         names = ", ".join(self._quoted(column.name) for column in columns)

@@ -64,33 +64,37 @@ def is_plain_dialect(dialect: Dialect) -> bool:
 
 
 def plain_blocks(
-    chunk: ChunkToLoad, width: int | None, *, refuse_end_of_data: bool = False, refuse_blank_lines: bool = False
+    chunk: ChunkToLoad,
+    width: int | None,
+    *,
+    refuse_end_of_data: bool = False,
+    refuse_blank_lines: bool = False,
+    refuse_other_line_ends: bool = False,
 ) -> Generator[bytes, None, None]:
-    r"""The body in UTF-8, record ends as LF (quoted ones stay as they are), checked to be RFC 4180 to the letter.
+    r"""The body in UTF-8, each record ended by LF (quoted ones stay as they are), checked to be RFC 4180 to the letter.
 
-    For chunks whose ``is_plain_dialect``. Raises BadRecordError for a record that has not ``width`` fields (None: any),
+    For chunks without an escape character. Raises BadRecordError for a record that has not ``width`` fields (None: any),
     and for a quote that nothing closes. Raises NotPlainError for stray quotes, which PostgreSQL would drop in silence,
     and for a lone CR, which ends a record for the csv module alone; with ``refuse_end_of_data`` for a line ``\.``,
-    which would end PostgreSQL's data; with ``refuse_blank_lines`` for a blank line, which DuckDB skips.
+    which would end PostgreSQL's data; with ``refuse_blank_lines`` for a blank line, which DuckDB skips; with
+    ``refuse_other_line_ends`` for a record that ends otherwise than the dialect says, which MySQL takes for data, or
+    misses a field of.
     """
     blocks = body_blocks(chunk)
     if codecs.lookup(chunk.dialect.encoding).name not in _UTF8:
         blocks = (text.encode() for text in decoded(blocks, chunk.dialect.encoding))
     quote = (chunk.dialect.quotechar or "").encode()
     delimiter = chunk.dialect.delimiter.encode()
+    line_end = (chunk.dialect.line_end or "\n").encode() if refuse_other_line_ends else None
     counter = None if width is None else FieldCounter(delimiter, width)
     inside = False
     lines = b"\n"
     for lines in _whole_lines(blocks):
         if refuse_end_of_data and b"\\." in lines and _END_OF_DATA.search(lines):
             raise NotPlainError
-        parts = lines.split(quote)
+        parts = lines.split(quote) if quote else [lines]
         _check_quotes(parts, delimiter[0], inside=inside)
-        if b"\r" in lines:
-            parts[inside::2] = [part.replace(b"\r\n", b"\n") for part in parts[inside::2]]
-        outside = b"".join(parts[inside::2])
-        if b"\r" in outside:
-            raise NotPlainError
+        outside = _with_lf(parts, lines, inside=inside, line_end=line_end)
         if counter is not None:
             counter.count(outside)
         if refuse_blank_lines and _has_blank_line(parts, inside=inside):
@@ -99,8 +103,30 @@ def plain_blocks(
         inside ^= len(parts) % 2 == 0
     if inside:
         raise BadRecordError("a quote is never closed", is_open)
+    ended = lines.endswith(b"\n")
     if counter is not None:
-        counter.finish(ended=lines.endswith(b"\n"))
+        counter.finish(ended=ended)
+    if line_end and lines.endswith(delimiter):
+        raise NotPlainError
+    if not ended:
+        yield b"\n"  # MySQL misses the last field of the last line where that is empty and nothing ends the line
+
+
+def _with_lf(parts: list[bytes], lines: bytes, *, inside: bool, line_end: bytes | None) -> bytes:
+    """What is outside quotes, LF for CR LF there and in ``parts``, which are ``lines`` cut at the quotes.
+
+    Raises NotPlainError for a lone CR, and for a record that ends otherwise than with ``line_end``, if one is said.
+    """
+    outside = b"".join(parts[inside::2])
+    if line_end and outside.count(b"\r\n") != (outside.count(b"\n") if line_end == b"\r\n" else 0):
+        raise NotPlainError
+    if b"\r" not in lines:
+        return outside
+    parts[inside::2] = [part.replace(b"\r\n", b"\n") for part in parts[inside::2]]
+    outside = b"".join(parts[inside::2])
+    if b"\r" in outside:
+        raise NotPlainError
+    return outside
 
 
 def _has_blank_line(parts: list[bytes], *, inside: bool) -> bool:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import BadRowError, LoadError
-from splitjoin_cli.stores.loaders.body import opened
+from splitjoin_cli.stores.loaders.body import NotPlainError, opened, plain_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from splitjoin_cli.core.model import S3Location
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
 
-__all__ = ["check_etag", "location_of", "refuse_unreadable"]
+__all__ = ["OTHERWISE", "check_etag", "location_of", "note_streamed", "reads_alike", "why_streamed"]
+
+_LOG = logging.getLogger(__name__)
+OTHERWISE = "the database would read its quotes, line ends or a line \\. otherwise"
 
 
 def location_of(chunk: ChunkToLoad) -> S3Location:
@@ -35,17 +41,40 @@ def check_etag(chunk: ChunkToLoad) -> None:
         )
 
 
-def refuse_unreadable(chunk: ChunkToLoad, streaming: str) -> None:
-    """Raise BadRowError for what no database reads from S3 as the csv module would; ``streaming``: what does it."""
-    why = None
+def why_streamed(chunk: ChunkToLoad, encodings: Mapping[str, str]) -> str | None:
+    """Why no database reads the chunk from S3 as it is meant; None where it may, and only its records decide.
+
+    ``encodings``: those that the database has a name for, by Python's.
+    """
     if chunk.compression:
-        why = f"it is compressed ({chunk.compression}), and the database reads plain files from S3 alone"
-    elif chunk.dialect.line_end not in ("\n", "\r\n"):
-        why = "its records do not all end alike, and the database takes one line end"
-    elif not chunk.header_bytes and _begins_with_mark(chunk):
-        why = "it begins with a byte order mark and has no header: the mark would get into the first field"
-    if why:
-        raise BadRowError(why, hint=f"use {streaming}, which streams it")
+        return f"it is compressed ({chunk.compression}), and the database reads plain files from S3 alone"
+    if chunk.dialect.escapechar is not None:
+        return "its dialect has an escape character, which databases take otherwise"
+    if chunk.dialect.line_end not in ("\n", "\r\n"):
+        return "its records do not all end alike, and the database takes one line end"
+    if codecs.lookup(chunk.dialect.encoding).name not in encodings:
+        return f"the database has no name for its encoding, {chunk.dialect.encoding}"
+    if not chunk.header_bytes and _begins_with_mark(chunk):
+        return "it begins with a byte order mark and has no header: the mark would get into the first field"
+    return None
+
+
+def reads_alike(chunk: ChunkToLoad, width: int) -> bool:
+    """Whether a database reads each record from S3 as the csv module does: a pass over the bytes of the same object.
+
+    Raises BadRowError for a record that has not ``width`` fields, SourceError where the object is another by now.
+    """
+    try:
+        for _ in plain_blocks(chunk, width, refuse_end_of_data=True, refuse_other_line_ends=True):
+            pass
+    except NotPlainError:
+        return False
+    return True
+
+
+def note_streamed(chunk: ChunkToLoad, why: str) -> None:
+    """The log says what is slower than it might be, and why."""
+    _LOG.info("%s is read here, and streamed to the database: %s", chunk.name, why)
 
 
 def _begins_with_mark(chunk: ChunkToLoad) -> bool:

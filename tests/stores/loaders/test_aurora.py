@@ -3,119 +3,56 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
-import tempfile
+import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from splitjoin_cli.core.errors import BadRowError, LoadError, UsageError
-from splitjoin_cli.core.model import Dialect, S3Location
+from splitjoin_cli.core.errors import BadRowError, LoadError, SourceChangedError, UsageError
+from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.names import parse
 from splitjoin_cli.stores.loaders.aurora_mysql import AuroraMysqlLoader
 from splitjoin_cli.stores.loaders.aurora_postgresql import AuroraPostgresqlLoader
 from splitjoin_cli.stores.loaders.base import LoadResult, LoadTarget
+from splitjoin_cli.stores.loaders.from_s3 import OTHERWISE
 from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 from tests.stores.loaders.chunks import JOB, RUN, chunk_of
+from tests.stores.loaders.stand import ETAG, KEY, Stand, aurora_mysql, aurora_postgresql, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from splitjoin_cli.stores.loaders.base import ChunkToLoad, LedgerReader, Loader
-    from splitjoin_cli.stores.loaders.session import Session
+    from splitjoin_cli.stores.loaders.base import LedgerReader, Loader
     from tests.servers.mariadb import MariadbDatabase
     from tests.servers.postgres import PostgresDatabase
 
-KEY = "exports/it's 1/acme_20240131-1-9.csv"
-ETAG = '"9a0364b9e99bb480dd25e1f0284c8555"'
 TABLE = "people"
 NOWHERE = DatabaseUrl("aurora", "db", "127.0.0.1", 1, "root")
 CRLF = Dialect(delimiter=";", line_end="\r\n")
 
 
-class Stand:
-    """S3 as the database sees it: a directory; and the statements that reached the database."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.statements: list[str] = []
-        self.etags: list[str | None] = []
-
-    def chunk(self, data: bytes, **options: Any) -> ChunkToLoad:  # noqa: ANN401 -- those of chunk_of
-        """A chunk whose object lies there."""
-        chunk = chunk_of(data, **options)
-        path = self.directory / secrets.token_hex(8)
-        path.write_bytes((options.get("header", b"id,name\n") or b"") + data)
-        path.chmod(0o644)
-        self.path = path
-        return replace(chunk, s3=S3Location("bucket", KEY, ETAG), etag_now=self._etag)
-
-    def _etag(self) -> str | None:
-        return self.etags.pop(0) if self.etags else ETAG
-
-
 @pytest.fixture
 def stand() -> Iterator[Stand]:
-    """A directory that a server of another user can read."""
-    with tempfile.TemporaryDirectory(prefix="splitjoin-stand-") as name:
-        Path(name).chmod(0o755)
-        yield Stand(Path(name))
-
-
-def recording(session: Session, stand: Stand, *, from_s3: bool) -> Session:
-    """``session``, its statements noted; with ``from_s3`` a local file stands in for the object."""
-    run = session.run
-
-    def noting(sql: str, values: Sequence[object] = ()) -> int:
-        stand.statements.append(sql)
-        if from_s3 and sql.startswith("LOAD DATA FROM S3 FILE "):
-            what = sql.partition(" INTO TABLE ")[2]
-            sql = f"LOAD DATA LOCAL INFILE '{stand.path}' INTO TABLE {what}"
-        return run(sql, values)
-
-    session.run = noting  # type: ignore[method-assign]  # the smallest way in
-    return session
+    """What stands for S3."""
+    with standing() as made:
+        yield made
 
 
 @pytest.fixture
-def mysql(mariadb: MariadbDatabase, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
-    """The loader for Aurora MySQL, on a MariaDB that reads a local file where Aurora reads the object."""
-    connect = AuroraMysqlLoader._connect
-    monkeypatch.setattr(AuroraMysqlLoader, "_connect", lambda self: recording(connect(self), stand, from_s3=True))
+def mysql(mariadb: MariadbDatabase, stand: Stand) -> Iterator[Loader]:
+    """The loader for Aurora MySQL, with a run column."""
     target = LoadTarget(TABLE, create_table=True, run_column="run")
-    with contextlib.closing(AuroraMysqlLoader(mariadb.url, mariadb.server.password, target, "eu-west-1")) as loader:
+    with contextlib.closing(aurora_mysql(mariadb, stand, target)) as loader:
         yield loader
 
 
 @pytest.fixture
 def postgresql(postgres: PostgresDatabase, stand: Stand) -> Iterator[Loader]:
-    """The loader for Aurora PostgreSQL, on a server whose aws_s3 is a function over COPY from a local file."""
-    for statement in STAND_IN.format(directory=stand.directory).split(";;"):
-        postgres.query(statement)
+    """The loader for Aurora PostgreSQL, with a run column."""
     target = LoadTarget(TABLE, create_table=True, run_column="run")
-    with contextlib.closing(AuroraPostgresqlLoader(postgres.url, None, target, "eu-west-1")) as loader:
+    with contextlib.closing(aurora_postgresql(postgres, stand, target)) as loader:
         yield loader
-
-
-STAND_IN = """
-CREATE SCHEMA aws_s3;; CREATE SCHEMA aws_commons;;
-CREATE TYPE aws_commons._s3_uri_1 AS (bucket text, file_path text, region text);;
-CREATE FUNCTION aws_commons.create_s3_uri(text, text, text) RETURNS aws_commons._s3_uri_1
-    LANGUAGE sql AS $$ SELECT ROW($1, $2, $3)::aws_commons._s3_uri_1 $$;;
-CREATE TABLE aws_s3.calls (name text, columns text, options text, uri text);;
-CREATE FUNCTION aws_s3.table_import_from_s3(name text, columns text, options text, uri aws_commons._s3_uri_1)
-    RETURNS text LANGUAGE plpgsql AS $$
-DECLARE loaded bigint;
-BEGIN
-    INSERT INTO aws_s3.calls VALUES (name, columns, options, uri::text);
-    EXECUTE format('COPY %s (%s) FROM PROGRAM %L WITH %s',
-                   name, columns, 'cat $(ls -t {directory}/* | head -1)', options);
-    GET DIAGNOSTICS loaded = ROW_COUNT;
-    RETURN format('%s rows imported into relation "%s" from file %s of 99 bytes', loaded, name, (uri).file_path);
-END $$
-"""
 
 
 def test_the_sql_of_aurora_mysql(mysql: Loader, stand: Stand) -> None:
@@ -167,7 +104,6 @@ def test_the_history_of_aurora_mysql(mysql: Loader, stand: Stand, mariadb: Maria
         (b"id,name\n", Dialect(line_end="\n"), "ESCAPED BY '' LINES TERMINATED BY 0x0A IGNORE 1 LINES (`id`"),
         (b'id,"a\nb"\n', Dialect(line_end="\n"), "ESCAPED BY '' LINES TERMINATED BY 0x0A IGNORE 2 LINES (`id`"),
         (b"id\tname\n", Dialect(delimiter="\t", line_end="\n"), "FIELDS TERMINATED BY 0x09 OPTIONALLY"),
-        (b"id,name\n", Dialect(escapechar="\\", line_end="\n"), "ESCAPED BY 0x5C LINES"),
         (b"id,name\n", Dialect(quotechar=None, line_end="\n"), "TERMINATED BY ',' ESCAPED BY '' LINES"),
         (b"id,name\n", Dialect(encoding="latin-1", line_end="\n"), "CHARACTER SET latin1 FIELDS"),
     ],
@@ -239,55 +175,97 @@ def test_a_bad_row_loads_nothing(request: pytest.FixtureRequest, stand: Stand, k
     assert loader.ledger_numbers(JOB, RUN) == []
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+STREAMED: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "compressed": (
-        {"compression": "gzip"},
+        {"data": b"1,Ann\n", "compression": "gzip"},
+        ["Ann"],
         "it is compressed (gzip), and the database reads plain files from S3 alone",
     ),
+    "an escape character": (
+        {"data": b'1,"a\\"b"\n2,\\n\n', "dialect": Dialect(escapechar="\\", line_end="\n")},
+        ['a"b', "n"],
+        "its dialect has an escape character, which databases take otherwise",
+    ),
     "mixed": (
-        {"dialect": Dialect(line_end="mixed")},
+        {"data": b"1,Ann\n2,Bob\r\n", "dialect": Dialect(line_end="mixed")},
+        ["Ann", "Bob"],
         "its records do not all end alike, and the database takes one line end",
+    ),
+    "CR LF that nobody told": ({"data": b"1,Ann\n2,Bob\r\n"}, ["Ann", "Bob"], OTHERWISE),
+    "LF that nobody told": (
+        {"data": b"1,Ann\r\n2,Bob\n", "dialect": Dialect(line_end="\r\n"), "header": b"id,name\r\n"},
+        ["Ann", "Bob"],
+        OTHERWISE,
     ),
     "a mark": (
         {"header": None, "data": b"\xef\xbb\xbf1,Ann\n"},
+        ["Ann"],
         "it begins with a byte order mark and has no header: the mark would get into the first field",
     ),
+    "an encoding": (
+        {"data": "1,Zoë\n".encode("cp1250"), "dialect": Dialect(encoding="cp1250", line_end="\n")},
+        ["Zoë"],
+        "the database has no name for its encoding, cp1250",
+    ),
+    "stray quotes": ({"data": b'1,5" pipe\n2,6"\n'}, ['5" pipe', '6"'], OTHERWISE),
+    "a line that ends PostgreSQL's data": ({"data": b'1,"a\n\\.\nb"\n'}, ["a\n\\.\nb"], OTHERWISE),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_no_database_reads_right_is_refused(name: str) -> None:
-    """Before anything is connected, with the loader that can."""
-    options, said = REFUSED[name]
-    chunk = replace(
-        chunk_of(**{"data": b"1,Ann\n", **options}), s3=S3Location("bucket", KEY, ETAG), etag_now=lambda: ETAG
-    )
-    target = LoadTarget(TABLE)
-    for loader, other in (
-        (AuroraMysqlLoader(NOWHERE, None, target), "mysql"),
-        (AuroraPostgresqlLoader(NOWHERE, None, target, "eu-west-1"), "postgresql"),
-    ):
-        with pytest.raises(BadRowError) as caught:
-            loader.load(chunk)
-        assert caught.value.message == f"{chunk.name} into people: {said}"
-        assert caught.value.hint == f"use {other}://, which streams it"
+@pytest.mark.parametrize("kind", ["mysql", "postgresql"])
+@pytest.mark.parametrize("name", STREAMED)
+def test_what_the_database_would_read_otherwise_is_streamed(
+    request: pytest.FixtureRequest, stand: Stand, caplog: pytest.LogCaptureFixture, kind: str, name: str
+) -> None:
+    """As the streaming loaders read it, and the log says why."""
+    loader: Loader = request.getfixturevalue(kind)
+    database: MariadbDatabase | PostgresDatabase = request.getfixturevalue("mariadb" if kind == "mysql" else "postgres")
+    options, names, why = STREAMED[name]
+    chunk = stand.chunk(**options)
+    with caplog.at_level(logging.INFO, "splitjoin_cli"):
+        assert loader.load(chunk).rows == len(names)
+    assert [record.message for record in caplog.records] == [
+        f"{chunk.name} is read here, and streamed to the database: {why}"
+    ]
+    column = "name" if chunk.header_bytes else "column_2"
+    assert sorted(row[0] for row in database.query(f"SELECT {column} FROM people")) == sorted(names)
+    assert not any(sql.startswith("LOAD DATA FROM S3") for sql in stand.statements)
+    if kind == "postgresql":
+        assert database.query("SELECT * FROM aws_s3.calls") == []
+
+
+def test_postgresql_streams_what_has_no_quotes(
+    postgresql: Loader, stand: Stand, postgres: PostgresDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its CSV always has some; MySQL reads it."""
+    chunk = stand.chunk(b'1,"a\n', dialect=Dialect(quotechar=None, line_end="\n"))
+    with caplog.at_level(logging.INFO, "splitjoin_cli"):
+        assert postgresql.load(chunk).rows == 1
+    assert caplog.records[0].message.endswith("its dialect has no quotes, and COPY's CSV always has")
+    assert postgres.query("SELECT name FROM people") == [('"a',)]
+
+
+@pytest.mark.parametrize("kind", ["mysql", "postgresql"])
+def test_an_object_that_is_another_when_it_is_looked_into_is_not_loaded(
+    request: pytest.FixtureRequest, stand: Stand, kind: str
+) -> None:
+    """The look is at the ETag that described the chunk."""
+    loader: Loader = request.getfixturevalue(kind)
+
+    def changed() -> Any:  # noqa: ANN401 -- it returns nothing
+        raise SourceChangedError("it changed")
+
+    loader.prepare()
+    chunk = replace(stand.chunk(b"1,Ann\n", header=None), open=changed)
+    with pytest.raises(SourceChangedError):
+        loader.load(chunk)
+    assert loader.ledger_numbers(JOB, RUN) == []
 
 
 def test_a_chunk_that_is_not_on_s3_is_refused() -> None:
     """A directory's chunks go through the streaming loaders."""
     with pytest.raises(BadRowError, match=r"it is not on S3, and this database fetches it from there itself$"):
         AuroraMysqlLoader(NOWHERE, None, LoadTarget(TABLE)).load(chunk_of(b"1,Ann\n"))
-
-
-def test_postgresql_refuses_escapes_and_missing_quotes() -> None:
-    """COPY has no way to say them."""
-    loader = AuroraPostgresqlLoader(NOWHERE, None, LoadTarget(TABLE), "eu-west-1")
-    for dialect in (Dialect(escapechar="\\", line_end="\n"), Dialect(quotechar=None, line_end="\n")):
-        chunk = replace(
-            chunk_of(b"1,Ann\n", dialect=dialect), s3=S3Location("bucket", KEY, ETAG), etag_now=lambda: ETAG
-        )
-        with pytest.raises(BadRowError, match=r"PostgreSQL reads neither as it is meant$"):
-            loader.load(chunk)
 
 
 def test_aurora_postgresql_needs_a_region() -> None:
