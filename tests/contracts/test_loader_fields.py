@@ -119,7 +119,8 @@ def test_a_record_of_another_width_loads_nothing(loader: Loader, stand: Stand, n
         with pytest.raises(BadRowError) as caught:
             loader.load(chunk)
         has = "1 field" if fields == 1 else f"{fields} fields"
-        said = f"record {place + bool(before)} after the header has {has}, not 3"
+        at = place + bool(before)
+        said = f"record {at}, line {at + 1} of the chunk: the record has {has}, not 3"
         assert caught.value.message == f"{chunk.name} into people: {said}", (bad, place, ended)
     assert loader.table_rows().rows == 0
     assert loader.ledger_numbers(JOB, RUN) == []
@@ -137,7 +138,9 @@ def test_a_table_of_one_column(loader: Loader, stand: Stand, before: str, *, end
     with pytest.raises(BadRowError) as caught:
         loader.load(bad)
     number = 3 + bool(before)
-    assert caught.value.message == f"{bad.name} into people: record {number} after the header has 2 fields, not 1"
+    assert caught.value.message == (
+        f"{bad.name} into people: record {number}, line {number + 1} of the chunk: the record has 2 fields, not 1"
+    )
     right = stand.chunk(f'{before}\na\n\n""\nb{end}'.encode(), header=b"name\n", rows=5 + bool(before))
     assert loader.load(right).rows == 5 + bool(before)
 
@@ -147,6 +150,6 @@ def test_more_columns_than_the_table_is_wide(loader: Loader, stand: Stand) -> No
     loader.load(stand.chunk(b"1,a,b\n", header=b"id,name,note\n"))
     for data, fields in ((b"2,b,c,\n", 4), (b"2,b\n", 2)):
         chunk = stand.chunk(data, header=None, number=2, rows=None)
-        with pytest.raises(BadRowError, match=rf"record 1 after the header has {fields} fields, not 3$"):
+        with pytest.raises(BadRowError, match=rf"record 1, line 1 of the chunk: .* {fields} fields, not 3$"):
             loader.load(chunk)
     assert loader.table_rows().rows == 1

@@ -73,10 +73,10 @@ def plain_blocks(
 ) -> Generator[bytes, None, None]:
     r"""The body in UTF-8, each record ended by LF (quoted ones stay as they are), checked to be RFC 4180 to the letter.
 
-    For chunks without an escape character. Raises BadRecordError for a record that has not ``width`` fields (None: any),
-    and for a quote that nothing closes. Raises NotPlainError for stray quotes, which PostgreSQL would drop in silence,
-    and for a lone CR, which ends a record for the csv module alone; with ``refuse_end_of_data`` for a line ``\.``,
-    which would end PostgreSQL's data; with ``refuse_blank_lines`` for a blank line, which DuckDB skips; with
+    For chunks without an escape character. Raises BadRecordError for a record that has not ``width`` fields (None:
+    any), and for a quote that nothing closes. Raises NotPlainError for stray quotes, which PostgreSQL would drop in
+    silence, and for a lone CR, which ends a record for the csv module alone; with ``refuse_end_of_data`` for a line
+    ``\.``, which would end PostgreSQL's data; with ``refuse_blank_lines`` for a blank line, which DuckDB skips; with
     ``refuse_other_line_ends`` for a record that ends otherwise than the dialect says, which MySQL takes for data, or
     misses a field of.
     """
