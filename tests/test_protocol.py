@@ -1,4 +1,4 @@
-"""The statements that docs/protocol.md gives to look into the database are run, on a ledger that loaders made."""
+"""The statements that docs/guide/operate.md gives to look into the database are run, on a ledger that loaders made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.stores.loaders.chunks import JOB, RUN, chunk_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "protocol.md").read_text()
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "guide" / "operate.md").read_text()
 
 
 def statements() -> list[str]:

@@ -1,4 +1,4 @@
-"""Makes the README's help blocks; cog runs it, and ``make check`` fails when they are not what ``--help`` says."""
+"""Makes the help blocks of docs/reference/commands.md; cog runs it, and ``make check`` compares."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def _block(*words: str) -> str:
         cli, [*words, "--help"], prog_name="splitjoin", catch_exceptions=False, terminal_width=WIDTH
     )
     command = " ".join(["splitjoin", *words, "--help"])
-    return f"### {' '.join(['splitjoin', *words])}\n\n```console\n$ {command}\n{result.output.rstrip()}\n```\n"
+    return f"## {' '.join(['splitjoin', *words])}\n\n```console\n$ {command}\n{result.output.rstrip()}\n```\n"

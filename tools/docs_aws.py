@@ -1,4 +1,4 @@
-"""Makes the README's tables of rights and costs on AWS; cog runs it, so that they are the template's and add up."""
+"""Makes the tables of rights and costs in docs/guide/aws.md; cog runs it: they are the template's and add up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README says of AWS: its parameters deploy, its outputs, options and states are there, its sums are right."""
+"""What docs/guide says of AWS: its parameters deploy, its outputs, options and states are there, its sums are right."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from splitjoin_cli.cli.group import COMMANDS, cli
 from splitjoin_cli.deploy.stack.template import make_template
 from splitjoin_cli.join.operate.status import State
 from tests.deploy.stack.stacks import Account
-from tools import readme_aws
+from tools import docs_aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     from tests.servers.dynamodb import DynamoDbServer
 
 ROOT = Path(__file__).resolve().parents[3]
-SECTION = (ROOT / "README.md").read_text().partition("\n## On AWS\n")[2].partition("\n## ")[0]
+GUIDE = ROOT / "docs" / "guide"
+RUNBOOK = (GUIDE / "operate.md").read_text()
+SECTION = (GUIDE / "aws.md").read_text().partition("\n## The Lambda function\n")[0] + RUNBOOK
 TYPED = re.sub(r"\\\n\s*", "", SECTION)
 TEMPLATE = make_template()
 
 
 def overrides() -> dict[str, str]:
-    """What ``aws cloudformation deploy`` is told in the README."""
+    """What ``aws cloudformation deploy`` is given in the guide."""
     (told,) = re.findall(r"aws cloudformation deploy .*--parameter-overrides (.+)", TYPED)
     return dict(word.split("=", 1) for word in shlex.split(told))
 
 
-def test_the_stack_of_the_readme_deploys(
+def test_the_stack_of_the_guide_deploys(
     account: Account,
     splitjoin: Callable[..., Ran],
     ministack_server: DynamoDbServer,
@@ -58,7 +60,8 @@ def test_names_of_the_template() -> None:
     """Each parameter and output that is named in the text is one."""
     words = set(re.findall(r"`([A-Z][A-Za-z]+[a-z][A-Z]?[A-Za-z]*)[=.`]", SECTION))
     known = {*TEMPLATE.parameters, *TEMPLATE.outputs}
-    elsewhere = {"UpdateTable", "DescribeTable", "ContinuousBackups", "TimeToLive"}
+    rights = {"UpdateTable", "DescribeTable", "ContinuousBackups", "TimeToLive"}
+    elsewhere = rights | {"ReceiveMessage", "GetQueueUrl", "ChangeMessageVisibility"}
     assert words - elsewhere <= known
     assert len(words & known) >= 12
 
@@ -100,7 +103,7 @@ def test_commands_have_the_options_that_they_are_told(line: str) -> None:
 def test_the_bill_adds_up() -> None:
     """Each line is its amount times its price, and the sum is theirs."""
     lines = re.findall(r"^\| [^|]+ \| ([\d,.]+) \| \$([\d.]+) a [\w-]+ \| \$([\d,.]+) \|$", SECTION, flags=re.MULTILINE)
-    assert len(lines) == len(readme_aws.COSTS) == 8
+    assert len(lines) == len(docs_aws.COSTS) == 8
     plain = [[float(cell.replace(",", "")) for cell in line] for line in lines]
     assert [round(amount * price, 2) for amount, price, _ in plain] == [cost for _, _, cost in plain]
     (total,) = re.findall(r"\*\*\$([\d,.]+)\*\* \|$", SECTION, flags=re.MULTILINE)
