@@ -4,8 +4,9 @@ Every tool runs as a command of its own on the same file, warm in the page cache
 rounds: A B C, A B C, so that a slow minute of the machine hits all alike. A table has the medians. Uploads go to a
 server that reads and discards (benchmarks/discard_server.py), so that what is measured is the client.
 
-The groups of the join compare our loaders with the databases' bare drivers, our tracker with the published counter,
-and ``status`` on a large job with one on a small job, on the servers that the tests start.
+How long starting takes is compared with Python's own start. The groups of the join compare our loaders with the
+databases' bare drivers, our tracker with the published counter, and ``status`` on a large job with one on a small job,
+on the servers that the tests start.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import data, peers
+from benchmarks import data, peers, starting
 from benchmarks.measure import CommandFailedError, Usage, run
 from benchmarks.report import Row, Table, filesystem, head, machine
 from benchmarks.surroundings import clean_env, made_data, say
@@ -41,7 +42,7 @@ CLAIMED_BESIDE = 5 * UNITS["GiB"]  # the system does not take from what was free
 LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
 JOINS = ("loaders", "tracker", "status")
-GROUPS = (*SPLITS, *JOINS)
+GROUPS = ("start", *SPLITS, *JOINS)
 
 
 def parse_size(text: str) -> int:
@@ -263,7 +264,8 @@ def main(words: Sequence[str] | None = None) -> int:
     splits = set(SPLITS) & set(wanted)
     if splits and not options.no_install:
         peers.install(say)
-    tables: list[Printable] = list(split_tables(wanted, options))
+    tables: list[Printable] = [starting.measure(options.rounds)] if "start" in wanted else []
+    tables += split_tables(wanted, options)
     facts = machine() | (split_facts(options) if splits else {})
     tables += join_tables(wanted, options)
     print(head(facts, tables))

@@ -15,6 +15,7 @@ from benchmarks import data
 from benchmarks.__main__ import discard_server, parse_size
 from benchmarks.measure import CommandFailedError, Usage, middle, run
 from benchmarks.report import Row, Table
+from benchmarks.starting import BARE, Starts
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.stores.sinks.s3 import S3Sink
 
@@ -119,3 +120,14 @@ def test_suite_compares_our_command_with_others(tmp_path: Path) -> None:
     assert all(row["runs"][0]["seconds"] > 0 for table in tables for row in table["rows"])
     assert done.stdout.startswith("## Benchmark\n")
     assert list(tmp_path.iterdir()) == [report]
+
+
+def test_starts_are_measured_against_pythons_own() -> None:
+    """Each ratio is of medians; the first row is what the others are compared with."""
+    starts = Starts({BARE: (Usage(0.01, 0.01, MIB),), "import splitjoin_cli": (Usage(0.015, 0.012, MIB),)})
+    assert starts.ratio("import splitjoin_cli") == pytest.approx(1.5)
+    assert starts.markdown().splitlines()[4:] == [
+        "| `python -c pass` | 10 | 1.00 | 10 |",
+        "| `import splitjoin_cli` | 15 | 1.50 | 12 |",
+    ]
+    assert starts.document()["title"] == "Starting"

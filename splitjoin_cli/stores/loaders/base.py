@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from splitjoin_cli.stores.loaders.reserved import check_own
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -35,6 +33,8 @@ class LoadTarget:
     beside_other_run: bool = False
 
     def __post_init__(self) -> None:
+        from splitjoin_cli.stores.loaders.reserved import check_own  # noqa: PLC0415 -- a contract is read alone
+
         parts = self.table.split(".")
         if len(parts) > 2 or not all(parts) or "\0" in self.table:  # noqa: PLR2004 -- a schema and a name
             raise ValueError(f"not a table's name: {self.table!r}")
