@@ -49,6 +49,19 @@ _REFUSALS = {ER.ACCESS_DENIED_ERROR, 1698}  # the second is MariaDB's, of an acc
 _LOCAL_DISABLED = {ER.NOT_ALLOWED_COMMAND, 3948, 4166}  # MySQL 5.7, MySQL 8, MariaDB
 # What a statement says of the data, beside the warnings that LOCAL makes of most of it.
 _BAD_DATA = (pymysql.DataError, pymysql.IntegrityError)
+SETTINGS = {
+    # Strict: what does not fit is said. 0 stays 0 in an AUTO_INCREMENT column. Nothing that changes what a statement
+    # means (ANSI_QUOTES, EMPTY_STRING_IS_NULL, ALLOW_INVALID_DATES, ...); whether a zero date is one is the server's.
+    "sql_mode": "CONCAT_WS(',', 'STRICT_ALL_TABLES', 'ERROR_FOR_DIVISION_BY_ZERO', 'NO_AUTO_VALUE_ON_ZERO',"
+    " 'NO_ENGINE_SUBSTITUTION', IF(FIND_IN_SET('NO_ZERO_DATE', @@sql_mode), 'NO_ZERO_DATE', NULL),"
+    " IF(FIND_IN_SET('NO_ZERO_IN_DATE', @@sql_mode), 'NO_ZERO_IN_DATE', NULL))",
+    "sql_notes": "1",  # a truncation may be a note, and only with this a warning that is counted
+    "max_error_count": "64",  # so many are kept
+    "sql_select_limit": "18446744073709551615",  # the ledger is read whole
+    "completion_type": "'NO_CHAIN'",  # a transaction ends, and nothing else, where it ends
+}
+"""The session variables that are set, whatever the server's are. The character set is utf8mb4; the time zone, and which
+constraints are checked, are left to the server and the account."""
 _ROW = re.compile(r"\b[Rr]ow (\d+)\b")
 _AT_ROW = re.compile(r" at row \d+$")
 _NOT_TEXT = re.compile(r"Incorrect string value|Invalid utf8mb[34] character string")
@@ -98,11 +111,14 @@ class MysqlLoader(ServerLoader):
                     hint=f"ALTER TABLE {self._table} ENGINE=InnoDB",
                 )
         found = session.rows(
-            "SELECT column_name, data_type, column_default FROM information_schema.columns"
-            f" WHERE {named} AND extra NOT LIKE '%%GENERATED%%' ORDER BY ordinal_position",
+            "SELECT column_name, LOWER(data_type), column_default, is_nullable = 'NO' FROM information_schema.columns"
+            # MySQL 8 says DEFAULT_GENERATED of a column whose default is an expression
+            f" WHERE {named} AND extra NOT REGEXP '(VIRTUAL|STORED|PERSISTENT) GENERATED' ORDER BY ordinal_position",
             (schema, name),
         )
-        return tuple(TableColumn(name, kind, kind.lower() in _TEXT, default) for name, kind, default in found)
+        return tuple(
+            TableColumn(name, kind, kind in _TEXT, default, bool(not_null)) for name, kind, default, not_null in found
+        )
 
     def _most_columns(self, session: Session) -> int | None:
         """InnoDB's (MySQL's manual, "Limits on Table Column Count and Row Size")."""
@@ -160,7 +176,7 @@ class MysqlLoader(ServerLoader):
                 fields.append(self._quoted(column.name))
             else:
                 fields.append(f"@splitjoin_{place}")
-                settings.append(f"{self._quoted(column.name)} = NULLIF(@splitjoin_{place}, '')")
+                settings.append(f"{self._quoted(column.name)} = {_value(column, f'@splitjoin_{place}')}")
         if self._target.run_column:
             settings.append(f"{self._quoted(self._target.run_column)} = @splitjoin_run_id")
         return f"({', '.join(fields)})" + (f" SET {', '.join(settings)}" if settings else "")
@@ -188,8 +204,17 @@ class MysqlLoader(ServerLoader):
         return LoadError(message, hint=hint)
 
 
+def _value(column: TableColumn, field: str) -> str:
+    """What a column that is not text takes of ``field``: NULL where that is empty."""
+    if column.type == "timestamp" and column.not_null:
+        return f"COALESCE({field}, '')"  # NULL would be the time of the load; the empty text is refused
+    value = f"NULLIF({field}, '')"
+    # text would be taken for its bytes: '5' for 53
+    return f"CAST({value} AS UNSIGNED)" if column.type == "bit" else value
+
+
 class MysqlSession(Session):
-    """One connection through PyMySQL."""
+    """One connection through PyMySQL, with the session variables that loads rely on: see SETTINGS."""
 
     def __init__(self, url: DatabaseUrl, password: str | None) -> None:
         """Connect. Raises pymysql.Error."""
@@ -207,6 +232,7 @@ class MysqlSession(Session):
             **_tls(url),
         )
         self._cursor: Any = self._connection.cursor()
+        self.run(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in SETTINGS.items())}")
 
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         """See Session."""

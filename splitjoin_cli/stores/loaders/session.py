@@ -23,12 +23,16 @@ class AgainError(LoadError):
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of the table: its ``type`` as the engine spells it, whether it holds ``text``, its ``default``."""
+    """A column of the table: its ``type`` as the engine spells it, whether it holds ``text``, its ``default``.
+
+    ``not_null``: where the engine needs to know that the column takes no NULL.
+    """
 
     name: str
     type: str
     text: bool
     default: str | None = None
+    not_null: bool = False
 
 
 Columns = tuple[TableColumn, ...]
