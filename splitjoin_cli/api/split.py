@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.api import arguments
+from splitjoin_cli.core import trace
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.errors import StoppedError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
@@ -22,7 +23,7 @@ from splitjoin_cli.splitting.request import DEFAULT_JOBS, SplitRequest
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import Session
     from splitjoin_cli.core.format.manifest import PlanFile
-    from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.core.model import Dialect, SourceProperties
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.request import ChunkCompression, OnStrayQuote, ServerSideEncryption
@@ -160,10 +161,23 @@ def perform(
             jobs=request.jobs,
         )
         stack.callback(source.close)
+        note_source(source.properties)
         sink = _sink(request)
         stack.callback(sink.close)
         opener = None if tracker is None else _job_opener(tracker, passing=passing)
         return SplitRun(request, job, source, sink, observer, open_job=opener).run()
+
+
+def note_source(properties: SourceProperties) -> None:
+    """Tell what the source is."""
+    trace.note(
+        "source opened",
+        uri=properties.uri,
+        bytes=properties.stored_bytes,
+        seekable=properties.seekable,
+        compression=properties.compression,
+        validator=properties.validator,
+    )
 
 
 def _of_chunks(dialect: Dialect, encoding: str) -> Dialect:

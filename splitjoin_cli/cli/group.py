@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Entry] = {
     "worker": Entry("splitjoin_cli.cli.worker", "Load and join chunks as their messages arrive in a queue."),
     "retry": Entry("splitjoin_cli.cli.retry", "Send missing or failed chunks through again, or the join alone."),
     "init": Entry("splitjoin_cli.cli.init", "Make the tracker's table."),
+    "info": Entry("splitjoin_cli.cli.info", "Show versions, the kernel, drivers and the environment."),
     "template": Entry("splitjoin_cli.cli.template", "Print the CloudFormation of the join on AWS."),
 }
 

@@ -43,6 +43,11 @@ talk_options = together(
     option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, errors included."),
     option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
     option("-v", "--verbose", is_flag=True, help="Say more: details as they happen, tracebacks of bugs."),
+    option(
+        "--debug",
+        metavar="[FILE]",
+        help="Write timings and decisions as JSON lines to stderr, or to the end of FILE.",
+    ),
 )
 
 aws_options = together(
@@ -182,7 +187,7 @@ def choose(ctx: click.Context, *names: str) -> str | None:
     return None
 
 
-TALK = frozenset({"as_json", "quiet", "verbose"})
+TALK = frozenset({"as_json", "quiet", "verbose", "debug"})
 SIZES = ("chunk_size", "chunks", "rows")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -15,13 +14,14 @@ from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.group import cli
 from splitjoin_cli.cli.signals import stopped_by_signals
 from splitjoin_cli.cli.terminal import OutputClosedError, Terminal, say
+from splitjoin_cli.cli.text import without_secrets
+from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import SplitjoinError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_URL_SECRETS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/?#@'\"]*@", re.IGNORECASE)
-_URL_QUERY = re.compile(r"(?P<url>https?://[^\s?#'\"]+)[?#][^\s'\"]*", re.IGNORECASE)
+DEBUG = "--debug"
 _TRUE = {"1", "true", "t", "yes", "y", "on"}
 
 
@@ -29,16 +29,29 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command, say what failed, and return the exit code."""
     terminal = Terminal(as_json=_asked(arguments, "--json"), verbose=_asked(arguments, "--verbose", "-v"))
     try:
-        return _reported(arguments, terminal)
+        return _debugged(arguments, terminal)
     except OutputClosedError as exc:
         say(f"Error: {exc}")
         _forget_stdout()
         return 1
 
 
-def without_secrets(message: str) -> str:
-    """The message with no URL's user, password or query in it."""
-    return _URL_QUERY.sub(r"\g<url>", _URL_SECRETS.sub(r"\g<scheme>", message))
+def _debugged(arguments: Sequence[str], terminal: Terminal) -> int:
+    """The exit code; with ``--debug`` what happens on the way is told."""
+    in_environment = environment_variable(DEBUG) in os.environ
+    if not in_environment and not any(word.partition("=")[0] == DEBUG for word in arguments):
+        return _reported(arguments, terminal)
+    from splitjoin_cli.cli.debug import asked, debugging, with_value
+
+    words = with_value(arguments)
+    try:
+        with debugging(asked(words)):
+            code = _reported(words, terminal)
+            trace.note("ended", exit_code=code)
+    except UsageError as exc:
+        terminal.error(exc)
+        return exc.exit_code
+    return code
 
 
 def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
@@ -70,6 +83,7 @@ def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
         )
         _trace(exc, terminal)
     error.message = without_secrets(error.message)
+    trace.note("error", type=type(error).__name__, message=error.message)
     error.hint = without_secrets(error.hint) if error.hint else None
     terminal.error(error)
     return error.exit_code

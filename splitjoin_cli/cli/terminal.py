@@ -11,10 +11,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 from splitjoin_cli.cli.text import visible
+from splitjoin_cli.core import trace
 from splitjoin_cli.core.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from rich.live import Live
 
@@ -72,14 +74,24 @@ class Terminal:
         """What shows progress until the block is left: bars on a terminal, else a line now and then."""
         from splitjoin_cli.cli.progress import PlainProgress, RichProgress
 
+        shown: AbstractContextManager[Observer]
         if self.quiet:
-            yield Silent()
-        elif _is_terminal(sys.stderr):
-            with RichProgress(verbose=self.verbose) as progress:
-                yield progress
-        else:
-            with PlainProgress(say, verbose=self.verbose) as progress:
-                yield progress
+            shown = contextlib.nullcontext(Silent())
+        elif _is_terminal(sys.stderr) and not trace.heard():
+            shown = RichProgress(verbose=self.verbose)
+        else:  # also beside the lines of --debug, which would tear a drawing apart
+            shown = PlainProgress(say, verbose=self.verbose)
+        with shown as observer:
+            if not trace.heard():
+                yield observer
+                return
+            from splitjoin_cli.cli.debug import Traced
+
+            traced = Traced(observer)
+            try:
+                yield traced
+            finally:
+                traced.end()
 
     @contextlib.contextmanager
     def screen(self) -> Iterator[Screen]:

@@ -15,6 +15,8 @@ LABEL_WIDTH = 12
 # Control characters but line feed and tab, line and paragraph separators, what turns the direction of writing, and
 # surrogates but those that stand for the bytes of a path that is not valid UTF-8.
 _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
+_URL_SECRETS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/?#@'\"]*@", re.IGNORECASE)
+_URL_QUERY = re.compile(r"(?P<url>https?://[^\s?#'\"]+)[?#][^\s'\"]*", re.IGNORECASE)
 
 
 def fact(label: str, text: str) -> str:
@@ -26,6 +28,11 @@ def listed(numbers: Iterable[int]) -> str:
     """``3, 7-9``, and where the others are to be found."""
     text = ranges_text(numbers, most=RANGES_SHOWN)
     return f"{text}; --json lists all" if text.endswith("more ranges") else text
+
+
+def without_secrets(message: str) -> str:
+    """The message with no URL's user, password or query in it."""
+    return _URL_QUERY.sub(r"\g<url>", _URL_SECRETS.sub(r"\g<scheme>", message))
 
 
 def visible(text: str) -> str:

@@ -10,6 +10,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64, encode
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity, digest_options, run_id
 from splitjoin_cli.core.names import manifest_name
+from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.splitting.limits import oversized_warning
 from splitjoin_cli.splitting.locate import find_ragged, read_blocks
 from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
@@ -163,7 +164,7 @@ class Preparation:
         self._observer.phase("splitting" if staged else "scanning", self._source.properties.size, None)
         header = b""
         try:
-            if staging is not None:
+            if staging is not None and not switched(SPECULATION):
                 header = Speculation(self._source, builder, staging, options, self._observer).run(executor)
             scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging, header=header)
             found = scan.run(executor)

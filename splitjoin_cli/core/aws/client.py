@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import threading
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ import urllib3.exceptions
 from botocore.config import Config
 from botocore.parsers import ResponseParserError as UnreadableAnswerError
 
+from splitjoin_cli.core import trace
 from splitjoin_cli.core.aws.options import AwsOptions
 from splitjoin_cli.core.errors import AccessError, CorruptObjectError, NotFoundError, SplitjoinError, StoreError
 from splitjoin_cli.core.gc_pause import uncollected
@@ -177,10 +179,36 @@ def client(
         )
         with _MAKING, uncollected():
             if options.session is not None:
-                return _make_by(options.session, service, options, config)
-            return _make(_session(options, _environment()), service, options, config)
+                made = _make_by(options.session, service, options, config)
+            else:
+                made = _make(_session(options, _environment()), service, options, config)
+            if trace.heard():
+                _tell_requests(made)
+            return made
     except (aws_errors.BotoCoreError, ValueError) as exc:
         raise translate(exc, service, "client") from exc
+
+
+def _tell_requests(made: Any) -> None:  # noqa: ANN401 -- see client
+    """Let each request of a client be told, with its answer and how long it took, repeats included."""
+    service = made.meta.service_model.service_name
+
+    def before(context: dict[str, Any], **_: object) -> None:
+        context["splitjoin_began"] = time.monotonic()
+
+    def after(http_response: Any, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:  # noqa: ANN401
+        answer = parsed.get("ResponseMetadata", {})
+        trace.note(
+            "aws request",
+            operation=f"{service}:{model.name}",
+            status=http_response.status_code,
+            request_id=answer.get("RequestId"),
+            repeats=answer.get("RetryAttempts"),
+            seconds=round(time.monotonic() - context.get("splitjoin_began", time.monotonic()), 6),
+        )
+
+    made.meta.events.register("before-call", before)
+    made.meta.events.register("after-call", after)
 
 
 @lru_cache(maxsize=8)

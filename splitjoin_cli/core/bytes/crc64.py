@@ -13,13 +13,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.native import kernel
+from splitjoin_cli.core.switches import CRC, switched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.bytes.base import Buffer
 
-__all__ = ["combine", "crc64", "decode", "encode", "tagged"]
+__all__ = ["combine", "crc64", "decode", "encode", "method", "tagged"]
 
 
 def crc64(data: Buffer, previous: int = 0) -> int:
@@ -51,13 +52,25 @@ def tagged(checksum: int) -> str:
     return f"crc64nvme:{encode(checksum)}"
 
 
+def method() -> str:
+    """By what the CRC is computed here, for people."""
+    made_by = str(getattr(_functions()[0], "__module__", ""))
+    ways = {"splitjoin_cli.core.native": "the compiled kernel", "splitjoin_cli.core.bytes.crc64_python": "Python"}
+    return ways.get(made_by, "awscrt")
+
+
 @cache
 def _functions() -> tuple[Callable[[Buffer, int], int], Callable[[int, int, int], int]]:
-    compiled = kernel()
+    compiled = None if switched(CRC) else kernel()
     if compiled is not None:
         return compiled.crc64, compiled.combine
+    from splitjoin_cli.core.bytes import crc64_python  # noqa: PLC0415 -- only where nothing is compiled
+
+    plain = (crc64_python.crc64nvme, crc64_python.combine_crc64nvme)
+    if switched(CRC):
+        return plain
     try:
-        from awscrt.checksums import combine_crc64nvme, crc64nvme  # noqa: PLC0415 -- only where nothing is compiled
+        from awscrt.checksums import combine_crc64nvme, crc64nvme  # noqa: PLC0415 -- it takes long to import
     except ImportError:
-        from splitjoin_cli.core.bytes.crc64_python import combine_crc64nvme, crc64nvme  # noqa: PLC0415 -- and nothing installed
+        return plain
     return crc64nvme, combine_crc64nvme

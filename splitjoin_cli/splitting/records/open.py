@@ -8,17 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.native import kernel
+from splitjoin_cli.core.switches import SCANNER, switched
 from splitjoin_cli.splitting.records import numerics
 
 if TYPE_CHECKING:
+    from splitjoin_cli.core.native import Kernel
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
 
 MIB = 1024 * 1024
 
 
+def _compiled() -> Kernel | None:
+    """The kernel, unless it is switched off."""
+    return None if switched(SCANNER) else kernel()
+
+
 def new_scanner(alphabet: Alphabet, block_bytes: int) -> BlockScanner:
     """A scanner for blocks of up to ``block_bytes`` bytes."""
-    compiled = kernel()
+    compiled = _compiled()
     if compiled is not None:
         from splitjoin_cli.splitting.records.compiled import CompiledScanner  # noqa: PLC0415 -- only what is used is imported
 
@@ -36,13 +43,15 @@ def numpy_scanner(alphabet: Alphabet, block_bytes: int) -> BlockScanner:
 
 def scans_side_by_side() -> bool:
     """Whether threads may scan at the same time; over numpy they take the GIL from each other at each step."""
-    return kernel() is not None
+    return _compiled() is not None
 
 
 def scanner_name() -> str:
     """What ``new_scanner`` makes, for people."""
-    compiled = kernel()
-    return "numpy (nothing is compiled here)" if compiled is None else f"the compiled kernel ({compiled.name})"
+    compiled = _compiled()
+    if compiled is not None:
+        return f"the compiled kernel ({compiled.name})"
+    return "numpy (by SPLITJOIN_SCANNER)" if switched(SCANNER) else "numpy (nothing is compiled here)"
 
 
 def best_block_bytes(read_bytes: int = 0) -> int:
@@ -51,4 +60,4 @@ def best_block_bytes(read_bytes: int = 0) -> int:
     Compiled: what stays in a core's cache until it is written. Over numpy: enough that threads seldom wait
     for the GIL; smaller blocks lose more than the cache gives (with 512 KiB, two threads were no faster than one).
     """
-    return max(MIB if kernel() is not None else 4 * MIB, read_bytes)
+    return max(MIB if _compiled() is not None else 4 * MIB, read_bytes)
