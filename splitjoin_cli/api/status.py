@@ -16,6 +16,7 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.join.operate import status as found
+from splitjoin_cli.join.operate.advice import advise
 from splitjoin_cli.join.operate.status import DEFAULT_STUCK_SECONDS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.join.operate.dead_letters import DeadLetters
     from splitjoin_cli.join.operate.reconcile import Reconciliation
-    from splitjoin_cli.join.operate.status import JobStatus
+    from splitjoin_cli.join.operate.status import JobStatus, OtherObject
     from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
     from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
@@ -154,6 +155,9 @@ class View(Protocol):
     """As the last look showed them."""
     tracker_uri: str
 
+    def reach(self) -> None:
+        """Raise NotFoundError where the tracker is not there."""
+
     def look(self) -> None:
         """Ask the tracker. Raises NoSuchJobError, StoreError."""
 
@@ -199,6 +203,10 @@ class OneJob:
         self.tracker_uri = tracker.uri
         self.jobs: list[JobStatus] = []
 
+    def reach(self) -> None:
+        """See View."""
+        self._tracker.reach()
+
     def look(self) -> None:
         """See View."""
         request = self._request
@@ -209,7 +217,21 @@ class OneJob:
             job = replace(job, reconciliation=self._reconciled(request.load, progress))
         if self._letters is not None:
             job = replace(job, dead_letters=self._letters.look())
-        self.jobs = [job]
+        if stored is not None and request.dest is not None:
+            job = replace(job, other_objects=self._other_objects(progress, stored, str(request.dest)))
+        dest = None if request.dest is None else str(request.dest)
+        self.jobs = [replace(job, advice=advise(job, self.tracker_uri, dest))]
+
+    def _other_objects(self, progress: JobProgress, stored: Collection[int], dest: str) -> tuple[OtherObject, ...]:
+        """Those of the first missing chunks that are stored: whose they are, each says itself."""
+        numbers = [number for number in progress.missing or () if number in stored]
+        if progress.run is None or not numbers:
+            return ()
+        from splitjoin_cli.join.operate.other_objects import look_at_objects
+        from splitjoin_cli.stores.chunks.any import Chunks
+
+        with closing(Chunks(self._request.aws)) as chunks:
+            return look_at_objects(chunks, dest, progress.run, progress.total_parts, numbers)
 
     def _stored(self, total_parts: int) -> Collection[int] | None:
         dest = self._request.dest
@@ -238,12 +260,17 @@ class AllJobs:
         self.tracker_uri = tracker.uri
         self.jobs: list[JobStatus] = []
 
+    def reach(self) -> None:
+        """See View."""
+        self._tracker.reach()
+
     def look(self) -> None:
         """See View."""
         self.jobs = found.list_jobs(self._tracker, now=time.time(), stuck_seconds=self._stuck_seconds)
         if self._letters is not None:
             letters = self._letters.look()
             self.jobs = [replace(job, dead_letters=letters) for job in self.jobs]
+        self.jobs = [replace(job, advice=advise(job, self.tracker_uri)) for job in self.jobs]
 
 
 def stored_numbers(request: StoredRequest, *, total_parts: int) -> frozenset[int]:

@@ -31,7 +31,7 @@ EPILOG = """\
 States, the first that fits:
   joined    what follows the load has run
   joining   somebody holds the join
-  failed    the last try of some chunk, or of the join, failed for good
+  failed    the last try of some chunk, or of the join, failed permanently
   stuck     for --stuck-after no chunk was newly counted, or no join was finished
   complete  all chunks are counted, the join is not finished
   waiting   no chunk is counted yet
@@ -46,8 +46,8 @@ Examples:
   splitjoin status acme_20240131 --tracker dynamodb:jobs --queue "$QUEUE_URL"
   splitjoin status --tracker dynamodb:jobs --check --json
 
-Exit codes: 0 done, 1 failed, 2 usage, 10 no such job, 12 --check found a stuck or failed job, or with
---reconcile one with other chunks or rows loaded than were counted.
+Exit codes: 0 done, 1 failed (with --check also where there is no such tracker), 2 usage, 10 no such job,
+12 --check found a stuck or failed job, or with --reconcile one with other chunks or rows loaded than were counted.
 """
 
 
@@ -111,7 +111,9 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     watch, check = asked.pop("watch"), asked.pop("check")
     aws = arguments.aws(asked.pop("profile"), asked.pop("region"), asked.pop("endpoint_url"))
     with open_view(status_request(file_name, aws=aws, **asked)) as view:
-        shown = _Shown(view, values["dest"], one=file_name is not None)
+        shown = _Shown(view, one=file_name is not None)
+        if check:
+            view.reach()
         if watch is None:
             view.look()
         else:
@@ -129,9 +131,9 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
 class _Shown:
     """A view for people."""
 
-    def __init__(self, view: View, dest: str | None, *, one: bool) -> None:
-        """``dest``: what the job is compared with. ``one``: a job with its map, rather than a line for each."""
-        self._view, self._dest, self._one = view, dest, one
+    def __init__(self, view: View, *, one: bool) -> None:
+        """``one``: a job with its map, rather than a line for each."""
+        self._view, self._one = view, one
         self._first: JobStatus | None = None
 
     def text(self) -> str:
@@ -141,7 +143,7 @@ class _Shown:
             return ""
         if self._one:
             self._first = self._first or jobs[0]
-            return report(jobs[0], self._view.tracker_uri, earlier=self._first, dest=self._dest)
+            return report(jobs[0], earlier=self._first)
         letters = jobs[0].dead_letters
         note = None if letters is None else dead_letters_note(letters)
         return table(jobs) if note is None else f"{table(jobs)}\n\n{note}"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.cli.ledger_text import ledger_command, ledger_first, ledger_lines, ledger_why
-from splitjoin_cli.cli.text import count_text, duration_text, fact, listed, visible
-from splitjoin_cli.core.names import parse_file_name
+from splitjoin_cli.cli.ledger_text import ledger_lines
+from splitjoin_cli.cli.text import count_text, duration_text, fact, listed
 from splitjoin_cli.join.operate.status import cells, iso_time, pace
 
 if TYPE_CHECKING:
@@ -23,15 +21,15 @@ CELLS: dict[Cell, str] = {"done": "#", "some": "+", "none": ".", "failed": "!"}
 _MINUTE, _HOUR = 60, 3600
 
 
-def report(status: JobStatus, tracker_uri: str, *, earlier: JobStatus | None = None, dest: str | None = None) -> str:
-    """One job, whole. ``earlier``: an earlier look, which the pace is measured from. ``dest``: what was compared."""
+def report(status: JobStatus, *, earlier: JobStatus | None = None) -> str:
+    """One job, whole. ``earlier``: an earlier look, which the pace is measured from."""
     blocks = [
         [headline(status)],
         list(_facts(status, earlier)),
         list(_map(status)),
         list(_missing(status)),
         list(ledger_lines(status)),
-        list(_advice(status, tracker_uri, dest)),
+        list(_advice(status)),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -64,7 +62,7 @@ def table(jobs: Sequence[JobStatus]) -> str:
 def _line(job: JobStatus, *, dead: bool) -> list[str]:
     progress, letters = job.progress, job.dead_letters
     line = [
-        visible(progress.file_name),
+        progress.file_name,
         job.state,
         f"{progress.processed_parts:,}/{progress.total_parts:,}",
         f"{len(progress.failures):,}",
@@ -126,7 +124,7 @@ def _join(status: JobStatus) -> str:
         case "waiting":
             return f"failed, next try after {_time(join.lease_until)}, {tries}{error}"
         case "failed":
-            return f"failed for good, {tries}{error}"
+            return f"failed permanently, {tries}{error}"
         case _:
             return "not begun" if not join.attempts else f"given back, {tries}"
 
@@ -153,7 +151,7 @@ def _missing(status: JobStatus) -> Iterator[str]:
     if status.never_uploaded:
         yield fact("not stored", listed(status.never_uploaded))
     for failure in progress.failures[:FAILURES_SHOWN]:
-        final, since = ", for good" if failure.final else "", ", sent again since" if failure.retried else ""
+        final, since = ", permanently" if failure.final else "", ", sent again since" if failure.retried else ""
         when = f"{_tries(failure.attempts)}{final}, last {_time(failure.at)}{since}"
         yield fact("failed", f"chunk {failure.number} ({when}): {failure.error}")
     if len(progress.failures) > FAILURES_SHOWN:
@@ -189,89 +187,12 @@ def dead_letters_note(found: DeadLetters) -> str | None:
     return "; ".join(notes) or None
 
 
-def _advice(status: JobStatus, tracker_uri: str, dest: str | None) -> Iterator[str]:
-    for why in (ledger_why(status), _why(status), _given_up(status)):
-        if why is not None:
-            yield fact("why", why)
-    if (first := ledger_first(status)) is not None:
-        yield fact("first", f"in the database: {first}")
-    command = ledger_command(status, tracker_uri, dest) or next_command(status, tracker_uri, dest)
-    if command is not None:
-        yield fact("next", command)
-
-
-def _given_up(status: JobStatus) -> str | None:
-    if not status.given_up:
-        return None
-    which = f"{'chunk' if len(status.given_up) == 1 else 'chunks'} {listed(status.given_up)}"
-    return f"the queue gave {which} up; mend what failed, then send what is missing through again"
-
-
-def _why(status: JobStatus) -> str | None:
-    progress, join = status.progress, status.progress.join
-    idle = "" if status.idle_seconds is None else duration_text(status.idle_seconds)
-    match status.state:
-        case "failed" if join.state == "failed":
-            return f"the join failed for good: {join.error or 'no error was noted'}"
-        case "failed":
-            final = [failure.number for failure in progress.failures if failure.final]
-            which = f"{'chunk' if len(final) == 1 else 'chunks'} {listed(final)}"
-            return f"the last try of {which} failed for good: nobody tries again by himself"
-        case "stuck" if status.all_counted:
-            return f"the last chunk was counted {idle} ago, and nobody has finished the join since"
-        case "stuck":
-            return f"no chunk was newly counted for {idle}; {_where(status)}"
-        case "complete" if progress.run_id is None:
-            return "whoever wrote the published counter's item runs what follows: it says nothing of a join"
-        case _:
-            return None
-
-
-def _where(status: JobStatus) -> str:
-    """What is known of the missing chunks."""
-    if status.never_uploaded:
-        count = len(status.never_uploaded)
-        return f"{count_text(count, 'missing chunk')} {'was' if count == 1 else 'were'} never uploaded"
-    if retried := [failure.number for failure in status.progress.failures if failure.retried]:
-        which = f"{'chunk' if len(retried) == 1 else 'chunks'} {listed(retried)}"
-        return f"{which} failed, {'was' if len(retried) == 1 else 'were'} sent again since, and nothing came of it yet"
-    if status.never_uploaded is None:
-        return "the missing chunks were never uploaded, or their events were lost or fail (--dest tells)"
-    return "all of them are stored, so their events were lost, or wait, or fail"
-
-
-def next_command(status: JobStatus, tracker_uri: str, dest: str | None = None) -> str | None:
-    """What to type next; None where there is nothing to do. Words in capitals are for the user to fill in."""
-    progress = status.progress
-    name, place = progress.file_name, dest or progress.destination
-    tracker = ["--tracker", tracker_uri]
-    ask = ["splitjoin", "status", name, *tracker]
-    if status.state == "joined" or (progress.run_id is None and status.all_counted):
-        return None
-    here = place is not None and not place.startswith("s3://")
-    calm = status.state not in {"stuck", "failed", "waiting"} or (status.state == "waiting" and not here)
-    if calm and not status.given_up:
-        return shlex.join([*ask, "--watch"])
-    job = parse_file_name(name)
-    if status.never_uploaded and job is not None:
-        named = [f"--client={job.client}", f"--date={job.date}"]
-        return shlex.join(["splitjoin", "split", *named, *tracker, "SOURCE", place or "DEST"])
-    asked = status.never_uploaded is not None or bool(status.given_up)
-    if status.state == "stuck" and not status.all_counted and not asked:
-        return shlex.join([*ask, "--dest", place or "DEST"])
-    return shlex.join(_again(status, tracker, place, here=here))
-
-
-def _again(status: JobStatus, tracker: list[str], place: str | None, *, here: bool) -> list[str]:
-    """The command that brings missing or failed chunks, or the join, on its way again."""
-    progress = status.progress
-    retry = ["splitjoin", "retry", progress.file_name, *tracker]
-    if status.all_counted:
-        # Reopened, a failed join is taken by the workers' sweep; one that nobody finishes has nobody who sweeps.
-        swept = status.state == "failed" and not here
-        return [*retry, "--join", *([] if swept else ["--into", "DATABASE_URL", "--on-join", "JOIN_URL"])]
-    if here and place is not None:
-        return ["splitjoin", "simulate", place, "--name", progress.file_name, *tracker, "--into", "DATABASE_URL"]
-    known = [] if place is not None and place == progress.destination else ["--dest", place or "DEST"]
-    source = None if status.dead_letters is None else status.dead_letters.source
-    return [*retry, *known, "--to", f"sqs:{source or 'QUEUE_URL'}"]
+def _advice(status: JobStatus) -> Iterator[str]:
+    """Why, and what to do: whatever comes before the last step is to be done first."""
+    for reason in status.advice.reasons:
+        yield fact("why", reason.text)
+    steps = [step.text for step in status.advice.steps]
+    for step in steps[:-1]:
+        yield fact("first", step)
+    for step in steps[-1:]:
+        yield fact("next", step)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.ranges import ranges_text
+from splitjoin_cli.core.words import count_text, duration_text, listed
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+__all__ = ["byte_text", "count_text", "duration_text", "fact", "listed", "visible", "without_secrets"]
 
-RANGES_SHOWN = 200
 LABEL_WIDTH = 12
 # Control characters but line feed and tab, line and paragraph separators, what turns the direction of writing, and
 # surrogates but those that stand for the bytes of a path that is not valid UTF-8.
@@ -22,12 +19,6 @@ _URL_QUERY = re.compile(r"(?P<url>https?://[^\s?#'\"]+)[?#][^\s'\"]*", re.IGNORE
 def fact(label: str, text: str) -> str:
     """A line of a report."""
     return f"{label:<{LABEL_WIDTH}}{text}"
-
-
-def listed(numbers: Iterable[int]) -> str:
-    """``3, 7-9``, and where the others are to be found."""
-    text = ranges_text(numbers, most=RANGES_SHOWN)
-    return f"{text}; --json lists all" if text.endswith("more ranges") else text
 
 
 def without_secrets(message: str) -> str:
@@ -54,19 +45,3 @@ def byte_text(size: float) -> str:
             break
         size /= 1024
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-
-
-def count_text(count: int, thing: str) -> str:
-    """``1 chunk``, ``1,234 chunks``."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds for people: ``0.4 s``, ``75 s``, ``1:02:03``."""
-    if seconds < 10:  # noqa: PLR2004 -- below, tenths are of interest
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{rest:02}"
-    return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"

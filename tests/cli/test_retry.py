@@ -181,12 +181,12 @@ def test_a_join_of_a_job_that_is_not_complete(splitjoin: Splitjoin, tracker: Sql
 def test_what_status_proposes(splitjoin: Splitjoin, tracker: SqliteTracker) -> None:
     """A failed chunk on S3 is sent again; where the place is unknown it is to be filled in."""
     tracker.open_job(JobSpec(RUN, 3, destination="s3://bucket/in/"))
-    tracker.mark_failed(RUN, 2, error="row 7", final=True)
+    tracker.mark_failed(RUN, 2, error="the database is away", final=True)
     retry = f"splitjoin retry {NAME} --tracker {tracker.uri}"
     assert next_of(splitjoin) == f"{retry} --to sqs:QUEUE_URL"
     other = Run("beta_20240131", "r2")
     tracker.open_job(JobSpec(other, 3))
-    tracker.mark_failed(other, 2, error="row 7", final=True)
+    tracker.mark_failed(other, 2, error="the database is away", final=True)
     lines = splitjoin("status", "beta_20240131").stdout.splitlines()
     assert lines[-1] == f"next        {retry.replace('acme', 'beta')} --dest DEST --to sqs:QUEUE_URL"
     for number in (1, 2, 3):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
+import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from splitjoin_cli.core.names import ChunkName
+from splitjoin_cli.join.chunk import published_run_id
 from splitjoin_cli.stores.trackers.base import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
@@ -52,6 +56,11 @@ class Jobs:
         self.ago(0).finish_join(RUN)
 
 
+def published(total: int) -> Run:
+    """The run of chunks that carry no metadata."""
+    return Run(RUN.file_name, published_run_id(ChunkName("acme", "20240131", 1, total)))
+
+
 @pytest.fixture
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     """The tracker that SPLITJOIN_TRACKER names."""
@@ -87,12 +96,27 @@ def test_list_as_json(splitjoin: Splitjoin, jobs: Jobs) -> None:
 
 
 def test_no_jobs(splitjoin: Splitjoin, jobs: Jobs) -> None:
-    """Nothing on stdout, or an empty array as JSON; a word on stderr: the tracker may be a mistyped one."""
+    """Nothing on stdout, or an empty array as JSON; a word on stderr."""
     ran = splitjoin("status")
     assert (ran.code, ran.stdout, ran.stderr) == (0, "", f"{jobs.url} has no jobs\n")
+    assert not jobs.path.exists()
+    jobs.ago(0).init()
     ran = splitjoin("status", "--check", "--json")
     assert (ran.code, ran.stdout, ran.stderr) == (0, "[]\n", f"{jobs.url} has no jobs\n")
-    assert not jobs.path.exists()
+
+
+@pytest.mark.parametrize("more", [[], ["acme_20240131"], ["--watch"], ["acme_20240131", "--watch", "1"]])
+@pytest.mark.parametrize("left", ["no such file", "the file has no tracker's tables"])
+def test_check_of_a_tracker_that_is_not_there(splitjoin: Splitjoin, jobs: Jobs, more: list[str], left: str) -> None:
+    """A mistyped path must not look like a healthy tracker to a cron job; nothing is made there."""
+    if left != "no such file":
+        with contextlib.closing(sqlite3.connect(jobs.path)) as db:
+            db.execute("CREATE TABLE theirs (id)")
+    before = jobs.path.read_bytes() if jobs.path.exists() else None
+    ran = splitjoin("status", *more, "--check", "--json")
+    hint = f"check the path; splitjoin init --tracker {jobs.url} makes a tracker"
+    assert (ran.code, ran.document) == (1, {"error": {"code": 1, "message": f"{jobs.url}: {left}", "hint": hint}})
+    assert (jobs.path.read_bytes() if jobs.path.exists() else None) == before
 
 
 def test_one_job(splitjoin: Splitjoin, jobs: Jobs) -> None:
@@ -127,6 +151,7 @@ def test_document(splitjoin: Splitjoin, jobs: Jobs) -> None:
     assert list(document) == [
         "file_name", "run_id", "state", "total_parts", "processed_parts", "missing", "failures", "duplicates", "rows",
         "rows_expected", "created_at", "updated_at", "join", "dead_letters", "reconcile",
+        "never_uploaded", "reason", "next",
     ]  # fmt: skip
     assert list(document["join"]) == ["state", "owner", "attempts", "joined_at"]
     assert (document["state"], document["processed_parts"], document["missing"]) == ("joined", 9, [])
@@ -135,7 +160,7 @@ def test_document(splitjoin: Splitjoin, jobs: Jobs) -> None:
 
 def test_dest_tells_what_was_never_uploaded(splitjoin: Splitjoin, jobs: Jobs, tmp_path: Path) -> None:
     """By the names of what is stored; chunks of another total or job are not this job's."""
-    jobs.open(HOUR, counted=2)
+    jobs.open(HOUR, counted=2, run=published(9))
     place = tmp_path / "chunks"
     place.mkdir()
     for name in ("acme_20240131-1-9.csv", "acme_20240131-3-9.csv", "acme_20240131-4-8.csv", "beta_20240131-5-9.csv"):
@@ -151,7 +176,7 @@ def test_dest_tells_what_was_never_uploaded(splitjoin: Splitjoin, jobs: Jobs, tm
 
 def test_dest_where_all_is_stored(splitjoin: Splitjoin, jobs: Jobs, tmp_path: Path) -> None:
     """Then the events are the trouble, and the chunks can be loaded from where they lie."""
-    jobs.open(HOUR, total=1)
+    jobs.open(HOUR, total=1, run=published(1))
     (tmp_path / "acme_20240131-1-1.csv").touch()
     ran = splitjoin("status", "acme_20240131", "--dest", str(tmp_path))
     assert lines_of(ran, "why")[0].endswith("; all of them are stored, so their events were lost, or wait, or fail")

@@ -146,6 +146,12 @@ def test_init_leaves_alone_what_is_right(tracker: Tracker) -> None:
     assert again == InitReport(created=False, unsupported=again.unsupported)
 
 
+def test_a_tracker_that_is_there_is_reached(tracker: Tracker) -> None:
+    """With its table and no job in it, which is no error."""
+    tracker.init()
+    tracker.reach()
+
+
 def test_a_job_that_nobody_opened_is_not_known(tracker: Tracker, run: Run) -> None:
     """Neither to a look nor to a report, a claim, or a finish."""
     assert tracker.job(run.file_name) is None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
+from splitjoin_cli.join.operate.advice import Advice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT_STUCK_SECONDS",
     "Cell",
     "JobStatus",
+    "OtherObject",
     "Pace",
     "State",
     "alarming",
@@ -39,6 +41,18 @@ ALARMING: frozenset[State] = frozenset({"stuck", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
+class OtherObject:
+    """What is stored under a chunk's name and is not of the tracker's run: no worker counts it there.
+
+    ``run_id``: None where the object carries no metadata of splitjoin.
+    """
+
+    number: int
+    run_id: str | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobStatus:
     """A job as it was at ``at`` (seconds since 1970, UTC).
 
@@ -46,6 +60,8 @@ class JobStatus:
     counter writes no times) or the job is joined. ``never_uploaded``: numbers of chunks that are neither counted nor
     stored, ascending; None where nobody compared with what is stored. ``reconciliation``: likewise, with a ledger.
     ``dead_letters``: what lies in a dead-letter queue, other jobs' too; None where no queue was named.
+    ``other_objects``: stored under a missing chunk's name, and not of the tracker's run; None where nobody looked.
+    ``advice``: why the job does not go on, and what to do next.
     """
 
     progress: JobProgress
@@ -55,6 +71,8 @@ class JobStatus:
     never_uploaded: Sequence[int] | None = None
     reconciliation: Reconciliation | None = None
     dead_letters: DeadLetters | None = None
+    other_objects: tuple[OtherObject, ...] | None = None
+    advice: Advice = field(default_factory=Advice)
 
     @property
     def given_up(self) -> tuple[int, ...]:
@@ -71,7 +89,7 @@ class JobStatus:
         return self.progress.processed_parts >= self.progress.total_parts
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON form; ``never_uploaded`` is in it where it was asked for."""
+        """The JSON form."""
         return plain(self.document())
 
     def document(self) -> dict[str, Any]:
@@ -103,8 +121,9 @@ class JobStatus:
         letters = None if self.dead_letters is None else self.dead_letters.of(progress.file_name)
         document["dead_letters"] = None if letters is None else [letter.to_json() for letter in letters]
         document["reconcile"] = None if self.reconciliation is None else self.reconciliation.to_json()
-        if self.never_uploaded is not None:
-            document["never_uploaded"] = as_ranges(self.never_uploaded)
+        document["never_uploaded"] = None if self.never_uploaded is None else as_ranges(self.never_uploaded)
+        document["reason"] = [reason.text for reason in self.advice.reasons]
+        document["next"] = [step.text for step in self.advice.steps]
         return document
 
 

@@ -279,6 +279,9 @@ class Tracker(Protocol):
     def init(self) -> InitReport:
         """Make the table and what belongs to it. What is right already is left as it is."""
 
+    def reach(self) -> None:
+        """Raise NotFoundError where there is no such file or table: a look at what is not there tells of no jobs."""
+
     def open_job(self, spec: JobSpec) -> Job:
         """Make the job known, or complete what is known of it; MAY come after chunks were counted.
 

@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.errors import NotFoundError, StoreError
 from splitjoin_cli.stores.trackers import rules
 from splitjoin_cli.stores.trackers.base import (
     Claim,
@@ -120,6 +120,16 @@ class SqliteTracker:
         created = not self._path.exists()
         with self._writing():
             return InitReport(created=created)
+
+    def reach(self) -> None:
+        """See Tracker."""
+        there = self._path.exists()
+        with self._reading() as db:
+            if db is None:
+                what = "the file has no tracker's tables" if there else "no such file"
+                raise NotFoundError(
+                    f"{self.uri}: {what}", hint=f"check the path; splitjoin init --tracker {self.uri} makes a tracker"
+                )
 
     def open_job(self, spec: JobSpec) -> Job:
         """See Tracker."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.cli.status_text import next_command, report, table
+from splitjoin_cli.cli.status_text import report, table
 from splitjoin_cli.core.aws.sqs import Message, QueueFacts
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.join.events import notification
+from splitjoin_cli.join.operate.advice import advise
 from splitjoin_cli.join.operate.dead_letters import MOST, DeadLetter, DeadLetters, peek
 from splitjoin_cli.join.operate.status import job_status
 from splitjoin_cli.stores.trackers.base import JobSpec, Run
@@ -130,7 +131,7 @@ def status() -> JobStatus:
 def test_the_report_names_them_and_what_to_type(status: JobStatus) -> None:
     """Those that are counted need nothing; the others are why, and go to the queue that was named."""
     assert status.given_up == (7,)
-    lines = report(status, "dynamodb:jobs").splitlines()
+    lines = report(replace(status, advice=advise(status, "dynamodb:jobs"))).splitlines()
     assert "dead letter chunk 7, received 4 times: s3://bucket/in/acme_1-7-9.csv" in lines
     assert f"{'':12}1 message there names no chunk; about 20 more were not looked at" in lines
     assert "why         the queue gave chunk 7 up; mend what failed, then send what is missing through again" in lines
@@ -145,16 +146,17 @@ def test_a_dead_letter_queue_by_its_own_url(status: JobStatus) -> None:
     """Where the chunks are to go is then not known."""
     assert status.dead_letters is not None
     job = replace(status, dead_letters=replace(status.dead_letters, source=None))
-    assert next_command(job, "dynamodb:jobs") == "splitjoin retry acme_1 --tracker dynamodb:jobs --to sqs:QUEUE_URL"
+    (step,) = advise(job, "dynamodb:jobs").steps
+    assert step.text == "splitjoin retry acme_1 --tracker dynamodb:jobs --to sqs:QUEUE_URL"
 
 
 def test_none_of_this_job(status: JobStatus) -> None:
     """It is said; where no queue was named nothing is, and the document has null."""
     none = replace(status, dead_letters=DeadLetters(DEAD, QUEUE, ()))
-    assert f"dead letter none of this job in {DEAD}" in report(none, "dynamodb:jobs")
+    assert f"dead letter none of this job in {DEAD}" in report(none)
     assert none.to_json()["dead_letters"] == []
     unasked = replace(status, dead_letters=None)
-    assert "dead letter" not in report(unasked, "dynamodb:jobs")
+    assert "dead letter" not in report(unasked)
     assert unasked.to_json()["dead_letters"] is None
 
 

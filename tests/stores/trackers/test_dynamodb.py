@@ -596,6 +596,8 @@ def test_a_missing_table_says_how_to_make_it(table: Table, run: Run) -> None:
     with pytest.raises(NotFoundError, match=r"^dynamodb:UpdateItem dynamodb:nowhere: not found$") as caught:
         tracker.mark_done(run, 1, total_parts=2, rows=10)
     assert caught.value.hint == "splitjoin init --tracker dynamodb:nowhere makes the table"
+    with pytest.raises(NotFoundError, match=r"^dynamodb:GetItem dynamodb:nowhere: not found$"):
+        tracker.reach()
 
 
 def test_a_report_of_100_000_chunks_is_a_few_requests(table: Table, run: Run) -> None:

@@ -1,0 +1,289 @@
+"""Why a job does not go on, and what to do next: never a command that cannot help.
+
+Words in capitals are for the user to fill in. What must be done by other means than a command comes before it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from splitjoin_cli.core.names import parse_file_name
+from splitjoin_cli.core.places import is_s3
+from splitjoin_cli.core.ranges import ranges_text
+from splitjoin_cli.core.words import count_text, duration_text, which
+from splitjoin_cli.join.operate.causes import causes
+from splitjoin_cli.stores.loaders.base import JOBS, LEDGER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from splitjoin_cli.join.operate.causes import Cause
+    from splitjoin_cli.join.operate.status import JobStatus, OtherObject
+
+__all__ = ["Advice", "Reason", "Step", "advise"]
+
+ReasonKind = Literal[
+    "ledger", "join-failed", "chunks-failed", "failed-chunk", "other-object", "stuck", "dead-letters", "published"
+]
+_LOST = re.compile(r"the ledger holds \d+: was the database restored\? Missing: (?P<numbers>[0-9, -]+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that keeps the job from going on."""
+
+    kind: ReasonKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do. ``command``: to be typed as it is, but for its words in capitals; else by other means."""
+
+    text: str
+    command: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """All reasons, and the steps in their order; nothing where nothing is to be done."""
+
+    reasons: tuple[Reason, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+def advise(status: JobStatus, tracker_uri: str, dest: str | None = None) -> Advice:
+    """What ``status`` means for whoever looks after the job. ``dest``: what it was compared with."""
+    typed = _Commands(status, tracker_uri, dest)
+    return Advice(tuple(_reasons(status)), tuple(_ledger_steps(status, typed) or _steps(status, typed)))
+
+
+# Why
+
+
+def _reasons(status: JobStatus) -> Iterator[Reason]:
+    if (text := _ledger_why(status)) is not None:
+        yield Reason("ledger", text)
+    yield from _state_reasons(status)
+    for cause in _causes(status):
+        yield Reason("failed-chunk", f"{which(cause.numbers)}: {cause.error}")
+    for other in _in_the_way(status):
+        yield Reason("other-object", _other_object(status, other.number, other.run_id, other.generation))
+    if status.given_up:
+        text = f"the queue gave {which(status.given_up)} up; mend what failed, then send what is missing through again"
+        yield Reason("dead-letters", text)
+
+
+def _state_reasons(status: JobStatus) -> Iterator[Reason]:
+    progress, join = status.progress, status.progress.join
+    idle = "" if status.idle_seconds is None else duration_text(status.idle_seconds)
+    match status.state:
+        case "failed" if join.state == "failed":
+            yield Reason("join-failed", f"the join failed permanently: {join.error or 'no error was noted'}")
+        case "failed":
+            final = [failure.number for failure in progress.failures if failure.final]
+            text = f"the last try of {which(final)} failed permanently: no worker tries again by itself"
+            yield Reason("chunks-failed", text)
+        case "stuck" if status.all_counted:
+            yield Reason("stuck", f"the last chunk was counted {idle} ago, and no worker has finished the join since")
+        case "stuck":
+            yield Reason("stuck", f"no chunk was newly counted for {idle}; {_where(status)}")
+        case "complete" if progress.run_id is None:
+            text = "only the published counter wrote this item: it does not say whether what follows has run"
+            yield Reason("published", text)
+
+
+def _where(status: JobStatus) -> str:
+    """What is known of the missing chunks."""
+    if status.never_uploaded:
+        count = len(status.never_uploaded)
+        return f"{count_text(count, 'missing chunk')} {'was' if count == 1 else 'were'} never uploaded"
+    if retried := [failure.number for failure in status.progress.failures if failure.retried]:
+        verb = "was" if len(retried) == 1 else "were"
+        return f"{which(retried)} failed, {verb} sent again since, and nothing came of it yet"
+    if others := _in_the_way(status):
+        return f"{which([other.number for other in others])} at the destination can never be counted"
+    if status.never_uploaded is None:
+        return "the missing chunks were never uploaded, or their events were lost or fail (--dest tells)"
+    return "all of them are stored, so their events were lost, or wait, or fail"
+
+
+def _other_object(status: JobStatus, number: int, run_id: str | None, generation: int) -> str:
+    progress = status.progress
+    ours = f"the tracker counts run {progress.run_id} (generation {progress.generation})"
+    if run_id is None:
+        return f"the object of chunk {number} carries no metadata of splitjoin, so that its run is not known; {ours}"
+    age = "an older run" if generation < progress.generation else "another run"
+    return f"the object of chunk {number} is of {age}, {run_id} (generation {generation}); {ours}"
+
+
+def _ledger_why(status: JobStatus) -> str | None:
+    """What is wrong, where it is the ledger that shows it."""
+    found = status.reconciliation
+    if found is None:
+        return None
+    if found.lacking:
+        lost = f"{count_text(found.lacking, 'chunk')} {'was' if found.lacking == 1 else 'were'} counted"
+        return f"{lost}, and the ledger lacks them: another database, or one restored from a backup?"
+    if found.rows_differ or found.sums_differ:
+        return "other rows are loaded than were split or counted: was the ledger or the tracker changed by hand?"
+    if found.loaded_not_counted:
+        return "chunks are loaded and not counted: their next delivery counts them, and loads nothing"
+    return None
+
+
+def _causes(status: JobStatus) -> list[Cause]:
+    return causes(status.progress) if status.state == "failed" and status.progress.join.state != "failed" else []
+
+
+# What next
+
+
+def _steps(status: JobStatus, typed: _Commands) -> Iterator[Step]:
+    progress = status.progress
+    if status.state == "joined" or (progress.run_id is None and status.all_counted):
+        return
+    calm = status.state not in {"stuck", "failed", "waiting"} or (status.state == "waiting" and not typed.here)
+    if others := _in_the_way(status):
+        yield Step(_before_split(unknown=others[0].run_id is None), command=False)
+        yield typed.split(force=True)
+    elif calm and not status.given_up:
+        yield typed.status("--watch")
+    elif (found := _causes(status)) and any(cause.kind != "other" for cause in found):
+        yield from _remedies(found, typed)
+    elif status.never_uploaded and parse_file_name(progress.file_name) is not None:
+        yield typed.split(force=False)
+    elif status.state == "stuck" and not status.all_counted and status.never_uploaded is None and not status.given_up:
+        yield typed.status("--dest", typed.place or "DEST")
+    else:
+        yield from _again(status, found, typed)
+
+
+def _in_the_way(status: JobStatus) -> tuple[OtherObject, ...]:
+    """Objects that keep a job from going on. While a split is at work, they are those that it has not replaced yet."""
+    return (status.other_objects or ()) if status.state in {"stuck", "failed"} or status.given_up else ()
+
+
+def _before_split(*, unknown: bool) -> str:
+    also = "; or copy the object again with a tool that keeps its metadata" if unknown else ""
+    return f"take the file whose rows you want loaded, with the options of its first split{also}"
+
+
+def _again(status: JobStatus, found: list[Cause], typed: _Commands) -> Iterator[Step]:
+    """Bring missing or failed chunks, or the join, on their way again."""
+    if status.all_counted:
+        lost = _LOST.search(status.progress.join.error or "") if status.state == "failed" else None
+        if lost is not None:
+            yield typed.load_again(lost["numbers"])
+        yield typed.join_again(swept=status.state == "failed" and not typed.here)
+        return
+    if found:
+        yield Step("mend what the error says", command=False)
+    yield typed.load_again(None)
+
+
+def _remedies(found: list[Cause], typed: _Commands) -> Iterator[Step]:
+    """For each cause what it needs; then, once, the command that goes on."""
+    splits = False
+    for cause in found:
+        chunks, last = which(cause.numbers), typed.load_again(ranges_text(cause.numbers)).text
+        match cause.kind:
+            case "ledger-run":
+                yield Step(typed.clear(cause), command=False)
+            case "ledger-table":
+                yield Step(f"{chunks}: start the worker with --table {cause.about}", command=False)
+            case "bad-row":
+                splits = True
+                text = f"{chunks}: mend the row in SOURCE and split it again; or change the table, then: {last}"
+                yield Step(text, command=False)
+            case "no-metadata":
+                splits = True
+                text = f"{chunks}: split again; or copy the object with a tool that keeps its metadata, then: {last}"
+                yield Step(text, command=False)
+            case "other":
+                yield Step(f"{chunks}: mend what the error says, then: {last}", command=False)
+            case _:
+                splits = True
+                yield Step(f"{chunks}: {_before_split(unknown=False)}", command=False)
+    yield typed.split(force=True) if splits else typed.load_again(None)
+
+
+def _ledger_steps(status: JobStatus, typed: _Commands) -> list[Step]:
+    """What the comparison with the ledger asks for; nothing where the job's state says what to do."""
+    found = status.reconciliation
+    if found is None:
+        return []
+    steps = []
+    job = found.ledger.job
+    if found.lacking and job is not None and job.joined_at is not None:
+        # A ledger that says "joined" lets no worker load its run's chunks again.
+        name = job.file_name.replace("'", "''")
+        sql = f"UPDATE {JOBS} SET joined_at = NULL WHERE file_name = '{name}';"  # noqa: S608 -- to be read, and typed by a person
+        steps.append(Step(f"in the database: {sql}", command=False))
+    if found.counted_not_loaded and is_s3(typed.place or "") and status.state != "joined":
+        steps.append(typed.load_again(ranges_text(found.counted_not_loaded)))
+    elif found.lacking:
+        # A tracker of its own: the job's would not let a joined run be loaded again, and nothing is to join twice.
+        table = [] if job is None else ["--table", job.table]
+        steps.append(typed.simulate("--into", found.ledger.uri, *table, tracked=False))
+    elif found.rows_differ or found.sums_differ:
+        steps.append(_command("verify", typed.place or "DEST", "--name", status.progress.file_name))
+    return steps
+
+
+def _command(*words: str) -> Step:
+    return Step(shlex.join(["splitjoin", *words]))
+
+
+class _Commands:
+    """The commands of one job, with its names filled in."""
+
+    def __init__(self, status: JobStatus, tracker_uri: str, dest: str | None) -> None:
+        progress = status.progress
+        self._progress = progress
+        self._tracker = ("--tracker", tracker_uri)
+        self._queue = None if status.dead_letters is None else status.dead_letters.source
+        self.place = dest or progress.destination
+        self.here = self.place is not None and not is_s3(self.place)
+
+    def status(self, *more: str) -> Step:
+        return _command("status", self._progress.file_name, *self._tracker, *more)
+
+    def split(self, *, force: bool) -> Step:
+        job = parse_file_name(self._progress.file_name)
+        named = [] if job is None else [f"--client={job.client}", f"--date={job.date}"]
+        forced = ["--force"] if force else []
+        return _command("split", *forced, *named, *self._tracker, "SOURCE", self.place or "DEST")
+
+    def simulate(self, *more: str, tracked: bool = True) -> Step:
+        tracker = self._tracker if tracked else ()
+        return _command("simulate", self.place or "DEST", "--name", self._progress.file_name, *tracker, *more)
+
+    def load_again(self, numbers: str | None) -> Step:
+        """Send chunks through again: those that are missing, or of ``numbers`` those that are counted too."""
+        if self.here:
+            return self.simulate("--into", "DATABASE_URL")
+        progress = self._progress
+        chosen = [] if numbers is None else ["--chunks", numbers.replace(" ", ""), "--counted"]
+        known = (
+            [] if self.place is not None and self.place == progress.destination else ["--dest", self.place or "DEST"]
+        )
+        to = f"sqs:{self._queue or 'QUEUE_URL'}"
+        return _command("retry", progress.file_name, *self._tracker, *chosen, *known, "--to", to)
+
+    def join_again(self, *, swept: bool) -> Step:
+        """Reopened, a failed join is taken by the workers' sweep; one that no worker finishes has no sweep."""
+        here = [] if swept else ["--into", "DATABASE_URL", "--on-join", "JOIN_URL"]
+        return _command("retry", self._progress.file_name, *self._tracker, "--join", *here)
+
+    def clear(self, cause: Cause) -> str:
+        """Both ways out, for the database and for the worker."""
+        name = self._progress.file_name.replace("'", "''")
+        sql = f"DELETE FROM {LEDGER} WHERE file_name = '{name}' AND run_id = '{cause.about}';"  # noqa: S608 -- to be read, and typed by a person
+        return (
+            f"{which(cause.numbers)}: in the database, delete the rows of run {cause.about} from the table, then {sql}"
+            " Or start the worker with --run-column NAME, which replaces an older run's rows, or --beside-other-run"
+        )

@@ -1,0 +1,64 @@
+"""Why chunks fail for good, told from what the tracker keeps of it: the error's text. Each cause has its own remedy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from splitjoin_cli.stores.trackers.base import JobProgress
+
+__all__ = ["Cause", "Kind", "causes"]
+
+Kind = Literal[
+    "ledger-run", "ledger-object", "ledger-table", "no-metadata", "other-run", "other-total", "bad-row", "other"
+]
+
+# The first that fits. tests/join/operate/test_causes.py lets the parts that raise these errors raise them.
+_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("ledger-run", re.compile(r"the ledger holds \d+ rows (?:in \d+ chunks )?of run (?P<run>\w+)")),
+    ("ledger-object", re.compile(r"the ledger holds this number with ETag ")),
+    ("ledger-table", re.compile(r"the ledger says that this job is loaded into table (?P<table>.+), not ")),
+    ("no-metadata", re.compile(r"carries no metadata of splitjoin")),
+    ("other-run", re.compile(r"the tracker has run (?P<run>\w+) ")),
+    ("other-total", re.compile(r"the tracker has \d+ chunks, and this is one of \d+")),
+    (
+        "bad-row",
+        re.compile(
+            r"\b(?:record|row|line|column) (?:number )?['\"]?\w|\bfields\b|would not take it as it is"
+            r"|quote is never closed|rows, and the table took|\bbyte 0x|no column|not valid"
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason for which chunks failed for good. ``error``: of the first of them.
+
+    ``about``: the run or table that the error names, where it names one.
+    """
+
+    kind: Kind
+    numbers: tuple[int, ...]
+    error: str
+    about: str | None = None
+
+
+def causes(progress: JobProgress) -> list[Cause]:
+    """What made chunks fail for good, each with its chunks, in the order of their first."""
+    found: dict[tuple[Kind, str | None], Cause] = {}
+    for failure in progress.failures:
+        if failure.final:
+            kind, about = _kind(failure.error)
+            cause = found.get((kind, about), Cause(kind, (), failure.error, about))
+            found[kind, about] = Cause(kind, (*cause.numbers, failure.number), cause.error, about)
+    return list(found.values())
+
+
+def _kind(error: str) -> tuple[Kind, str | None]:
+    for kind, pattern in _KINDS:
+        if (told := pattern.search(error)) is not None:
+            return kind, next(iter(told.groups()), None)
+    return "other", None
