@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.names import parse_file_name
 from splitjoin_cli.core.places import is_s3
 from splitjoin_cli.core.ranges import ranges_text
 from splitjoin_cli.core.words import count_text, duration_text, which
 from splitjoin_cli.join.operate.causes import causes
+from splitjoin_cli.join.operate.reasons import Advice, Reason, Step
 from splitjoin_cli.stores.loaders.base import JOBS, LEDGER
 
 if TYPE_CHECKING:
@@ -23,36 +23,9 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.operate.causes import Cause
     from splitjoin_cli.join.operate.status import JobStatus, OtherObject
 
-__all__ = ["Advice", "Reason", "Step", "advise"]
+__all__ = ["advise"]
 
-ReasonKind = Literal[
-    "ledger", "join-failed", "chunks-failed", "failed-chunk", "other-object", "stuck", "dead-letters", "published"
-]
 _LOST = re.compile(r"the ledger holds \d+: was the database restored\? Missing: (?P<numbers>[0-9, -]+)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing that keeps the job from going on."""
-
-    kind: ReasonKind
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do. ``command``: to be typed as it is, but for its words in capitals; else by other means."""
-
-    text: str
-    command: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """All reasons, and the steps in their order; nothing where nothing is to be done."""
-
-    reasons: tuple[Reason, ...] = ()
-    steps: tuple[Step, ...] = ()
 
 
 def advise(status: JobStatus, tracker_uri: str, dest: str | None = None) -> Advice:

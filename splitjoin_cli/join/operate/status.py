@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
-from splitjoin_cli.join.operate.advice import Advice
+from splitjoin_cli.join.operate.reasons import Advice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

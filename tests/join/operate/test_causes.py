@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from splitjoin_cli.join.operate.advice import Advice
+    from splitjoin_cli.join.operate.reasons import Advice
     from splitjoin_cli.stores.trackers.base import JobProgress
 
 TRACKER = "dynamodb:jobs"
