@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -88,6 +88,30 @@ def test_examples_of_the_guides(desk: dict[str, str], s3_server: S3Server, tmp_p
     assert (tmp_path / "again.csv").read_bytes() == EXPORT
     listed = s3_server.client().list_objects_v2(Bucket="loads", Prefix="in/acme_20240131")["Contents"]
     assert {"in/acme_20240131.manifest.json", "in/acme_20240131-1-1.csv"} <= {item["Key"] for item in listed}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/python.md"])
+def test_python_examples_run(page: str, desk: dict[str, str], tmp_path: Path) -> None:
+    """Each block of Python, one after another, in one directory."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=tmp_path, env=desk, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
+
+
+def test_the_airflow_task_runs_and_resumes(tmp_path: Path) -> None:
+    """The callable of examples/, as Airflow calls it; the page shows the same lines."""
+    source = (ROOT / "examples" / "airflow_task.py").read_text()
+    assert source[source.index("from splitjoin_cli") :] in (GUIDES / "schedule.md").read_text()
+    (tmp_path / "acme.csv").write_bytes(EXPORT)
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "airflow_task.py", "exec"), namespace)  # noqa: S102 -- a task is loaded from its file
+    results = [namespace["split_export"](f"{tmp_path}/acme.csv", f"{tmp_path}/in", "acme", "2024-01-31") for _ in "ab"]
+    assert results[0] == results[1]
+    assert (results[0]["file_name"], results[0]["rows"]) == ("acme_2024-01-31", 2000)
 
 
 def test_the_readme_is_read_in_one_sitting() -> None:

@@ -59,13 +59,38 @@ class SplitResult:
     seconds: float
     resume: str | None
 
+    @property
+    def file_name(self) -> str:
+        """The job, CLIENT_DATE."""
+        return self.plan.file_name
+
+    @property
+    def run_id(self) -> str:
+        """The run: 32 hexadecimal digits."""
+        return self.plan.run_id
+
+    @property
+    def total_parts(self) -> int:
+        """How many chunks there are."""
+        return len(self.plan.chunks)
+
+    @property
+    def rows(self) -> int | None:
+        """Records in all chunks, headers not included; None where the split did not count them."""
+        return self.plan.chunks.total_rows
+
+    @property
+    def failed(self) -> int:
+        """How many chunks could not be stored; the same call resumes."""
+        return self.progress.count("failed")
+
     def to_json(self) -> dict[str, Any]:
         """The document of ``--json``; its ``chunks`` are made as they are asked for."""
         plan, progress = self.plan, self.progress
         chunks = plan.chunks
         return {
-            "file_name": plan.file_name,
-            "run_id": plan.run_id,
+            "file_name": self.file_name,
+            "run_id": self.run_id,
             "generation": plan.generation,
             "source": {
                 "uri": plan.source.uri,
@@ -77,13 +102,13 @@ class SplitResult:
             "compression": plan.compression,
             "header_bytes": plan.header_bytes,
             "header_lines": plan.header_lines,
-            "total_parts": len(chunks),
-            "rows": chunks.total_rows,
+            "total_parts": self.total_parts,
+            "rows": self.rows,
             "bytes": chunks.end - chunks.start + plan.header_bytes * len(chunks),
             "chunks": ChunkDocuments(self),
             "uploaded": progress.count("uploaded"),
             "skipped": progress.count("skipped"),
-            "failed": progress.count("failed"),
+            "failed": self.failed,
             "warnings": list(plan.warnings),
             "seconds": round(self.seconds, 3),
             "resume": self.resume,
