@@ -172,7 +172,8 @@ def _json(document: Mapping[str, object]) -> Iterator[str]:
         if isinstance(value, Sequence) and not isinstance(value, str | list | tuple):
             yield "["
             for number, item in enumerate(value):
-                yield f"{', ' if number else ''}{json.dumps(item, allow_nan=False)}"
+                text = str(item) if type(item) is int else json.dumps(item, allow_nan=False)
+                yield f", {text}" if number else text
             yield "]"
         else:
             yield json.dumps(value, allow_nan=False)

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol, Self, final
 
@@ -24,7 +25,7 @@ from splitjoin_cli.join.worker import Worker
 from splitjoin_cli.stores.chunks.any import Chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from splitjoin_cli.join.base import Continuation
     from splitjoin_cli.join.sweep import SweepReport
@@ -181,7 +182,9 @@ class Function:
             yield job.file_name
 
 
-def _asks_for_sweep(event: Mapping[str, Any]) -> bool:
+def _asks_for_sweep(event: object) -> bool:
+    if not isinstance(event, Mapping):
+        return False
     return event.get("splitjoin") == SWEEP["splitjoin"] or event.get("detail-type") == "Scheduled Event"
 
 

@@ -147,18 +147,21 @@ def test_what_is_no_chunk_is_ignored_with_a_line(
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("[]", "not an event that a worker knows: []"),
-        ('{"a": 1}', "not an event that a worker knows: {'a': 1}"),
+        ("[]", "not an event that a worker knows: a list of 0"),
+        ('{"a": 1}', 'not an event that a worker knows: an object with "a"'),
         (
             '{"Records": [{"eventSource": "aws:kinesis"}]}',
-            "not a record that a worker knows: {'eventSource': 'aws:kinesis'}",
+            'not a record that a worker knows: its eventSource is "aws:kinesis"',
         ),
         ('{"Records": [7]}', "not a record that a worker knows: 7"),
-        ('{"Records": [{"eventSource": "aws:s3", "s3": {}}]}', "an event without bucket and key: {}"),
-        ('{"Type": "Notification", "Message": 3}', "an envelope without a message: 3"),
+        (
+            '{"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {}}]}',
+            "not an event that a worker knows: Records[0].s3.bucket: is missing",
+        ),
+        ('{"Type": "Notification", "Message": 3}', "not an event that a worker knows: Message: expected text, found 3"),
         (
             '{"Type": "Notification", "Message": "["}',
-            "a message in an envelope is no JSON: Expecting value: line 1 column 2 (char 1)",
+            "a message in an envelope is no JSON: Message: Expecting value: line 1 column 2 (char 1)",
         ),
     ],
 )

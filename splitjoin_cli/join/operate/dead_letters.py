@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.aws.sqs import BATCH
@@ -11,7 +11,7 @@ from splitjoin_cli.core.errors import SplitjoinError
 from splitjoin_cli.join.events import read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from splitjoin_cli.core.aws.sqs import Message, Queue, SqsQueue
 
@@ -19,6 +19,8 @@ __all__ = ["DeadLetter", "DeadLetters", "look_at_dead_letters", "peek"]
 
 MOST = 1000
 """Messages looked at; each look is a receive, which SQS bills."""
+MOST_LETTERS = 10_000
+"""Chunks kept of them: one message can name thousands."""
 HIDDEN_SECONDS = 30
 """While they are looked at; then they are given back at once."""
 LONGEST_SECONDS = 20.0
@@ -75,7 +77,8 @@ def look_at_dead_letters(queue: SqsQueue, *, clock: Callable[[], float] = time.m
 
 def peek(queue: Queue, about: int, *, source: str | None, clock: Callable[[], float] = time.monotonic) -> DeadLetters:
     """Look at up to MOST messages, for LONGEST_SECONDS, and give all of them back. ``about``: how many there are."""
-    seen: dict[str, Message] = {}
+    seen: dict[str, Message] = {}  # without their bodies, which may be a megabyte each
+    read = _Read()
     until = clock() + LONGEST_SECONDS
     empty = 0
     try:
@@ -83,19 +86,31 @@ def peek(queue: Queue, about: int, *, source: str | None, clock: Callable[[], fl
             received = queue.receive(BATCH, wait_seconds=1, visibility_seconds=HIDDEN_SECONDS)
             new = [message for message in received if message.message_id not in seen]
             empty = 0 if new else empty + 1
-            seen.update((message.message_id, message) for message in received)
+            for message in new:
+                read.add(message)
+            seen.update((message.message_id, replace(message, body="")) for message in received)
             if not received and len(seen) >= about:
                 break
     finally:
         queue.hide(list(seen.values()), 0)
-    return _read(queue.url, source, list(seen.values()), more=max(0, about - len(seen)) if empty < EMPTY_ANSWERS else 0)
+    more = max(0, about - len(seen)) if empty < EMPTY_ANSWERS else 0
+    letters = sorted(read.letters, key=lambda letter: (letter.file_name, letter.number))
+    return DeadLetters(queue.url, source, tuple(letters), read.others, more + read.more)
 
 
-def _read(url: str, source: str | None, messages: Sequence[Message], *, more: int) -> DeadLetters:
-    letters, others = [], 0
-    for message in messages:
+@dataclass(slots=True)
+class _Read:
+    """What the messages hold, MOST_LETTERS chunks at most; ``more``: messages that name others."""
+
+    letters: list[DeadLetter] = field(default_factory=list)
+    others: int = 0
+    more: int = 0
+
+    def add(self, message: Message) -> None:
         arrivals = read_body(message.body, message_id=message.message_id, receives=message.receives).arrivals
-        others += not arrivals
-        letters += [DeadLetter(one.name.file_name, one.name.number, one.uri, message.receives) for one in arrivals]
-    letters.sort(key=lambda letter: (letter.file_name, letter.number))
-    return DeadLetters(url, source, tuple(letters), others, more)
+        self.others += not arrivals
+        room = MOST_LETTERS - len(self.letters)
+        self.more += len(arrivals) > room
+        self.letters += [
+            DeadLetter(one.name.file_name, one.name.number, one.uri, message.receives) for one in arrivals[:room]
+        ]

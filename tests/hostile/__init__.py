@@ -1,0 +1,1 @@
+"""Documents that somebody else wrote: of the right shape, with any values."""
