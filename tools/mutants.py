@@ -121,6 +121,7 @@ TARGETS = (
         {
             "claim_of": "raises for an item that somebody wrote by hand",
             "report": "what status shows",
+            "_missing": "what status shows",
             "_latest": "what status shows",
         },
     ),
@@ -168,7 +169,7 @@ TARGETS = (
         {
             **{
                 f"SqliteTracker.{name}": "the file and the connection"
-                for name in _words("init job progress list close _reading _connected _check _make")
+                for name in _words("init reach job progress list close _reading _connected _check _make")
             },
             **dict.fromkeys(("_tables", "_use_wal", "_transaction"), "the file and the connection"),
         },
@@ -242,7 +243,15 @@ TARGETS = (
     ),
 )
 
-UNNOTICED: dict[str, str] = {}
+ABSENT_DIFFERS = "an attribute that is absent is not equal to anything: <> holds by itself, on every server"
+UNNOTICED: dict[str, str] = {
+    "dynamodb_updates.open_job: condition attribute_not_exists(join_state) OR join_state <> :joined"
+    " less attribute_not_exists(join_state)": ABSENT_DIFFERS,
+    "dynamodb_updates.claim_join: condition attribute_not_exists(join_state) OR (join_state <> :joined AND"
+    " join_state <> :failed) less attribute_not_exists(join_state)": ABSENT_DIFFERS,
+    "dynamodb_updates.make_complete: condition attribute_not_exists(join_state) OR join_state <> :joined"
+    " less attribute_not_exists(join_state)": ABSENT_DIFFERS,
+}
 """Mutants that behave as the module does, by module and name, each with the reason."""
 
 

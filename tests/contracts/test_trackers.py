@@ -488,6 +488,17 @@ def test_a_claim_of_another_run_is_an_error(tracker: Tracker, run: Run) -> None:
         tracker.claim_join(other(run), owner="worker 1", lease_seconds=LEASE)
 
 
+def test_a_claim_of_an_older_generation_of_the_same_content_is_refused(tracker: Tracker, run: Run) -> None:
+    """A, B, A: the run id is the job's again, and complete, and the generation is not the claim's."""
+    tracker.open_job(JobSpec(run, 2))
+    tracker.replace_job(JobSpec(other(run), 2))
+    third = tracker.replace_job(JobSpec(run, 2)).run
+    assert third is not None
+    mark_all(tracker, third, 2)
+    assert refusal(tracker, run) == Refusal.SUPERSEDED
+    assert claim(tracker, third).attempt == 1
+
+
 def test_a_renewed_lease_lives_longer(rig: Rig, tracker: Tracker, run: Run) -> None:
     """From when it was renewed, even where it was over already and nobody came."""
     complete(tracker, run)

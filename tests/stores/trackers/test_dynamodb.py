@@ -346,6 +346,90 @@ def test_a_join_is_changed_only_where_it_is_as_it_was_seen(
     assert calls.update(items.key_of_job(run.file_name), update).written is True
 
 
+def test_a_job_that_was_replaced_between_the_read_and_the_write_is_looked_at_again(table: Table, run: Run) -> None:
+    """A, B, A between: the run that was seen stands again, two generations later, and none is given out twice."""
+    tracker = table.tracker(table.plain)
+    tracker.open_job(JobSpec(run, 2))
+    client = table.client()
+
+    def replace_twice() -> None:
+        tracker.replace_job(JobSpec(Run(run.file_name, "bbbb" * 8), 2))
+        tracker.replace_job(JobSpec(run, 2))
+
+    ActsBetween(client, "GetItem", replace_twice)
+    assert table.tracker(client).replace_job(JobSpec(Run(run.file_name, "cccc" * 8), 2)).generation == 4
+
+
+def test_an_item_of_the_published_counter_that_counted_nothing_is_free(table: Table, run: Run) -> None:
+    """It takes nobody's name."""
+    key = items.key_of_job(run.file_name)
+    nothing = {**key, "total_parts": items.number(2), "processed_parts": items.number(0)}
+    table.plain.put_item(TableName=table.name, Item=nothing)
+    assert table.tracker(table.plain).open_job(JobSpec(run, 2)).run == run
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("run_id", {"S": "ffff" * 8}),
+        ("generation", {"N": "2"}),
+        ("processed_parts", {"N": "4"}),
+        ("join_state", {"S": "joined"}),
+    ],
+)
+def test_a_mixed_job_is_made_complete_only_as_it_was_seen(
+    table: Table, run: Run, attribute: str, value: dict[str, str]
+) -> None:
+    """A run that was replaced, a count or a join that came between: each alone."""
+    tracker = table.tracker(table.plain)
+    mark_all(tracker, run, 2)
+    table.published(run.file_name, 2)
+    seen = tracker.job(run.file_name)
+    assert seen is not None
+    assert seen.processed_parts == 3
+    update = updates.make_complete(seen, run, into="done", members=(), unnumbered=0)
+    item = table.item(run.file_name)
+    calls = Calls(table.plain, table.name, retry=AT_ONCE)
+    table.plain.put_item(TableName=table.name, Item={**item, attribute: value})
+    assert calls.update(items.key_of_job(run.file_name), update).written is False
+    table.plain.put_item(TableName=table.name, Item=item)
+    assert calls.update(items.key_of_job(run.file_name), update).written is True
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("run_id", {"S": "ffff" * 8}),
+        ("generation", {"N": "2"}),
+        ("join_state", {"S": "claimed"}),
+        ("unfinished", None),
+    ],
+)
+def test_a_job_leaves_the_unfinished_ones_only_as_it_was_joined(
+    table: Table, run: Run, attribute: str, value: dict[str, str] | None
+) -> None:
+    """Not where a newer run began between, nor twice: the duplicates of its shards may be gone by then."""
+    tracker = table.tracker(table.plain)
+    complete(tracker, run)
+    client = table.client()
+
+    def die(params: dict[str, Any], **_: object) -> None:
+        if "shard_duplicates" in params["UpdateExpression"]:
+            raise KeyboardInterrupt
+
+    client.meta.events.register("provide-client-params.dynamodb.UpdateItem", die)
+    with pytest.raises(KeyboardInterrupt):
+        table.tracker(client).finish_join(run)
+    item = table.item(run.file_name)
+    changed = {name: one for name, one in item.items() if name != attribute} | ({attribute: value} if value else {})
+    calls = Calls(table.plain, table.name, retry=AT_ONCE)
+    update = updates.leave_unfinished(run, shard_duplicates=0)
+    table.plain.put_item(TableName=table.name, Item=changed)
+    assert calls.update(items.key_of_job(run.file_name), update).written is False
+    table.plain.put_item(TableName=table.name, Item=item)
+    assert calls.update(items.key_of_job(run.file_name), update).written is True
+
+
 # A worker that died, and the sweep
 
 
