@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tests.stores.sources.http_server import Resource
 
 EXAMPLES = 12
-"""Of each way; tests/soak asks for a hundred times as many."""
+"""Of each way; tests/soak asks for fifty times as many."""
 
 
 class OnS3:
