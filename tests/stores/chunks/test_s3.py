@@ -155,7 +155,7 @@ def test_metadata_of_another_chunk_is_a_mixup(split_bucket: Bucket) -> None:
     """An object that was renamed is not loaded as what it is called."""
     uri = f"{split_bucket.uri}{PREFIX}{JOB}-2-2.csv"
     text = split_bucket.client().head_object(Bucket=split_bucket.name, Key=FIRST)["Metadata"]["splitjoin"]
-    store(split_bucket, b"id\n", f"{PREFIX}{JOB}-2-2.csv", Metadata={"splitjoin": text})
+    store(split_bucket, stored_bytes(split_bucket), f"{PREFIX}{JOB}-2-2.csv", Metadata={"splitjoin": text})
     chunks = Chunks()
     with pytest.raises(MixupError) as caught:
         chunks.open_chunk(uri)
