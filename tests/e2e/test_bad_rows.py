@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.e2e.command import Splitjoin
+    from tests.servers.mariadb import MariadbDatabase
 
 
 @pytest.fixture
@@ -49,3 +50,36 @@ def test_a_header_that_no_table_has_fails_for_good(splitjoin: Splitjoin) -> None
     document = splitjoin.json("status", "acme_1", "--tracker", "sqlite:jobs.db")
     assert document["state"] == "failed"
     assert document["failures"][0]["error"].startswith(said)
+
+
+@pytest.mark.parametrize("into", ["sqlite:sales.db", "duckdb:sales.duckdb", pytest.param("", marks=pytest.mark.server)])
+def test_a_shifted_record_is_refused(request: pytest.FixtureRequest, splitjoin: Splitjoin, into: str) -> None:
+    """A delimiter that nobody quoted, and an empty field at the end that some databases would drop for it."""
+    if not into:
+        mariadb: MariadbDatabase = request.getfixturevalue("mariadb")
+        into = str(mariadb.url)
+        splitjoin = splitjoin.within(SPLITJOIN_DB_PASSWORD=mariadb.server.password)
+    (splitjoin.directory / "acme.csv").write_text("id,name,note\n1,Ann,a\n2,Smith, John,\n3,Eve,e\n")
+    splitjoin.ok("split", "acme.csv", "chunks", "--date", "1")
+    how = ("--into", into, "--create-table", "--tracker", "sqlite:jobs.db")
+    ran = splitjoin("simulate", "chunks", *how, "--json")
+    assert ran.code == 1
+    assert (ran.document["ok"], ran.document["rows_loaded"], ran.document["joins"]) == (False, 0, 0)
+    document = splitjoin.json("status", "acme_1", "--tracker", "sqlite:jobs.db")
+    reason = "record 2, line 3 of the chunk: the record has 4 fields, not 3"
+    assert document["failures"][0]["error"].startswith(reason)
+
+
+def test_a_client_cannot_name_the_ledger(splitjoin: Splitjoin) -> None:
+    """Its rows would say of another job that it is joined: it is refused, and loads into a table that is named."""
+    rows = "file_name,run_id,generation,table_name,joined_at\nacme_1,r,1,acme,2024-01-31T12:00:00Z\n"
+    (splitjoin.directory / "SplitJoin-jobs.csv").write_text(rows)
+    splitjoin.ok("split", "SplitJoin-jobs.csv", "chunks", "--date", "1")
+    how = ("simulate", "chunks", "--into", "sqlite:sales.db", "--tracker", "sqlite:jobs.db", "--json")
+    ran = splitjoin(*how)
+    assert ran.code == 2
+    assert ran.error["message"] == (
+        "table 'SplitJoin_jobs': names that begin with splitjoin_ are reserved for splitjoin's own tables"
+    )
+    assert ran.error["hint"] == "use another table: --table NAME"
+    assert splitjoin.ok(*how, "--table", "theirs").document["rows_loaded"] == 1
