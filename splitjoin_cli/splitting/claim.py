@@ -146,7 +146,7 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Exi
             return existing, _replace(sink, job, existing, plan)
         check_free(sink, existing, plan)
         if existing.plan is not None:
-            return existing, existing.plan
+            return existing, _standing(plan, existing.plan)
         if existing.manifest is not None:
             return existing, replace(plan, generation=existing.manifest.generation)
         if _claimed(sink, job, plan):
@@ -175,6 +175,11 @@ def _claimed(sink: Sink, job: JobName, plan: PlanFile) -> bool:
     except BaseException:
         withdraw(sink, job, plan)
         raise
+
+
+def _standing(plan: PlanFile, stored: PlanFile) -> PlanFile:
+    """``plan`` as what is stored of the same run has numbered it: all else is taken from what was planned here."""
+    return replace(plan, generation=stored.generation)
 
 
 def withdraw(sink: Sink, job: JobName, plan: PlanFile) -> None:
@@ -208,7 +213,7 @@ def _replace(sink: Sink, job: JobName, existing: Existing, plan: PlanFile) -> Pl
     the next one finds it.
     """
     if existing.plan is not None and existing.plan.run_id == plan.run_id:
-        newer = existing.plan
+        newer = _standing(plan, existing.plan)
     else:
         newer = replace(plan, generation=max(plan.generation, existing.generation + 1))
         sink.put_small(plan_name(job.file_name), newer.to_bytes())

@@ -93,13 +93,27 @@ class Preparation:
             and plan.source.stored_bytes == properties.stored_bytes
             and plan.source.uri == properties.uri
         )
-        if not same or not self._can_be_trusted(plan):
+        if not same or plan.run_id != self._run_id(plan.chunks, plan.source.fingerprint):
+            return None  # of a plan whose boundaries somebody changed, the run is another
+        if not self._can_be_trusted(plan):
             return None
         header = self._read(0, plan.header_bytes)
         if crc64(header) != plan.header_checksum:
             return None
         self._observer.detail(f"resuming run {plan.run_id}: the source is unchanged, so it is not scanned again")
         return Planned(plan, header)
+
+    def _run_id(self, chunks: ChunkTable, fingerprint: str) -> str:
+        request = self._request
+        return run_id(
+            file_name=self._job.file_name,
+            fingerprint=fingerprint,
+            dialect=request.dialect,
+            encoding=request.encoding,
+            compression=request.compress,
+            chunks=chunks,
+            run_label=request.run_label,
+        )
 
     def _can_be_trusted(self, plan: PlanFile) -> bool:
         """Whether a plan that nobody scanned is of a dialect that needs no scan; earlier releases made others too."""
@@ -233,18 +247,9 @@ class Preparation:
         warnings = properties.warnings + warnings
         for warning in warnings:
             self._observer.warn(warning)
-        run = run_id(
-            file_name=self._job.file_name,
-            fingerprint=fingerprint,
-            dialect=request.dialect,
-            encoding=request.encoding,
-            compression=request.compress,
-            chunks=chunks,
-            run_label=request.run_label,
-        )
         return PlanFile(
             file_name=self._job.file_name,
-            run_id=run,
+            run_id=self._run_id(chunks, fingerprint),
             generation=1,
             source=SourceIdentity(properties.uri, properties.stored_bytes, fingerprint),
             validator=properties.validator,

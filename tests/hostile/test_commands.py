@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.hostile.documents import hostile_bytes, our_layout, put, right_manifest
+from splitjoin_cli.stores.sinks.directory import DirectorySink
+from tests.hostile.documents import NAMES, hostile_bytes, our_layout, put, right_manifest
 from tests.hostile.places import COMMANDS, SOURCE, beside_a_neighbour, check_command, check_worker
 from tests.hostile.test_parsers import RIGHT_PLAN
 from tests.splitting.places import FILE_NAME, MANIFEST
@@ -45,6 +48,56 @@ def test_a_hostile_plan(words: list[str], document: bytes) -> None:
     """Whatever the plan holds: a resume reads it, and so do all others that look for one."""
     with beside_a_neighbour(plan=document) as root:
         check_command(root, words)
+
+
+def standing_plan(root: Path) -> dict[str, Any]:
+    """The plan that a split of the source into the place leaves when it is killed."""
+    kept: list[bytes] = []
+
+    def noting(sink: DirectorySink, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        kept.append(data)
+        return put_small(sink, name, data, if_absent=if_absent)
+
+    put_small = DirectorySink.put_small
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(DirectorySink, "put_small", noting)
+        check_command(root, COMMANDS["split"])
+    (root / "in" / MANIFEST).unlink()
+    (plan,) = kept
+    document: dict[str, Any] = json.loads(plan)
+    return document
+
+
+@settings(QUICK, max_examples=40)
+@given(data=st.data())
+def test_a_resume_of_a_hostile_plan_is_exact_or_refused(data: st.DataObject) -> None:
+    """A plan that was right but for what somebody wrote into it: what is stored is the source, or no split."""
+    with beside_a_neighbour() as root:
+        for name in NAMES:
+            (root / "in" / name).unlink()
+        plan = standing_plan(root)
+        stored = sorted((root / "in").iterdir())
+        data.draw(st.sampled_from(stored)).unlink()
+        (root / "in" / f"{FILE_NAME}.plan.json").write_bytes(data.draw(hostile_bytes(plan)))
+        if check_command(root, COMMANDS["split"]).code == 0:
+            assert check_command(root, COMMANDS["merge"]).code == 0
+            assert (root / "out.csv").read_bytes() == SOURCE
+
+
+def test_a_plan_with_other_boundaries_is_not_resumed() -> None:
+    """Ends that are in range, and not at records' ends: the run's id is of the boundaries, so the source is scanned."""
+    with beside_a_neighbour() as root:
+        for name in NAMES:
+            (root / "in" / name).unlink()
+        plan = standing_plan(root)
+        (end, *rest) = plan["chunks"][0]["ends"]
+        changed = put(plan, ("chunks", 0, "ends"), [end - 1, *rest])
+        (root / "in" / f"{FILE_NAME}.plan.json").write_bytes(our_layout(changed))
+        assert check_command(root, COMMANDS["split"]).code in {0, 11}
+        (root / "in" / f"{FILE_NAME}.plan.json").write_bytes(our_layout(plan))
+        assert check_command(root, COMMANDS["split"]).code == 0
+        assert check_command(root, COMMANDS["merge"]).code == 0
+        assert (root / "out.csv").read_bytes() == SOURCE
 
 
 @QUICK
