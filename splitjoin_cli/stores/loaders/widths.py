@@ -53,9 +53,10 @@ class FieldCounter:
         """What is outside quotes in the next block. Raises BadRecordError at the first record of another width."""
         thinned = self._begun + outside.translate(None, self._others)
         ends = thinned.count(b"\n")
-        expected = self._pattern * ends
-        rest = len(expected)
-        if not thinned.startswith(expected) or len(thinned) - rest >= len(self._pattern) + MOST_BEGUN:
+        rest = len(self._pattern) * ends
+        # The length first: of a wide table's pattern, for a block of blank lines, there is no room in memory.
+        right = rest <= len(thinned) < rest + len(self._pattern) + MOST_BEGUN
+        if not right or not thinned.startswith(self._pattern * ends):
             self._refuse(thinned)
         self._begun = thinned[rest:]
         self._number += ends
@@ -66,8 +67,9 @@ class FieldCounter:
             self.count(b"\n")
 
     def _refuse(self, thinned: bytes) -> None:
-        *records, begun = thinned.split(b"\n")
-        for number, delimiters in enumerate(records, start=self._number):
-            check_width(number, len(delimiters) + 1, self._width)
-        number = self._number + len(records)
-        raise BadRecordError(f"the record has {len(begun) + 1} fields or more, not {self._width}", numbered(number))
+        number, begin = self._number, 0
+        while (end := thinned.find(b"\n", begin)) >= 0:
+            check_width(number, end - begin + 1, self._width)
+            number, begin = number + 1, end + 1
+        fields = len(thinned) - begin + 1
+        raise BadRecordError(f"the record has {fields} fields or more, not {self._width}", numbered(number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +83,18 @@ def test_records_that_go_on_in_the_next_block(blocks: list[bytes], expected: tup
         counter.finish(ended=blocks[-1].endswith(b"\n"))
 
     assert refused(count) == expected
+
+
+def test_a_wide_table_and_blank_lines_take_no_memory() -> None:
+    """What the block would be if its records were right is not built where it cannot be."""
+    counter, block = FieldCounter(b",", 1000), b"\n" * (1 << 20)
+    tracemalloc.start()
+    try:
+        assert refused(lambda: counter.count(block)) == (1, "the record has 1 field, not 1000")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 1024 * 1024
 
 
 def test_no_data_has_no_records() -> None:
