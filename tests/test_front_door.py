@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/chunks"
-DOOR_ALONE = {"session", "observer"}
+DOOR_ALONE = {"session", "observer", "dialect_typed"}
 TALK = {"as_json", "quiet", "verbose", "debug"}
 VERBS = ("split", "verify", "merge", "simulate", "status", "retry", "worker", "init")
 
@@ -152,7 +152,7 @@ def test_what_retry_would_send_is_the_commands_document(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", VERBS)
 def test_options_are_called_as_on_the_command_line(name: str) -> None:
-    """By the same names; a session and an observer are for Python alone, talk and looking again for a terminal."""
+    """By the same names; DOOR_ALONE is for Python alone, talk and looking again for a terminal."""
     typed = {one.name for one in command(name).params if isinstance(one, click.Option)} - TALK - {"watch", "check"}
     parameters = inspect.signature(function(name)).parameters.values()
     ours = {one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY} - DOOR_ALONE
@@ -177,7 +177,7 @@ def test_an_option_of_split_is_in_three_places() -> None:
     parameters = set(inspect.signature(api_split.split).parameters) - {"observer"}
     assert {FIELDS.get(name, name) for name in parameters} == {one.name for one in dataclasses.fields(SplitRequest)}
     options = {one.name for one in command("split").params if isinstance(one, click.Option)} - TALK
-    assert options == parameters - {"source", "destination", "session"}
+    assert options == parameters - {"source", "destination", "session", "dialect_typed"}
 
 
 OPTIONS = dict.fromkeys(("client", "dest", "chunks", "compress", "quotechar", "to", "chunk_size", "name"), False) | {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.api import arguments
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.aws.options import ObjectOptions
-from splitjoin_cli.core.errors import StoppedError, UsageError
+from splitjoin_cli.core.errors import BadInputError, StoppedError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
@@ -48,6 +48,7 @@ def split(
     quotechar: str | None = '"',
     escapechar: str | None = None,
     no_header: bool = False,
+    dialect_typed: bool = False,
     on_stray_quote: OnStrayQuote = "error",
     encoding: str | None = None,
     strict: bool = False,
@@ -76,7 +77,8 @@ def split(
         result = splitjoin_cli.split("export.csv", "s3://bucket/in/", client="acme", chunk_size="64MiB")
 
     The options are those of the command (``splitjoin split --help``). ``session``: a boto3 session that makes the
-    clients. ``observer``: hears phases, bytes, chunks and warnings as they come (core/progress.py has the protocol).
+    clients. ``dialect_typed``: what begins like JSON, HTML or XML is a table all the same. ``observer``: hears phases,
+    bytes, chunks and warnings as they come (core/progress.py has the protocol).
 
     A chunk that failed is in the result (``failed`` in ``result.to_json()``), with the command that resumes. Raises
     UsageError, BadInputError, NameTakenError, SourceError, StoreError.
@@ -93,6 +95,7 @@ def split(
         date=date,
         size=arguments.size(chunk_size, chunks, rows),
         dialect=arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header),
+        dialect_typed=dialect_typed,
         on_stray_quote=on_stray_quote,
         encoding=encoding,
         strict=strict,
@@ -137,8 +140,9 @@ def perform(
     """The split itself, once its name is known."""
     on_s3 = is_s3(request.source) or isinstance(request.destination, S3Place)
     with uncollected():
+        from splitjoin_cli.splitting.first_block import look
         from splitjoin_cli.splitting.run import SplitRun
-        from splitjoin_cli.stores.sources.open import open_source
+        from splitjoin_cli.stores.sources.open import open_text
 
         if on_s3:
             import splitjoin_cli.core.aws.client  # noqa: F401 -- the slowest of all
@@ -152,7 +156,7 @@ def perform(
             stack.callback(tracker.close)
         if tracker is not None and not request.dry_run:
             tracker.job(job.file_name)  # one that cannot be reached is told before the source is read
-        source = open_source(
+        source, start = open_text(
             request.source,
             tmp_dir=request.tmp_dir,
             encoding=request.encoding,
@@ -162,10 +166,18 @@ def perform(
         )
         stack.callback(source.close)
         note_source(source.properties)
+        name = "standard input" if request.source == "-" else source.properties.uri
+        seen = look(start, name, request.dialect, typed=request.dialect_typed)
         sink = _sink(request)
         stack.callback(sink.close)
         opener = None if tracker is None else _job_opener(tracker, passing=passing)
-        return SplitRun(request, job, source, sink, observer, open_job=opener).run()
+        run = SplitRun(request, job, source, sink, observer, open_job=opener, warnings=seen.warnings)
+        try:
+            return run.run()
+        except BadInputError as exc:
+            if seen.markup is None:
+                raise
+            raise seen.explained(exc) from exc
 
 
 def note_source(properties: SourceProperties) -> None:

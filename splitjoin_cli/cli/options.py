@@ -209,6 +209,8 @@ def passed(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
 
         if (kept["into"] or "sqlite:").partition(":")[0] in EMBEDDED:
             kept["secret"] = None
+    if "on_stray_quote" in kept:  # the commands that read a file of the user's
+        kept["dialect_typed"] = any(typed(ctx, name) for name in ("delimiter", "quotechar", "dialect"))
     if kept.get("compress") == "none":
         kept["compress"] = None
     return kept

@@ -49,8 +49,17 @@ class Planned:
 class Preparation:
     """What comes before a split claims its name."""
 
-    def __init__(self, request: SplitRequest, job: JobName, source: Source, sink: Sink, observer: Observer) -> None:
+    def __init__(
+        self,
+        request: SplitRequest,
+        job: JobName,
+        source: Source,
+        sink: Sink,
+        observer: Observer,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
         """As SplitRun takes them."""
+        self._warnings = warnings
         self._request, self._job = request, job
         self._source, self._sink, self._observer = source, sink, observer
         self._alphabet = Alphabet.of(request.dialect, literal=request.on_stray_quote == "literal")
@@ -244,7 +253,7 @@ class Preparation:
         warnings: tuple[str, ...],
     ) -> PlanFile:
         request, properties = self._request, self._source.properties
-        warnings = properties.warnings + warnings
+        warnings = properties.warnings + self._warnings + warnings
         for warning in warnings:
             self._observer.warn(warning)
         return PlanFile(

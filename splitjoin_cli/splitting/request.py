@@ -62,7 +62,8 @@ class SplitRequest:
     """One split, as it was asked for.
 
     ``source``: a path, a URL, or ``-``. ``client`` and ``date`` are None until ``named``. ``encoding``: of the source,
-    where it must be transcoded. ``tmp_dir``: None for the system's. ``objects``: for destinations on S3.
+    where it must be transcoded. ``dialect_typed``: whether the user said how fields are written.
+    ``tmp_dir``: None for the system's. ``objects``: for destinations on S3.
 
     An option of ``split`` is a field here (or of the values that travel whole), from which the command that resumes it
     is spelled (resume.py), a parameter of ``api.split.split``, and an option in cli/split.py: three places.
@@ -74,6 +75,7 @@ class SplitRequest:
     date: str | None = None
     size: Size = field(default_factory=lambda: ChunkSize(DEFAULT_CHUNK_BYTES))
     dialect: Dialect = field(default_factory=Dialect)
+    dialect_typed: bool = False
     on_stray_quote: OnStrayQuote = "error"
     encoding: str | None = None
     strict: bool = False

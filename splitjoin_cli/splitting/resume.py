@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Spelled elsewhere in the command, or not at all: a dry run stores nothing that could be resumed, a chunk's dialect
 # knows its line ends and encoding from the source, and a session is no text.
-LEFT_OUT = frozenset({"source", "destination", "client", "date", "dry_run", "line_end", "session"})
+LEFT_OUT = frozenset({"source", "destination", "client", "date", "dry_run", "line_end", "session", "dialect_typed"})
 OF_CHUNKS = frozenset({"dialect.encoding"})
 SPELLED = {"tags": "tag", "size_bytes": "chunk-size", "count": "chunks"}
 """Fields that are not called as their option."""
@@ -31,6 +31,9 @@ def resume_command(request: SplitRequest, job: JobName) -> str:
     """
     usual = SplitRequest(source=request.source, destination=request.destination)
     words = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}", *_options(request, usual)]
+    mine, theirs = request.dialect, usual.dialect
+    if request.dialect_typed and (mine.delimiter, mine.quotechar) == (theirs.delimiter, theirs.quotechar):
+        words.append(f"--delimiter={mine.delimiter}")  # typed as it would be anyway: it lets markup pass
     return shlex.join([*words, "--", _shown(request.source), str(request.destination)])
 
 

@@ -54,13 +54,17 @@ class SplitRun:
         observer: Observer,
         *,
         open_job: OpenJob | None = None,
+        warnings: tuple[str, ...] = (),
     ) -> None:
-        """``request.dialect.encoding`` is that of the chunks; ``job`` the name; ``open_job`` None without a tracker."""
+        """``request.dialect.encoding`` is that of the chunks; ``job`` the name; ``open_job`` None without a tracker.
+
+        ``warnings``: what was seen of the source before.
+        """
         self._request, self._job, self._open_job = request, job, open_job
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
         self._denied: AccessError | None = None
-        self._preparation = Preparation(request, job, source, sink, observer)
+        self._preparation = Preparation(request, job, source, sink, observer, warnings)
 
     def run(self) -> SplitResult:
         """Split, or resume; failed chunks are in the result.

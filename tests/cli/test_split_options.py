@@ -35,6 +35,7 @@ ALL_OPTIONS = SplitRequest(
     client="acme",
     date="20240131",
     size=ChunkSize(5 * MIB),
+    dialect_typed=True,
     dialect=Dialect(delimiter="\t", quotechar="'", escapechar="\\", header=False),
     on_stray_quote="literal",
     encoding="utf-16",
@@ -90,6 +91,12 @@ def test_resume_spells_out_what_is_not_the_default(size: ChunkSize | ChunkCount 
     assert shlex.split(resume_command(request, JobName("a", "1"))) == [
         "splitjoin", "split", "--client=a", "--date=1", *words, "--", "a.csv", "out/",
     ]  # fmt: skip
+
+
+def test_resume_spells_out_a_dialect_that_was_typed() -> None:
+    """What lets markup pass lets it pass again, the default delimiter too."""
+    request = SplitRequest(source="a.csv", destination=DirectoryPlace("out/"), dialect_typed=True)
+    assert shlex.split(resume_command(request, JobName("a", "1")))[4:-3] == ["--delimiter=,"]
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,8 @@ def test_gzip_that_changes(splitjoin: Splitjoin, resource: Resource) -> None:
     assert is_whole(splitjoin, whole, EXPORT)
     shutil.rmtree(splitjoin.directory / "out")
     resource.misbehaviour = "ranges whatever If-Range says"
-    resource.break_after = [10**9, 300_000]
-    resource.versions = [resource.data, gzip.compress(OTHER, 1)]
+    resource.break_after = [10**9, 10**9, 300_000]
+    resource.versions = [resource.data, resource.data, gzip.compress(OTHER, 1)]
     ran = split(splitjoin, resource)
     assert ran.code == 1
     assert "changed while it was read: " in ran.error["message"]

@@ -61,6 +61,7 @@ def simulate(
     chunk_size: arguments.Bytes | None = None,
     chunks: int | None = None,
     rows: int | None = None,
+    dialect_typed: bool = False,
     delimiter: str = ",",
     quotechar: str | None = '"',
     escapechar: str | None = None,
@@ -103,6 +104,7 @@ def simulate(
         options=SimulationOptions(workers=workers, shuffle=shuffle, rates=rates),
         size=arguments.size(chunk_size, chunks, rows),
         dialect=arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header),
+        dialect_typed=dialect_typed,
         on_stray_quote=on_stray_quote,
         encoding=encoding,
         aws=arguments.aws(profile, region, endpoint_url, session),
@@ -133,6 +135,7 @@ class SimulateRequest:
     options: SimulationOptions
     size: Size
     dialect: Dialect
+    dialect_typed: bool
     on_stray_quote: OnStrayQuote
     encoding: str | None
     aws: AwsOptions
@@ -214,6 +217,7 @@ def _split_first(
         date=job.date if job else None,
         size=request.size,
         dialect=request.dialect,
+        dialect_typed=request.dialect_typed,
         on_stray_quote=request.on_stray_quote,
         encoding=request.encoding,
         aws=request.aws,

@@ -46,14 +46,6 @@ _MAGIC: dict[Compression, tuple[bytes, ...]] = {
 _PADDED: frozenset[Compression] = frozenset({"gzip", "xz"})
 """Formats whose own tools pass over zero bytes after the end (tapes and block devices leave them)."""
 
-_ARCHIVES = {
-    b"PK\x03\x04": ("a zip archive (or a workbook)", "unpack it: unzip -p FILE | splitjoin split - DEST --client NAME"),
-    b"PAR1": ("a Parquet file", "export it as CSV first"),
-    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it: 7z x -so FILE | splitjoin split - DEST --client NAME"),
-    b"\x04\x22\x4d\x18": ("an lz4 file", "unpack it: lz4 -dc FILE | splitjoin split - DEST --client NAME"),
-    b"\x1f\x9d": ("a compress (.Z) file", "unpack it: gzip -dc FILE | splitjoin split - DEST --client NAME"),
-}
-
 _READ_BYTES = 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 """A damaged place is known to one piece; larger ones were not faster (measured)."""
@@ -117,13 +109,7 @@ def _decoders(compression: Compression) -> tuple[Callable[[], _Decoder], type[Ex
 
 
 def compression_of(start: bytes, name: str) -> Compression | None:
-    """Which compression a source has that begins with ``start`` (START_BYTES, or all of it) and is called ``name``.
-
-    Raises BadInputError for formats that are known and cannot be read here.
-    """
-    for magic, (what, way_out) in _ARCHIVES.items():
-        if start.startswith(magic):
-            raise BadInputError(f"{name} is {what}, not delimited text", hint=way_out)
+    """Which compression a source has that begins with ``start`` (START_BYTES, or all of it) and is called ``name``."""
     for compression, magics in _MAGIC.items():
         if start.startswith(magics):
             return compression

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.bytes.codecs import START_BYTES, DecompressedStream, compression_of
-from splitjoin_cli.core.errors import SourceError
+from splitjoin_cli.core.bytes.codecs import DecompressedStream, compression_of
+from splitjoin_cli.core.bytes.kinds import BLOCK_BYTES, binary_kind
+from splitjoin_cli.core.errors import BadInputError, SourceError
 from splitjoin_cli.stores.sources.local import LocalSource
-from splitjoin_cli.stores.sources.stream import GuardedStream, StreamSource
+from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.transcode import (
     TranscodedStream,
-    chunk_encoding,
     needs_transcoding,
     reject_wide_encoding,
 )
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.stores.sources.base import Source
 
-__all__ = ["open_source", "understood"]
+__all__ = ["open_source", "open_text", "understood"]
 
 
 def open_source(
@@ -38,12 +38,29 @@ def open_source(
     request_payer: str | None = None,
     jobs: int = 8,
 ) -> Source:
-    """Open what ``spec`` names: a path, ``-``, ``file://``, ``s3://``, or a URL that smart-open reads.
+    """The source alone of ``open_text``."""
+    source, _ = open_text(spec, tmp_dir=tmp_dir, encoding=encoding, aws=aws, request_payer=request_payer, jobs=jobs)
+    return source
+
+
+def open_text(
+    spec: str,
+    *,
+    tmp_dir: Path | None = None,
+    encoding: str | None = None,
+    aws: AwsOptions | None = None,
+    request_payer: str | None = None,
+    jobs: int = 8,
+) -> tuple[Source, bytes]:
+    """Open what ``spec`` names, and read its first block, decompressed and transcoded.
+
+    ``spec``: a path, ``-``, ``file://``, ``s3://``, or a URL that smart-open reads.
 
     ``tmp_dir`` takes what comes through a pipe (None: the system's temporary directory). ``encoding``: that of the
     content, None for any that keeps ASCII. ``aws``, ``request_payer`` and ``jobs`` (GETs at once) are for S3.
-    Raises SourceError where it cannot be opened, BadInputError where it is an archive or of an encoding that was not
-    declared, UsageError for an encoding that Python does not know.
+    The block is BLOCK_BYTES, or all of it; empty where it cannot be read to there: each pass tells why. Raises
+    SourceError where it cannot be opened, BadInputError where it can be no text (an archive, a workbook) or is of an
+    encoding that was not declared, UsageError for an encoding that Python does not know.
     """
     if encoding is not None:
         needs_transcoding(encoding)  # an unknown one is refused before anything is read
@@ -53,7 +70,7 @@ def open_source(
         base: Source = S3Source(spec, aws, jobs=jobs, request_payer=request_payer)
     else:
         base = _open_place(spec, tmp_dir)
-    return understood(base, encoding=encoding)
+    return _understood(base, encoding)
 
 
 def understood(base: Source, *, encoding: str | None = None) -> Source:
@@ -61,41 +78,57 @@ def understood(base: Source, *, encoding: str | None = None) -> Source:
 
     Closing the result closes ``base``; so does failing.
     """
+    return _understood(base, encoding)[0]
+
+
+def _understood(base: Source, encoding: str | None) -> tuple[Source, bytes]:
     try:
-        start = _start_of(base)
-        return _layered(base, start, encoding)
+        return _layered(base, encoding)
     except BaseException:
         base.close()
         raise
 
 
-def _layered(base: Source, start: bytes, encoding: str | None) -> Source:
+def _layered(base: Source, encoding: str | None) -> tuple[Source, bytes]:
     name = "standard input" if base.properties.uri == "-" else base.properties.uri
+    start = _block_of(base)
+    _refuse_binary(start, name)
     compression = compression_of(start, name)
     source = base
     if compression is not None:
-        unpack = partial(DecompressedStream, compression=compression, name=name)
-        source = StreamSource(source, unpack, compression=compression)
-    if encoding is not None and needs_transcoding(encoding):
-        return StreamSource(source, partial(TranscodedStream, encoding=encoding, name=name))
-    if encoding is not None and chunk_encoding(encoding) != "utf-8":
-        return source  # whoever says cp1252 may have bytes that look like UTF-16
-    check = partial(reject_wide_encoding, name=name)
-    if compression is None:
-        check(start)
-        return source
-    return StreamSource(source, partial(GuardedStream, check=check, check_bytes=START_BYTES))
+        source = StreamSource(
+            source, partial(DecompressedStream, compression=compression, name=name), compression=compression
+        )
+        start = _block_of(source)
+        _refuse_binary(start, name, inside=compression)
+    if encoding is None or not needs_transcoding(encoding):
+        reject_wide_encoding(start, name, encoding)
+        return source, start
+    source = StreamSource(source, partial(TranscodedStream, encoding=encoding, name=name))
+    return source, _block_of(source)
 
 
-def _start_of(source: Source) -> bytes:
-    buffer = memoryview(bytearray(START_BYTES))
+def _refuse_binary(start: bytes, name: str, *, inside: str | None = None) -> None:
+    kind = binary_kind(start, inside=inside)
+    if kind is not None:
+        what = kind.what if inside is None else f"{inside} data that holds {kind.what}"
+        raise BadInputError(f"{name} is {what}, not delimited text", hint=kind.way_out)
+
+
+def _block_of(source: Source) -> bytes:
+    """The first block; empty where damage is in it, which each pass tells."""
+    buffer = memoryview(bytearray(BLOCK_BYTES))
     if source.properties.seekable:
         return bytes(buffer[: source.read_at(0, buffer)])
-    stream: ByteStream = source.stream()
+    stream: ByteStream | None = None
     try:
+        stream = source.beginning() if isinstance(source, StreamSource) else source.stream()
         return bytes(buffer[: stream.readinto(buffer)])
+    except BadInputError:
+        return b""
     finally:
-        stream.close()
+        if stream is not None:
+            stream.close()
 
 
 def _open_place(spec: str, tmp_dir: Path | None) -> Source:

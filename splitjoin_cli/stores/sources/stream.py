@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.errors import SourceError
+from splitjoin_cli.stores.sources.positioned import PositionedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import Compression, SourceProperties
     from splitjoin_cli.stores.sources.base import Source
 
-__all__ = ["GuardedStream", "StreamSource", "cannot_seek"]
+__all__ = ["StreamSource", "cannot_seek"]
 
 
 def cannot_seek(uri: str) -> SourceError:
@@ -59,7 +60,15 @@ class StreamSource:
 
     def stream(self) -> ByteStream:
         """See Source."""
-        inner = self._base.stream()
+        return self._layered(self._base.stream())
+
+    def beginning(self) -> ByteStream:
+        """A pass that is not meant to go far: no more of the base is asked for than is read."""
+        if isinstance(self._base, StreamSource):
+            return self._layered(self._base.beginning())
+        return self._layered(PositionedStream(self._base) if self._base.properties.seekable else self._base.stream())
+
+    def _layered(self, inner: ByteStream) -> ByteStream:
         try:
             return self._layer(inner)
         except BaseException:
@@ -73,26 +82,3 @@ class StreamSource:
     def close(self) -> None:
         """See Source."""
         self._base.close()
-
-
-@final
-class GuardedStream:
-    """A ByteStream whose first bytes are looked at before anyone gets them."""
-
-    def __init__(self, stream: ByteStream, check: Callable[[bytes], None], check_bytes: int) -> None:
-        """``check`` gets at most ``check_bytes`` first bytes, once, and raises where they must not be read on."""
-        self._stream = stream
-        self._check: Callable[[bytes], None] | None = check
-        self._check_bytes = check_bytes
-
-    def readinto(self, buffer: memoryview) -> int:
-        """See ByteStream."""
-        filled = self._stream.readinto(buffer)
-        if self._check is not None:
-            check, self._check = self._check, None
-            check(bytes(buffer[: min(filled, self._check_bytes)]))
-        return filled
-
-    def close(self) -> None:
-        """See ByteStream."""
-        self._stream.close()

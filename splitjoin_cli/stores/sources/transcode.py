@@ -39,14 +39,14 @@ _WIDE_MARKS = (  # longest first: UTF-32LE's begins with UTF-16LE's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_WIDE_ZEROS = (  # encoding, bytes of a character, which of them are 0 in ASCII
-    ("utf-32le", 4, (1, 2, 3)),
-    ("utf-32be", 4, (0, 1, 2)),
-    ("utf-16le", 2, (1,)),
-    ("utf-16be", 2, (0,)),
-)
+_WIDE = ("utf-32le", "utf-32be", "utf-16le", "utf-16be")
 _ASCII_SHARE = 4
 """Without a mark, one character in four must be ASCII to call a text wide: delimiters and digits see to that."""
+_MANY = 20
+_CONTROLS = frozenset(map(chr, range(0x20))) - frozenset("\t\n\v\f\r\x1a")
+_TEXT = frozenset(b"\t\n\r") | frozenset(range(0x20, 0x7F))
+_PRINTABLE = _TEXT | {0}
+_LONG_HEADER = 7
 
 
 def _lookup(encoding: str) -> codecs.CodecInfo:
@@ -105,29 +105,69 @@ def _second_halves(encoding: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def reject_wide_encoding(start: bytes, name: str) -> None:
-    """Raise BadInputError if a source that begins with ``start`` is UTF-16 or UTF-32, by its mark or its zero bytes."""
-    for mark, encoding in _WIDE_MARKS:
-        if start.startswith(mark):
-            raise _undeclared(name, encoding)
-    if 0 not in start:
+def reject_wide_encoding(start: bytes, name: str, encoding: str | None = None) -> None:
+    """Raise BadInputError if a source whose first block is ``start`` is UTF-16 or UTF-32, by mark or by structure.
+
+    ``encoding``: the one that was declared, which does not need transcoding. Whoever says cp1252 may have bytes that
+    look like a mark; whoever says UTF-8 may have NULs where UTF-16 has them, and no mark, which is never UTF-8.
+    """
+    if encoding is not None and chunk_encoding(encoding) != "utf-8":
         return
-    for encoding, width, zeros in _WIDE_ZEROS:
-        characters = len(start) // width
-        lanes = [start[lane : characters * width : width] for lane in range(width)]
-        if any(0 in lanes[lane] for lane in range(width) if lane not in zeros):
-            continue
-        met = 0  # all the lanes that are 0 in ASCII, over one another: 0 where each of them is
-        for lane in zeros:
-            met |= int.from_bytes(lanes[lane], "big")
-        ascii_characters = met.to_bytes(characters, "big").count(0)
-        if ascii_characters and ascii_characters * _ASCII_SHARE >= characters:
-            raise _undeclared(name, encoding)
+    for mark, wide in _WIDE_MARKS:
+        if start.startswith(mark):
+            raise _undeclared(name, wide)
+    if 0 not in start or encoding is not None:
+        return
+    for wide in _WIDE:
+        if _is_wide(start, wide):
+            raise _undeclared(name, wide)
+
+
+def _is_wide(start: bytes, encoding: str) -> bool:
+    """Whether a block of bytes, some of them 0, reads as text in a wide encoding, and not better as bytes.
+
+    A file with many NULs may look wide here and there; all of it hardly does: its line ends lie at odd and even places,
+    its header has no NUL, and what would be other scripts' letters are pairs of ASCII bytes.
+    """
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start)
+    except UnicodeDecodeError:
+        return False
+    if not text or not _CONTROLS.isdisjoint(text):
+        return False
+    others = [char for char in text if char > "\x7f"]
+    if (len(text) - len(others)) * _ASCII_SHARE < len(text):
+        return False
+    # in a wide text the NUL of the header's line end stands beside it, before or after
+    header = start[: start.find(b"\n") + (1 if encoding.endswith("be") else 2)]
+    if len(header) > _LONG_HEADER and _TEXT.issuperset(header):
+        return False
+    return _are_letters(others, encoding) or (len(others) < _MANY and _has_wide_lines(start, text))
+
+
+def _are_letters(others: list[str], encoding: str) -> bool:
+    """Whether what is not ASCII is of other scripts (or nothing), and not pairs of ASCII bytes.
+
+    Of kana, the script that looks most like pairs, a quarter is none. Those of India are known by their place: their
+    high bytes are tabs and line ends.
+    """
+    pairs = sum(_PRINTABLE.issuperset(char.encode(encoding)) for char in others)
+    indic = sum("\u0900" <= char <= "\u0dff" for char in others)
+    return not others or 20 * pairs < 19 * len(others) or 5 * indic > 4 * len(others)
+
+
+def _has_wide_lines(start: bytes, text: str) -> bool:
+    """Where letters are too few to tell: whether the header holds ASCII, and line ends are wide."""
+    first_line = text.partition("\n")[0]
+    ends, wide_ends = start.count(b"\n"), text.count("\n")
+    return any(char <= "\x7f" for char in first_line) and 10 * wide_ends >= 9 * ends
 
 
 def _undeclared(name: str, encoding: str) -> BadInputError:
     label = encoding.upper().replace("LE", " (little-endian)").replace("BE", " (big-endian)")
     hint = f"pass --encoding {encoding} to have it transcoded to UTF-8"
+    if not encoding[-1].isdigit():
+        hint += "; or --encoding utf-8 if it is not"
     return BadInputError(f"{name} looks like {label}", hint=hint)
 
 

@@ -71,24 +71,6 @@ def test_suffix_decides_where_content_is_too_short_to_tell(compression: Compress
     assert codecs.compression_of(start, "export.csv") is None
 
 
-@pytest.mark.parametrize(
-    ("start", "message"),
-    [
-        (b"PK\x03\x04\x14\x00", "e.csv is a zip archive (or a workbook), not delimited text"),
-        (b"PAR1\x15\x04", "e.csv is a Parquet file, not delimited text"),
-        (b"7z\xbc\xaf\x27\x1c\x00", "e.csv is a 7z archive, not delimited text"),
-        (b"\x04\x22\x4d\x18\x64", "e.csv is an lz4 file, not delimited text"),
-        (b"\x1f\x9d\x90", "e.csv is a compress (.Z) file, not delimited text"),
-    ],
-)
-def test_archives_are_named(start: bytes, message: str) -> None:
-    """What is known and cannot be read here is named, with the way out."""
-    with pytest.raises(BadInputError) as caught:
-        codecs.compression_of(start, "e.csv")
-    assert caught.value.message == message
-    assert caught.value.hint
-
-
 @every_compression
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())

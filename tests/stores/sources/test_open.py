@@ -122,12 +122,25 @@ def test_wide_looking_bytes_can_be_declared_otherwise() -> None:
     assert read_through(understood(MemorySource(data), encoding="latin-1")) == data
 
 
-def test_wide_text_inside_compression_is_refused_when_read() -> None:
-    """Only the first block of the pass can tell, and then before anyone gets it."""
-    source = understood(MemorySource(gzip.compress(TEXT.decode().encode("utf-16")), "m.csv"))
+def test_wide_text_inside_compression_is_refused_at_once() -> None:
+    """The first block is read when the source is opened, whatever lies around it."""
     with pytest.raises(BadInputError) as caught:
-        read_through(source)
+        understood(MemorySource(gzip.compress(TEXT.decode().encode("utf-16")), "m.csv"))
     assert caught.value.message == "m.csv looks like UTF-16"
+
+
+@pytest.mark.parametrize("wide", ["utf-16le", "utf-32be"])
+def test_structure_that_looks_wide_can_be_declared_otherwise(wide: str) -> None:
+    """Who says that it is UTF-8 is believed, but where it begins with a mark that UTF-8 cannot have."""
+    data = TEXT.decode().encode(wide)
+    with pytest.raises(BadInputError) as caught:
+        understood(MemorySource(data, "m.csv"))
+    assert caught.value.hint == (
+        f"pass --encoding {wide} to have it transcoded to UTF-8; or --encoding utf-8 if it is not"
+    )
+    assert read_through(understood(MemorySource(data, "m.csv"), encoding="utf-8")) == data
+    with pytest.raises(BadInputError):
+        understood(MemorySource("\ufeff".encode(wide) + data, "m.csv"), encoding="utf-8")
 
 
 @pytest.mark.parametrize("data", [TEXT, gzip.compress(TEXT)], ids=["text", "gzip"])
@@ -136,7 +149,7 @@ def test_closing_reaches_the_bottom(data: bytes) -> None:
     base = KnowsWhetherItIsClosed(data)
     source = understood(base)
     assert read_through(source) == TEXT
-    assert [each.closed for each in base.passes] == [True]
+    assert all(each.closed for each in base.passes)
     source.close()
     assert base.closed
 

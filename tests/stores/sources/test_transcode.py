@@ -211,7 +211,8 @@ def test_undeclared_wide_text_is_refused(start: bytes, message: str, hint: str) 
     with pytest.raises(BadInputError) as caught:
         reject_wide_encoding(start, "e.csv")
     assert caught.value.message == f"e.csv looks like {message}"
-    assert caught.value.hint == f"pass --encoding {hint} to have it transcoded to UTF-8"
+    otherwise = "" if hint[-1].isdigit() else "; or --encoding utf-8 if it is not"
+    assert caught.value.hint == f"pass --encoding {hint} to have it transcoded to UTF-8{otherwise}"
 
 
 @pytest.mark.parametrize(
