@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.s3 import Retry
-from splitjoin_cli.core.errors import CorruptObjectError, MixupError, NotFoundError, SourceChangedError
+from splitjoin_cli.core.errors import CorruptObjectError, MixupError, NotFoundError, SourceChangedError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.names import manifest_name
 from splitjoin_cli.join.chunk import chunk_to_load, published_run_id
@@ -163,6 +164,36 @@ def test_metadata_of_another_chunk_is_a_mixup(split_bucket: Bucket) -> None:
         f"{uri} is named chunk 2 of 2 of {JOB}, and its metadata says chunk 1 of 2 of {JOB}"
     )
     chunks.close()
+
+
+def test_a_header_longer_than_its_object_is_refused(split_bucket: Bucket) -> None:
+    """Metadata may claim gigabytes of header for twelve bytes: it is refused by field."""
+    text = split_bucket.client().head_object(Bucket=split_bucket.name, Key=FIRST)["Metadata"]["splitjoin"]
+    claims = {
+        "3000000000": "expected an integer from 0 to 16777216, found 3000000000",
+        "13": "is 13, but the object has 12 bytes",
+    }
+    for claim, message in claims.items():
+        changed = re.sub(r'"header_bytes":\d+', f'"header_bytes":{claim}', text)
+        store(split_bucket, b"id,name\n1,a\n", Metadata={"splitjoin": changed})
+        chunks = Chunks()
+        with pytest.raises(StoreError) as caught:
+            chunks.open_chunk(f"{split_bucket.uri}{FIRST}")
+        chunks.close()
+        assert caught.value.message == (
+            f"{split_bucket.uri}{FIRST} holds no metadata that splitjoin can read: header_bytes: {message}"
+        )
+
+
+def test_a_name_that_claims_too_many_chunks_is_refused(split_bucket: Bucket) -> None:
+    """Ten million are the most; nothing is loaded, and no job is opened for it."""
+    uri = f"{split_bucket.uri}in/zeta_1-1-10000001.csv"
+    store(split_bucket, b"id,name\n1,a\n", "in/zeta_1-1-10000001.csv")
+    chunks = Chunks()
+    with pytest.raises(MixupError) as caught:
+        chunks.open_chunk(uri)
+    chunks.close()
+    assert caught.value.message == f"{uri} is named as one of 10,000,001 chunks; a split has at most 10,000,000"
 
 
 def test_a_chunk_that_lost_its_metadata_is_described_by_the_manifest_beside(split_bucket: Bucket) -> None:
