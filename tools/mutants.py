@@ -245,6 +245,8 @@ TARGETS = (
 
 ABSENT_DIFFERS = "an attribute that is absent is not equal to anything: <> holds by itself, on every server"
 UNNOTICED: dict[str, str] = {
+    "rules.claimed: join.token == token and join.alive(now) less join.token == token": "a live claim of another token"
+    " was refused as held before",
     "dynamodb_updates.open_job: condition attribute_not_exists(join_state) OR join_state <> :joined"
     " less attribute_not_exists(join_state)": ABSENT_DIFFERS,
     "dynamodb_updates.claim_join: condition attribute_not_exists(join_state) OR (join_state <> :joined AND"

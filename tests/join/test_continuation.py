@@ -114,7 +114,8 @@ def test_close_ends_what_another_thread_runs(tmp_path: Path) -> None:
 def test_an_interrupted_worker_ends_its_command(tmp_path: Path, *, ignored: bool) -> None:
     """Nothing goes on behind the back of somebody who pressed Ctrl-C.
 
-    A shell starts what runs behind it with SIGINT ignored, and Python then leaves it so: the code sets the handler.
+    A shell starts what runs behind it with SIGINT ignored, and Python then leaves it so: the code sets the handler. The
+    command waits before it says that it runs: until then Python may still be inside the call that started it.
     """
     pids = tmp_path / "pids"
     code = (
@@ -122,7 +123,7 @@ def test_an_interrupted_worker_ends_its_command(tmp_path: Path, *, ignored: bool
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from splitjoin_cli.join.continuation import ExecContinuation\n"
         "from splitjoin_cli.join.base import JoinPayload\n"
-        f"ExecContinuation('echo $$ > {pids}; sleep 600').run(JoinPayload('a_1', 'r', 1, 1, ''))\n"
+        f"ExecContinuation('sleep 0.5; echo $$ > {pids}; sleep 600').run(JoinPayload('a_1', 'r', 1, 1, ''))\n"
     )
     with _ignored(signal.SIGINT) if ignored else nullcontext():
         process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
