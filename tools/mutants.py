@@ -244,7 +244,22 @@ TARGETS = (
 )
 
 ABSENT_DIFFERS = "an attribute that is absent is not equal to anything: <> holds by itself, on every server"
+OWNS_NONE = "job is None or not rules.owns(job, claim) less job is None"
 UNNOTICED: dict[str, str] = {
+    **{
+        f"{place}: {OWNS_NONE}": "owns says the same of None; the type checker asks for it"
+        for place in (
+            "memory.MemoryTracker.renew_join",
+            "memory.MemoryTracker._give_up",
+            "sqlite.SqliteTracker.renew_join",
+            "sqlite.SqliteTracker._give_up",
+            "dynamodb.DynamoDbTracker._change_owned",
+        )
+    },
+    "joiner.Joiner._payload: held.chunks < claim.total_parts and (reason := self._lacking(claim, held))"
+    " less held.chunks < claim.total_parts": "it only spares a look: _lacking compares again",
+    "worker.Worker._standing: job is None and self._ledger_says_joined(run) less job is None": "it only spares a look"
+    " into the database: the job is read again then, and is what decides",
     "rules.claimed: join.token == token and join.alive(now) less join.token == token": "a live claim of another token"
     " was refused as held before",
     "dynamodb_updates.open_job: condition attribute_not_exists(join_state) OR join_state <> :joined"

@@ -249,6 +249,23 @@ def test_replace_job_by_the_same_content_changes_nothing(tracker: Tracker, run: 
     tracker.mark_done(run, 1, total_parts=3, rows=10)
     job = tracker.replace_job(JobSpec(run, 3))
     assert (job.generation, job.processed_parts) == (1, 1)
+    assert isinstance(tracker.mark_done(run, 1, total_parts=3, rows=10), Duplicate)
+
+
+def test_replace_job_leaves_other_jobs_alone(tracker: Tracker, run: Run) -> None:
+    """Their counts and failures stay."""
+    neighbour = Run(f"b-{run.file_name}", run.run_id)
+    tracker.mark_done(neighbour, 1, total_parts=3, rows=10)
+    tracker.mark_failed(neighbour, 2, error="bad row", final=True)
+    before = tracker.progress(neighbour.file_name)
+    tracker.open_job(JobSpec(run, 3))
+    tracker.replace_job(JobSpec(other(run), 3))
+    assert tracker.progress(neighbour.file_name) == before
+    for _ in range(2):
+        tracker.mark_done(other(run, 2), 1, total_parts=3, rows=10)
+    assert tracker.progress(run.file_name).duplicates == 1
+    assert tracker.progress(neighbour.file_name) == before
+    assert isinstance(tracker.mark_done(neighbour, 1, total_parts=3, rows=10), Duplicate)
 
 
 def test_replace_job_goes_beyond_the_generation_of_its_plan(tracker: Tracker, run: Run) -> None:

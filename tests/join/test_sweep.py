@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from splitjoin_cli.core.errors import ContinuationError, StoreError
 from splitjoin_cli.stores.trackers.base import JobSpec, Run
 from tests.join.memory import FILE_NAME, RUN_ID, chunk_uri
@@ -123,3 +125,79 @@ def test_a_run_that_was_replaced_meanwhile_is_nobodys() -> None:
     report = rig.sweep()
     assert (report.joined, report.stuck, rig.join.state) == ((), (), "none")
     assert chunk_uri(1, 1) in rig.chunks.objects
+
+
+def test_a_job_that_cannot_be_joined_now_is_nobody_elses() -> None:
+    """Not complete, or failed: whose rows it has is not asked, and no claim is tried."""
+    rig = Rig(total=2)
+    rig.handle(1)
+    rig.loader.database.jobs.clear()
+    assert rig.sweep().elsewhere == ()
+    rig = Rig(total=1)
+    rig.load_all()
+    rig.tracker.fail_join(rig.claim(), error="no", backoff_seconds=0, final=True)
+    rig.loader.database.jobs.clear()
+    assert rig.sweep().elsewhere == ()
+
+
+@pytest.mark.parametrize("changes", [{"run_id": "c" * 32}, {"table": "other"}])
+def test_rows_of_another_run_or_table_are_elsewhere(changes: dict[str, str]) -> None:
+    """Each of the two alone."""
+    rig = Rig()
+    rig.load_all()
+    ledger = rig.loader.database.jobs[FILE_NAME]
+    rig.loader.database.jobs[FILE_NAME] = replace(ledger, **changes)  # type: ignore[arg-type]  # texts, both
+    report = rig.sweep()
+    assert (report.elsewhere, report.joined, rig.join.state) == ((FILE_NAME,), (), "none")
+
+
+def test_a_job_that_is_joined_late_is_not_stuck() -> None:
+    """What the sweep has just settled needs no alarm, and is no error."""
+    rig = Rig()
+    rig.load_all()
+    rig.clock.now += 901
+    report = rig.sweep()
+    assert (report.joined, report.stuck, report.errors) == ((FILE_NAME,), (), ())
+
+
+def test_a_join_that_waits_for_too_long_is_stuck() -> None:
+    """Its next try is not yet allowed, and nothing went on since the last chunk; a live claim goes on."""
+    rig = Rig()
+    rig.load_all()
+    rig.clock.now += 901
+    claim = rig.claim()
+    assert rig.sweep().stuck == ()
+    rig.tracker.fail_join(claim, error="no", backoff_seconds=5000)
+    assert rig.sweep().stuck == (FILE_NAME,)
+
+
+def test_a_join_that_failed_is_stuck_at_once() -> None:
+    """Nobody needs to wait for what will not come."""
+    rig = Rig(total=1)
+    rig.load_all()
+    rig.tracker.fail_join(rig.claim(), error="no", backoff_seconds=0, final=True)
+    assert rig.sweep().stuck == (FILE_NAME,)
+
+
+def test_stuck_is_told_from_the_last_count_else_from_the_beginning() -> None:
+    """An old job that goes on is not; one that never began is; of one without times nothing is known."""
+    rig = Rig(total=2)
+    opened = rig.tracker.open_job(JobSpec(RUN, 2))
+    rig.clock.now += 901
+    assert rig.sweep().stuck == (FILE_NAME,)
+    rig.handle(1)
+    assert rig.sweep().stuck == ()
+    timeless = replace(opened, created_at=None)
+    rig.tracker.unfinished = lambda: iter([timeless])  # type: ignore[method-assign]  # as somebody else wrote it
+    rig.clock.now += 5000
+    assert rig.sweep().stuck == ()
+
+
+def test_a_job_without_a_run_is_left_to_whoever_counts_it() -> None:
+    """The published counter's, should an index show it."""
+    rig = Rig()
+    rig.load_all()
+    theirs = replace(rig.tracker.table.jobs[FILE_NAME], run_id=None)
+    rig.tracker.unfinished = lambda: iter([theirs])  # type: ignore[method-assign]  # an index that lags
+    report = rig.sweep()
+    assert (report.joined, report.elsewhere, report.errors, rig.join.state) == ((), (), (), "none")

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,11 +22,16 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.core.names import ChunkName
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.chunk import published_run_id
-from splitjoin_cli.join.events import ChunkArrived, notification, read_lambda_event
-from splitjoin_cli.join.joiner import backoff_seconds
+from splitjoin_cli.join.events import Batch, ChunkArrived, Delivery, notification, read_lambda_event
+from splitjoin_cli.join.joiner import Joiner, backoff_seconds
 from splitjoin_cli.stores.trackers.base import JobSpec, Run
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryLoader, chunk_uri
 from tests.join.rig import LEASE_SECONDS, RUN, FailsWith, Rig
+
+if TYPE_CHECKING:
+    from splitjoin_cli.join.worker import Outcome
+    from splitjoin_cli.stores.chunks.base import StoredChunk
+    from splitjoin_cli.stores.trackers.base import Claim, Refused
 
 NEWER = Run(FILE_NAME, "b" * 32, 2)
 
@@ -418,3 +424,199 @@ def test_a_lease_is_as_long_as_asked() -> None:
     rig = Rig(total=1)
     rig.load_all()
     assert rig.claim().lease_until == rig.clock.now + LEASE_SECONDS
+
+
+def test_what_may_not_begin_comes_again() -> None:
+    """Too little time is left: the delivery is given back as it is, and those before it are done."""
+    rig = Rig()
+    deliveries = tuple(Delivery(f"m{number}", (ChunkArrived.at(chunk_uri(number, 2)),), None) for number in (1, 2))
+    left = iter([True, False])
+    outcome = rig.worker().handle_batch(Batch(deliveries), may_begin=lambda: next(left))
+    assert (outcome.failed, [each.end for each in outcome.outcomes]) == (("m2",), ["counted"])
+    assert rig.tracker.progress(FILE_NAME).missing == (2,)
+
+
+def test_a_duplicate_before_the_join_is_not_loaded_again() -> None:
+    """The outcome says so, with the rows that are there."""
+    rig = Rig()
+    ends = [rig.handle(1) for _ in range(2)]
+    assert [(each.end, each.loaded, each.counted, each.rows) for each in ends] == [
+        ("counted", True, True, 1),
+        ("counted", False, False, 1),
+    ]
+
+
+def lose_the_job(rig: Rig) -> None:
+    """What a tracker forgets whose table is made anew."""
+    rig.tracker.table.jobs.clear()
+    rig.tracker.table.shards.clear()
+
+
+def test_a_ledger_that_is_not_joined_answers_nothing() -> None:
+    """The tracker lost a job under way: its chunks are counted anew, and nothing is loaded twice."""
+    rig = Rig()
+    rig.handle(1)
+    lose_the_job(rig)
+    assert [(rig.handle(number).end, rig.handle(number).acknowledge) for number in (2, 1)] == [
+        ("counted", True),
+        ("joined", True),
+    ]
+    assert rig.loader.database.table == {(RUN_ID, 1): 1, (RUN_ID, 2): 1}
+
+
+def test_a_ledger_that_is_joined_for_another_run_answers_nothing() -> None:
+    """Two contents under one name: an error that names both, and no event that is dropped."""
+    rig = Rig(total=1)
+    rig.handle(1)
+    lose_the_job(rig)
+    rig.chunks.put(chunk_uri(1, 1), b"1,a\n", run_id="d" * 32)
+    outcome = rig.handle(1)
+    assert (outcome.end, outcome.acknowledge) == ("failed", False)
+    assert str(outcome.error).endswith(f" meets run {RUN_ID}")
+
+
+def test_a_job_that_came_meanwhile_is_asked_rather_than_the_ledger() -> None:
+    """It was absent at the first look; at the second a newer run has it."""
+    rig = Rig(total=1)
+    rig.handle(1)
+    rig.tracker.replace_job(JobSpec(NEWER, 1))
+    looks = iter([None])
+    job = rig.tracker.job
+    rig.tracker.job = lambda file_name: next(looks, job(file_name))  # type: ignore[method-assign]  # a moment ago
+    assert (rig.handle(1).end, rig.handle(1).acknowledge) == ("replaced", True)
+
+
+class Replaces:
+    """A continuation during which a newer run takes the name."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+
+    @property
+    def uri(self) -> str:
+        return "replaces:"
+
+    def run(self, _payload: object) -> None:
+        self._rig.tracker.replace_job(JobSpec(NEWER, 1))
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_run_replaced_while_it_is_joined_is_acknowledged() -> None:
+    """During the continuation, and between the count and the claim: the newer run has a join of its own."""
+    rig = Rig(total=1)
+    outcome = rig.handle(1, continuation=Replaces(rig))
+    assert (outcome.end, outcome.acknowledge, outcome.joined, outcome.error) == ("replaced", True, False, None)
+    rig = Rig(total=1)
+    claim = rig.tracker.claim_join
+
+    def replaced_first(run: Run, *, owner: str, lease_seconds: float) -> Claim | Refused:
+        rig.tracker.replace_job(JobSpec(NEWER, 1))
+        return claim(run, owner=owner, lease_seconds=lease_seconds)
+
+    rig.tracker.claim_join = replaced_first  # type: ignore[method-assign]  # a race
+    outcome = rig.handle(1)
+    assert (outcome.end, outcome.acknowledge, outcome.joined, outcome.error) == ("replaced", True, False, None)
+
+
+def without_its_object(rig: Rig, error: StoreError | None = None) -> Outcome:
+    """Chunk 1's event, whose object is gone, or cannot be read for another reason."""
+    if error is None:
+        rig.chunks.objects.clear()
+    else:
+
+        def fail(uri: str, *, body: bool = True) -> StoredChunk:
+            del uri, body
+            raise error
+
+        rig.chunks.open_chunk = fail  # type: ignore[method-assign]  # a bad day
+    return rig.handle(1)
+
+
+@pytest.mark.parametrize(
+    ("generation", "total", "end", "recorded"),
+    [
+        (1, 2, "failed", True),
+        (1, 3, "failed", False),
+        (2, 2, "failed", True),
+        (2, 3, "replaced", False),
+    ],
+)
+def test_an_object_that_is_gone(generation: int, total: int, end: str, *, recorded: bool) -> None:
+    """No loss only where a newer run has another number of chunks: its split removes the older one's objects."""
+    rig = Rig()
+    run = Run(FILE_NAME, RUN_ID, generation)
+    rig.tracker.open_job(JobSpec(run, total))
+    outcome = without_its_object(rig)
+    assert (outcome.end, outcome.acknowledge) == (end, end == "replaced")
+    failures = rig.tracker.progress(FILE_NAME).failures
+    assert [failure.number for failure in failures] == ([1] if recorded else [])
+
+
+def test_an_object_that_is_gone_after_the_join_or_of_no_job() -> None:
+    """The first is no loss; the second is an error that nobody can be told of but by the event."""
+    rig = Rig(total=1)
+    rig.handle(1)
+    gone = without_its_object(rig)
+    assert (gone.end, gone.acknowledge) == ("joined", True)
+    unknown = without_its_object(Rig())
+    assert (unknown.end, unknown.acknowledge, unknown.run) == ("failed", False, None)
+    assert str(unknown.error) == f"{chunk_uri(1, 2)} is not there"
+
+
+def test_an_object_that_cannot_be_read_now_comes_again() -> None:
+    """Whatever the job's state: only one that is gone is no loss."""
+    rig = Rig(total=1)
+    rig.handle(1)
+    error = StoreError("the store asks to slow down")
+    outcome = without_its_object(rig, error)
+    assert (outcome.end, outcome.acknowledge, outcome.error) == ("failed", False, error)
+
+
+def test_a_newer_run_that_took_the_rows_is_no_restored_database() -> None:
+    """The ledger lacks the chunks because they were replaced: nobody needs to mend that."""
+    rig = Rig(total=1)
+    rig.load_all()
+    rig.loader.database.ledger.clear()
+    look = rig.loader.ledger_numbers
+
+    def replaced_meanwhile(file_name: str, run_id: str) -> list[int]:
+        rig.tracker.replace_job(JobSpec(NEWER, 1))
+        return look(file_name, run_id)
+
+    rig.loader.ledger_numbers = replaced_meanwhile  # type: ignore[method-assign]  # a race
+    tried = rig.joiner().try_join(RUN)
+    assert (tried.replaced, tried.settled, tried.joined) == (True, True, False)
+    assert rig.continuation.runs == []
+
+
+def test_a_restored_database_is_no_replaced_run() -> None:
+    """Also where the claim was somebody else's by then: the event comes again."""
+    rig = Rig(total=1)
+    rig.load_all()
+    rig.loader.database.ledger.clear()
+    look = rig.loader.ledger_numbers
+
+    def overtaken(file_name: str, run_id: str) -> list[int]:
+        rig.clock.now += LEASE_SECONDS + 1
+        rig.claim()
+        return look(file_name, run_id)
+
+    rig.loader.ledger_numbers = overtaken  # type: ignore[method-assign]  # a race
+    tried = rig.joiner().try_join(RUN)
+    assert (tried.replaced, tried.settled, type(tried.error)) == (False, False, ContinuationError)
+    assert (rig.join.state, rig.join.owner) == ("claimed", "dead")
+
+
+def test_a_lease_may_be_asked_for_anew() -> None:
+    """By a function, where the time that is left tells how long it can be."""
+    rig = Rig(total=1)
+    rig.load_all()
+    joiner = Joiner(
+        tracker=rig.tracker, loader=rig.loader, continuation=FailsWith(StoppedError(15)), owner="w",
+        lease_seconds=lambda: 7.0,
+    )  # fmt: skip
+    with pytest.raises(StoppedError):
+        joiner.try_join(RUN)
+    assert rig.join.lease_until == rig.clock.now + 7
