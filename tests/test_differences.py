@@ -72,7 +72,7 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
     ),
     "S3's events come twice, and in any order": (
         "join/test_hazards.py::test_h1_a_duplicate_event_is_neither_an_early_join_nor_none",
-        "contracts/test_trackers.py::test_delivered_twice_to_32_threads_every_chunk_counts_once",
+        "../splitjoin_cli/testing/trackers.py::test_delivered_twice_to_32_threads_every_chunk_counts_once",
     ),
     "other tools store chunks without metadata, and count with the published expression": (
         "e2e/test_interop.py::test_chunks_of_other_tools_are_loaded_counted_and_joined",
@@ -95,4 +95,4 @@ def test_each_difference_has_its_tests(difference: str) -> None:
     """They are there, by name."""
     for test in DIFFERENCES[difference]:
         file, _, name = test.partition("::")
-        assert re.search(rf"^def {name}\(", (TESTS / file).read_text(), flags=re.MULTILINE), test
+        assert re.search(rf"^ *def {name}\(", (TESTS / file).read_text(), flags=re.MULTILINE), test

@@ -15,6 +15,7 @@ from splitjoin_cli.splitting.claim import look
 from splitjoin_cli.splitting.request import RowCount
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
+from splitjoin_cli.testing.bodies import Bytes
 from tests.splitting.runs import (
     JOB,
     MANIFEST,
@@ -28,7 +29,6 @@ from tests.splitting.runs import (
     request,
     split,
 )
-from tests.stores.sinks.bodies import Bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from splitjoin_cli.core.errors import SourceChangedError, StoppedError, StoreErr
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource
+from splitjoin_cli.testing.bodies import Bytes
 from tests.splitting.runs import JOB, PLAN, Fate, Killed, MortalSink, TwoPass, objects, request, split
-from tests.stores.sinks.bodies import Bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from splitjoin_cli.stores.chunks.s3 import S3Chunks
 from splitjoin_cli.stores.sinks import s3 as s3_module
 from splitjoin_cli.stores.sinks.s3 import S3Sink
 from splitjoin_cli.stores.sources.s3 import S3Source
+from splitjoin_cli.testing.bodies import Bytes
 from tests.servers import odd_stores
 from tests.servers.proxy import Answer, Asked, Proxy, proxied
-from tests.stores.sinks.bodies import Bytes
 from tests.stores.sinks.conftest import QUICK
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The contract of a sink: a place that takes whole objects by name. tests/contracts/test_sinks.py holds each rule."""
+"""The contract of a sink: a place that takes whole objects by name. splitjoin_cli/testing/sinks.py tests each rule."""
 
 from __future__ import annotations
 

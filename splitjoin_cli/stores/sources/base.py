@@ -1,4 +1,4 @@
-"""The contract of a source of bytes, read whole or in ranges. tests/contracts/test_sources.py holds each rule."""
+"""The contract of a source of bytes, read whole or in ranges. splitjoin_cli/testing/sources.py tests each rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of a tracker: the store of each job's progress. tests/contracts/test_trackers.py holds each rule.
+"""The contract of a tracker: the store of each job's progress. splitjoin_cli/testing/ tests each rule.
 
 A tracker answers three questions exactly: is this chunk counted, is the job complete, and who may run what follows.
 Its rules are those of a protocol that was model-checked: each condition below closes a gap through which a join was

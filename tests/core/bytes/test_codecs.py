@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from splitjoin_cli.core.bytes import codecs
 from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.model import Compression
-from tests.stores.sources.reading import PiecewiseStream, drained
+from splitjoin_cli.testing.reading import PiecewiseStream, drained
 
 if TYPE_CHECKING:
     from collections.abc import Callable

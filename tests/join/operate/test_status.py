@@ -10,7 +10,7 @@ import pytest
 from splitjoin_cli.join.operate.status import cells, iso_time, job_status, list_jobs, pace
 from splitjoin_cli.stores.trackers.base import Claim, Failure, JobProgress, JobSpec, Join, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
-from tests.stores.trackers.rigs import START, Clock
+from splitjoin_cli.testing.jobs import START, Clock
 
 if TYPE_CHECKING:
     from splitjoin_cli.join.operate.status import JobStatus

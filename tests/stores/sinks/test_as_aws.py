@@ -9,7 +9,7 @@ import pytest
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.model import ByteRange, S3Location
 from splitjoin_cli.stores.sinks import s3 as s3_module
-from tests.stores.sinks.bodies import Bytes
+from splitjoin_cli.testing.bodies import Bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -17,7 +17,7 @@ from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, Stor
 from splitjoin_cli.core.model import ByteRange, S3Location
 from splitjoin_cli.stores.sinks.directory import WRITE_BYTES, DirectorySink
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX
-from tests.stores.sinks.bodies import Bytes
+from splitjoin_cli.testing.bodies import Bytes
 
 NAME = "acme_20240131-1-2.csv"
 

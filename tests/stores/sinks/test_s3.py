@@ -29,8 +29,8 @@ from splitjoin_cli.stores.sinks.s3 import S3Sink
 from splitjoin_cli.stores.sinks.s3_body import MAX_PARTS, plan_parts
 from splitjoin_cli.stores.sinks.s3_place import Digest
 from splitjoin_cli.stores.sinks.s3_writer import part_bytes
+from splitjoin_cli.testing.bodies import Blocks, Bytes, ChangesAfterFirstRead, FailsAt
 from tests.servers.faults import Faults, FlakyProxy
-from tests.stores.sinks.bodies import Blocks, Bytes, ChangesAfterFirstRead, FailsAt
 from tests.stores.sinks.conftest import QUICK
 
 if TYPE_CHECKING:

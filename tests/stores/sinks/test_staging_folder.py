@@ -15,7 +15,7 @@ import pytest
 
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.staging_folder import LOCK_NAME, STAGING_PREFIX
-from tests.stores.sinks.bodies import Bytes
+from splitjoin_cli.testing.bodies import Bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

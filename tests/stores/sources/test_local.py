@@ -10,7 +10,7 @@ import pytest
 
 from splitjoin_cli.core.errors import SourceChangedError, SourceError
 from splitjoin_cli.stores.sources.local import LocalSource
-from tests.stores.sources.reading import read_range, read_through
+from splitjoin_cli.testing.reading import read_range, read_through
 
 AGAIN = "run again when nothing writes to it"
 

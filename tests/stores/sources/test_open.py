@@ -14,7 +14,7 @@ from splitjoin_cli.stores.sources.local import LocalSource
 from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.open import open_source, understood
 from splitjoin_cli.stores.sources.stream import StreamSource
-from tests.stores.sources.reading import PiecewiseStream, read_through
+from splitjoin_cli.testing.reading import PiecewiseStream, read_through
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from splitjoin_cli.core.model import S3Location
 from splitjoin_cli.stores.sources import s3 as s3_module
 from splitjoin_cli.stores.sources import s3_ranges
 from splitjoin_cli.stores.sources.s3 import S3Source
+from splitjoin_cli.testing.reading import read_through
 from tests.servers.faults import Faults, FlakyProxy
-from tests.stores.sources.reading import read_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ import pytest
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.stores.sources import spool
 from splitjoin_cli.stores.sources.open import open_source
-from tests.stores.sources.reading import read_through
+from splitjoin_cli.testing.reading import read_through
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def test_names_of_standard_input(how: str, through: str, tmp_path: Path) -> None
     program = (
         "import sys\n"
         "from splitjoin_cli.stores.sources.open import open_source\n"
-        "from tests.stores.sources.reading import read_through\n"
+        "from splitjoin_cli.testing.reading import read_through\n"
         f"data = read_through(open_source({how!r}))\n"
         "sys.exit(data != bytes(range(256)) * 20_000)\n"
     )

@@ -17,7 +17,7 @@ from splitjoin_cli.stores.sources.transcode import (
     needs_transcoding,
     reject_wide_encoding,
 )
-from tests.stores.sources.reading import PiecewiseStream, drained
+from splitjoin_cli.testing.reading import PiecewiseStream, drained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

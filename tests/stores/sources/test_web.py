@@ -12,8 +12,8 @@ from splitjoin_cli.core.errors import BadInputError, SourceChangedError, SourceE
 from splitjoin_cli.stores.sources.open import open_source
 from splitjoin_cli.stores.sources.url import redacted
 from splitjoin_cli.stores.sources.web import HttpSource
+from splitjoin_cli.testing.reading import drained, read_through
 from tests.stores.sources.http_server import Misbehaviour, Resource, serving
-from tests.stores.sources.reading import drained, read_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
 from splitjoin_cli.stores.trackers.memory import MemoryTable, MemoryTracker
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
+from splitjoin_cli.testing.jobs import SMALL_SHARD, Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from splitjoin_cli.stores.trackers.base import Tracker
-
-START = 1_700_000_000.0
-SMALL_SHARD = 4
-"""Chunks of a shard where tests want many shards."""
-
-
-class Clock:
-    """Stands still until it is moved. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._now = START
-
-    def __call__(self) -> float:
-        with self._lock:
-            return self._now
-
-    def move(self, seconds: float) -> None:
-        with self._lock:
-            self._now = round(self._now + seconds, 3)
-
-
-class Rig(Protocol):
-    """A store that trackers of one kind share."""
-
-    sharded: bool
-    """Whether large jobs are counted in shards."""
-    clock: Clock
-
-    def tracker(self, *, shard_parts: int = SMALL_SHARD) -> Tracker:
-        """One more process on the same store."""
 
 
 class MemoryRig:

@@ -17,9 +17,9 @@ from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, InitReport, Job, JobSpec, Run
 from splitjoin_cli.stores.trackers.dynamodb import KEEP_SECONDS, DynamoDbTracker
 from splitjoin_cli.stores.trackers.dynamodb_calls import Table as Calls
-from tests.stores.trackers.deliveries import Said, Tally, deliver_twice
+from splitjoin_cli.testing.deliveries import Said, Tally, deliver_twice
+from splitjoin_cli.testing.jobs import SMALL_SHARD, START, Clock
 from tests.stores.trackers.faults import ActsBetween, ChangesAnswers, Counts, LosesResponses, Refuses, RefusesSome
-from tests.stores.trackers.rigs import SMALL_SHARD, START, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

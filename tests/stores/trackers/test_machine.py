@@ -33,12 +33,12 @@ from splitjoin_cli.stores.trackers.base import (
     Run,
     Superseded,
 )
-from tests.stores.trackers.rigs import Clock, DynamoDbRig, MemoryRig, SqliteRig
+from tests.stores.trackers.rigs import DynamoDbRig, MemoryRig, SqliteRig
 
 if TYPE_CHECKING:
     from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.testing.jobs import Clock, TrackerRig
     from tests.servers.dynamodb import DynamoDbServer
-    from tests.stores.trackers.rigs import Rig
 
 LEASE = 10.0
 
@@ -62,7 +62,7 @@ class Model:
 class TrackerMachine(RuleBasedStateMachine):
     """Several processes do what they like; the tracker must say what the model says."""
 
-    def make_rig(self) -> Rig:
+    def make_rig(self) -> TrackerRig:
         raise NotImplementedError
 
     @initialize(total=st.integers(1, 9))
@@ -207,12 +207,12 @@ class TrackerMachine(RuleBasedStateMachine):
 
 
 class MemoryMachine(TrackerMachine):
-    def make_rig(self) -> Rig:
+    def make_rig(self) -> TrackerRig:
         return MemoryRig()
 
 
 class SqliteMachine(TrackerMachine):
-    def make_rig(self) -> Rig:
+    def make_rig(self) -> TrackerRig:
         self.directory = Path(tempfile.mkdtemp(prefix="splitjoin-machine-"))
         return SqliteRig(self.directory)
 
@@ -241,7 +241,7 @@ def test_dynamodb(request: pytest.FixtureRequest, server: str, monkeypatch: pyte
     DynamoDbRig(client, "machine").tracker().init()
 
     class DynamoDbMachine(TrackerMachine):
-        def make_rig(self) -> Rig:
+        def make_rig(self) -> TrackerRig:
             return DynamoDbRig(client, "machine")
 
     limits = settings(max_examples=8, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,0 +1,16 @@
+"""The contracts of splitjoin's stores as suites of tests: hold your own sink, source, tracker or loader to them.
+
+Each suite is a class for pytest (``pip install 'splitjoin[testing]'``); a test class of yours inherits it, and a
+fixture ``rig`` says how to make your store. tests/contracts holds our own to the same suites.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(
+        f"{__name__}.{suite}"
+        for suite in ("jobs", "joins", "reading", "reports", "sinks", "sources", "staging", "trackers")
+    )
+)
