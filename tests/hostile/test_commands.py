@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from tests.hostile.documents import NAMES, hostile_bytes, our_layout, put, right_manifest
 from tests.hostile.places import COMMANDS, SOURCE, beside_a_neighbour, check_command, check_worker
@@ -134,6 +135,19 @@ def test_escapes_in_names_reach_no_stream() -> None:
         heard = check_command(root, COMMANDS["split"])
     assert heard.code == 11
     assert "a finished split of \\x1b[2J\\u202ex" in heard.err
+
+
+def test_data_lines_and_talk_show_escapes(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Reports and tables on stdout as well as talk on stderr: the bytes of odd paths alone pass as they are."""
+    text = "a\x1b[2J\x9b\u202e\ud800\r\tb\udcff"
+    terminal = Terminal()
+    terminal.data(text)
+    terminal.lines([text])
+    terminal.note(text)
+    out, err = capfdbinary.readouterr()
+    shown = b"a\\x1b[2J\\x9b\\u202e\\ud800\\x0d\tb"
+    assert out == 2 * (shown + b"\xff\n")
+    assert err.startswith(shown)
 
 
 MEASURE = """
