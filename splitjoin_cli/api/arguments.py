@@ -80,6 +80,14 @@ def size(chunk_size: Bytes | None, chunks: int | None, rows: int | None) -> Size
         raise UsageError(f"--{given[0]}: {exc}") from exc
 
 
+def record_bytes(max_record: Bytes) -> int:
+    """The largest record that a loader may hold. Raises UsageError."""
+    try:
+        return parse_size(max_record)
+    except ValueError as exc:
+        raise UsageError(f"--max-record: {exc}") from exc
+
+
 def tracker(url: str) -> TrackerUrl:
     """The tracker's URL. Raises UsageError."""
     from splitjoin_cli.stores.trackers.urls import parse

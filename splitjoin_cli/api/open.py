@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.names import parse_file_name
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions
@@ -74,6 +75,7 @@ class LoadRequest:
     create_table: bool = False
     run_column: str | None = None
     beside_other_run: bool = False
+    max_record_bytes: int = LARGE_RECORD_BYTES
     secret: str | None = None
 
 
@@ -94,6 +96,7 @@ def open_loader(request: LoadRequest, aws: AwsOptions | None = None) -> Loader:
                 create_table=request.create_table,
                 run_column=request.run_column,
                 beside_other_run=request.beside_other_run,
+                max_record_bytes=request.max_record_bytes,
             )
         except ReservedNameError as exc:
             raise UsageError(str(exc), hint=exc.hint) from exc

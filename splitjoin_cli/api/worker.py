@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, open_joiner, open_loader, open_tracker, reach
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ class Worker:
         create_table: bool = False,
         run_column: str | None = None,
         beside_other_run: bool = False,
+        max_record: arguments.Bytes = LARGE_RECORD_BYTES,
         secret: str | None = None,
         on_join: str | None = None,
         lease: arguments.Seconds | None = None,
@@ -68,6 +70,7 @@ class Worker:
             create_table=create_table,
             run_column=run_column,
             beside_other_run=beside_other_run,
+            max_record_bytes=arguments.record_bytes(max_record),
             secret=arguments.secret(secret, database),
         )
         self._on_join = on_join

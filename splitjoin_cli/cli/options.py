@@ -12,6 +12,7 @@ from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.params import Count, Duration, EndpointUrl, OneByte, OneByteOrNone, Size, Text
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS
 
 if TYPE_CHECKING:
@@ -126,6 +127,13 @@ table_options = together(
         help="The table's column for the run, so that a newer run replaces an older.",
     ),
     option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of this file."),
+    option(
+        "--max-record",
+        type=Size(),
+        default=LARGE_RECORD_BYTES,
+        help="Maximum size of one record. Loading one takes several times its size of memory; a larger one is a bad "
+        "row.  [default: 256MiB]",
+    ),
     secret_option,
     on_join_option,
 )

@@ -8,10 +8,16 @@ from typing import Any
 import click
 
 from splitjoin_cli.cli import options
-from splitjoin_cli.cli.params import Setting
+from splitjoin_cli.cli.params import Setting, Size
 
 INDENT = 1  # CloudFormation takes 51,200 bytes from a file; two spaces would not fit
-PARAMETER_OF = {"into": "Into", "table": "Table", "run_column": "RunColumn", "secret": "SecretArn"}
+PARAMETER_OF = {
+    "into": "Into",
+    "table": "Table",
+    "run_column": "RunColumn",
+    "secret": "SecretArn",
+    "max_record": "MaxRecord",
+}
 FLAG_PARAMETER_OF = {"create_table": "CreateTable", "beside_other_run": "BesideOtherRun"}
 
 EPILOG = """\
@@ -42,6 +48,7 @@ Exit codes: 0 done, 2 usage.
     "--run-column", metavar="NAME", help="The table's column for the run, so that a newer run replaces an older."
 )
 @options.option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of a file.")
+@options.option("--max-record", type=Size(), help="Maximum size of one record; a larger one is a bad row.")
 @options.option("--secret", metavar="ARN", help="Secrets Manager's secret with the database's user and password.")
 @options.option(
     "--set", "settings", type=Setting(), multiple=True, help="Default of any other parameter; may be repeated."
@@ -53,7 +60,7 @@ def command(ctx: click.Context, /, settings: tuple[tuple[str, str], ...], **valu
     from splitjoin_cli.deploy.stack.template import make_template
 
     terminal = options.terminal(ctx, values)
-    defaults = {parameter: values[name] for name, parameter in PARAMETER_OF.items() if values[name]}
+    defaults = {parameter: str(values[name]) for name, parameter in PARAMETER_OF.items() if values[name]}
     defaults |= {parameter: "1" for name, parameter in FLAG_PARAMETER_OF.items() if values[name]}
     template = make_template(defaults | dict(settings))
     if terminal.as_json:

@@ -9,8 +9,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-__all__ = ["MAX_INTEGER", "SECONDS_IN", "SIZE_UNITS", "parse_seconds", "parse_size", "scaled"]
+__all__ = [
+    "LARGE_RECORD_BYTES",
+    "MAX_INTEGER",
+    "SECONDS_IN",
+    "SIZE_UNITS",
+    "parse_seconds",
+    "parse_size",
+    "scaled",
+    "size_text",
+]
 
+LARGE_RECORD_BYTES = 256 * 1024 * 1024
+"""A loader refuses a larger record unless it is asked to take it, and a split warns of it."""
 MAX_INTEGER = 2**63 - 1
 """Offsets and counts are kept in 64 bits."""
 
@@ -53,3 +64,11 @@ def parse_seconds(value: float | str) -> float:
     if not 0 < seconds <= MAX_INTEGER:
         raise ValueError(f"{value!r} is not more than 0 seconds")
     return float(seconds)
+
+
+def size_text(size: int) -> str:
+    """A size as it is typed: ``256MiB``, ``1000 bytes``."""
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if size >= 1024**power and size % 1024**power == 0:
+            return f"{size // 1024**power}{unit}"
+    return f"{size} byte{'' if size == 1 else 's'}"

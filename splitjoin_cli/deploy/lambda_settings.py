@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from splitjoin_cli.api.open import LoadRequest
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.units import SECONDS_IN, scaled
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES, SECONDS_IN, parse_size, scaled
 from splitjoin_cli.join.sweep import STUCK_AFTER_SECONDS
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.reserved import check_system
@@ -43,9 +43,10 @@ class Settings:
     """The variables that the function reads; an empty one is an absent one, as CloudFormation passes them.
 
     ``SPLITJOIN_INTO``, ``SPLITJOIN_TRACKER``: needed. ``SPLITJOIN_TABLE`` (else the client's name),
-    ``SPLITJOIN_CREATE_TABLE``, ``SPLITJOIN_RUN_COLUMN``, ``SPLITJOIN_BESIDE_OTHER_RUN``, ``SPLITJOIN_SECRET``,
-    ``SPLITJOIN_ON_JOIN``, ``SPLITJOIN_STUCK_AFTER``: as the command's options. ``SPLITJOIN_MAX_RECEIVES``: deliveries
-    after which the queue gives a message up, its ``maxReceiveCount``; the failure of the last one is final then.
+    ``SPLITJOIN_CREATE_TABLE``, ``SPLITJOIN_RUN_COLUMN``, ``SPLITJOIN_BESIDE_OTHER_RUN``, ``SPLITJOIN_MAX_RECORD``,
+    ``SPLITJOIN_SECRET``, ``SPLITJOIN_ON_JOIN``, ``SPLITJOIN_STUCK_AFTER``: as the command's options.
+    ``SPLITJOIN_MAX_RECEIVES``: deliveries after which the queue gives a message up, its ``maxReceiveCount``; the
+    failure of the last one is final then.
     """
 
     load: LoadRequest
@@ -67,6 +68,7 @@ class Settings:
             create_table=read.flag("SPLITJOIN_CREATE_TABLE"),
             run_column=read.text("SPLITJOIN_RUN_COLUMN"),
             beside_other_run=read.flag("SPLITJOIN_BESIDE_OTHER_RUN"),
+            max_record_bytes=read.size("SPLITJOIN_MAX_RECORD", LARGE_RECORD_BYTES),
             secret=read.secret("SPLITJOIN_SECRET") if into.scheme not in EMBEDDED else None,
         )
         read.checked("SPLITJOIN_TABLE", lambda: LoadTarget(load.table or "t"))
@@ -117,6 +119,15 @@ class _Variables:
         if seconds is None or seconds <= 0:
             raise UsageError(f"{name}: {found!r} is not a duration", hint="write 90s, 15m, 2h")
         return float(seconds)
+
+    def size(self, name: str, absent: int) -> int:
+        found = self.text(name)
+        if found is None:
+            return absent
+        try:
+            return parse_size(found)
+        except ValueError as exc:
+            raise UsageError(f"{name}: {exc}") from exc
 
     def count(self, name: str) -> int | None:
         found = self.text(name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.format.fields import MAX_HEADER_BYTES
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES, size_text
 
-__all__ = ["MAX_HEADER_BYTES", "empty_source", "endless_header", "oversized_warning"]
+__all__ = ["MAX_HEADER_BYTES", "empty_source", "endless_header", "large_warning", "oversized_warning"]
 
 
 def empty_source(uri: str) -> BadInputError:
@@ -28,3 +29,14 @@ def oversized_warning(records: int) -> str:
     if records == 1:
         return "1 record is larger than the chunk size; it is alone in its chunk"
     return f"{records} records are larger than the chunk size; each is alone in its chunk"
+
+
+def large_warning(records: int, line: int) -> str:
+    """That ``records`` (at least 1), the first of which begins at ``line``, are more than loaders take unasked."""
+    most = size_text(LARGE_RECORD_BYTES)
+    if records == 1:
+        return f"1 record is larger than {most} (line {line}): a worker loads it only with a larger --max-record"
+    return (
+        f"{records} records are larger than {most} (the first is at line {line}):"
+        " a worker loads them only with a larger --max-record"
+    )

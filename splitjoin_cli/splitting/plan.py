@@ -14,6 +14,7 @@ from splitjoin_cli.core.bytes.crc64 import combine, crc64
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.format.chunk_table import ChunkTable
 from splitjoin_cli.core.names import MAX_TOTAL
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,6 +212,20 @@ class Ragged:
     first: int = 0
 
 
+@dataclass(slots=True)
+class Large:
+    """Records above LARGE_RECORD_BYTES, which no block is: one ends in a block at most. ``first``: where it begins."""
+
+    records: int = 0
+    first: int = 0
+
+    def measure(self, start: int, end: int) -> None:
+        """Look at the record from ``start`` to ``end``; of those in a block, at the first alone."""
+        if end - start > LARGE_RECORD_BYTES:
+            self.first = self.first if self.records else start
+            self.records += 1
+
+
 class PlanBuilder:
     """Feeds on blocks in order, yields the cuts, and holds the chunks. Not thread-safe: one block at a time."""
 
@@ -226,6 +241,7 @@ class PlanBuilder:
         self.chunks = ChunkTable(start.offset)  # begun anew where the header ends
         self.expected_delimiters: int | None = None
         self.ragged = Ragged()
+        self.large = Large()
         if not header:
             rule.begin(start)
 
@@ -265,6 +281,7 @@ class PlanBuilder:
         if cuts and cuts[-1].offset > base:
             hashed, crc = cuts[-1].offset - base, cuts[-1].crc
         if outcome.records:
+            self.large.measure(self._last.offset, base + outcome.first_end)
             crc = crc64(block[hashed : outcome.last_end], crc)
             hashed = outcome.last_end
             delimiters = self.delimiters + outcome.delimiters - outcome.tail
@@ -279,11 +296,14 @@ class PlanBuilder:
         """See CutRule."""
         return self._rule.limit(start, number)
 
-    def take(self, size: int, outcome: Outcome, crc: int) -> None:
+    def take(self, size: int, outcome: Outcome, crc: int, large: Large) -> None:
         """Take a whole chunk of ``size`` bytes, from the last cut, where this stands, to the last end up to its limit.
 
-        ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME.
+        ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME; ``large``: its large records.
         """
+        if large.records:
+            first = self.large.first if self.large.records else large.first
+            self.large = Large(self.large.records + large.records, first)
         end = Mark(
             self.position + size,
             self.records + outcome.records,
@@ -305,6 +325,7 @@ class PlanBuilder:
             self._set_header(end)
         cuts: list[Mark] = []
         if end.offset > self._last.offset:  # the last record has no line end
+            self.large.measure(self._last.offset, end.offset)
             end = end._replace(records=end.records + 1)
             if self.expected_delimiters is None:
                 self.expected_delimiters = end.delimiters

@@ -11,8 +11,8 @@ from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity, digest_options, run_id
 from splitjoin_cli.core.names import manifest_name
 from splitjoin_cli.core.switches import SPECULATION, switched
-from splitjoin_cli.splitting.limits import oversized_warning
-from splitjoin_cli.splitting.locate import find_ragged, read_blocks
+from splitjoin_cli.splitting.limits import large_warning, oversized_warning
+from splitjoin_cli.splitting.locate import find_ragged, line_of, read_blocks
 from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
@@ -202,6 +202,9 @@ class Preparation:
         warnings = []
         if isinstance(rule, BySize) and rule.oversized:
             warnings.append(oversized_warning(rule.oversized))
+        if builder.large.records:
+            line = line_of(self._source, builder.large.first)
+            warnings.append(large_warning(builder.large.records, line))
         ragged = self._ragged_warning(builder)
         warnings += [ragged] if ragged else []
         plan = self._plan_file(

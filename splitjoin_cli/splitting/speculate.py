@@ -19,6 +19,7 @@ from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
 from splitjoin_cli.core.parallel import run_workers
+from splitjoin_cli.splitting.plan import Large
 from splitjoin_cli.splitting.records.open import new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import State, join, nothing
 from splitjoin_cli.splitting.scan import read_planned
@@ -66,6 +67,7 @@ class _Done(NamedTuple):
     staged: StagedObject
     outcome: Outcome
     crc: int
+    large: Large
 
 
 class Speculation:
@@ -208,7 +210,7 @@ class Speculation:
     def _chunk(self, guess: _Guess, lane: _Lane) -> None:
         """Write one chunk, as guessed; keep it if its end is proved."""
         staged = self._staging.stage(guess.number)
-        position, outcome, crc = guess.start, nothing(State.FIELD), 0
+        position, outcome, crc, large = guess.start, nothing(State.FIELD), 0, Large()
         filled = len(self._header)
         written = 0
         try:
@@ -221,6 +223,8 @@ class Speculation:
                 crc = crc64(text, crc)
                 staged.write_at(written, lane.buffer[: filled + len(text)])
                 written += filled + len(text)
+                if found.records:
+                    large.measure(guess.start + max(outcome.last_end, 0), position + found.first_end)
                 outcome = join(outcome, position - guess.start, found)
                 position += len(text)
                 filled = 0
@@ -234,7 +238,7 @@ class Speculation:
             self._discard(staged, position - guess.start)
             raise
         if proved:
-            self._keep(_Done(guess, staged, outcome, crc))
+            self._keep(_Done(guess, staged, outcome, crc, large))
         else:
             self._discard(staged, position - guess.start)
             with self._lock:
@@ -257,7 +261,7 @@ class Speculation:
             self._waiting[done.guess.number] = done
             while (following := self._waiting.pop(len(self._builder.chunks) + 1, None)) is not None:
                 size = following.guess.end - following.guess.start
-                self._builder.take(size, following.outcome, following.crc)
+                self._builder.take(size, following.outcome, following.crc, following.large)
                 self._staging.adopt(following.staged, self._header)
 
     def _discard(self, staged: StagedObject, size: int) -> None:

@@ -19,6 +19,7 @@ import pytest
 import splitjoin_cli.stores.loaders
 from splitjoin_cli.core.errors import BadRowError, LoadError, OlderRunError, RunConflictError, SourceError
 from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.stores.loaders import mysql
 from splitjoin_cli.stores.loaders.base import Ledger, LedgerJob, LedgerTotal, LoadResult, LoadTarget, TableRows
 from splitjoin_cli.stores.loaders.duckdb import DuckdbLoader
@@ -59,7 +60,12 @@ class Rig(Protocol):
     """What an unquoted NULL becomes there."""
 
     def loader(
-        self, *, create_table: bool = True, run_column: str | None = None, beside_other_run: bool = False
+        self,
+        *,
+        create_table: bool = True,
+        run_column: str | None = None,
+        beside_other_run: bool = False,
+        max_record_bytes: int = LARGE_RECORD_BYTES,
     ) -> Loader:
         """One more process on the same database."""
 
@@ -78,9 +84,16 @@ class SqliteRig:
         self._path = directory / "loaded.db"
 
     def loader(
-        self, *, create_table: bool = True, run_column: str | None = None, beside_other_run: bool = False
+        self,
+        *,
+        create_table: bool = True,
+        run_column: str | None = None,
+        beside_other_run: bool = False,
+        max_record_bytes: int = LARGE_RECORD_BYTES,
     ) -> Loader:
-        return SqliteLoader(str(self._path), LoadTarget(TABLE, create_table, run_column, beside_other_run))
+        return SqliteLoader(
+            str(self._path), LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes)
+        )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with contextlib.closing(sqlite3.connect(self._path)) as connection, connection:
@@ -95,9 +108,16 @@ class DuckdbRig(SqliteRig):
         self._path = directory / "loaded.duckdb"
 
     def loader(
-        self, *, create_table: bool = True, run_column: str | None = None, beside_other_run: bool = False
+        self,
+        *,
+        create_table: bool = True,
+        run_column: str | None = None,
+        beside_other_run: bool = False,
+        max_record_bytes: int = LARGE_RECORD_BYTES,
     ) -> Loader:
-        return DuckdbLoader(str(self._path), LoadTarget(TABLE, create_table, run_column, beside_other_run))
+        return DuckdbLoader(
+            str(self._path), LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes)
+        )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with contextlib.closing(duckdb.connect(str(self._path))) as connection:
@@ -112,9 +132,14 @@ class MysqlRig:
         self._database = database
 
     def loader(
-        self, *, create_table: bool = True, run_column: str | None = None, beside_other_run: bool = False
+        self,
+        *,
+        create_table: bool = True,
+        run_column: str | None = None,
+        beside_other_run: bool = False,
+        max_record_bytes: int = LARGE_RECORD_BYTES,
     ) -> Loader:
-        target = LoadTarget(TABLE, create_table, run_column, beside_other_run)
+        target = LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes)
         return MysqlLoader(self._database.url, self._database.server.password, target)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -134,9 +159,15 @@ class PostgresRig:
         self._database = database
 
     def loader(
-        self, *, create_table: bool = True, run_column: str | None = None, beside_other_run: bool = False
+        self,
+        *,
+        create_table: bool = True,
+        run_column: str | None = None,
+        beside_other_run: bool = False,
+        max_record_bytes: int = LARGE_RECORD_BYTES,
     ) -> Loader:
-        return PostgresqlLoader(self._database.url, None, LoadTarget(TABLE, create_table, run_column, beside_other_run))
+        target = LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes)
+        return PostgresqlLoader(self._database.url, None, target)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self._database.query(sql)

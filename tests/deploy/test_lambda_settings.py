@@ -32,7 +32,7 @@ def test_what_is_needed_alone() -> None:
     bare = Settings.from_environment(NEEDED)
     assert bare == Settings(load=LoadRequest(into=DATABASE), tracker=TRACKER)
     names = (
-        "TABLE CREATE_TABLE RUN_COLUMN BESIDE_OTHER_RUN SECRET ON_JOIN STUCK_AFTER MAX_RECEIVES".split()  # noqa: SIM905 -- shorter
+        "TABLE CREATE_TABLE RUN_COLUMN BESIDE_OTHER_RUN MAX_RECORD SECRET ON_JOIN STUCK_AFTER MAX_RECEIVES".split()  # noqa: SIM905 -- shorter
     )
     assert Settings.from_environment(NEEDED | {f"SPLITJOIN_{name}": "" for name in names}) == bare
 
@@ -44,13 +44,16 @@ def test_all_of_them() -> None:
         "SPLITJOIN_CREATE_TABLE": "true",
         "SPLITJOIN_RUN_COLUMN": "run",
         "SPLITJOIN_BESIDE_OTHER_RUN": "0",
+        "SPLITJOIN_MAX_RECORD": "64MiB",
         "SPLITJOIN_SECRET": ARN,
         "SPLITJOIN_ON_JOIN": "exec:true",
         "SPLITJOIN_STUCK_AFTER": "2h",
         "SPLITJOIN_MAX_RECEIVES": "5",
         "AWS_REGION": "eu-west-1",
     }
-    load = LoadRequest(into=DATABASE, table="s.orders", create_table=True, run_column="run", secret=ARN)
+    load = LoadRequest(
+        into=DATABASE, table="s.orders", create_table=True, run_column="run", max_record_bytes=64 << 20, secret=ARN
+    )
     assert Settings.from_environment(given) == Settings(
         load=load,
         tracker=TRACKER,
@@ -103,6 +106,11 @@ def test_all_of_them() -> None:
             "set it to true or false",
         ),
         ({"SPLITJOIN_STUCK_AFTER": "soon"}, "SPLITJOIN_STUCK_AFTER: 'soon' is not a duration", "write 90s, 15m, 2h"),
+        (
+            {"SPLITJOIN_MAX_RECORD": "much"},
+            "SPLITJOIN_MAX_RECORD: 'much' is not a size: write 64MiB, 100MB, 1GiB, or plain bytes",
+            None,
+        ),
         (
             {"SPLITJOIN_MAX_RECEIVES": "0"},
             "SPLITJOIN_MAX_RECEIVES: '0' is not a number from 1 on",

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.command import Splitjoin
     from tests.servers.mariadb import MariadbDatabase
+
+
+MIB = 1024 * 1024
+MEASURED = """
+import re, sys
+from pathlib import Path
+from splitjoin_cli.cli.run import run
+code = run(sys.argv[1:])
+sys.stderr.write(re.search(r"VmHWM:[ \\t]*([0-9]+) kB", Path("/proc/self/status").read_text())[1])
+sys.exit(code)
+"""
 
 
 @pytest.fixture
@@ -83,3 +100,20 @@ def test_a_client_cannot_name_the_ledger(splitjoin: Splitjoin) -> None:
     )
     assert ran.error["hint"] == "use another table: --table NAME"
     assert splitjoin.ok(*how, "--table", "theirs").document["rows_loaded"] == 1
+
+
+@pytest.mark.parametrize("into", ["sqlite:sales.db", "duckdb:sales.duckdb"])
+def test_a_small_file_with_a_large_field_takes_little_memory(tmp_path: Path, into: str) -> None:
+    """100 MiB in 100 KB of gzip: the record is refused before it is held, and ``simulate`` stays small."""
+    with gzip.open(tmp_path / "acme.csv.gz", "wb", compresslevel=9) as file:
+        file.write(b'id,name\n1,"')
+        for _ in range(100):
+            file.write(b"x" * MIB)
+        file.write(b'"\n')
+    arguments = ["simulate", "acme.csv.gz", "--into", into, "--max-record", "4MiB", "--json", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["rows_loaded"] == 0
+    assert int(done.stderr.split()[-1]) < 250 * 1024

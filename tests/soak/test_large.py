@@ -23,6 +23,14 @@ GIB = 1024**3
 MIB = 1024 * 1024
 MOST_PEAK_BYTES = 200 * MIB
 ROOT = Path(__file__).resolve().parents[2]
+PEAK = """
+import re, sys
+from pathlib import Path
+from splitjoin_cli.cli.run import run
+code = run(sys.argv[1:])
+sys.stderr.write(re.search(r"VmHWM:[ \\t]*([0-9]+) kB", Path("/proc/self/status").read_text())[1])
+sys.exit(code)
+"""
 LARGE_RECORD = """\
 import sys
 with open(sys.argv[1], "wb") as file:
@@ -146,3 +154,23 @@ def test_a_record_of_one_gibibyte_to_s3(tmp_path: Path, large_record: Path, comp
     with discarding() as url:
         options = ("--chunk-size", "64MiB", "--compress", compress)
         split(Splitjoin(tmp_path, env), large_record, "s3://bucket/in/", *options, AWS_ENDPOINT_URL_S3=url)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("into", ["sqlite:sales.db", "duckdb:sales.duckdb"])
+def test_a_record_of_one_gibibyte_is_refused_by_loaders(tmp_path: Path, large_record: Path, into: str) -> None:
+    """The split warns of it; loading takes a few times the most that a record may be, and all others are loaded."""
+    splitjoin = Splitjoin(tmp_path)
+    ran = splitjoin.ok("split", large_record, "out", "--client", "acme", "--date", "d", "--chunk-size", "1100MiB")
+    said = "1 record is larger than 256MiB (line 12000002): a worker loads it only with a larger --max-record"
+    assert said in ran.stderr
+    arguments = ["simulate", "out", "--into", into, "--max-record", "64MiB", "--json", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["rows_expected"] - document["rows_loaded"] < 4_000_000  # those of its chunk
+    peak = int(done.stderr.split()[-1]) * 1024
+    print(f"\n{into}: peak {peak / MIB:.0f} MiB")  # noqa: T201 -- what a soak is asked for
+    assert peak < 8 * 64 * MIB

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -218,3 +219,14 @@ def test_a_checksum_is_the_difference_of_two_marks(before: bytes, inside: bytes,
     start = Mark(len(before), 0, 0, crc64(before))
     end = Mark(len(before + inside), 0, 0, crc64(data[: len(before + inside)]))
     assert crc_between(start, end) == crc64(inside)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FILES, st.integers(4, 40), st.data())
+def test_large_records_are_counted(data: bytes, large: int, drawn: st.DataObject) -> None:
+    """Those above the limit, and where the first begins, in blocks of any size up to the limit."""
+    block_bytes = drawn.draw(st.integers(1, large))
+    with mock.patch.object(plan, "LARGE_RECORD_BYTES", large):
+        builder, _ = built(data, BySize(60), header=False, block_bytes=block_bytes)
+    starts = [start for start, end in pairwise([0, *ends_of(data)]) if end - start > large]
+    assert (builder.large.records, builder.large.first) == (len(starts), starts[0] if starts else 0)

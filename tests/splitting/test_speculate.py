@@ -17,7 +17,7 @@ from splitjoin_cli.core.errors import BadInputError, SourceChangedError, StoreEr
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.splitting import speculate
+from splitjoin_cli.splitting import plan, speculate
 from splitjoin_cli.splitting.plan import BySize, Mark, PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize
@@ -316,3 +316,18 @@ def test_an_interruption_stops_the_threads_and_leaves_nothing() -> None:
     staging.discard()
     assert blocks < len(EXPORT) // 64
     assert store.unfinished == {}
+
+
+@pytest.mark.parametrize("size", [ChunkSize(4000), ChunkSize(300)], ids=["within chunks", "alone in chunks"])
+def test_records_that_loaders_refuse_are_one_warning(adopted: list[int], size: Size) -> None:
+    """Their number and the first one's line, wherever they are found: in guessed chunks, and in the scan in order."""
+    ordinary = b"".join(RECORDS)
+    large = b'7,"' + b"x\n" * 400 + b'"\n'
+    export = HEADER + ordinary + large + ordinary * 2 + large + ordinary
+    store = MemoryStore()
+    with blocks_of(256), mock.patch.object(plan, "LARGE_RECORD_BYTES", 512):
+        result = split(export, MemorySink(store), request(size=size))
+    said = "2 records are larger than 256MiB (the first is at line 602)"
+    [found] = [warning for warning in result.plan.warnings if "256MiB" in warning]
+    assert found.startswith(said)
+    assert (adopted != [0]) == (size == ChunkSize(4000))

@@ -20,6 +20,7 @@ from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.names import default_client, parse_file_name
 from splitjoin_cli.core.places import DirectoryPlace, S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 
 if TYPE_CHECKING:
     from splitjoin_cli.api.simulate.report import SimulateReport
@@ -48,6 +49,7 @@ def simulate(
     create_table: bool = False,
     run_column: str | None = None,
     beside_other_run: bool = False,
+    max_record: arguments.Bytes = LARGE_RECORD_BYTES,
     secret: str | None = None,
     on_join: str | None = None,
     tracker: str | None = None,
@@ -97,6 +99,7 @@ def simulate(
         create_table=create_table,
         run_column=run_column,
         beside_other_run=beside_other_run,
+        max_record_bytes=arguments.record_bytes(max_record),
         secret=arguments.secret(secret, database),
         tracker=None if tracker is None else arguments.tracker(tracker),
         on_join=on_join,
@@ -128,6 +131,7 @@ class SimulateRequest:
     create_table: bool
     run_column: str | None
     beside_other_run: bool
+    max_record_bytes: int
     secret: str | None
     tracker: TrackerUrl | None
     on_join: str | None
@@ -235,5 +239,6 @@ def _load(request: SimulateRequest, into: DatabaseUrl, file_name: str) -> LoadRe
         create_table=request.create_table,
         run_column=request.run_column,
         beside_other_run=request.beside_other_run,
+        max_record_bytes=request.max_record_bytes,
         secret=request.secret,
     )

@@ -89,6 +89,11 @@ _DATABASE: dict[str, Parameter] = {
     "RunColumn": Parameter("The table's column for the run, so that a newer run replaces an older.", default="",
                            pattern=_no_own(), explained=f"a column's name that does not begin with {PREFIX}"),
     "BesideOtherRun": _flag("Load although the ledger holds another run of a file:"),
+    "MaxRecord": Parameter(
+        "Maximum size of one record, such as 64MiB: loading one takes several times its size of Memory.",
+        default="256MiB", pattern=r"^[1-9][0-9]{0,15}([KMGTkmgt]([iI]?[bB])?|[bB])?$",
+        explained="a size: 64MiB, 100MB, plain bytes",
+    ),
     "SecretArn": _arn("Secrets Manager secret with the database's password.", "secretsmanager", what="a secret"),
     "SecretKeyArn": _arn("KMS key of that secret, where it is not AWS's own.", "kms", what="a KMS key"),
     "AuroraClusterArn": _arn("Aurora cluster that reads chunks itself (aurora-mysql, aurora-postgresql): a role is"

@@ -53,7 +53,7 @@ class AuroraMysqlLoader(MysqlLoader):
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         why = why_streamed(chunk, _CHARACTER_SETS)
-        if why is None and not reads_alike(chunk, len(columns)):
+        if why is None and not reads_alike(chunk, len(columns), self._target.max_record_bytes):
             why, plain = OTHERWISE, False
         if why is not None:
             note_streamed(chunk, why)

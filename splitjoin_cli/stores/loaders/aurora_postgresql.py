@@ -62,7 +62,7 @@ class AuroraPostgresqlLoader(PostgresqlLoader):
         why = why_streamed(chunk, _ENCODINGS)
         if chunk.dialect.quotechar is None:
             why = "its dialect has no quotes, and COPY's CSV always has"
-        elif why is None and not reads_alike(chunk, len(columns)):
+        elif why is None and not reads_alike(chunk, len(columns), self._target.max_record_bytes):
             why, plain = OTHERWISE, False
         if why is not None:
             note_streamed(chunk, why)

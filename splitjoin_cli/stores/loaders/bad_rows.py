@@ -7,11 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import BadRowError
+from splitjoin_cli.core.units import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BadRecordError", "BadTextError", "CopyLines", "Record", "is_open", "numbered", "wrong_fields"]
+__all__ = [
+    "BadRecordError",
+    "BadTextError",
+    "CopyLines",
+    "Record",
+    "is_open",
+    "is_too_large",
+    "numbered",
+    "too_large",
+    "wrong_fields",
+]
+
+UTF8_BYTES = 4
+"""Of a character, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,22 @@ class CopyLines:
     def _count(self, text: str) -> None:
         self._left -= 1 + text.count("\r" if self._first else self._line_end)
         self._first = False
+
+
+def is_too_large(text: str, most_bytes: int) -> bool:
+    """Whether a record, its line end included, takes more bytes of UTF-8 than that."""
+    if len(text) * UTF8_BYTES <= most_bytes:
+        return False
+    return len(text) > most_bytes or len(text.encode("utf-8", "surrogateescape")) > most_bytes
+
+
+def too_large(most_bytes: int) -> BadRecordError:
+    """A record takes more memory than a loader may hold."""
+    return BadRecordError(
+        f"the record is larger than {size_text(most_bytes)}, the most that a loader holds in memory",
+        lambda record: is_too_large(record.text, most_bytes),
+        hint="allow it with a larger --max-record, if the worker has several times as much memory",
+    )
 
 
 def wrong_fields(found: int, expected: int) -> str:

@@ -24,13 +24,15 @@ class LoadTarget:
     (SQLite and DuckDB always do). ``run_column``: the table's column that the loader fills with the run, so that a
     newer run can replace an older one's rows. Neither begins with ``splitjoin_``, in any spelling that a database might
     take for that: raises ReservedNameError. ``beside_other_run``: load although the ledger holds another run of
-    the same generation or an older one; its rows stay.
+    the same generation or an older one; its rows stay. ``max_record_bytes``: of one record in UTF-8, its line end
+    included; where the loader reads the chunk itself, it holds a record in memory, and a larger one is a bad row.
     """
 
     table: str
     create_table: bool = False
     run_column: str | None = None
     beside_other_run: bool = False
+    max_record_bytes: int = 256 * 1024 * 1024
 
     def __post_init__(self) -> None:
         from splitjoin_cli.stores.loaders.reserved import check_own  # noqa: PLC0415 -- a contract is read alone

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.errors import SourceError
-from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, is_open
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, is_open, too_large
 from splitjoin_cli.stores.loaders.fields import decoded
 from splitjoin_cli.stores.loaders.widths import FieldCounter
 
@@ -70,15 +71,16 @@ def plain_blocks(
     refuse_end_of_data: bool = False,
     refuse_blank_lines: bool = False,
     refuse_other_line_ends: bool = False,
+    most_bytes: int = LARGE_RECORD_BYTES,
 ) -> Generator[bytes, None, None]:
     r"""The body in UTF-8, each record ended by LF (quoted ones stay as they are), checked to be RFC 4180 to the letter.
 
     For chunks without an escape character. Raises BadRecordError for a record that has not ``width`` fields (None:
-    any), and for a quote that nothing closes. Raises NotPlainError for stray quotes, which PostgreSQL would drop in
-    silence, and for a lone CR, which ends a record for the csv module alone; with ``refuse_end_of_data`` for a line
-    ``\.``, which would end PostgreSQL's data; with ``refuse_blank_lines`` for a blank line, which DuckDB skips; with
-    ``refuse_other_line_ends`` for a record that ends otherwise than the dialect says, which MySQL takes for data, or
-    misses a field of.
+    any), for one of more than ``most_bytes``, and for a quote that nothing closes. Raises NotPlainError for stray
+    quotes, which PostgreSQL would drop in silence, and for a lone CR, which ends a record for the csv module alone;
+    with ``refuse_end_of_data`` for a line ``\.``, which would end PostgreSQL's data; with ``refuse_blank_lines`` for a
+    blank line, which DuckDB skips; with ``refuse_other_line_ends`` for a record that ends otherwise than the dialect
+    says, which MySQL takes for data, or misses a field of.
     """
     blocks = body_blocks(chunk)
     if codecs.lookup(chunk.dialect.encoding).name not in _UTF8:
@@ -89,11 +91,13 @@ def plain_blocks(
     counter = None if width is None else FieldCounter(delimiter, width)
     inside = False
     lines = b"\n"
-    for lines in _whole_lines(blocks):
+    under_way = 0  # bytes of a record whose end has not come
+    for lines in _whole_lines(blocks, most_bytes):
         if refuse_end_of_data and b"\\." in lines and _END_OF_DATA.search(lines):
             raise NotPlainError
         parts = lines.split(quote) if quote else [lines]
         _check_quotes(parts, delimiter[0], inside=inside)
+        under_way = _record_under_way(parts, under_way, len(lines), inside=inside, most_bytes=most_bytes)
         outside = _with_lf(parts, lines, inside=inside, line_end=line_end)
         if counter is not None:
             counter.count(outside)
@@ -129,6 +133,38 @@ def _with_lf(parts: list[bytes], lines: bytes, *, inside: bool, line_end: bytes 
     return outside
 
 
+def _record_under_way(parts: list[bytes], before: int, size: int, *, inside: bool, most_bytes: int) -> int:
+    """How many bytes of a record stand at the end of these ``size`` bytes, whose first record had ``before`` already.
+
+    Raises BadRecordError where a record is larger than ``most_bytes``. Each is looked at only where one may be.
+    """
+    if before + size > most_bytes:
+        return _records_measured(parts, before, inside=inside, most_bytes=most_bytes)
+    behind = -1  # quotes between the parts
+    for place in range(len(parts) - 1, -1, -1):
+        part = parts[place]
+        behind += len(part) + 1
+        if place % 2 == inside and (end := part.rfind(b"\n")) >= 0:
+            return behind - end - 1
+    return before + size
+
+
+def _records_measured(parts: list[bytes], under_way: int, *, inside: bool, most_bytes: int) -> int:
+    """See _record_under_way: record by record."""
+    for place, part in enumerate(parts):
+        begin = 0
+        if place:
+            under_way += 1
+        while place % 2 == inside and (end := part.find(b"\n", begin) + 1):
+            if under_way + end - begin > most_bytes:
+                raise too_large(most_bytes)
+            under_way, begin = 0, end
+        under_way += len(part) - begin
+        if under_way > most_bytes:
+            raise too_large(most_bytes)
+    return under_way
+
+
 def _has_blank_line(parts: list[bytes], *, inside: bool) -> bool:
     return (not inside and parts[0].startswith(b"\n")) or any(b"\n\n" in part for part in parts[inside::2])
 
@@ -155,16 +191,25 @@ def _check_quotes(parts: list[bytes], delimiter: int, *, inside: bool) -> None:
         raise NotPlainError
 
 
-def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut behind newlines, quoted or not: there no CR LF and no doubled quote is cut."""
+def _whole_lines(blocks: Iterable[bytes], most_bytes: int) -> Iterator[bytes]:
+    """The same bytes, cut behind newlines, quoted or not: there no CR LF and no doubled quote is cut.
+
+    Raises BadRecordError where no newline comes within ``most_bytes``.
+    """
     pieces: list[bytes] = []
+    held = 0
     for block in blocks:
         cut = block.rfind(b"\n") + 1
         if not cut:
             pieces.append(block)
+            held += len(block)
+            if held > most_bytes:
+                pieces.clear()  # an error keeps what its frames hold
+                raise too_large(most_bytes)
             continue
         yield b"".join([*pieces, block[:cut]])
         pieces = [block[cut:]] if cut < len(block) else []
+        held = len(block) - cut
     if rest := b"".join(pieces):
         yield rest
 

@@ -21,13 +21,15 @@ from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, T
 from splitjoin_cli.stores.loaders.widths import checked_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
 
 __all__ = ["DuckdbLoader"]
 
-MAX_LINE_BYTES = 16 * 1024 * 1024
+LEAST_LINE_BYTES = 256 * 1024 * 1024
+"""So much DuckDB reads at once by default, and a record must fit into it."""
+LINE_END_BYTES = 2
 _TEXT = ("VARCHAR", "BLOB", "ENUM")
 _BAD_DATA = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
 _LINE = re.compile(r"CSV Error on Line: (\d+)\n")
@@ -65,6 +67,7 @@ class DuckdbLoader(LedgerLoader):
         """``path``: of the file, made if missing."""
         super().__init__(f"duckdb:{path}", target)
         self._path = path
+        self._line_bytes = max(LEAST_LINE_BYTES, target.max_record_bytes) + LINE_END_BYTES
         with _LOCKS_LOCK:
             self._turn = _LOCKS.setdefault(str(Path(path).resolve()), threading.RLock())
 
@@ -99,9 +102,11 @@ class DuckdbLoader(LedgerLoader):
         return isinstance(error, (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException))
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
-        blocks = (
-            plain_blocks(chunk, len(columns), refuse_blank_lines=True) if plain else gathered(_requoted(chunk, columns))
-        )
+        most, width = self._target.max_record_bytes, len(columns)
+        if plain:
+            blocks = plain_blocks(chunk, width, refuse_blank_lines=True, most_bytes=most)
+        else:
+            blocks = gathered(self._with_room(_requoted(chunk, columns, most)))
         names = [self._quoted(column.name) for column in columns]
         values: tuple[str, ...] = ()
         if self._target.run_column:
@@ -109,11 +114,19 @@ class DuckdbLoader(LedgerLoader):
             values = (chunk.run_id,)
         try:
             with Pipe(blocks) as pipe:
-                reader = _reader(pipe.path, chunk, columns, plain=plain)
+                reader = _reader(pipe.path, chunk, columns, self._line_bytes, plain=plain)
                 select = f"SELECT *{', ?' if values else ''} FROM {reader}"
                 return session.run(f"INSERT INTO {self._table} ({', '.join(names)}) {select}", values)
         except _BAD_DATA as exc:
             raise _bad_row(str(exc), chunk) from exc
+
+    def _with_room(self, lines: Iterable[bytes]) -> Generator[bytes, None, None]:
+        """``lines``; quotes make them longer than the record was: one that DuckDB would refuse begins the load anew."""
+        for line in lines:
+            if len(line) > self._line_bytes:
+                self._line_bytes = 2 * len(line)
+                raise AgainError("a record needs a larger buffer")
+            yield line
 
     def _translated(self, error: Exception) -> LoadError:
         if isinstance(error, duckdb.TransactionException):
@@ -164,7 +177,7 @@ def _bad_row(said: str, chunk: ChunkToLoad) -> BadRecordError:
     return BadRecordError(shown(text[: advice.start()] if advice else text.strip()), numbered(number))
 
 
-def _reader(path: str, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> str:
+def _reader(path: str, chunk: ChunkToLoad, columns: Columns, line_bytes: int, *, plain: bool) -> str:
     """The call of read_csv with nothing left to be guessed."""
     types = ", ".join(f"{_text(column.name)}: {_text(column.type)}" for column in columns)
     options = {
@@ -172,7 +185,8 @@ def _reader(path: str, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> 
         "header": "false",
         "strict_mode": "true",
         "new_line": r"'\n'",
-        "max_line_size": str(MAX_LINE_BYTES),
+        "max_line_size": str(line_bytes),
+        "buffer_size": str(line_bytes),
         "columns": "{" + types + "}",
     }
     if plain:
@@ -191,10 +205,11 @@ def _reader(path: str, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> 
     return f"read_csv({_text(path)}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
 
 
-def _requoted(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, None]:
+def _requoted(chunk: ChunkToLoad, columns: Columns, most_bytes: int) -> Generator[bytes, None, None]:
     r"""Records read field by field, as CSV that leaves nothing open: every field in quotes, NULL as a bare ``\N``."""
     bare = [not column.text for column in columns]
-    for row in checked_rows(records(body_texts(chunk), chunk.dialect), len(columns)):
+    rows = records(body_texts(chunk), chunk.dialect, most_bytes=most_bytes)
+    for row in checked_rows(rows, len(columns)):
         fields = [
             "\\N" if field is None or (empty_is_null and not field) else '"' + field.replace('"', '""') + '"'
             for field, empty_is_null in zip(row, bare, strict=True)

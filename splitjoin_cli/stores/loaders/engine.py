@@ -182,7 +182,7 @@ class Engine(ABC):
                     f"there is no table {self._target.table} in {self._properties.uri}",
                     hint="make it, or use --create-table to have it made with text columns",
                 )
-            fields = header if header is not None else [""] * (field_count(chunk) or 1)
+            fields = header if header is not None else [""] * (field_count(chunk, self._target.max_record_bytes) or 1)
             self._create_table(session, column_names(fields))
             table = self._table_columns(session)
         run_column = self._target.run_column
@@ -278,7 +278,7 @@ class Engine(ABC):
         try:
             yield
         except BadRecordError as exc:
-            ours: LoadError = placed(chunk, exc)
+            ours: LoadError = placed(chunk, exc, self._target.max_record_bytes)
             raise BadRowError(ours.reason, hint=ours.hint, where=self._where(chunk)) from exc
         except LoadError as exc:
             raise type(exc)(exc.reason, hint=exc.hint, where=self._where(chunk)) from exc

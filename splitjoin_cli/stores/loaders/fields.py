@@ -10,7 +10,8 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, is_open
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, is_open, is_too_large, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -22,6 +23,7 @@ __all__ = ["NullRule", "decoded", "field_pattern", "records", "text_lines"]
 NullRule = Literal["never", "word", "empty"]
 """Which unquoted field is NULL: none, the word NULL (MySQL's rule), the empty one (PostgreSQL's)."""
 
+_LINE_END = re.compile("[\r\n]")
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 
@@ -36,12 +38,15 @@ def decoded(blocks: Iterable[bytes], encoding: str, errors: str = "strict") -> G
         raise BadTextError(encoding, exc.object[exc.start]) from exc
 
 
-def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never") -> Iterator[list[str | None]]:
+def records(
+    texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never", *, most_bytes: int = LARGE_RECORD_BYTES
+) -> Iterator[list[str | None]]:
     """Each record's fields; a blank line is one empty field. None is NULL.
 
     As the csv module without ``strict`` reads them: a quote opens a field only at its start, and what follows a
     closing quote is taken literally. With an escape character, an unquoted field of it and ``N`` is NULL (as MySQL,
-    PostgreSQL and Hive write it). Raises BadRecordError for a quote that nothing closes.
+    PostgreSQL and Hive write it). Raises BadRecordError for a quote that nothing closes, and
+    for a record of more than ``most_bytes``, of which it holds no more than that.
     """
     match_field = _pattern(dialect).match
     value_of = _value_of(dialect, null_rule)
@@ -50,8 +55,12 @@ def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never
     for next_text in chain(texts, (None,)):
         last = next_text is None
         more.append(next_text or "")
-        if not last and sum(map(len, more)) <= len(pending):
+        coming = sum(map(len, more))
+        if not last and coming <= len(pending) and len(pending) + coming <= most_bytes:
             continue  # at least double what is pending, so that long fields take linear time
+        if len(pending) + coming > most_bytes and pending and not any(map(_LINE_END.search, more)):
+            more, pending = [], ""  # an error keeps what its frames hold
+            raise too_large(most_bytes)  # before all of it is put together
         text = pending + "".join(more)
         more = []
         record: list[str | None] = []
@@ -63,10 +72,17 @@ def records(texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never
             record.append(value_of(found))
             place = found.end()
             if found["end"] != dialect.delimiter:
+                if is_too_large(text[begin:place], most_bytes):
+                    text, pending, record, found = "", "", [], None
+                    raise too_large(most_bytes)
                 yield record
                 record = []
                 begin = place
         pending = text[begin:]
+        text, found = "", None  # what is long is not held twice
+        if len(pending) > most_bytes:
+            pending = ""
+            raise too_large(most_bytes)
     if pending:
         raise BadRecordError("a quote is never closed", is_open)
 

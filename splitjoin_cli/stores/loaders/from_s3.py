@@ -59,13 +59,16 @@ def why_streamed(chunk: ChunkToLoad, encodings: Mapping[str, str]) -> str | None
     return None
 
 
-def reads_alike(chunk: ChunkToLoad, width: int) -> bool:
+def reads_alike(chunk: ChunkToLoad, width: int, most_bytes: int) -> bool:
     """Whether a database reads each record from S3 as the csv module does: a pass over the bytes of the same object.
 
-    Raises BadRowError for a record that has not ``width`` fields, SourceError where the object is another by now.
+    Raises BadRowError for a record that has not ``width`` fields, or more than ``most_bytes``; SourceError where the
+    object is another by now.
     """
     try:
-        for _ in plain_blocks(chunk, width, refuse_end_of_data=True, refuse_other_line_ends=True):
+        for _ in plain_blocks(
+            chunk, width, refuse_end_of_data=True, refuse_other_line_ends=True, most_bytes=most_bytes
+        ):
             pass
     except NotPlainError:
         return False

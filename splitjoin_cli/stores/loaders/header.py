@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import BadRowError, SourceError
 from splitjoin_cli.core.model import Dialect
-from splitjoin_cli.stores.loaders.bad_rows import BadTextError
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES
+from splitjoin_cli.stores.loaders.bad_rows import BadTextError, too_large
 from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, body_texts, opened
 from splitjoin_cli.stores.loaders.fields import records
 
@@ -43,10 +45,12 @@ def raw_header(chunk: ChunkToLoad) -> bytes:
     return b"".join(pieces)
 
 
-def header_names(chunk: ChunkToLoad) -> tuple[str, ...] | None:
-    """The names in the chunk's header; None without one."""
+def header_names(chunk: ChunkToLoad, most_bytes: int = LARGE_RECORD_BYTES) -> tuple[str, ...] | None:
+    """The names in the chunk's header; None without one. Raises BadRowError for one of more than ``most_bytes``."""
     if not chunk.header_bytes:
         return None
+    if chunk.header_bytes > most_bytes:
+        raise BadRowError(f"the header: {too_large(most_bytes).reason}", hint=too_large(most_bytes).hint)
     header = raw_header(chunk).removeprefix(codecs.BOM_UTF8)
     try:
         text = header.decode(chunk.dialect.encoding)
@@ -54,14 +58,14 @@ def header_names(chunk: ChunkToLoad) -> tuple[str, ...] | None:
         bad = BadTextError(chunk.dialect.encoding, header[exc.start])
         line = header.count(b"\n", 0, exc.start) + 1
         raise BadRowError(f"the header, line {line} of the chunk: {bad.reason}", hint=bad.hint) from exc
-    found = next(records([text], chunk.dialect), [""])
+    found = next(records([text], chunk.dialect, most_bytes=sys.maxsize), [""])
     return tuple(name or "" for name in found)
 
 
-def field_count(chunk: ChunkToLoad) -> int | None:
+def field_count(chunk: ChunkToLoad, most_bytes: int = LARGE_RECORD_BYTES) -> int | None:
     """Fields of the first record after the header; None where there is none."""
     with closing(body_texts(chunk)) as texts:
-        first = next(records(texts, chunk.dialect), None)
+        first = next(records(texts, chunk.dialect, most_bytes=most_bytes), None)
     return None if first is None else len(first)
 
 

@@ -49,7 +49,7 @@ class LedgerLoader(Engine):
         """See Loader."""
         with self._naming(chunk):
             self._check_chunk(chunk)
-            header = header_names(chunk)
+            header = header_names(chunk, self._target.max_record_bytes)
         self.prepare()
         plain = is_plain_dialect(chunk.dialect)
         for attempt in range(1, ATTEMPTS + 1):

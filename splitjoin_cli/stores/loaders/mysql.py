@@ -141,11 +141,12 @@ class MysqlLoader(ServerLoader):
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         if plain:
-            blocks = plain_blocks(chunk, len(columns))
+            blocks = plain_blocks(chunk, len(columns), most_bytes=self._target.max_record_bytes)
             quote = self._literal(chunk.dialect.quotechar or "")
             how = f"TERMINATED BY {self._literal(chunk.dialect.delimiter)} OPTIONALLY ENCLOSED BY {quote} ESCAPED BY ''"
         else:
-            rows = checked_rows(records(body_texts(chunk), chunk.dialect, "word"), len(columns))
+            most = self._target.max_record_bytes
+            rows = checked_rows(records(body_texts(chunk), chunk.dialect, "word", most_bytes=most), len(columns))
             blocks = gathered(text_lines(rows))
             how = f"TERMINATED BY {self._literal(chr(9))} ESCAPED BY {self._literal(chr(92))}"
         with Pipe(blocks) as pipe:

@@ -23,7 +23,7 @@ __all__ = ["placed", "whole_records"]
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 
-def placed(chunk: ChunkToLoad, error: BadRecordError, most_bytes: int = 1 << 28) -> BadRowError:
+def placed(chunk: ChunkToLoad, error: BadRecordError, most_bytes: int) -> BadRowError:
     """``error`` with the record and the line that it is about, where they can be found.
 
     ``most_bytes``: the search ends at a longer record, which no reader held.
@@ -75,6 +75,7 @@ def whole_records(texts: Iterable[str], dialect: Dialect, line: int, most_bytes:
             yield Record(number, line, found[0])
             number, line, place = number + 1, line + found[0].count("\n"), found.end()
         pending = text[place:]
+        text, found = "", None  # what is long is not held twice
         if len(pending) > most_bytes:
             break
     if pending:

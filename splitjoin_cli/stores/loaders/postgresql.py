@@ -120,12 +120,11 @@ class PostgresqlLoader(ServerLoader):
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         session.rows("SELECT set_config(?, ?, true)", (RUN_SETTING, chunk.run_id))
         if plain:
-            blocks, options = (
-                plain_blocks(chunk, len(columns), refuse_end_of_data=True),
-                self._csv_options(chunk, columns),
-            )
+            most = self._target.max_record_bytes
+            blocks = plain_blocks(chunk, len(columns), refuse_end_of_data=True, most_bytes=most)
+            options = self._csv_options(chunk, columns)
         else:
-            blocks, options = gathered(_text(chunk, columns)), "FORMAT text"
+            blocks, options = gathered(_text(chunk, columns, self._target.max_record_bytes)), "FORMAT text"
         names = ", ".join(self._quoted(column.name) for column in columns)
         sql = f"COPY {self._table} ({names}) FROM STDIN ({options}, ENCODING 'UTF8')"
         with closing(blocks), self._telling_rows(chunk, CopyLines if plain else numbered):
@@ -231,12 +230,13 @@ class PostgresqlSession(Session):
         self._connection.close()
 
 
-def _text(chunk: ChunkToLoad, columns: Columns) -> Generator[bytes, None, None]:
+def _text(chunk: ChunkToLoad, columns: Columns, most_bytes: int) -> Generator[bytes, None, None]:
     """Records read field by field, in COPY's text format."""
     others = [place for place, column in enumerate(columns) if not column.text]
 
     def rows() -> Iterable[list[str | None]]:
-        for row in checked_rows(records(body_texts(chunk), chunk.dialect, "empty"), len(columns)):
+        found = records(body_texts(chunk), chunk.dialect, "empty", most_bytes=most_bytes)
+        for row in checked_rows(found, len(columns)):
             for place in others:
                 if not row[place]:
                     row[place] = None

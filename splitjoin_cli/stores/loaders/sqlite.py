@@ -19,7 +19,7 @@ from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, T
 from splitjoin_cli.stores.loaders.widths import check_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import Dialect
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SqliteLoader"]
 
+PLAIN_RECORD_BYTES = 8 * 1024 * 1024
+"""The csv module takes 4 bytes and more for each character of a field: a longer record is read otherwise."""
+UNCOUNTED_BYTES = 4 * 1024 * 1024
+"""More than the buffers hold that are read ahead of it."""
 BUSY_SECONDS = 600
 """How long a load waits for another process's; one file has one writer at a time."""
 
@@ -77,7 +81,12 @@ class SqliteLoader(LedgerLoader):
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         if not isinstance(session, _SqliteSession):
             raise TypeError(session)
-        rows = _plain_rows(chunk) if plain else records(body_texts(chunk), chunk.dialect)
+        most = self._target.max_record_bytes
+        held = min(PLAIN_RECORD_BYTES, most - UNCOUNTED_BYTES)
+        if plain and held > 0:
+            rows: Iterable[Sequence[str | None]] = _plain_rows(chunk, lambda: counted.number, held)
+        else:
+            rows = records(body_texts(chunk), chunk.dialect, most_bytes=most)
         names = [self._quoted(column.name) for column in columns]
         values = ["?" if column.text else "NULLIF(?, '')" for column in columns]
         if self._target.run_column:
@@ -150,10 +159,14 @@ class _SqliteSession(Session):
         self._connection.close()
 
 
-def _plain_rows(chunk: ChunkToLoad) -> Iterator[list[str]]:
-    """Records by the csv module, the fastest exact reader that Python has. Raises NotPlainError for stray quotes."""
+def _plain_rows(chunk: ChunkToLoad, taken: Callable[[], int], most_bytes: int) -> Iterator[list[str]]:
+    """Records by the csv module, the fastest exact reader that Python has.
+
+    Raises NotPlainError for stray quotes, and for a record of about ``most_bytes`` or more: where so many were read,
+    and the number of records that were ``taken`` stayed the same.
+    """
     csv.field_size_limit(sys.maxsize)  # the module's own limit is 128 KiB
-    raw = io.BufferedReader(_BlockReader(body_blocks(chunk)), BLOCK_BYTES)
+    raw = io.BufferedReader(_BlockReader(body_blocks(chunk), taken, most_bytes), BLOCK_BYTES)
     with io.TextIOWrapper(raw, encoding=chunk.dialect.encoding, newline="") as text:
         try:
             yield from csv.reader(text, strict=True, **_csv_options(chunk.dialect))
@@ -168,10 +181,13 @@ def _csv_options(dialect: Dialect) -> dict[str, Any]:
 
 
 class _BlockReader(io.RawIOBase):
-    """Blocks as a file."""
+    """Blocks as a file; see _plain_rows for the rest."""
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
+    def __init__(self, blocks: Iterator[bytes], taken: Callable[[], int], most_bytes: int) -> None:
         self._blocks = blocks
+        self._taken = taken
+        self._most_bytes = most_bytes
+        self._number = self._since = 0
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -183,10 +199,16 @@ class _BlockReader(io.RawIOBase):
             if block is None:
                 return 0
             self._rest = memoryview(block)
+        number = self._taken()
+        if number != self._number:
+            self._number, self._since = number, 0
+        if self._since > self._most_bytes:
+            raise NotPlainError
         view = memoryview(buffer)
         size = min(len(view), len(self._rest))
         view[:size] = self._rest[:size]
         self._rest = self._rest[size:]
+        self._since += size
         return size
 
     def close(self) -> None:
