@@ -256,6 +256,8 @@ UNNOTICED: dict[str, str] = {
             "dynamodb.DynamoDbTracker._change_owned",
         )
     },
+    "sqlite._report: not job.complete -> True": "it only spares a look: all of a complete job's chunks are counted",
+    "sqlite._report: WHERE less generation = ?": "replace_job has deleted the older generation's counts",
     "joiner.Joiner._payload: held.chunks < claim.total_parts and (reason := self._lacking(claim, held))"
     " less held.chunks < claim.total_parts": "it only spares a look: _lacking compares again",
     "worker.Worker._standing: job is None and self._ledger_says_joined(run) less job is None": "it only spares a look"

@@ -174,7 +174,10 @@ class TrackerContract(WithTracker):
         tracker.mark_failed(neighbour, 2, error="bad row", final=True)
         before = tracker.progress(neighbour.file_name)
         tracker.open_job(JobSpec(run, 3))
+        assert (tracker.progress(run.file_name).missing, tracker.progress(run.file_name).failures) == ((1, 2, 3), ())
         tracker.replace_job(JobSpec(other(run), 3))
+        tracker.mark_failed(run, 2, error="a worker of the older run", final=True)
+        assert tracker.progress(run.file_name).failures == ()
         assert tracker.progress(neighbour.file_name) == before
         for _ in range(2):
             tracker.mark_done(other(run, 2), 1, total_parts=3, rows=10)

@@ -158,6 +158,15 @@ def test_a_look_makes_no_tables(tmp_path: Path) -> None:
         assert [job.file_name for job in tracker.list()] == [RUN.file_name]
 
 
+def test_a_job_without_a_run_is_no_candidate_of_the_sweep(tmp_path: Path) -> None:
+    """Nobody could claim it; no call of a tracker leaves one here."""
+    tracker = SqliteTracker(tmp_path / "jobs.db")
+    tracker.open_job(JobSpec(RUN, 2))
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db")) as db, db:
+        db.execute("UPDATE splitjoin_jobs SET run_id = NULL")
+    assert list(tracker.unfinished()) == []
+
+
 def test_a_loaders_database_is_no_tracker(tmp_path: Path) -> None:
     """Their tables share a name: the message says which file is which, and nothing is written."""
     path = tmp_path / "load.db"
