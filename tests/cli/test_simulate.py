@@ -292,8 +292,9 @@ def test_nothing_is_split_for_what_is_no_database(splitjoin: Splitjoin, export: 
 
 
 @pytest.mark.usefixtures("_temporary_place")
-def test_a_client_of_a_reserved_name(splitjoin: Splitjoin) -> None:
+def test_a_client_of_a_reserved_name(splitjoin: Splitjoin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused before it is split for it, can be split by itself, and is loaded into a table that is named."""
+    monkeypatch.chdir(tmp_path)
     source = Path("splitjoin-jobs.csv")
     source.write_text("file_name,run_id,generation,table_name,joined_at\nx_1,r,1,t,2024-01-31T12:00:00Z\n")
     ran = splitjoin("simulate", str(source), "--into", "sqlite:load.db", "--tracker", "sqlite:jobs.db", "--json")
