@@ -258,10 +258,6 @@ UNNOTICED: dict[str, str] = {
     },
     "sqlite._report: not job.complete -> True": "it only spares a look: all of a complete job's chunks are counted",
     "sqlite._report: WHERE less generation = ?": "replace_job has deleted the older generation's counts",
-    "joiner.Joiner._refuse: not written and self._is_replaced(claim) less not written": "it only spares a look: what"
-    " was written stands in the claim's own run",
-    "joiner.Joiner._is_replaced: job is not None and job.generation > claim.run.generation less job is not None": "a"
-    " job that was claimed is there; the type checker asks for it",
     "joiner.Joiner._payload: held.chunks < claim.total_parts and (reason := self._lacking(claim, held))"
     " less held.chunks < claim.total_parts": "it only spares a look: _lacking compares again",
     "worker.Worker._standing: job is None and self._ledger_says_joined(run) less job is None": "it only spares a look"

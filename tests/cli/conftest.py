@@ -10,6 +10,7 @@ import pytest
 
 from splitjoin_cli.api import split
 from splitjoin_cli.cli.run import run
+from tests.schemas import hold_printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,10 @@ def splitjoin(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Ran]:
         capfdbinary.readouterr()
         code = run(arguments)
         out, err = capfdbinary.readouterr()
-        return Ran(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "surrogateescape"))
+        ran = Ran(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "surrogateescape"))
+        if arguments[:1] != ("split",):  # whose results are made up in some tests
+            hold_printed(arguments, code, ran.stdout)
+        return ran
 
     return call
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.schemas import hold_printed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,7 +67,9 @@ class Splitjoin:
             timeout=SECONDS,
             check=False,
         )
-        return Ran(done.returncode, done.stdout, done.stderr.decode())
+        ran = Ran(done.returncode, done.stdout, done.stderr.decode())
+        hold_printed([str(word) for word in arguments], ran.code, ran.stdout)
+        return ran
 
     def ok(self, *arguments: str | Path, stdin: bytes | None = None, **env: str) -> Ran:
         """As a call, of a command that must exit 0."""

@@ -620,14 +620,3 @@ def test_a_lease_may_be_asked_for_anew() -> None:
     with pytest.raises(StoppedError):
         joiner.try_join(RUN)
     assert rig.join.lease_until == rig.clock.now + 7
-
-
-def test_what_the_published_counter_counted_is_not_called_missing() -> None:
-    """Its chunks have no row in the ledger: which of them all are lost cannot be told."""
-    rig = Rig(total=3)
-    rig.load_all()
-    rig.loader.database.ledger.clear()
-    report = replace(rig.tracker.progress(FILE_NAME), unnumbered=1)
-    rig.tracker.progress = lambda file_name: report  # type: ignore[method-assign]  # noqa: ARG005 -- the interface
-    rig.joiner().try_join(RUN)
-    assert rig.join.error == "2 chunks were counted, and the ledger holds 0: was the database restored?"

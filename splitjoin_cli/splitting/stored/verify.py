@@ -106,7 +106,7 @@ class VerifyReport:
     def to_json(self) -> dict[str, object]:
         """The JSON result."""
         problems = [{"number": p.number, "kind": p.kind, "message": p.message} for p in self.problems]
-        return {"file_name": self.file_name, "ok": self.ok, "problems": problems, "rows": self.rows}
+        return {"file_name": self.file_name, "ok": self.ok, "problems": problems}
 
 
 def verify(

@@ -1,0 +1,42 @@
+"""Holds the documents that commands print against the JSON Schemas of docs/reference/schemas."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCHEMAS = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas"
+
+
+@cache
+def schema(name: str) -> Draft202012Validator:
+    """The validator of one document."""
+    found = json.loads((SCHEMAS / f"{name}.json").read_text())
+    Draft202012Validator.check_schema(found)
+    return Draft202012Validator(found)
+
+
+def hold(name: str, document: Any) -> None:  # noqa: ANN401 -- a document may be anything
+    """The document is of the schema; an error names the field."""
+    problems = [f"{'/'.join(map(str, one.absolute_path))}: {one.message}" for one in schema(name).iter_errors(document)]
+    assert problems == [], f"{name}: {problems}"
+
+
+def hold_printed(arguments: Sequence[str], code: int, text: str) -> None:
+    """What a command printed with --json is the command's document, or the error's."""
+    if not arguments or "--json" not in arguments or code in {-9, -15} or "--help" in arguments:
+        return
+    document = json.loads(text)
+    command = next((word for word in arguments if (SCHEMAS / f"{word}.json").exists()), None)
+    alone = isinstance(document, dict) and set(document) == {"error"}
+    if alone:
+        hold("error", document)
+    elif command is not None:
+        hold(command, document)
