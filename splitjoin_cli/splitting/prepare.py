@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.crc64 import crc64, encode
 from splitjoin_cli.core.errors import StoreError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.probe import Probed
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.scan import Found
-    from splitjoin_cli.stores.sinks.base import Sink, StagingSink
+    from splitjoin_cli.stores.sinks.base import Copier, Sink
     from splitjoin_cli.stores.sources.base import Source
 
 
@@ -76,10 +76,12 @@ class Preparation:
         return self._resumable(existing) or self._plan(existing, executor)
 
     @property
-    def copies(self) -> bool:
-        """Whether the store can copy from the source without the bytes passing here."""
-        s3, identity = self._source.properties.s3, self._sink.properties.copies_from
-        return self._request.compress is None and s3 is not None and identity is not None and s3.store == identity
+    def copier(self) -> Copier | None:
+        """What copies from the source on the server; None where the bytes must pass here."""
+        s3, copier = self._source.properties.s3, self._sink.copier
+        if self._request.compress is not None or s3 is None or copier is None:
+            return None
+        return copier if copier.copies_from == s3.store else None
 
     def sweep(self) -> None:
         """Remove what killed runs of the job left, where the store lets it be found: a courtesy, no condition."""
@@ -139,7 +141,7 @@ class Preparation:
 
     def _plan(self, existing: Existing, executor: Executor) -> Planned:
         request, properties = self._request, self._source.properties
-        if self.copies and request.dialect.every_newline_ends_a_record and not request.strict:
+        if self.copier is not None and request.dialect.every_newline_ends_a_record and not request.strict:
             from splitjoin_cli.splitting.probe import probe  # noqa: PLC0415 -- only what is used is imported
 
             probed = probe(self._source, request.size, header=request.dialect.header)
@@ -148,7 +150,7 @@ class Preparation:
         fresh = existing.is_empty and not request.dry_run and request.compress is None
         staged = (
             fresh
-            and self._sink.properties.renames
+            and self._sink.staging is not None
             and (properties.seekable or not isinstance(request.size, ChunkCount))
         )
         if staged:
@@ -179,7 +181,8 @@ class Preparation:
                 raise
 
     def _scan(self, rule: CutRule, executor: Executor, *, staged: bool) -> tuple[PlanBuilder, Found, Staging | None]:
-        staging = Staging(cast("StagingSink", self._sink), self._name_prefix) if staged else None
+        into = self._sink.staging if staged else None
+        staging = None if into is None else Staging(into, self._name_prefix)
         builder = PlanBuilder(rule, header=self._request.dialect.header, start=Mark(0, 0, 0, 0))
         block_bytes = best_block_bytes(self._source.properties.read_bytes)
         options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)

@@ -71,7 +71,7 @@ class _Done(NamedTuple):
 
 
 class Speculation:
-    """The first chunks of a split into a StagingSink, as many as can be had this way. ``run`` it once."""
+    """The first chunks of a split into a sink that stages, as many as can be had this way. ``run`` it once."""
 
     def __init__(
         self, source: Source, builder: PlanBuilder, staging: Staging, options: ScanOptions, observer: Observer

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.stores.sinks.base import StagedObject, StagingSink
+    from splitjoin_cli.stores.sinks.base import StagedObject
+    from splitjoin_cli.stores.sinks.base import Staging as SinkStaging
 
 MOVE_BYTES = 1 << 20
 
@@ -37,7 +38,7 @@ class _Staged:
 class Staging:
     """The chunks of one split, staged; a BlockConsumer. After the scan, ``chunks`` are whole and in order."""
 
-    def __init__(self, sink: StagingSink, name_prefix: str) -> None:
+    def __init__(self, sink: SinkStaging, name_prefix: str) -> None:
         """``name_prefix``: the job's, by which ``sweep`` finds what a killed process left."""
         self._sink, self._name_prefix = sink, name_prefix
         self._lock = threading.Lock()
@@ -97,6 +98,12 @@ class Staging:
             self._begin(len(header))
         if self._open is not None:
             self._close(self._written_to())
+
+    def publish(self, number: int, name: str, *, metadata: str | None) -> None:
+        """Make chunk ``number`` visible under ``name``."""
+        staged = self._all[number - 1]
+        assert staged is not None  # noqa: S101 -- all were written by the end of the scan
+        self._sink.publish(staged, name, metadata=metadata)
 
     def discard(self) -> None:
         """Remove all of it. Safe to repeat, and after some were published."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
     from splitjoin_cli.core.model import ByteRange, Chunk, S3Location, StoredObject
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.stores.sinks.base import ObjectWriter, Sink
+    from splitjoin_cli.stores.sinks.base import Copier, ObjectWriter, Sink
     from splitjoin_cli.stores.sources.base import Source
 
 COPY_BYTES = 1 << 20
@@ -71,7 +71,7 @@ class ChunkBody:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TransferJob:
     """What all chunks of a transfer share. ``name`` and ``metadata`` give a chunk's from the chunk."""
 
     source: Source
@@ -83,16 +83,16 @@ class Job:
     done: Callable[[Chunk, StoredObject], None]
     failed: Callable[[Chunk, SplitjoinError], None]
     observer: Observer
-    copies: bool = False
+    copier: Copier | None = None
 
 
 class Transfer:
     """Sends chunks. ``jobs`` at once, at most; chunks are taken from the iterable as there is room."""
 
-    def __init__(self, job: Job, executor: Executor, jobs: int) -> None:
+    def __init__(self, job: TransferJob, executor: Executor, jobs: int) -> None:
         """``executor`` runs at least ``jobs`` calls at once."""
         self._job, self._executor, self._jobs = job, executor, jobs
-        self._copies = job.copies
+        self._copier = job.copier
         self._stop = threading.Event()
 
     def run(self, chunks: Iterable[Chunk]) -> None:
@@ -138,8 +138,9 @@ class Transfer:
         if job.compression is not None:
             return self._compress(chunk, body, job.sink.writer(name, metadata=metadata))
         s3 = job.source.properties.s3
-        if self._copies and s3 is not None and body.size >= job.sink.properties.copy_min_bytes:
-            stored = self._copy(name, metadata, chunk, body, s3)
+        copier = self._copier
+        if copier is not None and s3 is not None and body.size >= copier.least_copy_bytes:
+            stored = self._copy(copier, name, metadata, chunk, body, s3)
             if stored is not None:
                 return stored
         stored = job.sink.put(name, body, checksum=chunk.checksum, metadata=metadata)
@@ -147,16 +148,16 @@ class Transfer:
         return stored
 
     def _copy(
-        self, name: str, metadata: str | None, chunk: Chunk, body: ChunkBody, s3: S3Location
+        self, copier: Copier, name: str, metadata: str | None, chunk: Chunk, body: ChunkBody, s3: S3Location
     ) -> StoredObject | None:
         try:
-            stored = self._job.sink.copy(
+            stored = copier.copy(
                 name, self._job.header, s3, chunk.range, checksum=chunk.checksum, read=body, metadata=metadata
             )
         except CopyRefusedError as exc:
-            if self._copies:
+            if self._copier is not None:
                 self._job.observer.detail(f"copying on the server was refused, streaming instead: {exc.message}")
-            self._copies = False
+            self._copier = None
             return None
         self._job.observer.advance(body.size)
         return stored

@@ -98,8 +98,8 @@ class TwoPass(MemorySink):
     """A sink where names must be known first, as on S3."""
 
     @property
-    def properties(self) -> SinkProperties:
-        return super().properties._replace(renames=False)
+    def staging(self) -> None:
+        return None
 
 
 class Killed(BaseException):
@@ -117,7 +117,7 @@ class Fate:
 
 
 class MortalSink:
-    """A MemorySink, a StagingSink, whose process is killed at one of its I/Os; nobody cleans up after it."""
+    """A MemorySink whose process is killed at one of its I/Os; nobody cleans up after it."""
 
     def __init__(self, inner: MemorySink, fate: Fate) -> None:
         self.inner, self.fate = inner, fate
@@ -142,6 +142,22 @@ class MortalSink:
     @property
     def properties(self) -> SinkProperties:
         return self.inner.properties
+
+    @property
+    def staging(self) -> MortalSink | None:
+        return None if self.inner.staging is None else self
+
+    @property
+    def copier(self) -> MortalSink | None:
+        return None if self.inner.copier is None else self
+
+    @property
+    def copies_from(self) -> str:
+        return self.inner.copies_from
+
+    @property
+    def least_copy_bytes(self) -> int:
+        return self.inner.least_copy_bytes
 
     def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
         return self.io(lambda: self.inner.put(name, body, checksum=checksum, metadata=metadata))

@@ -68,8 +68,8 @@ class Copies(TwoPass):
     """S3 within one store, where every chunk is copied on the server, however small."""
 
     @property
-    def properties(self) -> Any:  # noqa: ANN401 -- SinkProperties, a NamedTuple
-        return super().properties._replace(copy_min_bytes=1)
+    def least_copy_bytes(self) -> int:
+        return 1
 
 
 class RefusesCopies(Copies):

@@ -14,18 +14,12 @@ if TYPE_CHECKING:
 class SinkProperties(NamedTuple):
     """What sinks differ in, as data.
 
-    ``uri`` ends with ``/``; an object's URI is ``uri + name``. ``renames``: chunks can be written before their
-    names are known (the sink is a StagingSink). ``keeps_metadata``: ``head`` gives back
-    what ``put`` was given. ``copies_from``: endpoint and account are the same as those of
-    sources on S3 that carry this identity (``None``: nothing can be copied on the server).
-    ``copy_min_bytes``: smaller chunks are streamed even where they could be copied.
+    ``uri`` ends with ``/``; an object's URI is ``uri + name``. ``keeps_metadata``: ``head`` gives back what ``put`` was
+    given. What only some can do is an object: ``Sink.staging``, ``Sink.copier``.
     """
 
     uri: str
-    renames: bool = False
     keeps_metadata: bool = True
-    copies_from: str | None = None
-    copy_min_bytes: int = 10 * 1024 * 1024
 
 
 class Body(Protocol):
@@ -70,6 +64,14 @@ class Sink(Protocol):
     def properties(self) -> SinkProperties:
         """What this sink can do."""
 
+    @property
+    def staging(self) -> Staging | None:
+        """What takes bytes before their name is known; None where this sink cannot."""
+
+    @property
+    def copier(self) -> Copier | None:
+        """What copies from other objects on the server; None where this sink cannot."""
+
     def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
         """Store ``body`` under ``name``; replaces. Memory MUST stay bounded by connections x part, not by the body.
 
@@ -80,24 +82,6 @@ class Sink(Protocol):
 
     def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:
         """Begin an object whose size is not known yet."""
-
-    def copy(
-        self,
-        name: str,
-        prefix: bytes,
-        source: S3Location,
-        ranges: ByteRange,
-        *,
-        checksum: int | None,
-        read: Body,
-        metadata: str | None = None,
-    ) -> StoredObject:
-        """Store ``prefix`` + the range of ``source``, the range copied on the server where S3's limits allow.
-
-        ``read`` is the same object's bytes as they would be streamed (prefix included), for the first 5 MiB.
-        Raises CopyRefusedError where the store refuses: the caller then uses ``put``. Only where
-        ``properties.copies_from`` says so.
-        """
 
     def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Store a small object (a plan or a manifest). With ``if_absent``: False, and nothing done, when it is there.
@@ -150,8 +134,8 @@ class StagedObject(Protocol):
         """No more writes; the content stays, still without a name: a million of them are not a million open files."""
 
 
-class StagingSink(Sink, Protocol):
-    """A sink that can take bytes before the name is known (``properties.renames``)."""
+class Staging(Protocol):
+    """A sink's way to take bytes before their name is known. Thread-safe, and safe to repeat."""
 
     def stage(self, name_prefix: str, number: int) -> StagedObject:
         """Begin a staged object; ``name_prefix`` is the job's, ``number`` the chunk's: what ``sweep`` finds it by."""
@@ -164,3 +148,32 @@ class StagingSink(Sink, Protocol):
 
     def checksum(self, name: str) -> int | None:
         """The CRC-64/NVME of an object's bytes, which may be read for it, in bounded memory; None when it is absent."""
+
+
+class Copier(Protocol):
+    """A sink's way to copy ranges of objects that lie on the same store. Thread-safe, and safe to repeat."""
+
+    @property
+    def copies_from(self) -> str:
+        """Which store that is: a source on S3 that carries the same identity (``S3Location.store``) can be copied."""
+
+    @property
+    def least_copy_bytes(self) -> int:
+        """Smaller chunks are streamed even where they could be copied."""
+
+    def copy(
+        self,
+        name: str,
+        prefix: bytes,
+        source: S3Location,
+        ranges: ByteRange,
+        *,
+        checksum: int | None,
+        read: Body,
+        metadata: str | None = None,
+    ) -> StoredObject:
+        """Store ``prefix`` + the range of ``source``, the range copied on the server where S3's limits allow.
+
+        ``read`` is the same object's bytes as they would be streamed (prefix included), for the first 5 MiB.
+        Raises CopyRefusedError where the store refuses: the caller then uses ``put``.
+        """

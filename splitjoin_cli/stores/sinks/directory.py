@@ -12,10 +12,10 @@ import errno
 import os
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import AccessError, CopyRefusedError, CorruptObjectError, StoreError
+from splitjoin_cli.core.errors import AccessError, CorruptObjectError, StoreError
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.stores.sinks.base import SinkProperties
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX, StagingFolder, sweep_leftovers
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from splitjoin_cli.core.bytes.base import Buffer
-    from splitjoin_cli.core.model import ByteRange, S3Location
     from splitjoin_cli.stores.sinks.base import Body, StagedObject
 
 COPY_BYTES = 1 << 20
@@ -133,7 +132,7 @@ class _FileWriter:
 
 
 class DirectorySink:
-    """Objects as files of one directory; a StagingSink. Metadata is not kept: a directory has the manifest."""
+    """Objects as files of one directory, which can be staged. Metadata is not kept: a directory has the manifest."""
 
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
         """The directory is made when something is first written. Raises StoreError where a file is in the way."""
@@ -147,8 +146,18 @@ class DirectorySink:
 
     @property
     def properties(self) -> SinkProperties:
-        """A directory renames; it copies from nowhere."""
-        return SinkProperties(uri=f"{self._path}/", renames=True, keeps_metadata=False)
+        """As in Sink."""
+        return SinkProperties(uri=f"{self._path}/", keeps_metadata=False)
+
+    @property
+    def staging(self) -> Self:
+        """A file gets its name when it is whole."""
+        return self
+
+    @property
+    def copier(self) -> None:
+        """A directory copies from nowhere."""
+        return None
 
     def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
         """As in Sink."""
@@ -166,20 +175,6 @@ class DirectorySink:
     def writer(self, name: str, *, metadata: str | None = None) -> _FileWriter:
         """As in Sink."""
         return _FileWriter(self, name)
-
-    def copy(
-        self,
-        name: str,
-        prefix: bytes,
-        source: S3Location,
-        ranges: ByteRange,
-        *,
-        checksum: int | None,
-        read: Body,
-        metadata: str | None = None,
-    ) -> StoredObject:
-        """A directory cannot."""
-        raise CopyRefusedError(f"a directory cannot copy on the server: {name}")
 
     def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
         """As in Sink. A hard link is the conditional rename: it fails where the name is taken."""
@@ -243,11 +238,11 @@ class DirectorySink:
             return sweep_leftovers(self._path, self._staging)
 
     def stage(self, name_prefix: str, number: int) -> StagedFile:
-        """As in StagingSink."""
+        """As in Staging."""
         return self.new_file()
 
     def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
-        """As in StagingSink."""
+        """As in Staging."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
         staged.close()
         with _explained("renaming to", self._path / name):
@@ -258,7 +253,7 @@ class DirectorySink:
         return StoredObject(name, found.st_size, validator=str(found.st_mtime_ns))
 
     def discard(self, staged: StagedObject) -> None:
-        """As in StagingSink."""
+        """As in Staging."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
         path, staged.path = staged.path, None  # what goes away need not reach the disk
         with suppress(StoreError):
@@ -268,7 +263,7 @@ class DirectorySink:
                 os.unlink(path)  # noqa: PTH108 -- as in publish
 
     def checksum(self, name: str) -> int | None:
-        """As in StagingSink."""
+        """As in Staging."""
         path, crc = self._path / name, 0
         buffer = memoryview(bytearray(COPY_BYTES))
         with _explained("reading", path):

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.bytes import crc64 as checksums
 from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError, StoreError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["STORE", "MemorySink", "MemoryStore", "location"]
 
 STORE = "memory"
+LEAST_COPY_BYTES = 10 * 1024 * 1024
 """What ``S3Location.store`` says of exports that a MemorySink can copy."""
 
 READ_BYTES = 256 * 1024
@@ -117,18 +118,38 @@ class MemoryWriter:
 
 
 class MemorySink:
-    """A StagingSink that also copies. ``kill`` stops it as SIGKILL would: nothing is undone."""
+    """A Sink that stages, and copies. ``kill`` stops it as SIGKILL would: nothing is undone."""
 
     def __init__(self, store: MemoryStore | None = None, *, uri: str = "memory:///") -> None:
         """``store``: shared with other sinks; a fresh one without."""
         self.store = store or MemoryStore()
         self.alive = True
-        self._properties = SinkProperties(uri=uri, renames=True, copies_from=STORE)
+        self._properties = SinkProperties(uri=uri)
 
     @property
     def properties(self) -> SinkProperties:
         """As in Sink."""
         return self._properties
+
+    @property
+    def staging(self) -> Self | None:
+        """As in Sink."""
+        return self
+
+    @property
+    def copier(self) -> Self | None:
+        """As in Sink."""
+        return self
+
+    @property
+    def copies_from(self) -> str:
+        """As in Copier."""
+        return STORE
+
+    @property
+    def least_copy_bytes(self) -> int:
+        """As in Copier."""
+        return LEAST_COPY_BYTES
 
     def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
         """As in Sink."""
@@ -210,7 +231,7 @@ class MemorySink:
             return len(dead)
 
     def stage(self, name_prefix: str, number: int) -> MemoryStaged:
-        """As in StagingSink."""
+        """As in Staging."""
         if not self.alive:
             raise StoreError(f"{self._properties.uri}{name_prefix}: the sink is closed")
         staged = MemoryStaged(self, name_prefix, number)
@@ -219,16 +240,16 @@ class MemorySink:
         return staged
 
     def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
-        """As in StagingSink."""
+        """As in Staging."""
         return self.finish(staged, name, None, metadata)
 
     def discard(self, staged: StagedObject) -> None:
-        """As in StagingSink."""
+        """As in Staging."""
         with self.store.lock:
             self.store.unfinished.pop(id(staged), None)
 
     def checksum(self, name: str) -> int | None:
-        """As in StagingSink."""
+        """As in Staging."""
         held = self.store.objects.get(name)
         return None if held is None else held.stored.checksum
 

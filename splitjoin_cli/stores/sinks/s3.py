@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.options import ObjectOptions
@@ -73,14 +73,32 @@ class S3Sink:
         self._buffers = PartBuffers(jobs)
         self._small_parameters = objects.new_small_object()
         self._began = time.monotonic()
-        self._properties = SinkProperties(
-            uri=self._bucket.uri(prefix), copies_from=self._bucket.identity, copy_min_bytes=COPY_MIN_BYTES
-        )
+        self._properties = SinkProperties(uri=self._bucket.uri(prefix))
 
     @property
     def properties(self) -> SinkProperties:
         """As in Sink."""
         return self._properties
+
+    @property
+    def staging(self) -> None:
+        """S3 does not rename."""
+        return None
+
+    @property
+    def copier(self) -> Self:
+        """As in Sink."""
+        return self
+
+    @property
+    def copies_from(self) -> str:
+        """As in Copier."""
+        return self._bucket.identity
+
+    @property
+    def least_copy_bytes(self) -> int:
+        """As in Copier."""
+        return COPY_MIN_BYTES
 
     def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
         """As in Sink: one PUT up to 256 MiB, parts of 64 MiB or more above."""

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, StoreError
-from splitjoin_cli.core.model import ByteRange, S3Location
+from splitjoin_cli.core.errors import CorruptObjectError, StoreError
 from splitjoin_cli.stores.sinks.directory import WRITE_BYTES, DirectorySink
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX
 from splitjoin_cli.testing.bodies import Bytes
@@ -219,9 +218,7 @@ def test_a_wrong_checksum_names_the_object(tmp_path: Path) -> None:
 def test_a_directory_copies_nothing(tmp_path: Path) -> None:
     """The caller streams instead."""
     sink = DirectorySink(tmp_path)
-    assert sink.properties.copies_from is None
-    with pytest.raises(CopyRefusedError):
-        sink.copy(NAME, b"", S3Location("b", "k", "e"), ByteRange(0, 1), checksum=None, read=Bytes(b"x"))
+    assert sink.copier is None
 
 
 def test_fsync_syncs_each_object_and_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

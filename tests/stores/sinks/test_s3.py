@@ -501,10 +501,10 @@ def test_a_prefix_ends_with_a_slash(client: S3Client, uri: str, place: str) -> N
 
 def test_sinks_and_sources_of_one_store_know_each_other(client: S3Client, s3_server: S3Server) -> None:
     """By the endpoint; on AWS itself the region does not matter."""
-    assert S3Sink("s3://b", client=client).properties.copies_from == s3_server.endpoint_url
+    assert S3Sink("s3://b", client=client).copies_from == s3_server.endpoint_url
     for region in ("us-east-1", "eu-central-1"):
         at_home = aws.client("s3", aws.AwsOptions(region=region, endpoint_url=f"https://s3.{region}.amazonaws.com"))
-        assert S3Sink("s3://b", client=at_home).properties.copies_from == "aws"
+        assert S3Sink("s3://b", client=at_home).copies_from == "aws"
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * MIB, 64 * MIB + 1, 640_000 * MIB, 640_000 * MIB + 1, 5 * TIB])
