@@ -146,7 +146,7 @@ def test_what_retry_would_send_is_the_commands_document(tmp_path: Path) -> None:
     with pytest.raises(splitjoin_cli.UsageError) as caught:
         splitjoin_cli.retry("acme_1", tracker=tracker.uri, dry_run=True)
     assert caught.value.message == (
-        f"the chunks of acme_1 lie in a directory, {tmp_path}, and queues and functions read S3 alone"
+        f"the chunks of acme_1 are in a directory, {tmp_path}, and queues and functions read S3 alone"
     )
 
 

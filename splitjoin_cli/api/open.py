@@ -39,7 +39,7 @@ __all__ = [
 def check_file_name(file_name: str) -> str:
     """The name of a job. Raises UsageError for what is none."""
     if parse_file_name(file_name) is None:
-        raise UsageError(f"{file_name!r} is no job's name", hint="it is CLIENT_DATE, as in the chunks' names")
+        raise UsageError(f"{file_name!r} is not the name of a job", hint="it is CLIENT_DATE, as in the chunks' names")
     return file_name
 
 

@@ -144,7 +144,7 @@ def _destination(request: RetryRequest, progress: JobProgress) -> S3Place:
         return place
     again = ["splitjoin", "simulate", text, "--name", request.file_name, "--tracker", str(request.tracker)]
     raise UsageError(
-        f"the chunks of {request.file_name} lie in a directory, {text}, and queues and functions read S3 alone",
+        f"the chunks of {request.file_name} are in a directory, {text}, and queues and functions read S3 alone",
         hint=f"load them here: {shlex.join(again)} --into DATABASE_URL",
     )
 

@@ -36,13 +36,13 @@ COMMANDS: Mapping[str, Entry] = {
 }
 
 EPILOG = """\
-Every option can be set in the environment: --chunk-size by SPLITJOIN_CHUNK_SIZE, and so on. What is typed wins.
+Every option can be set in the environment: --chunk-size by SPLITJOIN_CHUNK_SIZE, and so on. A typed option wins.
 
 \b
 Exit codes:
   0    done
   1    failed
-  2    usage: the command line cannot be meant
+  2    usage: an option or argument is wrong
   3    partial: some chunks failed; run it again to resume
   4    bad input: nothing was uploaded
   10   no such job

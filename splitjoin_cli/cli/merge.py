@@ -26,7 +26,7 @@ Exit codes: 0 done, 1 the set is not whole or a chunk is damaged, 2 usage, 11 OU
 @click.command(epilog=EPILOG, short_help="Put the chunks of a split back together.")
 @click.argument("place", type=click.Path(), metavar="PREFIX_OR_DIR")
 @click.argument("out", type=click.Path(allow_dash=True), metavar="OUT")
-@options.option("--name", metavar="FILE_NAME", help="Which job, CLIENT_DATE, where several lie there.")
+@options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
 @options.option("--force", is_flag=True, help="Replace OUT if it is there.")
 @options.dialect_options
 @options.jobs_option

@@ -42,8 +42,8 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 talk_options = together(
     option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, errors included."),
-    option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
-    option("-v", "--verbose", is_flag=True, help="Say more: details as they happen, tracebacks of bugs."),
+    option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors."),
+    option("-v", "--verbose", is_flag=True, help="Print details as they happen, and tracebacks of bugs."),
     option(
         "--debug",
         metavar="[FILE]",
@@ -52,9 +52,11 @@ talk_options = together(
 )
 
 aws_options = together(
-    option("--profile", metavar="NAME", help="AWS profile; else as the AWS CLI finds it."),
-    option("--region", metavar="NAME", help="AWS region; else as the AWS CLI finds it."),
-    option("--endpoint-url", type=EndpointUrl(), help="Where S3 and DynamoDB are; for compatible stores."),
+    option("--profile", metavar="NAME", help="AWS profile.  [default: as for the AWS CLI]"),
+    option("--region", metavar="NAME", help="AWS region.  [default: as for the AWS CLI]"),
+    option(
+        "--endpoint-url", type=EndpointUrl(), help="Endpoint of a store that is compatible with S3, and of DynamoDB."
+    ),
 )
 
 size_options = together(
@@ -62,28 +64,35 @@ size_options = together(
         "--chunk-size",
         type=Size(),
         default=DEFAULT_CHUNK_BYTES,
-        help="Most bytes of a chunk, uncompressed, with its header; a record that does not fit is alone in its chunk."
-        "  [default: 128MiB]",
+        help="Maximum chunk size, header included. A larger record gets a chunk of its own.  [default: 128MiB]",
     ),
-    option("--chunks", type=Count(), help="So many chunks instead."),
-    option("--rows", type=Count(), help="So many records a chunk instead."),
+    option("--chunks", type=Count(), help="Make N chunks, whatever their size."),
+    option("--rows", type=Count(), help="Put N records into each chunk."),
 )
 
 dialect_options = together(
     option(
-        "--delimiter", type=OneByte(), default=",", show_default=True, help=r"Between fields; \t or tab is the tab."
+        "--delimiter",
+        type=OneByte(),
+        default=",",
+        show_default=True,
+        help=r"The character between fields; \t or tab for a tab.",
     ),
     option(
         "--quotechar",
         type=OneByteOrNone(),
         default='"',
         show_default=True,
-        help="Around fields; none: every newline ends a record.",
+        help="The character around fields; none: every newline ends a record.",
     ),
     option(
-        "--escapechar", type=OneByteOrNone(), default="none", show_default=True, help="Before an escaped character."
+        "--escapechar",
+        type=OneByteOrNone(),
+        default="none",
+        show_default=True,
+        help="The character that escapes the next one.",
     ),
-    option("--no-header", is_flag=True, help="The first record is data."),
+    option("--no-header", is_flag=True, help="The file has no header: its first record is data."),
 )
 
 stray_quote_option = option(
@@ -91,10 +100,12 @@ stray_quote_option = option(
     type=click.Choice(["error", "literal"]),
     default="error",
     show_default=True,
-    help="A quote where none may be: bad input, or a character like others.",
+    help="A quote in a wrong place is bad input, or read as Python's csv module does.",
 )
 
-encoding_option = option("--encoding", metavar="NAME", help="Of a UTF-16 or UTF-32 SOURCE, which becomes UTF-8.")
+encoding_option = option(
+    "--encoding", metavar="NAME", help="Encoding of a UTF-16 or UTF-32 SOURCE; its chunks are UTF-8."
+)
 
 secret_option = option(
     "--secret",
@@ -114,19 +125,24 @@ on_join_option = option(
     "--on-join",
     type=Text(),
     metavar="URL",
-    help="What follows the join: exec:COMMAND, sns:ARN, sqs:URL, lambda:NAME, states:ARN, events:BUS.",
+    help="The continuation, which runs after the join: exec:COMMAND, sns:ARN, sqs:URL, lambda:NAME, states:ARN, "
+    "events:BUS.",
 )
 
 table_options = together(
     option("--table", type=Text(), metavar="NAME", help="Its table, or SCHEMA.NAME.  [default: the client's name]"),
-    option("--create-table", is_flag=True, help="Make a missing table, of text; SQLite and DuckDB always do."),
+    option(
+        "--create-table",
+        is_flag=True,
+        help="Create a missing table, with text columns (always on for SQLite and DuckDB).",
+    ),
     option(
         "--run-column",
         type=Text(),
         metavar="NAME",
-        help="The table's column for the run, so that a newer run replaces an older.",
+        help="The table's column for the run id; with it a newer run replaces the rows of an older one.",
     ),
-    option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of this file."),
+    option("--beside-other-run", is_flag=True, help="Load even if the ledger holds another run of this file."),
     option(
         "--max-record",
         type=Size(),
@@ -146,7 +162,7 @@ load_options = together(
 lease_option = option(
     "--lease",
     type=Duration(),
-    help="How long an owner holds the join without a sign of life.  [default: 5m]",
+    help="Time after which the join of a silent owner can be taken over.  [default: 5m]",
 )
 
 jobs_option = option(
@@ -154,19 +170,19 @@ jobs_option = option(
     type=Count(MAX_JOBS),
     default=DEFAULT_JOBS,
     show_default=True,
-    help="Chunks on their way at once.",
+    help="How many chunks to send or read at the same time.",
 )
 
 tmp_dir_option = option(
     "--tmp-dir",
     type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
     metavar="DIR",
-    help="Where standard input and pipes are spooled.",
+    help="Directory for temporary copies of standard input and pipes.",
 )
 
 
 tracker_option = option(
-    "--tracker", type=Text(), metavar="URL", help="Where jobs are kept: dynamodb:TABLE, or sqlite:PATH for one machine."
+    "--tracker", type=Text(), metavar="URL", help="The tracker of jobs: dynamodb:TABLE, or sqlite:PATH for one machine."
 )
 
 

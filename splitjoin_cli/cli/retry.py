@@ -34,12 +34,13 @@ Examples:
   splitjoin retry acme_20240131 --tracker dynamodb:jobs --join
   splitjoin retry acme_20240131 --tracker dynamodb:jobs --join --into mysql://me@db/sales --on-join sns:arn:aws:sns:...
 
-Without --chunks all chunks go that are not counted, failed ones included: as the notification that S3 sent when they
-were stored. One that was on its way all the same is neither loaded nor counted twice. Chunks that are not stored are
+Without --chunks, all chunks that are not counted are sent, failed ones included. What is sent is the notification that
+S3 sent when the chunk was stored. A chunk that arrives twice is loaded and counted once. Chunks that are not stored are
 named, with the command that uploads them.
 
---join reopens a failed join: the next worker or sweep takes it. With --into and --on-join it runs here, at once: the
-database's ledger is counted, and what follows gets the same payload and key as before. --on-join none: nothing follows.
+--join opens a failed join again: the next worker or sweep takes it. With --into and --on-join it runs here, at once:
+the database's ledger is counted, and the continuation gets the same payload and key as before. --on-join none: no
+continuation.
 
 Exit codes: 0 all was sent (or there is nothing to send), 1 failed, 2 usage, 3 some chunks were not sent,
 10 no such job.
@@ -49,18 +50,18 @@ Exit codes: 0 all was sent (or there is nothing to send), 1 failed, 2 usage, 3 s
 @click.command(epilog=EPILOG, short_help="Send missing or failed chunks through again, or the join alone.")
 @click.argument("file_name", metavar="FILE_NAME")
 @options.tracker_option
-@options.option("--to", type=Text(), metavar="URL", help="Who loads them: lambda:NAME or sqs:QUEUE_URL.")
-@options.option("--dest", metavar="PREFIX", help="Where the chunks lie.  [default: as the tracker knows it]")
-@options.option("--chunks", type=NumberRanges(), help="These alone: 3,7-9.")
+@options.option("--to", type=Text(), metavar="URL", help="The worker: lambda:NAME or sqs:QUEUE_URL.")
+@options.option("--dest", metavar="PREFIX", help="Location of the chunks.  [default: as the tracker knows it]")
+@options.option("--chunks", type=NumberRanges(), help="Send only these chunks: 3,7-9.")
 @options.option(
-    "--counted", is_flag=True, help="Of --chunks those too that are counted: for a database that has lost them."
+    "--counted", is_flag=True, help="Also send those of --chunks that are counted: for a database that lost them."
 )
-@options.option("--join", is_flag=True, help="Try the join again, instead of chunks.")
+@options.option("--join", is_flag=True, help="Run the join again; send no chunks.")
 @options.needed_into_option
 @options.secret_option
 @options.on_join_option
 @options.lease_option
-@options.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@options.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
 @options.aws_options
 @options.talk_options
 @click.pass_context

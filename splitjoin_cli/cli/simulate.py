@@ -29,10 +29,10 @@ Examples:
   splitjoin simulate chunks/ --duplicates 0.3 --failures 0.1 --crashes 0.1 --shuffle --seed 7
   splitjoin simulate s3://bucket/in/ --name acme_20240131 --into mysql://me@db/sales --tracker dynamodb:jobs
 
-Probabilities are from 0 to 1, drawn from seed, chunk and attempt: the same seed makes the same trouble; which worker
-joins, and with which chunk, is up to the threads unless there is one (--workers 1). An injected
-fault is delivered again without limit, as a queue does it; a failure of its own (a bad row) stops after 3 tries. The
-same command again on the same tracker and database finds all done, and is ok.
+Probabilities are from 0 to 1, drawn from seed, chunk and attempt: the same seed makes the same faults. Which worker
+joins, and with which chunk, depends on the threads unless there is only one (--workers 1). A delivery with an injected
+fault is repeated without limit, as a queue does it; a real failure (a bad row) stops after 3 tries. The same command
+again on the same tracker and database finds everything done, and is ok.
 
 A database's password is read from SPLITJOIN_DB_PASSWORD, or with --secret from Secrets Manager; never from the URL.
 
@@ -41,29 +41,29 @@ another run of this name.
 """
 
 fault_options = options.together(
-    options.option("--shuffle", is_flag=True, help="Deliver in any order."),
+    options.option("--shuffle", is_flag=True, help="Deliver the events in random order."),
     options.option(
         "--duplicates",
         type=click.FloatRange(0, 1),
         default=0.0,
         metavar="P",
-        help="How likely an event is delivered twice.",
+        help="Probability that an event is delivered twice.",
     ),
     options.option(
         "--failures",
         type=click.FloatRange(0, 1),
         default=0.0,
         metavar="P",
-        help="How likely a delivery meets an error.",
+        help="Probability that a delivery fails.",
     ),
     options.option(
         "--crashes",
         type=click.FloatRange(0, 1),
         default=0.0,
         metavar="P",
-        help="How likely the worker dies of one, at any I/O.",
+        help="Probability that the worker dies during a delivery.",
     ),
-    options.option("--seed", type=int, default=0, metavar="N", show_default=True, help="What all that is drawn from."),
+    options.option("--seed", type=int, default=0, metavar="N", show_default=True, help="Seed of the random faults."),
 )
 
 
@@ -72,9 +72,13 @@ fault_options = options.together(
 @options.load_options
 @options.tracker_option
 @options.option(
-    "--workers", type=Count(MAX_WORKERS), default=DEFAULT_WORKERS, show_default=True, help="Events handled at once."
+    "--workers",
+    type=Count(MAX_WORKERS),
+    default=DEFAULT_WORKERS,
+    show_default=True,
+    help="How many events to handle at the same time.",
 )
-@options.option("--name", metavar="FILE_NAME", help="Which job, CLIENT_DATE; what the chunks of one file are called.")
+@options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; for a file, the name of its chunks.")
 @fault_options
 @options.size_options
 @options.dialect_options

@@ -55,7 +55,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 @options.dialect_options
 @options.stray_quote_option
 @options.encoding_option
-@options.option("--strict", is_flag=True, help="A record with more or fewer fields than the first is bad input.")
+@options.option("--strict", is_flag=True, help="Refuse a record that has more or fewer fields than the first one.")
 @options.option(
     "--compress",
     type=click.Choice(["none", "gzip", "zstd"]),
@@ -64,10 +64,10 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
     help="How chunks are stored.",
 )
 @options.jobs_option
-@options.option("--fsync", is_flag=True, help="Wait until the disk has each chunk.")
+@options.option("--fsync", is_flag=True, help="Wait until each chunk is on the disk.")
 @options.option("--dry-run", is_flag=True, help="Show the plan as a table; store nothing.")
 @options.option("--force", is_flag=True, help="Replace other content that is stored under the same name.")
-@options.option("--run-label", metavar="TEXT", help="Makes the same content another run, to load it again on purpose.")
+@options.option("--run-label", metavar="TEXT", help="Make the same content a new run, to load it again on purpose.")
 @options.tracker_option
 @options.tmp_dir_option
 @options.option("--sse", type=click.Choice(["AES256", "aws:kms"]), help="Encryption of the objects on S3.")

@@ -29,8 +29,8 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 EPILOG = """\
 \b
 States, the first that fits:
-  joined    what follows the load has run
-  joining   somebody holds the join
+  joined    the continuation has run
+  joining   an owner holds the join
   failed    the last try of some chunk, or of the join, failed permanently
   stuck     for --stuck-after no chunk was newly counted, or no join was finished
   complete  all chunks are counted, the join is not finished
@@ -81,20 +81,18 @@ class WatchCommand(click.Command):
     "--stuck-after",
     type=Duration(),
     default=DEFAULT_STUCK_SECONDS,
-    help="A job without progress for so long is stuck.  [default: 15m]",
+    help="A job without progress for this long is stuck.  [default: 15m]",
 )
 @options.option(
-    "--dest", metavar="PREFIX_OR_DIR", help="Compare with the chunks stored there: which were never uploaded."
+    "--dest", metavar="PREFIX_OR_DIR", help="Compare with the stored chunks: which ones were never uploaded."
 )
+@options.option("--queue", metavar="URL", help="Show which chunks are in its dead-letter queue (URL of either queue).")
 @options.option(
-    "--queue", metavar="URL", help="Look at its dead letters (a queue, or a dead-letter queue): which chunks lie there."
+    "--reconcile", is_flag=True, help="Compare with the ledger of the database --into: which chunks are loaded."
 )
-@options.option(
-    "--reconcile", is_flag=True, help="Compare with the ledger of the database --into: which chunks are loaded there."
-)
-@options.option("--into", metavar="URL", help="That database, as simulate takes it; it is only read.")
+@options.option("--into", metavar="URL", help="The database, as for simulate; it is only read.")
 @options.secret_option
-@options.option("--check", is_flag=True, help="Exit 12 where a job is stuck, failed, or not as the ledger has it.")
+@options.option("--check", is_flag=True, help="Exit with 12 if a job is stuck or failed, or differs from the ledger.")
 @options.aws_options
 @options.talk_options
 @click.pass_context

@@ -43,11 +43,13 @@ Exit codes: 0 done, 2 usage.
     help="The database: mysql://USER@HOST/DB, postgresql://..., aurora-mysql://..., aurora-postgresql://...",
 )
 @options.option("--table", metavar="NAME", help="Its table, or SCHEMA.NAME.  [default: the client's name]")
-@options.option("--create-table", is_flag=True, help="Make a missing table, of text.")
+@options.option("--create-table", is_flag=True, help="Create a missing table, with text columns.")
 @options.option(
-    "--run-column", metavar="NAME", help="The table's column for the run, so that a newer run replaces an older."
+    "--run-column",
+    metavar="NAME",
+    help="The table's column for the run id; with it a newer run replaces the rows of an older one.",
 )
-@options.option("--beside-other-run", is_flag=True, help="Load although the ledger holds another run of a file.")
+@options.option("--beside-other-run", is_flag=True, help="Load even if the ledger holds another run of a file.")
 @options.option("--max-record", type=Size(), help="Maximum size of one record; a larger one is a bad row.")
 @options.option("--secret", metavar="ARN", help="Secrets Manager's secret with the database's user and password.")
 @options.option(

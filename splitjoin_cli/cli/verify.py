@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 EPILOG = """\
 \b
 Kinds of problems (--json), stable words for scripts:
-  manifest    the manifest is missing, or is none
+  manifest    the manifest is missing or damaged
   plan        the split is under way, or was interrupted
   missing     a chunk is not there; of several in a row, number is the first
-  extra       a chunk of the same name lies there that is not of this split
+  extra       there is a chunk of the same name that is not part of this split
   unreadable  a chunk cannot be read or decompressed
   size        a stored object has another size than the manifest says
   checksum    a stored object has other bytes than the manifest says
@@ -41,8 +41,8 @@ Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 @click.command(epilog=EPILOG, short_help="Check a stored split, and compare it with its source.")
 @click.argument("place", type=click.Path(), metavar="PREFIX_OR_DIR")
 @options.option("--source", metavar="SOURCE", help="Compare with this export, byte for byte.")
-@options.option("--encoding", metavar="NAME", help="Of a UTF-16 or UTF-32 SOURCE, as it was split.")
-@options.option("--name", metavar="FILE_NAME", help="Which job, CLIENT_DATE, where several lie there.")
+@options.option("--encoding", metavar="NAME", help="Encoding of a UTF-16 or UTF-32 SOURCE, as for split.")
+@options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
 @options.jobs_option
 @options.tmp_dir_option
 @options.aws_options

@@ -28,13 +28,13 @@ Examples:
     --into mysql://me@db/sales --tracker dynamodb:jobs --on-join sns:arn:aws:sns:eu-west-1:123456789012:joined
   splitjoin worker "$QUEUE_URL" --into postgresql://me@db/sales --tracker dynamodb:jobs --idle-exit 5m -q
 
-Messages are S3's notifications: direct, through SNS, or EventBridge's. A message is deleted once its chunk is loaded
-and counted; while it is handled it is kept hidden; one that failed comes again, later each time, until the queue's
-redrive policy moves it to the dead letters. Joins that nobody brings on are looked for every minute. Any number of
-workers can run on one queue.
+Messages are notifications of S3: direct, through SNS or through EventBridge. The worker deletes a message when its
+chunk is loaded and counted, and keeps it hidden until then. A message that failed comes again, later each time, until
+the queue's redrive policy moves it to the dead letters. Every minute the worker takes over joins whose owner died. Any
+number of workers can run on one queue.
 
-SIGTERM or SIGINT: nothing more is received, what is held is finished, or given back after --grace. Killed at any
-moment, nothing is lost: what was held comes again.
+After SIGTERM or SIGINT the worker receives nothing more, finishes the messages in hand, and returns those that take
+longer than --grace. After SIGKILL nothing is lost: its messages come again.
 
 A database's password is read from SPLITJOIN_DB_PASSWORD, or with --secret from Secrets Manager; never from the URL.
 
@@ -50,19 +50,23 @@ Exit codes: 0 --idle-exit was reached, 1 failed (queue, tracker or database cann
 @options.tracker_option
 @options.lease_option
 @options.option(
-    "--workers", type=Count(MAX_WORKERS), default=DEFAULT_WORKERS, show_default=True, help="Messages handled at once."
+    "--workers",
+    type=Count(MAX_WORKERS),
+    default=DEFAULT_WORKERS,
+    show_default=True,
+    help="How many messages to handle at the same time.",
 )
 @options.option(
     "--grace",
     type=Duration(),
-    help="How long what is held may take to be finished after SIGTERM.  [default: 25s]",
+    help="Time to finish the messages in hand after SIGTERM.  [default: 25s]",
 )
-@options.option("--idle-exit", type=Duration(), help="Exit 0 once no message came for so long.")
+@options.option("--idle-exit", type=Duration(), help="Exit with 0 after this long without a message.")
 @options.aws_options
 @options.talk_options
 @click.pass_context
 def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
-    """Load, count and join the chunks whose arrivals the SQS queue QUEUE_URL tells, until it is stopped."""
+    """Load, count and join the chunks that the SQS queue QUEUE_URL announces, until it is stopped."""
     from splitjoin_cli.api.worker import Worker
 
     terminal = options.terminal(ctx, values)

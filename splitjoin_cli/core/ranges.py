@@ -23,7 +23,7 @@ def parse_ranges(text: str) -> Ranges:
         match = _RUN.fullmatch(part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
         if not 1 <= first <= last:
-            raise ValueError(f"{text!r} are no chunk numbers: write 3,7-9")
+            raise ValueError(f"{text!r} are not chunk numbers: write 3,7-9")
         runs.append((first, last))
     return tuple(runs)
 

@@ -59,7 +59,7 @@ class ChunkArrived:
         """The arrival of the chunk at ``uri``. Raises EventError where that names no chunk."""
         name = names.parse(uri)
         if name is None:
-            raise EventError(f"{uri} is no chunk's name")
+            raise EventError(f"{uri} is not the name of a chunk")
         return cls(uri, name, event_id=event_id, receives=receives)
 
 
@@ -107,7 +107,7 @@ def read_body(body: str, *, message_id: str | None = None, receives: int = 1) ->
     try:
         message = _decoded(body)
     except (ValueError, RecursionError) as exc:
-        return Delivery(message_id, (), EventError(f"message {message_id} is no JSON: {_reason(exc)}"))
+        return Delivery(message_id, (), EventError(f"message {message_id} is not JSON: {_reason(exc)}"))
     return _delivery(message_id, message, message_id, receives)
 
 
@@ -192,7 +192,7 @@ def _from_eventbridge(message: Mapping[str, Any], event_id: str | None, receives
 def _chunk(bucket: str, key: str, event_id: str | None, sequencer: str | None, receives: int) -> Iterator[ChunkArrived]:
     name = names.parse(key)
     if name is None:
-        _LOG.info("ignored: s3://%s/%s is no chunk", bucket, key)
+        _LOG.info("ignored: s3://%s/%s is not a chunk", bucket, key)
         return
     yield ChunkArrived(f"s3://{bucket}/{key}", name, event_id, sequencer, receives)
 
@@ -230,7 +230,7 @@ def _inner(envelope: Mapping[str, Any], key: str, within: str) -> object:
     try:
         return _decoded(text)
     except (ValueError, RecursionError) as exc:
-        raise EventError(f"a message in an envelope is no JSON: {within}{key}: {_reason(exc)}") from exc
+        raise EventError(f"a message in an envelope is not JSON: {within}{key}: {_reason(exc)}") from exc
 
 
 def _id(fields: Mapping[str, Any], key: str, within: str) -> str | None:

@@ -216,7 +216,7 @@ class JoinContract(WithTracker):
         """There was no owner whose success it could be."""
         complete(tracker, run)
         with pytest.raises(
-            StoreError, match=f"^{re.escape(run.file_name)}: finish_join of a join that nobody claimed$"
+            StoreError, match=f"^{re.escape(run.file_name)}: finish_join of a join that was never claimed$"
         ):
             tracker.finish_join(run)
         assert head(tracker, run).join == Join()

@@ -42,8 +42,8 @@ USAGE: dict[str, tuple[list[str], str]] = {
     "no receiver": ([NAME], "who is to load the chunks was not said"),
     "another receiver": ([NAME, "--to", "sns:x"], "--to names neither a function nor a queue"),
     "no queue": ([NAME, "--to", "sqs:chunks"], "not a queue's URL"),
-    "no job's name": (["acme", "--to", "lambda:load"], "'acme' is no job's name"),
-    "no numbers": ([NAME, "--to", "lambda:load", "--chunks", "7-3"], "'7-3' are no chunk numbers: write 3,7-9"),
+    "no job's name": (["acme", "--to", "lambda:load"], "'acme' is not the name of a job"),
+    "no numbers": ([NAME, "--to", "lambda:load", "--chunks", "7-3"], "'7-3' are not chunk numbers: write 3,7-9"),
     "counted, of which": ([NAME, "--to", "lambda:load", "--counted"], "--counted is for --chunks"),
     "both": ([NAME, "--join", "--to", "lambda:load"], "--to is for chunks, not for --join"),
     "a database for chunks": ([NAME, "--to", "lambda:load", "--into", "sqlite:x"], "--into is for --join"),
@@ -73,7 +73,7 @@ def test_chunks_in_a_directory(splitjoin: Splitjoin, tracker: SqliteTracker, tmp
     tracker.open_job(JobSpec(RUN, 2, destination=f"{tmp_path}/"))
     error = splitjoin("retry", NAME, "--to", "lambda:load", "--json").document["error"]
     assert error["code"] == 2
-    assert error["message"].startswith(f"the chunks of {NAME} lie in a directory, {tmp_path}/")
+    assert error["message"].startswith(f"the chunks of {NAME} are in a directory, {tmp_path}/")
     assert error["hint"].startswith(f"load them here: splitjoin simulate {tmp_path}/ --name {NAME} --tracker sqlite:")
 
 

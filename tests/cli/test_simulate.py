@@ -144,7 +144,7 @@ def test_several_jobs(splitjoin: Splitjoin, chunks: str, export: Path) -> None:
     ran = splitjoin("simulate", chunks, "--json")
     assert (ran.code, ran.document["error"]["hint"]) == (2, "say which one with --name")
     assert ran.document["error"]["message"] == (
-        f"several jobs lie in {Path(chunks).resolve()}/: acme-eu_20240131, acme-eu_20240201"
+        f"there are several jobs in {Path(chunks).resolve()}/: acme-eu_20240131, acme-eu_20240201"
     )
     ran = splitjoin("simulate", chunks, "--name", "acme-eu_20240201", "--json")
     assert (ran.code, ran.document["file_name"]) == (0, "acme-eu_20240201")
@@ -256,7 +256,7 @@ USAGE: dict[str, tuple[list[str], str]] = {
         "table 'sqlite_sequence': names that begin with sqlite_ belong to SQLite itself",
     ),
     "continuation": (["--on-join=ftp:x"], "not what a join can go on with: ftp:"),
-    "name": (["--name=acme"], "'acme' is no job's name"),
+    "name": (["--name=acme"], "'acme' is not the name of a job"),
     "empty": (["--into="], "Invalid value for '--into': it is empty: leave the option out, or give it a value"),
     "password": (
         ["--into=mysql://me:secret@host/db"],

@@ -139,7 +139,9 @@ def test_one_job(splitjoin: Splitjoin, jobs: Jobs) -> None:
     assert lines_of(ran, "join") == ["not begun"]
     (why,) = lines_of(ran, "why")
     assert why.startswith("no chunk was newly counted for 59:5")
-    assert why.endswith("the missing chunks were never uploaded, or their events were lost or fail (--dest tells)")
+    assert why.endswith(
+        "the missing chunks were never uploaded, or their events were lost or fail (--dest shows which)"
+    )
     assert lines_of(ran, "next") == [f"splitjoin status acme_20240131 --tracker {jobs.url} --dest s3://bucket/in/"]
 
 
@@ -300,7 +302,7 @@ USAGE: dict[str, tuple[list[str], str, str]] = {
     "no path": (["--tracker=sqlite:"], "sqlite: names no file", "write sqlite:PATH"),
     "in memory": (
         ["--tracker=sqlite::memory:"],
-        "sqlite::memory: is no file: what is counted would go with the process",
+        "sqlite::memory: is not a file: what is counted would be lost with the process",
         "write sqlite:PATH",
     ),
     "no table": (

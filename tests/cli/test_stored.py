@@ -80,9 +80,9 @@ def test_verify_compares_with_the_source(
     [
         (["verify", "none"], 1, "no such directory: none"),
         (["verify", "file"], 2, "file is not a directory"),
-        (["verify", "chunks", "--name", "../x"], 2, "'../x' is no job's name"),
+        (["verify", "chunks", "--name", "../x"], 2, "'../x' is not the name of a job"),
         (["verify", "chunks", "--source", "none.csv"], 1, "cannot read none.csv: no such file"),
-        (["verify", "empty"], 1, "no chunks and no manifest lie in "),
+        (["verify", "empty"], 1, "there are no chunks and no manifest in "),
         (["merge", "chunks", "-"], 2, "the file and the JSON document cannot both go to stdout"),
         (["merge", "chunks", "file"], 11, "file is there already"),
         (["merge", "chunks", "empty"], 2, "empty is a directory"),

@@ -495,7 +495,7 @@ def test_a_missing_table_is_made_only_when_asked(rig: Rig) -> None:
     """Servers' databases are not ours."""
     with contextlib.closing(rig.loader(create_table=False)) as loader:
         error = fails(LoadError, loader, chunk_of(b"1,Ann\n"))
-    assert f"there is no table {TABLE} in " in error.message
+    assert f"the table does not exist: {TABLE} in " in error.message
     assert error.hint == "make it, or use --create-table to have it made with text columns"
 
 

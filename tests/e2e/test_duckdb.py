@@ -46,7 +46,7 @@ def test_a_file_that_another_process_has_open_is_no_riddle(loaded: Splitjoin) ->
         error = found.error
         message = str(error["message"])
         assert message.startswith("duckdb:load.duckdb: another process, ")
-        assert message.endswith(f" (PID {holder.pid}), has the file open, and DuckDB lets nobody else in meanwhile")
+        assert message.endswith(f" (PID {holder.pid}), has the file open, and DuckDB lets only one process open it")
         assert (error["code"], error["hint"]) == (1, "try again when that process is done with it")
     assert loaded.json(*STATUS)["reconcile"]["agrees"] is True
 

@@ -36,7 +36,7 @@ def test_missing_source(splitjoin: Splitjoin) -> None:
 def test_missing_source_on_s3(splitjoin_s3: Splitjoin, bucket: Bucket) -> None:
     """An object that is not there and a bucket that is not there are told apart."""
     ran = splitjoin_s3("split", f"{bucket.uri}nothing.csv", "out", "--json")
-    assert (ran.code, ran.error["message"]) == (1, f"cannot read {bucket.uri}nothing.csv: there is no such object")
+    assert (ran.code, ran.error["message"]) == (1, f"cannot read {bucket.uri}nothing.csv: the object does not exist")
     ran = splitjoin_s3("split", "s3://no-such-bucket-here/acme.csv", "out", "--json")
     assert ran.code == 1
     assert ran.error["message"] == "cannot read s3://no-such-bucket-here/acme.csv: the bucket does not exist"

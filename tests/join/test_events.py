@@ -94,7 +94,7 @@ def test_a_batch_of_a_queue_is_answered_in_parts() -> None:
     first, second = batch.deliveries
     assert first == Delivery("m1", (ChunkArrived(URI, NAME, "m1", "0055AED6DCD90281E5", 3),))
     assert (second.message_id, second.arrivals) == ("m2", ())
-    assert str(second.error).startswith("message m2 is no JSON: ")
+    assert str(second.error).startswith("message m2 is not JSON: ")
     assert batch_answer(["m2"]) == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
 
 
@@ -127,9 +127,9 @@ def test_keys_are_decoded_exactly_once(event: dict[str, Any], key: str) -> None:
             {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "bucket"},
             "ignored: S3's test event for bucket bucket",
         ),
-        (s3_event(s3_record("in/acme_1.manifest.json")), "ignored: s3://bucket/in/acme_1.manifest.json is no chunk"),
-        (s3_event(s3_record("in/acme_1.plan.json")), "ignored: s3://bucket/in/acme_1.plan.json is no chunk"),
-        (s3_event(s3_record("in/some+notes.txt")), "ignored: s3://bucket/in/some notes.txt is no chunk"),
+        (s3_event(s3_record("in/acme_1.manifest.json")), "ignored: s3://bucket/in/acme_1.manifest.json is not a chunk"),
+        (s3_event(s3_record("in/acme_1.plan.json")), "ignored: s3://bucket/in/acme_1.plan.json is not a chunk"),
+        (s3_event(s3_record("in/some+notes.txt")), "ignored: s3://bucket/in/some notes.txt is not a chunk"),
         (s3_event(s3_record(ENCODED, "ObjectRemoved:Delete")), f"ignored: ObjectRemoved:Delete of {URI}"),
         (eventbridge(PLAIN, "Object Deleted"), f"ignored: Object Deleted of {URI}"),
     ],
@@ -161,7 +161,7 @@ def test_what_is_no_chunk_is_ignored_with_a_line(
         ('{"Type": "Notification", "Message": 3}', "not an event that a worker knows: Message: expected text, found 3"),
         (
             '{"Type": "Notification", "Message": "["}',
-            "a message in an envelope is no JSON: Message: Expecting value: line 1 column 2 (char 1)",
+            "a message in an envelope is not JSON: Message: Expecting value: line 1 column 2 (char 1)",
         ),
     ],
 )
@@ -174,5 +174,5 @@ def test_what_nobody_knows_is_not_acknowledged(body: str, message: str) -> None:
 def test_a_path_can_arrive() -> None:
     """For simulations; what names no chunk cannot."""
     assert ChunkArrived.at("/data/acme_1-1-2.csv").name == ChunkName("acme", "1", 1, 2)
-    with pytest.raises(EventError, match=r"^/data/acme\.csv is no chunk's name$"):
+    with pytest.raises(EventError, match=r"^/data/acme\.csv is not the name of a chunk$"):
         ChunkArrived.at("/data/acme.csv")

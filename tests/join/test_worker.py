@@ -390,7 +390,7 @@ def test_a_batch_tells_which_messages_must_come_again() -> None:
     result = rig.worker().handle_batch(read_lambda_event({"Records": records}))
     assert [outcome.end for outcome in result.outcomes] == ["counted", "failed", "counted"]
     assert result.failed == ("m2", "m4")
-    assert [str(error).partition(":")[0] for error in result.errors] == ["s3", "message m4 is no JSON"]
+    assert [str(error).partition(":")[0] for error in result.errors] == ["s3", "message m4 is not JSON"]
 
 
 def test_each_event_leaves_one_line_with_job_run_and_chunk(caplog: pytest.LogCaptureFixture) -> None:

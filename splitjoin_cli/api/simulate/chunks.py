@@ -53,7 +53,7 @@ def find_chunks(sink: Sink, store: ChunkStore, file_name: str | None, *, executo
     uri = sink.properties.uri
     uris = {number: uri + stored for number, stored in here.found(name)}
     if not uris:
-        raise NotFoundError(f"no chunks of {name} lie in {uri}")
+        raise NotFoundError(f"there are no chunks of {name} in {uri}")
     looked = in_order(executor, lambda item: (item[0], *_look(store, item[1])), uris.items(), WINDOW)
     runs: dict[int, Run] = {}
     rows: dict[int, int] = {}

@@ -111,7 +111,7 @@ class Standing:
         if report.joins != 1:
             yield f"the join's effect is there {report.joins} times{self._why(progress)}"
         if len(set(continuation.effects)) > 1:
-            yield "the continuation was told different things by different tries"
+            yield "different tries of the continuation had different payloads"
 
     def _why(self, progress: JobProgress | None) -> str:
         """Why there is no join, as far as the tracker knows."""

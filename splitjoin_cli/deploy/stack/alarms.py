@@ -69,7 +69,7 @@ ALARMS: Mapping[str, Resource] = {
         "stuck-jobs", "Jobs make no progress: splitjoin status says which, and why.", _told("StuckJobs")
     ),
     "FailedJobAlarm": _alarm(
-        "failed-jobs", "Chunks or joins failed for good: splitjoin status says which, and why.", _told("FailedJobs")
+        "failed-jobs", "Chunks or joins failed permanently: splitjoin status says which, and why.", _told("FailedJobs")
     ),
     "ErrorAlarm": _alarm("function-errors", "The function ended with an error: its log says why.", _ERRORS),
 }

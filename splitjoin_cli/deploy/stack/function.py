@@ -82,7 +82,7 @@ _FEED = Resource(
 _SCHEDULE = Resource(
     "AWS::Events::Rule",
     {
-        "Description": "splitjoin: takes up joins that nobody finishes, flags stuck jobs",
+        "Description": "splitjoin: takes over joins that have no owner, reports stuck jobs",
         "ScheduleExpression": ref("SweepRate"),
         "Targets": [{"Id": "sweep", "Arn": get_att("Function"), "Input": json.dumps(SWEEP_EVENT)}],
     },

@@ -31,7 +31,7 @@ _FROM_BUCKET: Mapping[str, Value] = {
     "StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")},
 }
 _ENCRYPTED_BY_SQS = Waiver(
-    "CKV_AWS_27", "SSE-SQS encrypts it; S3 cannot send through AWS's own KMS key, and names are no secrets"
+    "CKV_AWS_27", "SSE-SQS encrypts it; S3 cannot send through AWS's own KMS key, and names are not secret"
 )
 _DEAD_LETTERS = Resource(
     "AWS::SQS::Queue",

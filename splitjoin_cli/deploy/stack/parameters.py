@@ -86,7 +86,7 @@ _DATABASE: dict[str, Parameter] = {
     "Table": Parameter("Its table, or SCHEMA.NAME; nothing: the client's name.", default="",
                        pattern=_no_own(r"([^.]+\.)?"), explained=f"a table's name that does not begin with {PREFIX}"),
     "CreateTable": _flag("Make a missing table, of text columns:"),
-    "RunColumn": Parameter("The table's column for the run, so that a newer run replaces an older.", default="",
+    "RunColumn": Parameter("The table's column for the run id; a newer run replaces older rows.", default="",
                            pattern=_no_own(), explained=f"a column's name that does not begin with {PREFIX}"),
     "BesideOtherRun": _flag("Load although the ledger holds another run of a file:"),
     "MaxRecord": Parameter(
@@ -131,11 +131,11 @@ _WORK: dict[str, Parameter] = {
     "SecurityGroupIds": Parameter("Its security groups, where it has subnets.", type="CommaDelimitedList", default=""),
 }  # fmt: skip
 _JOIN: dict[str, Parameter] = {
-    "OnJoinArn": _arn("Topic, queue, function, state machine or event bus that is told of each join; nothing: the"
+    "OnJoinArn": _arn("Topic, queue, function, state machine or event bus that hears of each join; empty: the"
                       " stack's topic.", "(sns|sqs|lambda|states|events)",
                       what="a topic, queue, function, state machine or event bus"),
     "OnJoinService": Parameter("Whose ARN that is.", default="", values=("", *SERVICES)),
-    "SweepRate": Parameter("How often joins that nobody finishes are looked for.", default="rate(5 minutes)",
+    "SweepRate": Parameter("How often the sweep looks for joins that have no owner.", default="rate(5 minutes)",
                            pattern=r"^rate\((1 minute|1 hour|[0-9]+ (minutes|hours))\)$",
                            explained="rate(1 minute), rate(N minutes), rate(1 hour) or rate(N hours)"),
     "StuckAfter": Parameter("A job without progress for so long is stuck: 90s, 15m, 2h; nothing: twice as long as the"

@@ -84,7 +84,7 @@ _BUCKET = Resource(
     keep=True,
     waivers=(
         Waiver("CKV_AWS_18", "access logs are the account's choice (CloudTrail data events do the same)"),
-        Waiver("CKV_AWS_21", "chunks are copies of a source and are told apart by run; versions would be paid twice"),
+        Waiver("CKV_AWS_21", "chunks are copies of a source, and runs have other names; versions would be paid twice"),
     ),
 )
 _BUCKET_POLICY = Resource(

@@ -31,11 +31,11 @@ OUTPUTS: Mapping[str, Output] = {
     "DeadLetterQueueArn": Output("The same, as its events are moved back by.", get_att("DeadLetterQueue")),
     "FunctionName": Output("The function that loads.", ref("Function")),
     "LogGroupName": Output("Its log.", ref("LogGroup")),
-    "JoinTopicArn": Output("The topic that tells of joins.", ref("JoinTopic")),
+    "JoinTopicArn": Output("The topic of joins.", ref("JoinTopic")),
     "FunctionRoleArn": Output("The function's role.", get_att("FunctionRole")),
-    "SplitPolicyArn": Output("The policy for whoever runs splitjoin split.", ref("SplitPolicy")),
+    "SplitPolicyArn": Output("The policy that splitjoin split needs.", ref("SplitPolicy")),
     "ChunkKeyPolicyArn": Output("The policy that they need beside it.", ref("ChunkKeyPolicy"), "HasChunkKey"),
-    "OperatePolicyArn": Output("The policy for whoever retries, beside that.", ref("OperatePolicy")),
+    "OperatePolicyArn": Output("The policy that retry needs in addition.", ref("OperatePolicy")),
     "AuroraRoleArn": Output("The role for the Aurora cluster.", get_att("AuroraRole"), "HasAuroraCluster"),
 }  # fmt: skip
 

@@ -80,7 +80,7 @@ def _where(status: JobStatus) -> str:
     if others := _in_the_way(status):
         return f"{which([other.number for other in others])} at the destination can never be counted"
     if status.never_uploaded is None:
-        return "the missing chunks were never uploaded, or their events were lost or fail (--dest tells)"
+        return "the missing chunks were never uploaded, or their events were lost or fail (--dest shows which)"
     return "all of them are stored, so their events were lost, or wait, or fail"
 
 

@@ -20,7 +20,7 @@ def check_rejoin(job: Job, *, now: float) -> Run:
     if job.run is None:
         raise SplitjoinError(
             f"{job.file_name}: only the published counter wrote this job, and it has no join of ours",
-            hint="whoever counts it runs what follows",
+            hint="the published counter runs the continuation itself",
         )
     if job.join.alive(now):
         raise SplitjoinError(

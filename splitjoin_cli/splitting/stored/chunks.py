@@ -98,10 +98,10 @@ def choose_job(sink: Sink, file_name: str | None) -> str:
         if name is not None:
             found.add(name.file_name)
     if not found:
-        raise NotFoundError(f"no chunks and no manifest lie in {sink.properties.uri}")
+        raise NotFoundError(f"there are no chunks and no manifest in {sink.properties.uri}")
     if len(found) > 1:
         listed = ", ".join(sorted(found))
-        raise UsageError(f"several jobs lie in {sink.properties.uri}: {listed}", hint="say which one with --name")
+        raise UsageError(f"there are several jobs in {sink.properties.uri}: {listed}", hint="say which one with --name")
     return found.pop()
 
 

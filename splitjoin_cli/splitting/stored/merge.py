@@ -244,7 +244,7 @@ def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Diale
     manifest = None if data is None else Manifest.from_bytes(data, manifest_name, file_name=file_name)
     here = inventory(sink, file_name, manifest)
     if not here.total:
-        raise NotFoundError(f"no chunks of {file_name} lie in {sink.properties.uri}")
+        raise NotFoundError(f"there are no chunks of {file_name} in {sink.properties.uri}")
     if here.missing:
         word = "chunk" if len(here.missing) == 1 else "chunks"
         raise StoreError(

@@ -85,4 +85,4 @@ class RecordCounter:
             return "an escape character is the last byte"
         if self._state in WITHIN:
             return "a quote is still open"
-        return "the newline at the end is escaped" if self._last_byte == LF else "there is no newline at the end"
+        return "the newline at the end is escaped" if self._last_byte == LF else "the newline at the end is missing"

@@ -56,10 +56,10 @@ Kind = Literal[
 ]
 
 KINDS: dict[Kind, str] = {
-    "manifest": "the manifest is missing, or is none",
+    "manifest": "the manifest is missing or damaged",
     "plan": "the split is under way, or was interrupted",
     "missing": "a chunk is not there; of several in a row, number is the first",
-    "extra": "a chunk of the same name lies there that is not of this split",
+    "extra": "there is a chunk of the same name that is not part of this split",
     "unreadable": "a chunk cannot be read or decompressed",
     "size": "a stored object has another size than the manifest says",
     "checksum": "a stored object has other bytes than the manifest says",
@@ -129,7 +129,7 @@ def verify(
     file_name = choose_job(sink, file_name)
     manifest, problems = _manifest(sink, file_name)
     if sink.head(names.plan_name(file_name)) is not None:
-        problems.append(Problem(None, "plan", f"{names.plan_name(file_name)} stands: {KINDS['plan']}"))
+        problems.append(Problem(None, "plan", f"{names.plan_name(file_name)} is there: {KINDS['plan']}"))
     here = inventory(sink, file_name, manifest)
     problems += _missing(here)
     for name in here.others:

@@ -88,7 +88,7 @@ def chunk_name(uri: str) -> ChunkName:
     """The chunk that ``uri`` names. Raises NotFoundError where it names none, MixupError for a total that none has."""
     name = names.parse(uri)
     if name is None:
-        raise NotFoundError(f"{uri} is no chunk's name")
+        raise NotFoundError(f"{uri} is not the name of a chunk")
     if name.total > names.MAX_TOTAL:
         raise MixupError(
             f"{uri} is named as one of {name.total:,} chunks; a split has at most {names.MAX_TOTAL:,}",

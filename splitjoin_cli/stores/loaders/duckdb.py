@@ -136,7 +136,7 @@ class DuckdbLoader(LedgerLoader):
         if "Could not set lock" in said:
             holder = _HOLDER.search(said)
             who = f", {holder[1]}," if holder else ""
-            said = f"another process{who} has the file open, and DuckDB lets nobody else in meanwhile"
+            said = f"another process{who} has the file open, and DuckDB lets only one process open it"
         return LoadError(f"{self.properties.uri}: {said}", hint=hint)
 
 

@@ -179,8 +179,8 @@ class Engine(ABC):
         if not table:
             if not (self._target.create_table or self.always_creates):
                 raise LoadError(
-                    f"there is no table {self._target.table} in {self._properties.uri}",
-                    hint="make it, or use --create-table to have it made with text columns",
+                    f"the table {self._target.table} does not exist in {self._properties.uri}",
+                    hint="create it, or add --create-table, which creates it with text columns",
                 )
             fields = header if header is not None else [""] * (field_count(chunk, self._target.max_record_bytes) or 1)
             self._create_table(session, column_names(fields))

@@ -122,7 +122,7 @@ def sniff(start: bytes) -> Sniffed:
 
 def _encoding(start: bytes) -> str:
     if b"\0" in start:
-        raise BadRowError("the chunk's first bytes are no text")
+        raise BadRowError("the chunk's first bytes are not text")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:

@@ -104,7 +104,7 @@ def _login(text: object, arn: str) -> Login:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise StoreError(f"{ACTION} {arn}: the secret is no JSON object", hint=_SHAPE)
+        raise StoreError(f"{ACTION} {arn}: the secret is not a JSON object", hint=_SHAPE)
     for name in ("username", "password"):
         if not isinstance(fields.get(name), str) or not fields[name]:
             raise StoreError(f"{ACTION} {arn}: the secret has no {name}", hint=_SHAPE)

@@ -66,7 +66,8 @@ def _embedded(scheme: str, rest: str) -> DatabaseUrl:
         raise UsageError(f"{scheme}: names no file", hint=f"give one: {scheme}:PATH")
     if path.startswith(":memory:"):
         raise UsageError(
-            f"{scheme}::memory: is no file: what is loaded would go with the process", hint=f"give one: {scheme}:PATH"
+            f"{scheme}::memory: is not a file: what is loaded would be lost with the process",
+            hint=f"give one: {scheme}:PATH",
         )
     return DatabaseUrl(scheme, path)
 

@@ -140,4 +140,4 @@ class S3Source:
         except aws.ERRORS as exc:
             if aws.error_code(exc) in ABSENT_CODES:
                 return SourceError(f"cannot read {self._bucket.uri(key)}: the bucket does not exist")
-        return SourceError(f"cannot read {self._bucket.uri(key)}: there is no such object")
+        return SourceError(f"cannot read {self._bucket.uri(key)}: the object does not exist")

@@ -48,7 +48,7 @@ class PinnedObject:
     def changed(self) -> SourceChangedError:
         """The error for an object that is no longer the one that was opened."""
         return SourceChangedError(
-            f"{self.uri} changed while it was read", hint="run again once nobody writes it any more"
+            f"{self.uri} changed while it was read", hint="run it again when the file is complete"
         )
 
     def get(self, part: ByteRange) -> Any:  # noqa: ANN401 -- botocore's StreamingBody

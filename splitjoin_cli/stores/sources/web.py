@@ -28,7 +28,7 @@ _READABLE_CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
 """What is undone by the bytes' own magic, whoever packed them; another coding would be taken for text."""
 
 _NO_LENGTH = (
-    "the server does not say how long the file is, so a connection that breaks cannot be told from the file's end; "
+    "the server does not say how long the file is, so a broken connection looks like the end of the file; "
     "check the number of rows"
 )
 

@@ -235,7 +235,7 @@ def finished(job: Job, run: Run, now: float) -> Job | Superseded:
     if job.join.state == "joined":
         return job
     if job.run_id is None or job.join.joined_at is None:
-        raise StoreError(f"{job.file_name}: finish_join of a join that nobody claimed")
+        raise StoreError(f"{job.file_name}: finish_join of a join that was never claimed")
     at = stamp(now)
     join = replace(job.join, state="joined", token=None, lease_until=None, error=None, finished_at=at, changed_at=at)
     return replace(job, join=join)

@@ -37,6 +37,6 @@ def parse(url: str) -> TrackerUrl:
         raise UsageError("sqlite: names no file", hint="write sqlite:PATH")
     if scheme == "sqlite" and path == ":memory:":
         raise UsageError(
-            "sqlite::memory: is no file: what is counted would go with the process", hint="write sqlite:PATH"
+            "sqlite::memory: is not a file: what is counted would be lost with the process", hint="write sqlite:PATH"
         )
     return TrackerUrl(scheme, path)

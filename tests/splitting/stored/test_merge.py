@@ -288,7 +288,7 @@ def test_unknown_name_is_not_found() -> None:
     place = stored_split(HEADER, CHUNKS)
     with pytest.raises(NotFoundError) as caught:
         merged(place, StreamTarget(cast("io.RawIOBase", io.BytesIO())), file_name="other_1")
-    assert caught.value.message == "no chunks of other_1 lie in memory:place/"
+    assert caught.value.message == "there are no chunks of other_1 in memory:place/"
 
 
 def test_first_error_stops_the_others(tmp_path: Path) -> None:

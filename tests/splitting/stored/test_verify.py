@@ -114,9 +114,9 @@ BOTH = Dialect(escapechar="\\")
         (BOTH, b'1,"two\\', b'\nlines"\n', "an escape character is the last byte"),
         (ESCAPED, b"1\tone\\\n", b"two\n", "the newline at the end is escaped"),
         (ESCAPED, b"1\tone\\", b"\ntwo\n", "an escape character is the last byte"),
-        (QUOTED, b"1,on", b"e\n", "there is no newline at the end"),
+        (QUOTED, b"1,on", b"e\n", "the newline at the end is missing"),
         (QUOTED, b"1,one\r", b"\n", "a carriage return at the end has no line feed"),
-        (Dialect(quotechar=None), b'1,"on', b'e"\n', "there is no newline at the end"),
+        (Dialect(quotechar=None), b'1,"on', b'e"\n', "the newline at the end is missing"),
     ],
 )
 @pytest.mark.parametrize("counted", [True, False])
@@ -221,7 +221,7 @@ def test_split_under_way_is_told_from_a_whole_one() -> None:
             {
                 "number": None,
                 "kind": "plan",
-                "message": f"{FILE_NAME}.plan.json stands: the split is under way, or was interrupted",
+                "message": f"{FILE_NAME}.plan.json is there: the split is under way, or was interrupted",
             },
             {"number": 2, "kind": "missing", "message": "chunk 2 of 3 is not there"},
         ],
@@ -316,7 +316,7 @@ def test_several_jobs_need_a_name() -> None:
     place.objects |= stored_split(HEADER, CHUNKS[:1], file_name="bmce_20240131").objects
     with pytest.raises(UsageError) as caught:
         checked(place)
-    assert caught.value.message == "several jobs lie in memory:place/: acme_20240131, bmce_20240131"
+    assert caught.value.message == "there are several jobs in memory:place/: acme_20240131, bmce_20240131"
     assert caught.value.hint == "say which one with --name"
     assert checked(place, file_name="bmce_20240131").ok
 
@@ -325,7 +325,7 @@ def test_empty_place_holds_no_job() -> None:
     """Nothing to verify is an error, not a set that is ok."""
     with pytest.raises(NotFoundError) as caught:
         checked(MemoryPlace({"notes.txt": b""}))
-    assert caught.value.message == "no chunks and no manifest lie in memory:place/"
+    assert caught.value.message == "there are no chunks and no manifest in memory:place/"
 
 
 def test_name_that_claims_an_absurd_total_costs_nothing() -> None:

@@ -134,7 +134,7 @@ def test_what_is_not_there_or_not_ours_is_said(place: Path, tmp_path: Path) -> N
     assert gone.etag_now() is None
     with pytest.raises(NotFoundError, match=r"is not there$"):
         chunks.open_chunk(str(first(place)))
-    with pytest.raises(NotFoundError, match=r"is no chunk's name$"):
+    with pytest.raises(NotFoundError, match=r"is not the name of a chunk$"):
         chunks.open_chunk(str(tmp_path / "source.csv"))
     (place / manifest_name(JOB)).write_text("{")
     with pytest.raises(StoreError, match="holds no manifest that splitjoin can read"):

@@ -118,7 +118,7 @@ def test_an_object_that_is_replaced_is_noticed(split_bucket: Bucket) -> None:
     assert stored.etag_now() is None
     with pytest.raises(NotFoundError):
         chunks.open_chunk(f"{split_bucket.uri}{FIRST}")
-    with pytest.raises(NotFoundError, match=r"is no chunk's name$"):
+    with pytest.raises(NotFoundError, match=r"is not the name of a chunk$"):
         chunks.open_chunk(f"{split_bucket.uri}{PREFIX}notes.txt")
     chunks.close()
 

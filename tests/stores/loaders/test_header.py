@@ -94,7 +94,7 @@ def test_sniff(start: bytes, sniffed: Sniffed) -> None:
     [
         (b"", "the chunk's first bytes hold no whole header"),
         (b'id,"name\n1,a\n', "the chunk's first bytes hold no whole header"),
-        (b"\x00\x01\x02", "the chunk's first bytes are no text"),
+        (b"\x00\x01\x02", "the chunk's first bytes are not text"),
     ],
 )
 def test_what_cannot_be_sniffed(start: bytes, said: str) -> None:

@@ -127,9 +127,9 @@ def test_after_a_refusal_it_is_fetched_once_for_all_threads() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"SecretString": "s3cr3t"}, "the secret is no JSON object"),
-        ({"SecretString": '["s3cr3t"]'}, "the secret is no JSON object"),
-        ({"SecretBinary": b"s3cr3t"}, "the secret is no JSON object"),
+        ({"SecretString": "s3cr3t"}, "the secret is not a JSON object"),
+        ({"SecretString": '["s3cr3t"]'}, "the secret is not a JSON object"),
+        ({"SecretBinary": b"s3cr3t"}, "the secret is not a JSON object"),
         ({"SecretString": '{"password": "s3cr3t"}'}, "the secret has no username"),
         ({"SecretString": '{"username": "me", "pwd": "s3cr3t"}'}, "the secret has no password"),
         ({"SecretString": '{"username": "me", "password": 7}'}, "the secret has no password"),

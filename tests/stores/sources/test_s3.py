@@ -77,7 +77,7 @@ def test_properties_say_where_it_lies(source: S3Source, s3_server: S3Server) -> 
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        (f"s3://{BUCKET}/missing.csv", f"cannot read s3://{BUCKET}/missing.csv: there is no such object"),
+        (f"s3://{BUCKET}/missing.csv", f"cannot read s3://{BUCKET}/missing.csv: the object does not exist"),
         ("s3://no-such-bucket/a.csv", "cannot read s3://no-such-bucket/a.csv: the bucket does not exist"),
         (f"s3://{BUCKET}/in/", f"cannot read s3://{BUCKET}/in/: it names a prefix, not an object"),
         (f"s3://{BUCKET}", f"cannot read s3://{BUCKET}: it names a prefix, not an object"),

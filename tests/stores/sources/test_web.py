@@ -249,8 +249,8 @@ def test_server_without_lengths_and_ranges(resource: Resource) -> None:
     source.check_unchanged()
     (warning,) = source.properties.warnings
     assert warning == (
-        f"{resource.url}: the server does not say how long the file is, so a connection that breaks cannot be told "
-        "from the file's end; check the number of rows"
+        f"{resource.url}: the server does not say how long the file is, so a broken connection looks like "
+        "the end of the file; check the number of rows"
     )
 
 

@@ -148,7 +148,7 @@ def test_a_finish_needs_a_claim_of_its_run() -> None:
     newer = replace(JOB, generation=2)
     assert rules.finished(newer, RUN, NOW) == Superseded(newer)
     for job in (joined(joined_at=None), replace(JOB, run_id=None)):
-        with pytest.raises(StoreError, match=r"finish_join of a join that nobody claimed$"):
+        with pytest.raises(StoreError, match=r"finish_join of a join that was never claimed$"):
             rules.finished(job, RUN, NOW)
 
 
