@@ -18,6 +18,7 @@
     |   |-- OutOfTimeError        exit 1   the time that a worker is given ends before the work
     |   |-- CopyRefusedError      exit 1   the store cannot copy this range on the server: stream it instead
     |   |-- CorruptObjectError    exit 1   what the store holds or received is not what was sent
+    |   |-- ObjectChangedError    exit 1   another object has the name by now: nothing was stored
     |   `-- LoadError             exit 1   a database did not load a chunk: nothing of it is there; try it again
     |       |-- BadRowError       exit 1   the table does not take what the chunk holds; trying again does not help
     |       |-- RunConflictError  exit 1   the ledger holds another run, another table or another object of this job
@@ -136,6 +137,10 @@ class CopyRefusedError(StoreError):
 
 class CorruptObjectError(StoreError):
     """The store holds, or says it received, other bytes than were sent."""
+
+
+class ObjectChangedError(StoreError):
+    """Another object has the name than the one that was to be replaced, or there is one by now: nothing was stored."""
 
 
 class LoadError(StoreError):

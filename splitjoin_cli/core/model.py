@@ -87,7 +87,7 @@ class StoredObject:
 
     ``name`` is relative to the sink's own prefix. ``checksum`` is the CRC-64/NVME of all its bytes where the store
     knows it. ``metadata`` is the text of the ``splitjoin`` key; ``None`` where there is none *or* the answer came
-    from a listing, which has none. ``validator`` is the ETag on S3, ``mtime_ns`` in a directory.
+    from a listing, which has none. ``validator`` is the ETag on S3, time and inode in a directory.
     """
 
     name: str

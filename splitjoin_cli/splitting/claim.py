@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.errors import NameTakenError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.names import manifest_name, parse, parse_plan_name, plan_name
+from splitjoin_cli.stores.sinks.base import ABSENT
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject
@@ -169,7 +170,7 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Exi
 def _claimed(sink: Sink, job: JobName, plan: PlanFile) -> bool:
     """Store the plan if none is there; whether it was. A signal that ends it anywhere leaves no claim."""
     try:
-        return sink.put_small(plan_name(job.file_name), plan.to_bytes(), if_absent=True)
+        return sink.put_small(plan_name(job.file_name), plan.to_bytes(), when=ABSENT)
     except StoreError:
         raise
     except BaseException:

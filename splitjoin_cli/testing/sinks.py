@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from splitjoin_cli.core.bytes.crc64 import combine, crc64
-from splitjoin_cli.core.errors import CorruptObjectError, SourceChangedError
+from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, SourceChangedError
+from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 from splitjoin_cli.testing.bodies import CHANGED, Bytes, EndsEarly, FailsAt
 
 if TYPE_CHECKING:
@@ -231,14 +232,14 @@ class SinkContract(WithSink):
         after.close()
 
     def test_small_objects(self, sink: Sink) -> None:
-        """They are replaced unless told otherwise; ``if_absent`` does nothing when there is one."""
+        """They are replaced unless told otherwise; with a condition nothing is done unless it holds."""
         assert sink.put_small("plan.json", b"1") is True
         assert sink.put_small("plan.json", b"2") is True
-        assert sink.put_small("plan.json", b"3", if_absent=True) is False
+        assert sink.put_small("plan.json", b"3", when=ABSENT) is False
         assert sink.get_small("plan.json") == b"2"
         sink.delete("plan.json")
         assert sink.get_small("plan.json") is None
-        assert sink.put_small("plan.json", b"4", if_absent=True) is True
+        assert sink.put_small("plan.json", b"4", when=ABSENT) is True
         assert sink.get_small("plan.json") == b"4"
 
     def test_one_of_many_takes_a_name(self, rig: SinkRig) -> None:
@@ -248,12 +249,86 @@ class SinkContract(WithSink):
 
         def claim(number: int) -> bool:
             barrier.wait()
-            return sinks[number % 2].put_small("plan.json", b"%d" % number, if_absent=True)
+            return sinks[number % 2].put_small("plan.json", b"%d" % number, when=ABSENT)
 
         with ThreadPoolExecutor(16) as pool:
             won = list(pool.map(claim, range(16)))
         assert won.count(True) == 1
         assert sinks[0].get_small("plan.json") == b"%d" % won.index(True)
+        for each in sinks:
+            each.close()
+
+    def test_small_objects_are_replaced_as_they_were_seen(self, sink: Sink) -> None:
+        """``read_small`` says what a condition on its bytes needs; another content, or none, is left alone."""
+        assert sink.read_small("plan.json") is None
+        assert sink.put_small("plan.json", b"0", when=Condition('"nothing of the kind"')) is False
+        sink.put_small("plan.json", b"1")
+        seen = sink.read_small("plan.json")
+        assert seen is not None
+        assert seen.data == b"1"
+        assert sink.put_small("plan.json", b"22", when=Condition(seen.validator)) is True
+        assert sink.put_small("plan.json", b"3", when=Condition(seen.validator)) is False
+        assert sink.delete("plan.json", when=Condition(seen.validator)) is False
+        assert sink.get_small("plan.json") == b"22"
+        now = sink.read_small("plan.json")
+        assert now is not None
+        assert sink.delete("plan.json", when=Condition(now.validator)) is True
+        assert sink.delete("plan.json", when=Condition(now.validator)) is True
+        assert sink.get_small("plan.json") is None
+
+    @pytest.mark.parametrize("size", [100, PART + 1])
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_a_condition_that_does_not_hold_stores_nothing(self, rig: SinkRig, size: int, whole: bool) -> None:  # noqa: FBT001 -- a parameter
+        """By ``put`` and by a writer: the name is taken, or holds another object than was seen; nothing stays open."""
+        sink, body = rig.sink(), Bytes(noise(size))
+
+        def store(when: Condition) -> StoredObject:
+            if whole:
+                return sink.put(NAME, body, checksum=body.crc, when=when)
+            writer = sink.writer(NAME, when=when)
+            writer.write(body.data)
+            try:
+                return writer.commit(checksum=body.crc)
+            except ObjectChangedError:
+                writer.abort()
+                raise
+
+        with pytest.raises(ObjectChangedError):
+            store(Condition('"nothing of the kind"'))
+        assert names(sink) == []
+        assert store(ABSENT).size == size
+        older = sink.put(NAME, Bytes(b"older"), checksum=None)
+        newer = sink.put(NAME, Bytes(b"newer!"), checksum=None)
+        for when in (ABSENT, Condition(older.validator)):
+            with pytest.raises(ObjectChangedError):
+                store(when)
+        assert sink.get_small(NAME) == b"newer!"
+        assert store(Condition(newer.validator)).checksum == body.crc
+        assert sink.get_small(NAME) == body.data
+        sink.close()
+        after = rig.sink()
+        assert after.sweep("") == 0
+        after.close()
+
+    def test_one_of_many_stores_an_object(self, rig: SinkRig) -> None:
+        """8 threads of two processes that saw the same: exactly one stores it, the others hear of it."""
+        sinks = [rig.sink(), rig.sink()]
+        seen = sinks[0].put(NAME, Bytes(b"older"), checksum=None)
+        for when in (Condition(seen.validator), ABSENT):
+            barrier = threading.Barrier(8)
+
+            def store(number: int, when: Condition = when, barrier: threading.Barrier = barrier) -> int | None:
+                barrier.wait()
+                try:
+                    sinks[number % 2].put(NAME, Bytes(b"%d of many" % number), checksum=None, when=when)
+                except ObjectChangedError:
+                    return None
+                return number
+
+            with ThreadPoolExecutor(8) as pool:
+                won = [number for number in pool.map(store, range(8)) if number is not None]
+            assert [sinks[0].get_small(NAME)] == [b"%d of many" % number for number in won]
+            sinks[0].delete(NAME)
         for each in sinks:
             each.close()
 
@@ -277,9 +352,14 @@ class SinkContract(WithSink):
         sink = rig.sink()
         sink.put(f"{JOB}-2-2.csv", Bytes(b"id\n"), checksum=None)
         assert names(sink) == [f"{JOB}-2-2.csv"]
-        assert sink.sweep(f"{JOB}-") == (1 if rig.sweeps_by_name else 2)
+        both = 1 if rig.sweeps_by_name else 2
+        assert sink.sweep(f"{JOB}-", count=True) == both
+        assert sink.sweep(f"{JOB}-", only=lambda name: name != f"{JOB}-1-2.csv") == (0 if rig.sweeps_by_name else both)
+        if not rig.sweeps_by_name:
+            rig.leave_behind(f"{JOB}-1-2.csv")
+        assert sink.sweep(f"{JOB}-") == 1
         assert sink.sweep(f"{JOB}-") == 0
-        assert sink.sweep("other_20240131-") == (1 if rig.sweeps_by_name else 0)
+        assert sink.sweep("other_20240131-", only=lambda name: name.startswith("other_")) == rig.sweeps_by_name
         assert names(sink) == [f"{JOB}-2-2.csv"]
         sink.close()
 

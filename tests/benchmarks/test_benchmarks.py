@@ -17,6 +17,7 @@ from benchmarks.measure import CommandFailedError, Usage, middle, run
 from benchmarks.report import Row, Table
 from benchmarks.starting import BARE, Starts
 from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.s3 import S3Sink
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +78,7 @@ def test_server_that_discards_serves_our_sink(scheme: str, tmp_path: Path, monke
             if name.startswith("AWS_"):
                 monkeypatch.setenv(name, value)
         sink = S3Sink("s3://bench/in/")
-        claims = [sink.put_small("a.plan.json", b"{}", if_absent=True) for _ in range(2)]
+        claims = [sink.put_small("a.plan.json", b"{}", when=ABSENT) for _ in range(2)]
         writer = sink.writer("a-1-1.csv", metadata="{}")
         writer.write(bytes(2 * MIB))
         writer.commit(checksum=None)

@@ -22,6 +22,8 @@ from tests.splitting.places import FILE_NAME, MANIFEST
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from splitjoin_cli.stores.sinks.base import Condition
+
 RIGHT = right_manifest()
 QUICK = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 PEAK_MIB = 100
@@ -55,9 +57,9 @@ def standing_plan(root: Path) -> dict[str, Any]:
     """The plan that a split of the source into the place leaves when it is killed."""
     kept: list[bytes] = []
 
-    def noting(sink: DirectorySink, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+    def noting(sink: DirectorySink, name: str, data: bytes, *, when: Condition | None = None) -> bool:
         kept.append(data)
-        return put_small(sink, name, data, if_absent=if_absent)
+        return put_small(sink, name, data, when=when)
 
     put_small = DirectorySink.put_small
     with pytest.MonkeyPatch.context() as patched:

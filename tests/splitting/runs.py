@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.result import SplitResult
-    from splitjoin_cli.stores.sinks.base import Body, ObjectWriter, Sink, SinkProperties, StagedObject
+    from splitjoin_cli.stores.sinks.base import (
+        Body,
+        Condition,
+        ObjectWriter,
+        Sink,
+        SinkProperties,
+        SmallObject,
+        StagedObject,
+    )
     from splitjoin_cli.stores.sources.base import Source
 
 T = TypeVar("T")
@@ -159,11 +167,19 @@ class MortalSink:
     def least_copy_bytes(self) -> int:
         return self.inner.least_copy_bytes
 
-    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
-        return self.io(lambda: self.inner.put(name, body, checksum=checksum, metadata=metadata))
+    def put(
+        self,
+        name: str,
+        body: Body,
+        *,
+        checksum: int | None,
+        metadata: str | None = None,
+        when: Condition | None = None,
+    ) -> StoredObject:
+        return self.io(lambda: self.inner.put(name, body, checksum=checksum, metadata=metadata, when=when))
 
-    def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:
-        return _MortalWriter(self, self.io(lambda: self.inner.writer(name, metadata=metadata)))
+    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> ObjectWriter:
+        return _MortalWriter(self, self.io(lambda: self.inner.writer(name, metadata=metadata, when=when)))
 
     def copy(
         self,
@@ -175,16 +191,22 @@ class MortalSink:
         checksum: int | None,
         read: Body,
         metadata: str | None = None,
+        when: Condition | None = None,
     ) -> StoredObject:
         return self.io(
-            lambda: self.inner.copy(name, prefix, source, ranges, checksum=checksum, read=read, metadata=metadata)
+            lambda: self.inner.copy(
+                name, prefix, source, ranges, checksum=checksum, read=read, metadata=metadata, when=when
+            )
         )
 
-    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
-        return self.io(lambda: self.inner.put_small(name, data, if_absent=if_absent))
+    def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
+        return self.io(lambda: self.inner.put_small(name, data, when=when))
 
     def get_small(self, name: str) -> bytes | None:
         return self.io(lambda: self.inner.get_small(name))
+
+    def read_small(self, name: str) -> SmallObject | None:
+        return self.io(lambda: self.inner.read_small(name))
 
     def head(self, name: str) -> StoredObject | None:
         return self.io(lambda: self.inner.head(name))
@@ -192,19 +214,21 @@ class MortalSink:
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
         return iter(self.io(lambda: [*self.inner.list(name_prefix)]))
 
-    def delete(self, name: str) -> None:
-        self.io(lambda: self.inner.delete(name))
+    def delete(self, name: str, *, when: Condition | None = None) -> bool:
+        return self.io(lambda: self.inner.delete(name, when=when))
 
-    def sweep(self, name_prefix: str) -> int:
-        return self.io(lambda: self.inner.sweep(name_prefix))
+    def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
+        return self.io(lambda: self.inner.sweep(name_prefix, only=only, count=count))
 
     def stage(self, name_prefix: str, number: int) -> StagedObject:
         return _MortalStaged(self, self.io(lambda: self.inner.stage(name_prefix, number)))
 
-    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+    def publish(
+        self, staged: StagedObject, name: str, *, metadata: str | None = None, when: Condition | None = None
+    ) -> StoredObject:
         assert isinstance(staged, _MortalStaged)
         inner = staged.inner
-        return self.io(lambda: self.inner.publish(inner, name, metadata=metadata))
+        return self.io(lambda: self.inner.publish(inner, name, metadata=metadata, when=when))
 
     def discard(self, staged: StagedObject) -> None:
         assert isinstance(staged, _MortalStaged)

@@ -13,6 +13,7 @@ from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.names import JobName
 from splitjoin_cli.splitting.claim import look
 from splitjoin_cli.splitting.request import RowCount
+from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.testing.bodies import Bytes
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from splitjoin_cli.core.model import StoredObject
+    from splitjoin_cli.stores.sinks.base import Condition
 
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n"
 OTHER = b"id,name\n1,A\n2,B\n3,C\n"
@@ -134,9 +136,9 @@ def test_the_old_runs_chunks_go_last() -> None:
     store, moments = MemoryStore(), []
 
     class Watches(TwoPass):
-        def delete(self, name: str) -> None:
+        def delete(self, name: str, *, when: Condition | None = None) -> bool:
             moments.append((name, Manifest.from_bytes(store.objects[MANIFEST].data).run_id))
-            super().delete(name)
+            return super().delete(name, when=when)
 
     split(OTHER, MemorySink(store), request(size=RowCount(1)))
     old, new = split(OTHER, MemorySink(), request(size=RowCount(1))).plan.run_id, run_of(EXPORT)
@@ -272,11 +274,11 @@ class LooksTogether(TwoPass):
         super().__init__(store)
         self.barrier: threading.Barrier | None = barrier
 
-    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
-        if if_absent and self.barrier is not None:
+    def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
+        if when is ABSENT and self.barrier is not None:
             barrier, self.barrier = self.barrier, None
             barrier.wait(20)
-        return super().put_small(name, data, if_absent=if_absent)
+        return super().put_small(name, data, when=when)
 
 
 def outcome(data: bytes, sink: MemorySink | DirectorySink) -> SplitjoinError | int:
@@ -309,11 +311,11 @@ class SeesNothingYet(MemorySink):
         super().__init__(store)
         self.other: bytes | None = other
 
-    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
-        if if_absent and self.other is not None:
+    def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
+        if when is ABSENT and self.other is not None:
             other, self.other = self.other, None
             split(other, MemorySink(self.store))
-        return super().put_small(name, data, if_absent=if_absent)
+        return super().put_small(name, data, when=when)
 
 
 def test_a_claim_after_another_split_came_and_went_is_withdrawn() -> None:
@@ -379,8 +381,8 @@ def test_who_was_replaced_while_running_writes_no_manifest() -> None:
     class IsReplaced(TwoPass):
         replaced = False
 
-        def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
-            done = super().put_small(name, data, if_absent=if_absent)
+        def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
+            done = super().put_small(name, data, when=when)
             if name == PLAN and not self.replaced:
                 self.replaced = True
                 abandoned_by_force(store)
@@ -404,8 +406,8 @@ def test_a_name_that_comes_and_goes_is_an_error() -> None:
     """Not a loop for ever."""
 
     class NeverGrants(MemorySink):
-        def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
-            return not if_absent and super().put_small(name, data)
+        def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
+            return when is not ABSENT and super().put_small(name, data)
 
     with pytest.raises(StoreError) as error:
         split(EXPORT, NeverGrants())

@@ -31,6 +31,7 @@ from tests.splitting.runs import JOB, MANIFEST, TwoPass, blocks_of, objects, pla
 if TYPE_CHECKING:
     from splitjoin_cli.splitting.request import Size
     from splitjoin_cli.splitting.result import SplitResult
+    from splitjoin_cli.stores.sinks.base import Condition
 
 SIZES: st.SearchStrategy[Size] = st.one_of(
     st.builds(ChunkSize, st.integers(1, 120)),
@@ -219,9 +220,9 @@ def test_a_change_after_a_one_pass_split_was_read_is_no_error() -> None:
     store, source = MemoryStore(), MemorySource(b"id\n1\n2\n3\n")
 
     class ChangesThen(MemorySink):
-        def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
             source.replace(b"id\n9\n")
-            return super().put_small(name, data, if_absent=if_absent)
+            return super().put_small(name, data, when=when)
 
     split(source, ChangesThen(store))
     assert objects(store)["acme_20240131-2-2.csv"][0] == b"id\n3\n"

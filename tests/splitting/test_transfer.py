@@ -1,11 +1,13 @@
 """Moving chunks: one that fails stops no other, and what makes all of them wrong stops all."""
 
+# ruff: noqa: ANN401 -- what MemorySink takes is handed on
+
 from __future__ import annotations
 
 import threading
 import time
 from concurrent.futures import wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.model import ChunkState, SourceProperties, StoredObject
-    from splitjoin_cli.stores.sinks.base import Body
     from splitjoin_cli.stores.sources.base import Source
 
 EXPORT = b"id,name\n" + b"".join(b"%d,name %d\n" % (number, number) for number in range(10))
@@ -46,15 +47,15 @@ class Refuses(TwoPass):
         super().__init__(store)
         self.names = names
 
-    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+    def put(self, name: str, *arguments: Any, **options: Any) -> StoredObject:
         if name in self.names:
             raise StoreError(f"storing {name} failed: 503 SlowDown")
-        return super().put(name, body, checksum=checksum, metadata=metadata)
+        return super().put(name, *arguments, **options)
 
-    def writer(self, name: str, *, metadata: str | None = None) -> MemoryWriter:
+    def writer(self, name: str, *arguments: Any, **options: Any) -> MemoryWriter:
         if name.removesuffix(".gz") in self.names:
             raise StoreError(f"storing {name} failed: 503 SlowDown")
-        return super().writer(name, metadata=metadata)
+        return super().writer(name, *arguments, **options)
 
 
 class Listens(Silent):
@@ -161,7 +162,7 @@ def test_no_more_than_jobs_at_once() -> None:
     lock, now, most = threading.Lock(), 0, 0
 
     class Counts(TwoPass):
-        def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+        def put(self, name: str, *arguments: Any, **options: Any) -> StoredObject:
             nonlocal now, most
             with lock:
                 now += 1
@@ -169,7 +170,7 @@ def test_no_more_than_jobs_at_once() -> None:
             time.sleep(0.02)
             with lock:
                 now -= 1
-            return super().put(name, body, checksum=checksum, metadata=metadata)
+            return super().put(name, *arguments, **options)
 
     split(EXPORT, Counts(), request(size=RowCount(1), jobs=3))
     assert most == 3
@@ -183,13 +184,13 @@ class Stops(TwoPass):
         self.error, self.left, self.puts = error, after, 0
         self._lock = threading.Lock()
 
-    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+    def put(self, name: str, *arguments: Any, **options: Any) -> StoredObject:
         with self._lock:
             self.puts += 1
             self.left -= 1
             if self.left < 0:
                 raise self.error
-        return super().put(name, body, checksum=checksum, metadata=metadata)
+        return super().put(name, *arguments, **options)
 
 
 @pytest.mark.parametrize(
@@ -215,9 +216,9 @@ def test_a_signal_in_the_main_thread_ends_all(monkeypatch: pytest.MonkeyPatch) -
     store, heard, begun = MemoryStore(), Listens(), threading.Event()
 
     class Hangs(TwoPass):
-        def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+        def put(self, name: str, *arguments: Any, **options: Any) -> StoredObject:
             if name == NAMES[0]:
-                return super().put(name, body, checksum=checksum, metadata=metadata)
+                return super().put(name, *arguments, **options)
             begun.set()
             while self.alive:
                 time.sleep(0.005)
@@ -332,10 +333,10 @@ def test_a_chunk_that_the_store_garbled_is_no_changed_source() -> None:
     """The source says that it is the same: only that chunk failed."""
 
     class Garbles(TwoPass):
-        def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+        def put(self, name: str, *arguments: Any, **options: Any) -> StoredObject:
             if name == NAMES[2]:
                 raise CorruptObjectError(f"{name}: other bytes arrived")
-            return super().put(name, body, checksum=checksum, metadata=metadata)
+            return super().put(name, *arguments, **options)
 
     result = split(EXPORT, Garbles())
     assert result.progress.errors == {3: f"{NAMES[2]}: other bytes arrived"}

@@ -1,9 +1,11 @@
 """A split that ends before its first chunk is stored gives the name back; one that stored a chunk keeps it."""
 
+# ruff: noqa: ANN401 -- what MemorySink takes is handed on
+
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.model import StoredObject
-    from splitjoin_cli.stores.sinks.base import StagedObject
+    from splitjoin_cli.stores.sinks.base import Condition, StagedObject
 
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n"
 FIRST = f"{JOB.file_name}-1-2.csv"
@@ -31,8 +33,8 @@ class After(TwoPass):
         super().__init__(store)
         self.act = act
 
-    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
-        claimed = super().put_small(name, data, if_absent=if_absent)
+    def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
+        claimed = super().put_small(name, data, when=when)
         self.act()
         return claimed
 
@@ -44,17 +46,19 @@ class PublishesUpTo(MemorySink):
         super().__init__(store)
         self.count = count
 
-    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+    def publish(
+        self, staged: StagedObject, name: str, *, metadata: str | None = None, when: Condition | None = None
+    ) -> StoredObject:
         self.count -= 1
         if self.count < 0:
             raise StoreError("no space left")
-        return super().publish(staged, name, metadata=metadata)
+        return super().publish(staged, name, metadata=metadata, when=when)
 
 
 class Unsweepable(TwoPass):
     """A store that does not list uploads."""
 
-    def sweep(self, name_prefix: str) -> int:
+    def sweep(self, name_prefix: str, *_: Any, **__: Any) -> int:
         raise StoreError(f"s3:ListMultipartUploads {name_prefix}: access denied", hint="the key lacks it")
 
 
@@ -122,9 +126,9 @@ def test_a_plan_that_was_there_before_stays() -> None:
     class Changes(TwoPass):
         """The export changes when a chunk is put."""
 
-        def sweep(self, name_prefix: str) -> int:
+        def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
             source.replace(EXPORT * 2)
-            return super().sweep(name_prefix)
+            return super().sweep(name_prefix, only=only, count=count)
 
     with pytest.raises(SourceChangedError):
         split(source, Changes(store))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
@@ -20,6 +20,28 @@ class SinkProperties(NamedTuple):
 
     uri: str
     keeps_metadata: bool = True
+
+
+class Condition(NamedTuple):
+    """What must be under a name so that it may be stored, replaced or removed: an object as it was seen, or nothing.
+
+    ``validator``: the StoredObject's that was seen; None where the name must be free. A sink MUST compare and act in
+    one step, so that of several who saw the same one acts. Where its store cannot (S3 without conditional writes), it
+    looks, then acts.
+    """
+
+    validator: str | None
+
+
+ABSENT = Condition(None)
+"""The name must be free."""
+
+
+class SmallObject(NamedTuple):
+    """The bytes of a plan or manifest, and the validator of just these."""
+
+    data: bytes
+    validator: str
 
 
 class Body(Protocol):
@@ -43,8 +65,9 @@ class ObjectWriter(Protocol):
         """Append. ``data`` may be reused by the caller as soon as this returns."""
 
     def commit(self, *, checksum: int | None) -> StoredObject:
-        """Make the object visible, whole, under its name; replaces one that is there.
+        """Make the object visible, whole, under its name; replaces one that is there, if the condition allows it.
 
+        Raises ObjectChangedError, with nothing stored, where the writer's condition does not hold.
         ``checksum``: CRC-64/NVME of all bytes written; the sink computes its own and MUST compare them, and lets the
         store compare where it can. Raises CorruptObjectError, with nothing visible, when they differ.
         """
@@ -72,25 +95,38 @@ class Sink(Protocol):
     def copier(self) -> Copier | None:
         """What copies from other objects on the server; None where this sink cannot."""
 
-    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+    def put(
+        self,
+        name: str,
+        body: Body,
+        *,
+        checksum: int | None,
+        metadata: str | None = None,
+        when: Condition | None = None,
+    ) -> StoredObject:
         """Store ``body`` under ``name``; replaces. Memory MUST stay bounded by connections x part, not by the body.
 
+        ``when``: raises ObjectChangedError, with nothing stored, where it does not hold. An own earlier try whose
+        answer was lost MUST NOT count as another's object where that can be known.
         ``checksum``: CRC-64/NVME of the whole body, when known; the store's own MUST be compared with it, or the
         bytes as they pass: CorruptObjectError with nothing visible when they differ. The answer's ``checksum`` is
         never None.
         """
 
-    def writer(self, name: str, *, metadata: str | None = None) -> ObjectWriter:
-        """Begin an object whose size is not known yet."""
+    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> ObjectWriter:
+        """Begin an object whose size is not known yet. ``when`` is looked at by its ``commit``."""
 
-    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
-        """Store a small object (a plan or a manifest). With ``if_absent``: False, and nothing done, when it is there.
+    def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
+        """Store a small object (a plan or a manifest). False, and nothing done, where ``when`` does not hold.
 
-        Exactly one of any number of concurrent callers with ``if_absent`` gets True.
+        Exactly one of any number of concurrent callers with one condition gets True.
         """
 
     def get_small(self, name: str) -> bytes | None:
         """The bytes of a small object, None when it is absent."""
+
+    def read_small(self, name: str) -> SmallObject | None:
+        """The same with its validator, for a condition on just these bytes."""
 
     def head(self, name: str) -> StoredObject | None:
         """One object, with its metadata and checksum where the store has them; None when it is absent."""
@@ -101,12 +137,13 @@ class Sink(Protocol):
         Never temporary files or open uploads. ``metadata`` is not filled in.
         """
 
-    def delete(self, name: str) -> None:
-        """Remove an object. No error when it is absent."""
+    def delete(self, name: str, *, when: Condition | None = None) -> bool:
+        """Remove an object; False, and nothing done, where ``when`` does not hold. True when it is absent."""
 
-    def sweep(self, name_prefix: str) -> int:
+    def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
         """Remove what killed writers of names with this prefix left (temporary files, open multipart uploads).
 
+        ``only``: those of the names that it says yes to, where leftovers have names. ``count``: remove none of them.
         Only what is ours and no living process holds. Returns how many. Raises StoreError where the store does not say
         what there is, or does not let it be removed: a courtesy that callers can do without.
         """
@@ -140,8 +177,10 @@ class Staging(Protocol):
     def stage(self, name_prefix: str, number: int) -> StagedObject:
         """Begin a staged object; ``name_prefix`` is the job's, ``number`` the chunk's: what ``sweep`` finds it by."""
 
-    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
-        """Make it visible under ``name``; replaces. Atomic. ``metadata`` as in ``put``."""
+    def publish(
+        self, staged: StagedObject, name: str, *, metadata: str | None = None, when: Condition | None = None
+    ) -> StoredObject:
+        """Make it visible under ``name``; replaces. Atomic. ``metadata`` and ``when`` as in ``put``."""
 
     def discard(self, staged: StagedObject) -> None:
         """Remove it. Safe after publish (then nothing happens) and to repeat."""
@@ -171,9 +210,10 @@ class Copier(Protocol):
         checksum: int | None,
         read: Body,
         metadata: str | None = None,
+        when: Condition | None = None,
     ) -> StoredObject:
         """Store ``prefix`` + the range of ``source``, the range copied on the server where S3's limits allow.
 
         ``read`` is the same object's bytes as they would be streamed (prefix included), for the first 5 MiB.
-        Raises CopyRefusedError where the store refuses: the caller then uses ``put``.
+        Raises CopyRefusedError where the store refuses: the caller then uses ``put``. ``when`` as in ``put``.
         """

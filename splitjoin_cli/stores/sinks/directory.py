@@ -9,29 +9,38 @@ each object survive a power cut, too; without it the file system writes when it 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import AccessError, CorruptObjectError, StoreError
+from splitjoin_cli.core.errors import AccessError, CorruptObjectError, ObjectChangedError, StoreError
 from splitjoin_cli.core.model import StoredObject
-from splitjoin_cli.stores.sinks.base import SinkProperties
+from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX, StagingFolder, sweep_leftovers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from splitjoin_cli.core.bytes.base import Buffer
-    from splitjoin_cli.stores.sinks.base import Body, StagedObject
+    from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 COPY_BYTES = 1 << 20
 WRITE_BYTES = 128 * 1024
 """In one call, up to a multiple of it. A file system takes memory for a write in one piece where it can: ext4 looks for
 1 MiB in a row, which costs up to ten times the copy where memory has been in use for long, or is a virtual machine's
 (measured on Linux 6.18). Pieces of this size cost nothing, and leave no page that two writes share."""
+
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+"""What file systems without hard links answer (FAT, some that are mounted over a network)."""
+LOCK_SECONDS = 10.0
+"""The steps under the lock take microseconds: whoever has it for longer holds the directory for another purpose, as
+``flock DIRECTORY COMMAND`` does."""
+LOCK_WAIT_SECONDS = 0.005
 
 
 @contextmanager
@@ -102,8 +111,8 @@ class StagedFile:
 
 
 class _FileWriter:
-    def __init__(self, sink: DirectorySink, name: str) -> None:
-        self._sink, self._name = sink, name
+    def __init__(self, sink: DirectorySink, name: str, when: Condition | None) -> None:
+        self._sink, self._name, self._when = sink, name, when
         self._staged = sink.new_file()
         self._size = self._crc = 0
 
@@ -124,7 +133,7 @@ class _FileWriter:
         if checksum is not None and checksum != self._crc:
             self.abort()
             raise CorruptObjectError(f"writing {self._name}: the bytes written are not the bytes planned")
-        stored = self._sink.publish(self._staged, self._name)
+        stored = self._sink.publish(self._staged, self._name, when=self._when)
         return StoredObject(stored.name, stored.size, self._crc, None, stored.validator)
 
     def abort(self) -> None:
@@ -159,9 +168,17 @@ class DirectorySink:
         """A directory copies from nowhere."""
         return None
 
-    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+    def put(
+        self,
+        name: str,
+        body: Body,
+        *,
+        checksum: int | None,
+        metadata: str | None = None,
+        when: Condition | None = None,
+    ) -> StoredObject:
         """As in Sink."""
-        writer = self.writer(name, metadata=metadata)
+        writer = self.writer(name, metadata=metadata, when=when)
         try:
             buffer = memoryview(bytearray(min(COPY_BYTES, max(body.size, 1))))
             offset = 0
@@ -172,34 +189,40 @@ class DirectorySink:
             writer.abort()
             raise
 
-    def writer(self, name: str, *, metadata: str | None = None) -> _FileWriter:
+    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> _FileWriter:
         """As in Sink."""
-        return _FileWriter(self, name)
+        return _FileWriter(self, name, when)
 
-    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
-        """As in Sink. A hard link is the conditional rename: it fails where the name is taken."""
+    def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
+        """As in Sink. Under the lock, also without a condition: another process may compare and remove just now."""
         staged = self.new_file()
         try:
             staged.write_at(0, data)
-            if not if_absent:
-                self.publish(staged, name)
-                return True
-            staged.close()
-            with _explained("writing", self._path / name):
-                try:
-                    os.link(staged.place, self._path / name)
-                except FileExistsError:
-                    return False
-            self._sync_directory()
-            return True
+            if when is not None:
+                self.publish(staged, name, when=when)
+            else:
+                with self._locked():
+                    self.publish(staged, name)
+        except ObjectChangedError:
+            return False
         finally:
             self.discard(staged)
+        return True
 
     def get_small(self, name: str) -> bytes | None:
         """As in Sink."""
         with _explained("reading", self._path / name):
             try:
                 return (self._path / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def read_small(self, name: str) -> SmallObject | None:
+        """As in Sink."""
+        with _explained("reading", self._path / name):
+            try:
+                with (self._path / name).open("rb") as file:
+                    return SmallObject(file.read(), _validator(os.fstat(file.fileno())))
             except FileNotFoundError:
                 return None
 
@@ -210,7 +233,7 @@ class DirectorySink:
                 found = (self._path / name).stat()
             except FileNotFoundError:
                 return None
-        return StoredObject(name, found.st_size, validator=str(found.st_mtime_ns))
+        return StoredObject(name, found.st_size, validator=_validator(found))
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
         """As in Sink."""
@@ -227,30 +250,39 @@ class DirectorySink:
             if found is not None:
                 yield found
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, when: Condition | None = None) -> bool:
         """As in Sink."""
         with _explained("removing", self._path / name), suppress(FileNotFoundError):
-            (self._path / name).unlink()
+            if when is None:
+                (self._path / name).unlink()
+                return True
+            with self._locked():
+                if not self._holds(name, when):
+                    return not (self._path / name).exists()
+                (self._path / name).unlink()
+        return True
 
-    def sweep(self, name_prefix: str) -> int:
+    def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
         """As in Sink: the staging folders of dead processes, of any job. Others' that may not be removed stay."""
         with _explained("listing", self._path):
-            return sweep_leftovers(self._path, self._staging)
+            return sweep_leftovers(self._path, self._staging, count=count)
 
     def stage(self, name_prefix: str, number: int) -> StagedFile:
         """As in Staging."""
         return self.new_file()
 
-    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+    def publish(
+        self, staged: StagedObject, name: str, *, metadata: str | None = None, when: Condition | None = None
+    ) -> StoredObject:
         """As in Staging."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
         staged.close()
         with _explained("renaming to", self._path / name):
             found = os.stat(staged.place)  # noqa: PTH116 -- a million Path objects are a gigabyte
-            os.rename(staged.place, self._path / name)  # noqa: PTH104 -- the same
+            self._give_name(staged.place, name, when)
         staged.path = None
         self._sync_directory()
-        return StoredObject(name, found.st_size, validator=str(found.st_mtime_ns))
+        return StoredObject(name, found.st_size, validator=_validator(found))
 
     def discard(self, staged: StagedObject) -> None:
         """As in Staging."""
@@ -282,6 +314,61 @@ class DirectorySink:
             if staging is not None:
                 staging.remove()
 
+    def _give_name(self, path: str, name: str, when: Condition | None) -> None:
+        """Rename a staged file. A hard link is the rename that fails where the name is taken. Raises OSError."""
+        target = self._path / name
+        if when is None:
+            os.rename(path, target)  # noqa: PTH104 -- a million Path objects are a gigabyte
+            return
+        if when.validator is None and self._linked(path, target):
+            os.unlink(path)  # noqa: PTH108 -- the same
+            return
+        with self._locked():
+            if not self._holds(name, when):
+                raise _taken(target)
+            os.rename(path, target)  # noqa: PTH104 -- the same
+
+    def _linked(self, path: str, target: Path) -> bool:
+        """Give a file a second name that must be free; False where the file system has no hard links."""
+        try:
+            os.link(path, target)
+        except FileExistsError as exc:
+            raise _taken(target) from exc
+        except OSError as exc:
+            if exc.errno not in NO_LINKS:
+                raise
+            return False
+        return True
+
+    def _holds(self, name: str, when: Condition) -> bool:
+        """Whether a condition holds; the caller has the lock."""
+        try:
+            return when.validator == _validator((self._path / name).stat())
+        except FileNotFoundError:
+            return when.validator is None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the directory's lock, for a comparison and the step that depends on it.
+
+        Where the file system has no locks, or another program keeps this one, the step is done without it.
+        """
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            deadline = time.monotonic() + LOCK_SECONDS
+            while time.monotonic() < deadline:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    time.sleep(LOCK_WAIT_SECONDS)
+                    continue
+                except OSError:
+                    break
+                break
+            yield
+        finally:
+            os.close(descriptor)
+
     def new_file(self) -> StagedFile:
         """A new file in the staging folder."""
         with self._lock:
@@ -307,3 +394,12 @@ class DirectorySink:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
+
+
+def _validator(found: os.stat_result) -> str:
+    """What tells one content of a name from another: every content is a file of its own."""
+    return f"{found.st_mtime_ns}-{found.st_ino}"
+
+
+def _taken(path: Path) -> ObjectChangedError:
+    return ObjectChangedError(f"{path}: another file has this name by now")

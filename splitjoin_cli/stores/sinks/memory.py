@@ -9,16 +9,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.bytes import crc64 as checksums
-from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError, StoreError
+from splitjoin_cli.core.errors import (
+    CopyRefusedError,
+    CorruptObjectError,
+    ObjectChangedError,
+    SourceChangedError,
+    StoreError,
+)
 from splitjoin_cli.core.model import S3Location, StoredObject
-from splitjoin_cli.stores.sinks.base import SinkProperties
+from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange
-    from splitjoin_cli.stores.sinks.base import Body, StagedObject
+    from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 __all__ = ["STORE", "MemorySink", "MemoryStore", "location"]
 
@@ -95,12 +101,15 @@ class MemoryStaged:
 class MemoryWriter:
     """An ObjectWriter."""
 
-    def __init__(self, sink: MemorySink, staged: MemoryStaged, name: str, metadata: str | None) -> None:
+    def __init__(
+        self, sink: MemorySink, staged: MemoryStaged, name: str, metadata: str | None, when: Condition | None
+    ) -> None:
         """``staged`` takes the bytes until the commit."""
         self._sink = sink
         self._staged = staged
         self._name = name
         self._metadata = metadata
+        self._when = when
 
     def write(self, data: Buffer) -> None:
         """As in ObjectWriter."""
@@ -109,7 +118,7 @@ class MemoryWriter:
     def commit(self, *, checksum: int | None) -> StoredObject:
         """As in ObjectWriter."""
         self._staged.close()
-        return self._sink.finish(self._staged, self._name, checksum, self._metadata)
+        return self._sink.finish(self._staged, self._name, checksum, self._metadata, self._when)
 
     def abort(self) -> None:
         """As in ObjectWriter."""
@@ -151,9 +160,17 @@ class MemorySink:
         """As in Copier."""
         return LEAST_COPY_BYTES
 
-    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+    def put(
+        self,
+        name: str,
+        body: Body,
+        *,
+        checksum: int | None,
+        metadata: str | None = None,
+        when: Condition | None = None,
+    ) -> StoredObject:
         """As in Sink."""
-        writer = self.writer(name, metadata=metadata)
+        writer = self.writer(name, metadata=metadata, when=when)
         try:
             for data in _blocks(body):
                 writer.write(data)
@@ -162,9 +179,9 @@ class MemorySink:
             writer.abort()
             raise
 
-    def writer(self, name: str, *, metadata: str | None = None) -> MemoryWriter:
+    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> MemoryWriter:
         """As in Sink."""
-        return MemoryWriter(self, self.stage(name, 0), name, metadata)
+        return MemoryWriter(self, self.stage(name, 0), name, metadata, when)
 
     def copy(
         self,
@@ -176,6 +193,7 @@ class MemorySink:
         checksum: int | None,
         read: Body,  # noqa: ARG002 -- part of the contract; nothing needs to be sent here
         metadata: str | None = None,
+        when: Condition | None = None,
     ) -> StoredObject:
         """As in Sink: from ``store.exports``."""
         export = self.store.exports.get(f"{source.bucket}/{source.key}")
@@ -185,12 +203,12 @@ class MemorySink:
             raise SourceChangedError(f"s3://{source.bucket}/{source.key}: the source changed while it was copied")
         staged = self.stage(name, 0)
         staged.write_at(0, prefix + export[ranges.start : ranges.end])
-        return self.finish(staged, name, checksum, metadata)
+        return self.finish(staged, name, checksum, metadata, when)
 
-    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+    def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
         """As in Sink."""
         with self.store.lock:
-            if if_absent and name in self.store.objects:
+            if not self._holds(name, when):
                 return False
             self._keep(name, data, None)
             return True
@@ -199,6 +217,11 @@ class MemorySink:
         """As in Sink."""
         held = self.store.objects.get(name)
         return None if held is None else held.data
+
+    def read_small(self, name: str) -> SmallObject | None:
+        """As in Sink."""
+        held = self.store.objects.get(name)
+        return None if held is None else SmallObject(held.data, str(held.stored.validator))
 
     def head(self, name: str) -> StoredObject | None:
         """As in Sink."""
@@ -213,20 +236,25 @@ class MemorySink:
             if stored.name.startswith(name_prefix) and "/" not in stored.name:
                 yield replace(stored, metadata=None)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, when: Condition | None = None) -> bool:
         """As in Sink."""
         with self.store.lock:
+            if name in self.store.objects and not self._holds(name, when):
+                return False
             self.store.objects.pop(name, None)
+            return True
 
-    def sweep(self, name_prefix: str) -> int:
+    def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
         """As in Sink: what sinks that were killed left."""
         with self.store.lock:
             dead = [
                 number
                 for number, staged in self.store.unfinished.items()
-                if staged.name_prefix.startswith(name_prefix) and not staged.owner.alive
+                if staged.name_prefix.startswith(name_prefix)
+                and not staged.owner.alive
+                and (only is None or only(staged.name_prefix))
             ]
-            for number in dead:
+            for number in () if count else dead:
                 del self.store.unfinished[number]
             return len(dead)
 
@@ -239,9 +267,11 @@ class MemorySink:
             self.store.unfinished[id(staged)] = staged
         return staged
 
-    def publish(self, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+    def publish(
+        self, staged: StagedObject, name: str, *, metadata: str | None = None, when: Condition | None = None
+    ) -> StoredObject:
         """As in Staging."""
-        return self.finish(staged, name, None, metadata)
+        return self.finish(staged, name, None, metadata, when)
 
     def discard(self, staged: StagedObject) -> None:
         """As in Staging."""
@@ -265,8 +295,18 @@ class MemorySink:
         """End without undoing anything."""
         self.alive = False
 
-    def finish(self, staged: StagedObject, name: str, checksum: int | None, metadata: str | None) -> StoredObject:
-        """Make what was staged visible, if it is what was announced. Raises CorruptObjectError, and discards it."""
+    def finish(
+        self,
+        staged: StagedObject,
+        name: str,
+        checksum: int | None,
+        metadata: str | None,
+        when: Condition | None,
+    ) -> StoredObject:
+        """Make what was staged visible, if it is what was announced. Raises CorruptObjectError, and discards it.
+
+        Raises ObjectChangedError where the condition does not hold.
+        """
         with self.store.lock:
             held = self.store.unfinished.pop(id(staged), None)
             if held is None:
@@ -278,7 +318,14 @@ class MemorySink:
                     f"{self._properties.uri}{name}: {checksums.tagged(found)} was written, "
                     f"{checksums.tagged(checksum)} was announced"
                 )
+            if not self._holds(name, when):
+                raise ObjectChangedError(f"{self._properties.uri}{name}: another object has this name by now")
             return self._keep(name, data, metadata)
+
+    def _holds(self, name: str, when: Condition | None) -> bool:
+        """Whether a condition holds; the caller has the lock."""
+        held = self.store.objects.get(name)
+        return when is None or when.validator == (None if held is None else held.stored.validator)
 
     def _keep(self, name: str, data: bytes, metadata: str | None) -> StoredObject:
         stored = StoredObject(name, len(data), checksums.crc64(data), metadata, f'"{next(self.store.numbers)}"')

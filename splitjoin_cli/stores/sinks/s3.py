@@ -11,9 +11,9 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.errors import ObjectChangedError, StoreError
 from splitjoin_cli.core.model import ByteRange, StoredObject
-from splitjoin_cli.stores.sinks.base import SinkProperties
+from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied
 from splitjoin_cli.stores.sinks.s3_multipart import Upload, UploadLostError, Uploads
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.core.aws.s3 import Retry
     from splitjoin_cli.core.model import S3Location
-    from splitjoin_cli.stores.sinks.base import Body
+    from splitjoin_cli.stores.sinks.base import Body, Condition
 
 __all__ = ["S3Sink"]
 
@@ -36,8 +36,6 @@ SINGLE_PUT_BYTES = 256 * MIB
 PART_BYTES = 64 * MIB
 RESTARTS = 3
 CLAIM_KEY = "splitjoin-claim"
-CLAIMED_CODES = frozenset({"PreconditionFailed", "412"})
-UNCONDITIONAL_CODES = frozenset({"NotImplemented", "XNotImplemented"})
 
 
 class S3Sink:
@@ -47,7 +45,7 @@ class S3Sink:
     CompleteMultipartUpload (FULL_OBJECT), so that the store refuses other bytes with nothing visible; its echo is
     compared too. A store that does not know CRC-64/NVME (it refuses the header, or echoes none) gets a Content-MD5
     with each body, and our own CRC of the same bytes is compared before they are sent.
-    A store without conditional writes (NotImplemented) gets HEAD, then PUT, for ``if_absent``: not atomic there.
+    A store without conditional writes (NotImplemented) gets HEAD, then the write: not atomic there.
     """
 
     def __init__(
@@ -100,9 +98,17 @@ class S3Sink:
         """As in Copier."""
         return COPY_MIN_BYTES
 
-    def put(self, name: str, body: Body, *, checksum: int | None, metadata: str | None = None) -> StoredObject:
+    def put(
+        self,
+        name: str,
+        body: Body,
+        *,
+        checksum: int | None,
+        metadata: str | None = None,
+        when: Condition | None = None,
+    ) -> StoredObject:
         """As in Sink: one PUT up to 256 MiB, parts of 64 MiB or more above."""
-        wanted = Wanted(name, body.size, checksum, metadata)
+        wanted = Wanted(name, body.size, checksum, metadata, when)
         if body.size <= SINGLE_PUT_BYTES:
             return self._place.put(wanted, body)
 
@@ -112,9 +118,9 @@ class S3Sink:
 
         return self._until_kept(wanted, attempt)
 
-    def writer(self, name: str, *, metadata: str | None = None) -> S3Writer:
+    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> S3Writer:
         """As in Sink."""
-        return S3Writer(self._uploads, self._buffers, name, metadata=metadata)
+        return S3Writer(self._uploads, self._buffers, name, metadata=metadata, when=when)
 
     def copy(
         self,
@@ -126,12 +132,13 @@ class S3Sink:
         checksum: int | None,
         read: Body,
         metadata: str | None = None,
+        when: Condition | None = None,
     ) -> StoredObject:
         """As in Sink. The source is pinned to its ETag and version: another one is a SourceChangedError."""
-        wanted = Wanted(name, len(prefix) + ranges.size, checksum, metadata)
+        wanted = Wanted(name, len(prefix) + ranges.size, checksum, metadata, when)
         # What would be sent anyway: S3 copies no range into a part that is not the last and under 5 MiB.
         if wanted.size < COPY_MIN_BYTES or len(prefix) >= wanted.size:
-            return self.put(name, read, checksum=checksum, metadata=metadata)
+            return self.put(name, read, checksum=checksum, metadata=metadata, when=when)
 
         def attempt() -> StoredObject:
             with Upload(self._uploads, name, metadata) as upload:
@@ -139,35 +146,38 @@ class S3Sink:
 
         return self._until_kept(wanted, attempt)
 
-    def put_small(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+    def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
         """As in Sink."""
         claim = uuid.uuid4().hex
         parameters: dict[str, Any] = dict(self._small_parameters)
-        if if_absent:
-            parameters |= {"IfNoneMatch": "*", "Metadata": {CLAIM_KEY: claim}}
+        if when is not None:
+            parameters |= {"Metadata": {CLAIM_KEY: claim}}
         request = self._place.request(name, BytesBody(data))
+
+        def act(condition: dict[str, str]) -> None:
+            self._place.send_when(name, request, crc64(data), condition, parameters)
+
         with self._bucket.translating("put_object", self._place.key(name)):
             try:
-                self._place.with_digest(
-                    lambda digest: self._place.send(name, request, crc64(data), digest, **parameters)
-                )
-            except aws.ERRORS as exc:
-                code = aws.error_code(exc)
-                if if_absent and code in CLAIMED_CODES:
-                    return self._holds_claim(name, claim)
-                if if_absent and code in UNCONDITIONAL_CODES:
-                    return self._place.head(name) is None and self.put_small(name, data)
-                raise
+                self._place.conditionally("put_object", name, when, act)
+            except ObjectChangedError:
+                return self._holds_claim(name, claim)
         return True
 
     def get_small(self, name: str) -> bytes | None:
         """As in Sink."""
+        found = self.read_small(name)
+        return None if found is None else found.data
+
+    def read_small(self, name: str) -> SmallObject | None:
+        """As in Sink."""
         key = self._place.key(name)
 
-        def attempt() -> bytes:
-            with contextlib.closing(self._bucket.once("get_object", key)["Body"]) as body:
+        def attempt() -> SmallObject:
+            answer = self._bucket.once("get_object", key)
+            with contextlib.closing(answer["Body"]) as body:
                 data: bytes = body.read()
-            return data
+            return SmallObject(data, str(answer.get("ETag", "")))
 
         with self._bucket.translating("get_object", key):
             try:
@@ -199,16 +209,17 @@ class S3Sink:
                 raise StoreError(f"s3:ListObjectsV2 {self._properties.uri}: the store answers the same page for ever")
             token = {"ContinuationToken": following}
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, when: Condition | None = None) -> bool:
         """As in Sink."""
-        self._place.delete(name)
+        return self._place.delete(name, when=when)
 
-    def sweep(self, name_prefix: str) -> int:
+    def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
         """As in Sink. S3 has no locks: what was begun before this sink, by the store's clock, counts as killed.
 
         A process that lives nevertheless survives it: its NoSuchUpload makes it look for the chunk, or begin again.
         """
-        return sweep(self._uploads, self._place.key(name_prefix), began=self._began)
+        own = None if only is None else (lambda key: only(key[len(self._place.prefix) :]))
+        return sweep(self._uploads, self._place.key(name_prefix), began=self._began, only=own, count=count)
 
     def close(self) -> None:
         """As in Sink: parts in flight end at their next block, every open upload is aborted."""

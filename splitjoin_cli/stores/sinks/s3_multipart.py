@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.bytes import crc64 as checksums
-from splitjoin_cli.core.errors import CorruptObjectError, SplitjoinError, StoreError
+from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, SplitjoinError, StoreError
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.stores.sinks.s3_body import RequestBody, UploadStoppedError
 from splitjoin_cli.stores.sinks.s3_place import Digest, differing_echo, digest_header
@@ -209,7 +209,17 @@ class Upload:
         if sum(part.size for part in parts) != wanted.size or summed not in {None, checksum}:
             raise CorruptObjectError(f"{self.uri}: the bytes that were sent are not those that were announced")
         with self.translating("complete_multipart_upload"):
-            answer = self._complete(parts, wanted.size, checksum)
+            try:
+                answer = self._place.conditionally(
+                    "complete_multipart_upload",
+                    wanted.name,
+                    wanted.when,
+                    lambda condition: self._complete(parts, wanted.size, checksum, condition),
+                )
+            except ObjectChangedError:
+                if (found := self._place.kept(replace(wanted, checksum=checksum))) is None:
+                    raise
+                return found  # an earlier try of ours arrived, its answer did not; leaving the block ends what is open
         self._uploads.forget(self._id)
         echo = answer.get("ChecksumCRC64NVME")
         if echo is not None and checksum is not None:
@@ -260,13 +270,15 @@ class Upload:
         etag = str(self._bucket.needed(answer, "ETag", "upload_part", self._key))
         return Part(number, etag, len(request), checksum)
 
-    def _complete(self, parts: Sequence[Part], size: int, checksum: int | None) -> dict[str, Any]:
+    def _complete(
+        self, parts: Sequence[Part], size: int, checksum: int | None, condition: dict[str, str]
+    ) -> dict[str, Any]:
         rows = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
         whole: dict[str, object] = {}
         if checksum is not None and self._place.digest is Digest.CRC64NVME:
             whole = {"ChecksumCRC64NVME": checksums.encode(checksum), "ChecksumType": "FULL_OBJECT"}
             whole["MpuObjectSize"] = size
-        return self.part_call("complete_multipart_upload", MultipartUpload={"Parts": rows}, **whole)
+        return self.part_call("complete_multipart_upload", MultipartUpload={"Parts": rows}, **whole, **condition)
 
 
 def abort_upload(bucket: Bucket, key: str, upload_id: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.answers import whole_checksum
 from splitjoin_cli.core.bytes import crc64 as checksums
-from splitjoin_cli.core.errors import CorruptObjectError
+from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError
 from splitjoin_cli.core.model import ByteRange, StoredObject
 from splitjoin_cli.stores.sinks.s3_body import RequestBody, content_md5
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from splitjoin_cli.core.aws.s3 import Bucket
-    from splitjoin_cli.stores.sinks.base import Body
+    from splitjoin_cli.stores.sinks.base import Body, Condition
 
 __all__ = ["ABSENT_CODES", "Digest", "Place", "Wanted", "differing_echo", "digest_header"]
 
@@ -28,6 +28,9 @@ ABSENT_CODES = frozenset({"404", "NoSuchKey", "NotFound"})
 # What stores that do not know x-amz-checksum-crc64nvme answer to it (a store that ignores it echoes none).
 DIGEST_REFUSALS = frozenset({"NotImplemented", "XNotImplemented", "InvalidRequest", "InvalidArgument"})
 
+CHANGED_CODES = frozenset({"PreconditionFailed", "412"})
+UNCONDITIONAL_CODES = frozenset({"NotImplemented", "XNotImplemented"})
+
 
 class Digest(enum.Enum):
     """What goes with a body so that the store can refuse other bytes."""
@@ -37,17 +40,26 @@ class Digest(enum.Enum):
 
 
 class NoEchoError(Exception):
-    """The store took the bytes and did not say which checksum it computed."""
+    """The store took the bytes and did not say which checksum it computed. ``etag``: of what it made of them."""
+
+    def __init__(self, etag: str | None = None) -> None:
+        """``etag``: None where there is none, or no object yet."""
+        super().__init__()
+        self.etag = etag
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The object that is to be there in the end. ``checksum``: CRC-64/NVME of its bytes, None while nobody knows it."""
+    """The object that is to be there in the end. ``checksum``: CRC-64/NVME of its bytes, None while nobody knows it.
+
+    ``when``: what must be under the name until then.
+    """
 
     name: str
     size: int
     checksum: int | None
     metadata: str | None
+    when: Condition | None = None
 
 
 class Place:
@@ -63,6 +75,7 @@ class Place:
         self.prefix = prefix
         self.digest = Digest.CRC64NVME
         self._chunk_parameters = dict(chunk_parameters)
+        self._unknown: set[str] = set()  # operations and conditions that the store refused, and did without
 
     def key(self, name: str) -> str:
         """The key of a name."""
@@ -97,16 +110,71 @@ class Place:
         checksum = request.checksum if wanted.checksum is None else wanted.checksum
         parameters = self.new_object(wanted.metadata)
 
-        def act(digest: Digest) -> dict[str, Any]:
-            return self.send(wanted.name, request, checksum, digest, **parameters)
+        def act(condition: dict[str, str]) -> dict[str, Any]:
+            return self.send_when(wanted.name, request, checksum, condition, parameters)
 
         with self.bucket.translating("put_object", self.key(wanted.name)):
-            answer = self.with_digest(act)
+            try:
+                answer = self.conditionally("put_object", wanted.name, wanted.when, act)
+            except ObjectChangedError:
+                if (found := self.kept(replace(wanted, checksum=checksum))) is None:
+                    raise
+                return found  # an earlier try of ours arrived, its answer did not
         return StoredObject(wanted.name, wanted.size, checksum, wanted.metadata, answer.get("ETag"))
+
+    def conditionally(self, method: str, name: str, when: Condition | None, act: Callable[[dict[str, str]], T]) -> T:
+        """``act`` with the parameters of a condition. Raises ObjectChangedError where it does not hold.
+
+        A store that does not know the condition is asked what is there first: not in one step, as nothing is there.
+        """
+        if when is None:
+            return act({})
+        parameter = {"IfNoneMatch": "*"} if when.validator is None else {"IfMatch": when.validator}
+        kind = f"{method} {min(parameter)}"
+        if kind not in self._unknown:
+            try:
+                return act(parameter)
+            except aws.ERRORS as exc:
+                code = aws.error_code(exc)
+                if code in CHANGED_CODES or (when.validator is not None and code in ABSENT_CODES):
+                    raise self._changed(name) from exc
+                if code not in UNCONDITIONAL_CODES:
+                    raise
+        found = self.head(name)
+        if (None if found is None else found.validator) != when.validator:
+            raise self._changed(name)
+        answer = act({})
+        self._unknown.add(kind)
+        return answer
+
+    def _changed(self, name: str) -> ObjectChangedError:
+        return ObjectChangedError(f"{self.uri(name)}: another object has this key by now")
 
     def request(self, name: str, body: Body) -> RequestBody:
         """All of ``body``, to be sent as ``name``."""
         return RequestBody(body, ByteRange(0, body.size), uri=self.uri(name), stopped=self.bucket.stop.is_set)
+
+    def send_when(
+        self,
+        name: str,
+        request: RequestBody,
+        checksum: int,
+        condition: Mapping[str, str],
+        parameters: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """``send`` with the digest that the store knows, under a condition. Raises what ``send`` does."""
+        held = dict(condition)
+
+        def act(digest: Digest) -> dict[str, Any]:
+            try:
+                return self.send(name, request, checksum, digest, **parameters, **held)
+            except NoEchoError as exc:
+                if held:  # what is there now is ours, and the next try replaces it
+                    held.clear()
+                    held.update({"IfMatch": exc.etag} if exc.etag else {})
+                raise
+
+        return self.with_digest(act)
 
     def send(
         self, name: str, request: RequestBody, checksum: int, digest: Digest, **parameters: object
@@ -161,14 +229,22 @@ class Place:
             return None
         return found if wanted.checksum is not None or wanted.metadata is not None else None
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, when: Condition | None = None) -> bool:
         """As in Sink."""
-        with self.bucket.translating("delete_object", self.key(name)):
+        key = self.key(name)
+
+        def act(condition: dict[str, str]) -> None:
+            self.bucket.call("delete_object", key, stoppable=False, **condition)
+
+        with self.bucket.translating("delete_object", key):
             try:
-                self.bucket.call("delete_object", self.key(name), stoppable=False)
+                self.conditionally("delete_object", name, when, act)
+            except ObjectChangedError:
+                return self.head(name) is None  # gone: by another process, or by an earlier try of ours
             except aws.ERRORS as exc:
                 if aws.error_code(exc) not in ABSENT_CODES:
                     raise
+        return True
 
 
 def digest_header(request: RequestBody, checksum: int, digest: Digest) -> dict[str, str]:
@@ -184,5 +260,5 @@ def differing_echo(answer: Mapping[str, Any], checksum: int, digest: Digest) -> 
         return None
     echo = answer.get("ChecksumCRC64NVME")
     if echo is None:
-        raise NoEchoError
+        raise NoEchoError(answer.get("ETag"))
     return None if echo == checksums.encode(checksum) else str(echo)

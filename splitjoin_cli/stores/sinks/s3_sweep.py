@@ -12,7 +12,7 @@ from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.stores.sinks.s3_multipart import abort_upload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.aws.s3 import Bucket
     from splitjoin_cli.stores.sinks.s3_multipart import Uploads
@@ -30,19 +30,29 @@ class _OpenUpload(NamedTuple):
     now: datetime  # the store's, at the listing
 
 
-def sweep(uploads: Uploads, key_prefix: str, *, began: float) -> int:
+def sweep(
+    uploads: Uploads,
+    key_prefix: str,
+    *,
+    began: float,
+    only: Callable[[str], bool] | None = None,
+    count: bool = False,
+) -> int:
     """Abort the open uploads of keys directly at ``key_prefix`` that were begun before ``began`` (time.monotonic).
 
     S3 has no locks: what is older than this process is taken for dead, by the store's own clock. Returns how many.
-    Raises StoreError where the store does not list uploads, or does not let them be ended.
+    ``only``: of keys that it says yes to; ``count``: without ending them. Raises StoreError where the store does not
+    list uploads, or does not let them be ended.
     """
     bucket, swept = uploads.place.bucket, 0
     for upload in _open_uploads(bucket, key_prefix):
         # The Date header has whole seconds: what was begun within the same second as this process counts as older.
         limit = upload.now - timedelta(seconds=time.monotonic() - began - 1)
         beneath = "/" in upload.key[len(key_prefix) :]
-        if not beneath and upload.initiated < limit and not uploads.is_open(upload.upload_id):
-            abort_upload(bucket, upload.key, upload.upload_id)
+        wanted = not beneath and (only is None or only(upload.key))
+        if wanted and upload.initiated < limit and not uploads.is_open(upload.upload_id):
+            if not count:
+                abort_upload(bucket, upload.key, upload.upload_id)
             swept += 1
     return swept
 

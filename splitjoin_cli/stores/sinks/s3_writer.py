@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import StoredObject
+    from splitjoin_cli.stores.sinks.base import Condition
     from splitjoin_cli.stores.sinks.s3_multipart import Uploads
 
 __all__ = ["FIRST_PART_BYTES", "PartBuffers", "S3Writer", "part_bytes"]
@@ -84,12 +85,21 @@ class PartBuffers:
 class S3Writer:
     """An ObjectWriter on S3. An object that fits in one part is one PUT; memory holds one part, and those in flight."""
 
-    def __init__(self, uploads: Uploads, buffers: PartBuffers, name: str, *, metadata: str | None) -> None:
+    def __init__(
+        self,
+        uploads: Uploads,
+        buffers: PartBuffers,
+        name: str,
+        *,
+        metadata: str | None,
+        when: Condition | None = None,
+    ) -> None:
         """``uploads`` and ``buffers`` are the sink's."""
         self._uploads = uploads
         self._buffers = buffers
         self._name = name
         self._metadata = metadata
+        self._when = when
         self._upload: Upload | None = None
         self._futures: list[Future[Part]] = []
         self._part = bytearray()
@@ -116,7 +126,7 @@ class S3Writer:
     def commit(self, *, checksum: int | None) -> StoredObject:
         """As in ObjectWriter."""
         self._closed = True
-        wanted = Wanted(self._name, self._size, self._checksum, self._metadata)
+        wanted = Wanted(self._name, self._size, self._checksum, self._metadata, self._when)
         if checksum is not None and checksum != self._checksum:
             self.abort()
             raise CorruptObjectError(

@@ -69,8 +69,10 @@ class StagingFolder:
         os.close(self._folder)
 
 
-def sweep_leftovers(place: Path, own: StagingFolder | None) -> int:
+def sweep_leftovers(place: Path, own: StagingFolder | None, *, count: bool = False) -> int:
     """Remove the leftovers of dead processes in the directory ``place``; how many went. ``own``: the caller's, if any.
+
+    ``count``: remove none of them.
 
     One that cannot be removed (another user's) is left alone. Raises OSError where ``place`` cannot be listed.
     """
@@ -80,7 +82,7 @@ def sweep_leftovers(place: Path, own: StagingFolder | None) -> int:
         return 0
     with _closing(directory):
         names = [name for name in sorted(_listed(directory)) if _FOLDER_NAME.fullmatch(name)]
-        return sum(_sweep(directory, name) for name in names if own is None or name != own.path.name)
+        return sum(_sweep(directory, name, count=count) for name in names if own is None or name != own.path.name)
 
 
 @contextmanager
@@ -113,7 +115,7 @@ def _made(path: Path) -> tuple[int, int]:
     return folder, lock
 
 
-def _sweep(directory: int, name: str) -> bool:
+def _sweep(directory: int, name: str, *, count: bool) -> bool:
     """Remove one leftover, where it is one; whether it was, and is gone."""
     try:
         with _closing(os.open(name, _FOLDER, dir_fd=directory)) as folder:
@@ -122,8 +124,10 @@ def _sweep(directory: int, name: str) -> bool:
                     if not _is_ours(os.fstat(lock)):
                         return False
                     _take(lock)
-                    _empty(folder)
-            os.rmdir(name, dir_fd=directory)
+                    if not count:
+                        _empty(folder)
+            if not count:
+                os.rmdir(name, dir_fd=directory)
     except OSError:  # a link, a living process's, another user's, or something is in it that none of us made
         return False
     return True

@@ -9,6 +9,7 @@ import pytest
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.model import ByteRange, S3Location
 from splitjoin_cli.stores.sinks import s3 as s3_module
+from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.testing.bodies import Bytes
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def test_a_copied_range_is_asked_for_again(sink: S3Sink, client: S3Client, fault
 
 def test_listing_is_repeated(sink: S3Sink, faults: Faults) -> None:
     """What is there is known only once the store has said so."""
-    sink.put_small("plan.json", b"1", if_absent=True)
+    sink.put_small("plan.json", b"1", when=ABSENT)
     faults.answer("ListObjectsV2", *TIMES, status=503, code="SlowDown")
     assert [stored.name for stored in sink.list()] == ["plan.json"]
 

@@ -14,6 +14,7 @@ import pytest
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CorruptObjectError, StoreError
+from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.directory import WRITE_BYTES, DirectorySink
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX
 from splitjoin_cli.testing.bodies import Bytes
@@ -153,7 +154,7 @@ def test_files_have_the_usual_permissions(tmp_path: Path) -> None:
     try:
         sink = DirectorySink(tmp_path)
         sink.put(NAME, Bytes(b"id\n"), checksum=None)
-        sink.put_small("plan.json", b"{}", if_absent=True)
+        sink.put_small("plan.json", b"{}", when=ABSENT)
         sink.close()
     finally:
         os.umask(before)
@@ -243,7 +244,7 @@ def test_fsync_syncs_each_object_and_its_name(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("splitjoin_cli.stores.sinks.directory.os.rename", renamed)
     for fsync_too in (True, False):
         sink = DirectorySink(tmp_path, fsync=fsync_too)
-        sink.put_small("plan.json", b"{}", if_absent=True)
+        sink.put_small("plan.json", b"{}", when=ABSENT)
         staged = sink.stage("acme_20240131-", 1)
         staged.write_at(0, b"id\n")
         sink.publish(staged, NAME)

@@ -25,6 +25,7 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.core.model import ByteRange, S3Location
 from splitjoin_cli.stores.sinks import s3 as s3_module
 from splitjoin_cli.stores.sinks import s3_writer
+from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.s3 import S3Sink
 from splitjoin_cli.stores.sinks.s3_body import MAX_PARTS, plan_parts
 from splitjoin_cli.stores.sinks.s3_place import Digest
@@ -218,16 +219,16 @@ def _write_all_and_commit(writer: s3_writer.S3Writer, body: Bytes) -> None:
 def test_a_conflict_of_conditional_writes_is_repeated(sink: S3Sink, faults: Faults) -> None:
     """409 ConditionalRequestConflict decides nothing."""
     faults.answer("PutObject", 1, 2, status=409, code="ConditionalRequestConflict")
-    assert sink.put_small("plan.json", b"1", if_absent=True) is True
+    assert sink.put_small("plan.json", b"1", when=ABSENT) is True
     assert faults.seen["PutObject"] == 3
 
 
 def test_a_claim_whose_answer_was_lost_is_still_ours(sink: S3Sink, faults: Faults) -> None:
     """The repeated request meets our own object: 412, and True all the same."""
     faults.lose_answer("PutObject", 1)
-    assert sink.put_small("plan.json", b"1", if_absent=True) is True
+    assert sink.put_small("plan.json", b"1", when=ABSENT) is True
     assert faults.seen["PutObject"] == 2
-    assert sink.put_small("plan.json", b"1", if_absent=True) is False
+    assert sink.put_small("plan.json", b"1", when=ABSENT) is False
 
 
 def test_a_store_without_conditions_is_asked_first(sink: S3Sink, faults: Faults) -> None:
@@ -241,8 +242,8 @@ def test_a_store_without_conditions_is_asked_first(sink: S3Sink, faults: Faults)
         return faults._plans.pop("PutObject")(1, request)
 
     sink._bucket._client.meta.events.register("before-send.s3.PutObject", refuse)
-    assert sink.put_small("plan.json", b"1", if_absent=True) is True
-    assert sink.put_small("there.json", b"1", if_absent=True) is False
+    assert sink.put_small("plan.json", b"1", when=ABSENT) is True
+    assert sink.put_small("there.json", b"1", when=ABSENT) is False
     assert (sink.get_small("plan.json"), sink.get_small("there.json")) == (b"1", b"0")
 
 
@@ -315,7 +316,7 @@ def test_a_store_without_our_checksum_gets_a_content_md5(sink: S3Sink, faults: F
 @pytest.mark.usefixtures("old_store")
 def test_a_claim_tells_what_the_store_knows(sink: S3Sink, faults: Faults) -> None:
     """The first object of a split is its plan, if absent; the chunks after it are sent once each."""
-    assert sink.put_small("plan.json", b"1", if_absent=True) is True
+    assert sink.put_small("plan.json", b"1", when=ABSENT) is True
     assert sink._place.digest is Digest.MD5
     before = len(faults.headers_of("PutObject"))
     small = Bytes(b"id\n")
@@ -327,7 +328,7 @@ def test_a_claim_tells_what_the_store_knows(sink: S3Sink, faults: Faults) -> Non
 @pytest.mark.parametrize("size", [1 * MIB, 11 * MIB])
 def test_a_store_without_our_checksum_gets_no_other_bytes(sink: S3Sink, client: S3Client, size: int) -> None:
     """What is sent is compared with the announced checksum before it is sent, once the claim told what is known."""
-    sink.put_small("plan.json", b"1", if_absent=True)
+    sink.put_small("plan.json", b"1", when=ABSENT)
     with pytest.raises(CorruptObjectError):
         sink.put("a", Bytes(b"x" * size), checksum=1)
     assert open_uploads(client, sink) == []
@@ -476,7 +477,7 @@ def test_a_missing_bucket_is_named() -> None:
     """Whatever is tried first."""
     sink = S3Sink("s3://no-such-bucket-at-all/p", retry=QUICK)
     with pytest.raises(NotFoundError) as caught:
-        sink.put_small("plan.json", b"1", if_absent=True)
+        sink.put_small("plan.json", b"1", when=ABSENT)
     assert caught.value.message == "s3:PutObject s3://no-such-bucket-at-all/p/plan.json: the bucket does not exist"
     sink.close()
 
