@@ -65,6 +65,16 @@ def stopped_by_signals(clock: Callable[[], float] = time.monotonic) -> Iterator[
             signal.signal(number, before[number])
 
 
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let no signal stop the block in its middle, as a drawing that would then stand twice; it does so at its end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _starts_thread(frame: FrameType | None) -> bool:
     """Whether a thread is just being started: an error there leaves it half known, and it complains on stderr."""
     while frame is not None:

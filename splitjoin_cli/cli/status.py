@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from splitjoin_cli.cli import options
+from splitjoin_cli.cli.lines import Line, Piece
 from splitjoin_cli.cli.params import Duration
-from splitjoin_cli.cli.status_text import dead_letters_note, headline, report, table
-from splitjoin_cli.cli.text import count_text
-from splitjoin_cli.core.errors import CheckFoundError
+from splitjoin_cli.cli.status_table import table
+from splitjoin_cli.cli.status_text import dead_letters_note, headline, report
+from splitjoin_cli.cli.terminal import stdout_columns
+from splitjoin_cli.cli.text import count_text, duration_text
+from splitjoin_cli.core.errors import CheckFoundError, StoppedError, UsageError
 from splitjoin_cli.join.operate.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming
 
 if TYPE_CHECKING:
@@ -47,7 +52,8 @@ Examples:
   splitjoin status --tracker dynamodb:jobs --check --json
 
 Exit codes: 0 done, 1 failed (with --check also where there is no such tracker), 2 usage, 10 no such job,
-12 --check found a stuck or failed job, or with --reconcile one with other chunks or rows loaded than were counted.
+12 --check found a stuck or failed job, or with --reconcile one with other chunks or rows loaded than were counted;
+--watch saw a failed job, or its --timeout passed. 130 interrupted.
 """
 
 
@@ -75,8 +81,10 @@ class WatchCommand(click.Command):
     WATCH,
     type=Duration(),
     metavar="[SECONDS]",
-    help=f"Look again every SECONDS until all is joined.  [default: {WATCH_SECONDS:.0f}]",
+    help="Look again every SECONDS until the job is joined or failed; without FILE_NAME, until all jobs are."
+    f"  [default: {WATCH_SECONDS:.0f}]",
 )
+@options.option("--timeout", type=Duration(), help="With --watch: stop after this time and exit 12.")
 @options.option(
     "--stuck-after",
     type=Duration(),
@@ -106,58 +114,103 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     if not values["reconcile"] and not options.typed(ctx, "into"):
         values["into"] = values["secret"] = None
     asked = options.passed(ctx, values)
-    watch, check = asked.pop("watch"), asked.pop("check")
+    watch, check = _watched(ctx, asked.pop("watch"), asked.pop("timeout")), asked.pop("check")
     aws = arguments.aws(asked.pop("profile"), asked.pop("region"), asked.pop("endpoint_url"))
     with open_view(status_request(file_name, aws=aws, **asked)) as view:
-        shown = _Shown(view, one=file_name is not None)
+        shown = _Shown(view, one=file_name is not None, full=terminal.verbose)
         if check:
             view.reach()
+        end = End()
         if watch is None:
             view.look()
         else:
-            _watch(view, shown, terminal, watch, check=check)
+            end = _watch(view, shown, terminal, watch, check=check)
     if not view.jobs:
         terminal.note(f"{view.tracker_uri} has no jobs")
     if terminal.as_json:
         documents = [job.document() for job in view.jobs]
         terminal.document(documents[0] if file_name is not None else documents)
     elif view.jobs:
-        terminal.data(shown.text())
-    return _checked(view, terminal) if check else 0
+        terminal.report(shown.lines(stdout_columns()))
+    return _exit_code(view, terminal, end, check=check)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """``seconds``: between two looks. ``timeout``: after so many it ends; None: whenever the jobs do."""
+
+    seconds: float
+    timeout: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How watching ended. ``code``: the exit code, whatever ``--check`` says of the jobs. ``note``: why, or None."""
+
+    code: int = 0
+    note: str | None = None
+
+
+def _watched(ctx: click.Context, seconds: float | None, timeout: float | None) -> Watch | None:
+    """What is to be watched. Raises UsageError for an end without a beginning, if it was typed."""
+    if seconds is not None:
+        return Watch(seconds, timeout)
+    if timeout is not None and options.typed(ctx, "timeout"):
+        raise UsageError("--timeout is for --watch", hint="give --watch too")
+    return None
 
 
 class _Shown:
     """A view for people."""
 
-    def __init__(self, view: View, *, one: bool) -> None:
-        """``one``: a job with its map, rather than a line for each."""
-        self._view, self._one = view, one
+    def __init__(self, view: View, *, one: bool, full: bool) -> None:
+        """``one``: a job with its map, rather than a line for each. ``full``: whole times."""
+        self._view, self._one, self._full = view, one, full
         self._first: JobStatus | None = None
 
-    def text(self) -> str:
-        """The last look; nothing where there is no job."""
+    def lines(self, width: int | None) -> list[Line]:
+        """The last look, as wide as that; none where there is no job."""
         jobs = self._view.jobs
         if not jobs:
-            return ""
+            return []
         if self._one:
             self._first = self._first or jobs[0]
-            return report(jobs[0], earlier=self._first)
+            return report(jobs[0], earlier=self._first, full=self._full)
         letters = jobs[0].dead_letters
         note = None if letters is None else dead_letters_note(letters)
-        return table(jobs) if note is None else f"{table(jobs)}\n\n{note}"
+        lines = table(jobs, width, full=self._full)
+        return lines if note is None else [*lines, Line(()), Line((Piece(note),))]
 
 
-def _watch(view: View, shown: _Shown, terminal: Terminal, seconds: float, *, check: bool) -> None:
-    """Look until all is joined or, with ``check``, one job is stuck or failed."""
-    with terminal.screen() as screen:
-        while True:
-            view.look()
-            screen.show(shown.text(), _line(view.jobs))
-            if view.jobs and all(job.state == "joined" for job in view.jobs):
-                return
-            if check and _alarming(view.jobs):
-                return
-            time.sleep(seconds)
+def _watch(view: View, shown: _Shown, terminal: Terminal, watch: Watch, *, check: bool) -> End:
+    """Look until the jobs end, or the time; stopped by a signal, the last look is left and nothing is to be resumed."""
+    deadline = math.inf if watch.timeout is None else time.monotonic() + watch.timeout
+    try:
+        with terminal.screen() as screen:
+            while True:
+                view.look()
+                screen.show(shown.lines(screen.columns), _line(view.jobs))
+                left = deadline - time.monotonic()
+                if (end := _end(view.jobs, check=check)) is not None:
+                    return end
+                if left <= 0:
+                    seen = _line(view.jobs) if view.jobs else "there are no jobs"
+                    return End(CheckFoundError.exit_code, f"{duration_text(watch.timeout or 0)} are over: {seen}")
+                time.sleep(min(watch.seconds, left))
+    except StoppedError as exc:
+        if not view.jobs:
+            exc.hint = None
+            raise
+        return End(exc.exit_code)
+
+
+def _end(jobs: list[JobStatus], *, check: bool) -> End | None:
+    """How it ends now: all are joined, or some failed and no other goes on; with ``check`` any is stuck or failed."""
+    states = {job.state for job in jobs}
+    if states and states <= {"joined", "failed"}:
+        failed = [job.progress.file_name for job in jobs if job.state == "failed"]
+        return End(CheckFoundError.exit_code, f"{_listed(failed)} failed") if failed else End()
+    return End() if check and _alarming(jobs) else None
 
 
 def _line(jobs: list[JobStatus]) -> str:
@@ -176,13 +229,16 @@ def _alarm(job: JobStatus) -> str:
     return f"is {job.state}" if job.state in ALARMING else f"is {job.state}, and not as the ledger has it"
 
 
-def _checked(view: View, terminal: Terminal) -> int:
-    """The exit code of ``--check``; with ``--json`` the document says it all."""
-    found = _alarming(view.jobs)
-    if not found:
-        return 0
-    if not terminal.as_json:
-        names = ", ".join(f"{job.progress.file_name} {_alarm(job)}" for job in found[:ALARMS_SHOWN])
-        more = f", and {len(found) - ALARMS_SHOWN:,} more" if len(found) > ALARMS_SHOWN else ""
-        terminal.note(f"{names}{more}")
-    return CheckFoundError.exit_code
+def _listed(texts: list[str]) -> str:
+    more = f", and {len(texts) - ALARMS_SHOWN:,} more" if len(texts) > ALARMS_SHOWN else ""
+    return ", ".join(texts[:ALARMS_SHOWN]) + more
+
+
+def _exit_code(view: View, terminal: Terminal, end: End, *, check: bool) -> int:
+    """What ``--watch`` and ``--check`` make of it; with ``--json`` the document says it all."""
+    found = _alarming(view.jobs) if check and end.code in {0, CheckFoundError.exit_code} else []
+    alarms = [f"{job.progress.file_name} {_alarm(job)}" for job in found]
+    note = _listed(alarms) if alarms else end.note
+    if note is not None and not terminal.as_json:
+        terminal.note(note)
+    return CheckFoundError.exit_code if alarms else end.code

@@ -5,75 +5,70 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.cli.ledger_text import ledger_lines
+from splitjoin_cli.cli.lines import STATE_TONES, Line, Piece, fact_line
 from splitjoin_cli.cli.text import count_text, duration_text, fact, listed
-from splitjoin_cli.join.operate.status import cells, iso_time, pace
+from splitjoin_cli.cli.times import Times
+from splitjoin_cli.join.operate.status import cells, pace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    from splitjoin_cli.cli.lines import Tone
     from splitjoin_cli.join.operate.dead_letters import DeadLetters
     from splitjoin_cli.join.operate.status import Cell, JobStatus
 
+HEAD_INDENT = 4
 MAP_CELLS = 500
 MAP_WIDTH = 50
 FAILURES_SHOWN = 20
-CELLS: dict[Cell, str] = {"done": "#", "some": "+", "none": ".", "failed": "!"}
+CELLS: dict[Cell, Piece] = {
+    "done": Piece("#", "good"),
+    "some": Piece("+", "busy"),
+    "none": Piece(".", "faint"),
+    "failed": Piece("!", "bad"),
+}
+TONES: dict[str, Tone] = {"failed": "bad", "why": "warning", "dead letter": "warning"}
 _MINUTE, _HOUR = 60, 3600
 
 
-def report(status: JobStatus, *, earlier: JobStatus | None = None) -> str:
-    """One job, whole. ``earlier``: an earlier look, which the pace is measured from."""
+def report(status: JobStatus, *, earlier: JobStatus | None = None, full: bool = False) -> list[Line]:
+    """One job, whole. ``earlier``: an earlier look, which the pace is measured from. ``full``: whole times."""
+    times = Times(status.at, full=full)
     blocks = [
-        [headline(status)],
-        list(_facts(status, earlier)),
+        [_headline(status)],
+        [_line(text) for text in _facts(status, earlier, times)],
         list(_map(status)),
-        list(_missing(status)),
-        list(ledger_lines(status)),
+        [_line(text) for text in (*_missing(status, times), *_dead_letters(status))],
+        [_line(text) for text in ledger_lines(status)],
         list(_advice(status)),
     ]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    lines: list[Line] = []
+    for block in filter(None, blocks):
+        lines += [Line(()), *block] if lines else block
+    return lines
 
 
 def headline(status: JobStatus) -> str:
     """``acme_20240131: running, 5 of 9 chunks counted (55 %)``."""
+    return _headline(status).text
+
+
+def _headline(status: JobStatus) -> Line:
     progress = status.progress
     percent = 100 * progress.processed_parts // progress.total_parts
     of = f"{progress.processed_parts:,} of {count_text(progress.total_parts, 'chunk')} counted"
-    return f"{progress.file_name}: {status.state}, {of} ({percent} %)"
-
-
-def table(jobs: Sequence[JobStatus]) -> str:
-    """A line for each job, columns aligned."""
-    head = ["job", "state", "counted", "failed", "rows", "began", "last progress"]
-    if dead := any(job.dead_letters is not None for job in jobs):
-        head.append("dead letters")
-    lines = [head, *(_line(job, dead=dead) for job in jobs)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    right = {2, 3, 4, 7}
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
+    state = Piece(status.state, STATE_TONES[status.state])
+    return Line(
+        (Piece(progress.file_name, "strong"), Piece(": "), state, Piece(", "), Piece(f"{of} ({percent} %)")),
+        HEAD_INDENT,
     )
 
 
-def _line(job: JobStatus, *, dead: bool) -> list[str]:
-    progress, letters = job.progress, job.dead_letters
-    line = [
-        progress.file_name,
-        job.state,
-        f"{progress.processed_parts:,}/{progress.total_parts:,}",
-        f"{len(progress.failures):,}",
-        "?" if progress.rows is None else f"{progress.rows:,}",
-        _time(progress.created_at),
-        _time(progress.updated_at),
-    ]
-    return [*line, "?" if letters is None else f"{len(letters.of(progress.file_name)):,}"] if dead else line
+def _line(text: str) -> Line:
+    return fact_line(text, TONES.get(text.partition("  ")[0].rstrip(), "plain"))
 
 
-def _facts(status: JobStatus, earlier: JobStatus | None) -> Iterator[str]:
+def _facts(status: JobStatus, earlier: JobStatus | None, times: Times) -> Iterator[str]:
     progress = status.progress
     if progress.run_id is None:
         yield fact("run", "unknown: only the published counter wrote this job")
@@ -89,15 +84,11 @@ def _facts(status: JobStatus, earlier: JobStatus | None) -> Iterator[str]:
         counts = count_text(progress.unnumbered, "count")
         yield fact("unnumbered", f"{counts} came without a chunk's number: the published counter's")
     going = pace(status, earlier)
-    if going is not None and status.state in {"running", "failed"}:
+    if going is not None and status.state == "running":  # a job that is stuck or failed has no end in sight
         yield fact("pace", f"{_rate(going.chunks_per_second)}, {duration_text(going.seconds_left)} left at that")
-    yield fact("began", _time(progress.created_at))
-    yield fact("progress", f"{_time(progress.updated_at)} (last)")
-    yield fact("join", _join(status))
-
-
-def _time(at: float | None) -> str:
-    return iso_time(at) or "unknown"
+    yield fact("began", times.text(progress.created_at))
+    yield fact("progress", f"{times.text(progress.updated_at)} (last)")
+    yield fact("join", _join(status, times))
 
 
 def _rate(per_second: float) -> str:
@@ -110,39 +101,41 @@ def _tries(count: int) -> str:
     return f"{count:,} {'try' if count == 1 else 'tries'}"
 
 
-def _join(status: JobStatus) -> str:
+def _join(status: JobStatus, times: Times) -> str:
     join = status.progress.join
     tries = _tries(join.attempts)
     error = f": {join.error}" if join.error else ""
     match join.state:
         case "joined":
-            return f"done, first claimed {_time(join.joined_at)}, finished {_time(join.finished_at)}"
+            return f"done, first claimed {times.text(join.joined_at)}, finished {times.text(join.finished_at)}"
         case "claimed" if join.alive(status.at):
-            return f"held by {join.owner} until {_time(join.lease_until)}, {tries}"
+            return f"held by {join.owner}, whose lease ends {times.text(join.lease_until)}, {tries}"
         case "claimed":
-            return f"the lease of {join.owner} ran out at {_time(join.lease_until)}, {tries}"
+            return f"the lease of {join.owner} ended {times.text(join.lease_until)}, {tries}"
         case "waiting":
-            return f"failed, next try after {_time(join.lease_until)}, {tries}{error}"
+            again = times.text(join.lease_until) if join.held(status.at) else "now"
+            return f"failed, the next try may begin {again}, {tries}{error}"
         case "failed":
             return f"failed permanently, {tries}{error}"
         case _:
             return "not begun" if not join.attempts else f"given back, {tries}"
 
 
-def _map(status: JobStatus) -> Iterator[str]:
+def _map(status: JobStatus) -> Iterator[Line]:
     """Lines of cells, each line with the number of its first chunk."""
     per_cell, marks = cells(status.progress, MAP_CELLS)
     if not marks:
         return
     width = len(f"{status.progress.total_parts:,}")
     for start in range(0, len(marks), MAP_WIDTH):
-        line = "".join(CELLS[mark] for mark in marks[start : start + MAP_WIDTH])
-        yield f"{start * per_cell + 1:>{width},}  {line}"
+        drawn = (CELLS[mark] for mark in marks[start : start + MAP_WIDTH])
+        yield Line((Piece(f"{start * per_cell + 1:>{width},}  ", "faint"), *drawn), None)
     each = "" if per_cell == 1 else f"; a mark is {per_cell:,} chunks, + some of them counted"
-    yield f"{'':{width}}  (# counted, . missing, ! failed{each})"
+    margin = Piece(" " * (width + 2))
+    yield Line((margin, Piece(f"(# counted, . missing, ! failed{each})", "faint")), width + 2)
 
 
-def _missing(status: JobStatus) -> Iterator[str]:
+def _missing(status: JobStatus, times: Times) -> Iterator[str]:
     progress = status.progress
     if progress.missing is None and not status.all_counted:
         yield fact("missing", "unknown: some chunks were counted without their numbers")
@@ -152,11 +145,10 @@ def _missing(status: JobStatus) -> Iterator[str]:
         yield fact("not stored", listed(status.never_uploaded))
     for failure in progress.failures[:FAILURES_SHOWN]:
         final, since = ", permanently" if failure.final else "", ", sent again since" if failure.retried else ""
-        when = f"{_tries(failure.attempts)}{final}, last {_time(failure.at)}{since}"
+        when = f"{_tries(failure.attempts)}{final}, last {times.text(failure.at)}{since}"
         yield fact("failed", f"chunk {failure.number} ({when}): {failure.error}")
     if len(progress.failures) > FAILURES_SHOWN:
         yield fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")
-    yield from _dead_letters(status)
 
 
 def _dead_letters(status: JobStatus) -> Iterator[str]:
@@ -187,12 +179,11 @@ def dead_letters_note(found: DeadLetters) -> str | None:
     return "; ".join(notes) or None
 
 
-def _advice(status: JobStatus) -> Iterator[str]:
-    """Why, and what to do: whatever comes before the last step is to be done first."""
+def _advice(status: JobStatus) -> Iterator[Line]:
+    """Why, and what to do: whatever comes before the last step is to be done first. A command is never wrapped."""
     for reason in status.advice.reasons:
-        yield fact("why", reason.text)
-    steps = [step.text for step in status.advice.steps]
-    for step in steps[:-1]:
-        yield fact("first", step)
-    for step in steps[-1:]:
-        yield fact("next", step)
+        yield _line(fact("why", reason.text))
+    *before, last = status.advice.steps or (None,)
+    for label, step in [*(("first", step) for step in before), ("next", last)]:
+        if step is not None:
+            yield fact_line(fact(label, step.text), "strong" if step.command else "plain", whole=step.command)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
+from splitjoin_cli.cli.lines import Line, Piece, plain_text, wrapped
+from splitjoin_cli.cli.signals import held_back
 from splitjoin_cli.cli.text import visible
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.progress import Silent
@@ -19,12 +22,24 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rich.live import Live
+    from rich.text import Text
 
+    from splitjoin_cli.cli.lines import Tone
     from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.core.progress import Observer
 
 T = TypeVar("T")
 BATCH = 1000
+LOG_COLUMNS = 80
+STYLES: Mapping[Tone, str] = {
+    "plain": "",
+    "good": "green",
+    "busy": "cyan",
+    "warning": "yellow",
+    "bad": "bold red",
+    "faint": "bright_black",
+    "strong": "bold",
+}
 
 
 class OutputClosedError(Exception):
@@ -48,6 +63,18 @@ class Terminal:
         """Write lines to stdout as they come: a million of them are never held."""
         for batch in batched(lines):
             write_stdout(visible("".join(f"{line}\n" for line in batch)))
+
+    def report(self, lines: Sequence[Line]) -> None:
+        """Write the lines of a report to stdout: on a terminal in colours and wrapped, elsewhere as they are."""
+        if not is_terminal(sys.stdout):
+            self.data(plain_text(lines))
+            return
+        from rich.console import Console
+
+        console = Console(file=sys.stdout)
+        with console.capture() as captured:
+            console.print(_rich_text(lines, stdout_columns()), soft_wrap=True)
+        write_stdout(captured.get())
 
     def document(self, document: Mapping[str, object] | list[dict[str, Any]]) -> None:
         """Write the one JSON document to stdout; a sequence that is no list or tuple piece by piece, as it comes."""
@@ -77,7 +104,7 @@ class Terminal:
         shown: AbstractContextManager[Observer]
         if self.quiet:
             shown = contextlib.nullcontext(Silent())
-        elif _is_terminal(sys.stderr) and not trace.heard():
+        elif is_terminal(sys.stderr) and not trace.heard():
             shown = RichProgress(verbose=self.verbose)
         else:  # also beside the lines of --debug, which would tear a drawing apart
             shown = PlainProgress(say, verbose=self.verbose)
@@ -96,7 +123,7 @@ class Terminal:
     @contextlib.contextmanager
     def screen(self) -> Iterator[Screen]:
         """What shows something that changes until the block is left; what was drawn is gone then."""
-        if self.as_json or self.quiet or not _is_terminal(sys.stderr):
+        if self.as_json or self.quiet or not is_terminal(sys.stderr):
             yield PrintedScreen(self.note)
             return
         from rich.console import Console
@@ -121,8 +148,12 @@ class Warns(Silent):
 class Screen(Protocol):
     """Shows what changes: each text takes the place of the one before."""
 
-    def show(self, text: str, line: str) -> None:
-        """Show ``text``; or, where nothing can be drawn over, say ``line`` where it is another than before."""
+    @property
+    def columns(self) -> int | None:
+        """How wide it is; None where nothing is drawn."""
+
+    def show(self, lines: Sequence[Line], line: str) -> None:
+        """Show ``lines``; or, where nothing can be drawn over, say ``line`` where it is another than before."""
 
 
 class DrawnScreen:
@@ -132,11 +163,16 @@ class DrawnScreen:
         """``live``: rich's, begun."""
         self._live = live
 
-    def show(self, text: str, line: str) -> None:  # noqa: ARG002 -- see Screen
+    @property
+    def columns(self) -> int | None:
         """See Screen."""
-        from rich.text import Text
+        return self._live.console.width
 
-        self._live.update(Text(visible(text)), refresh=True)
+    def show(self, lines: Sequence[Line], line: str) -> None:  # noqa: ARG002 -- see Screen
+        """See Screen."""
+        text = _rich_text(lines, self._live.console.width)
+        with held_back():
+            self._live.update(text, refresh=True)
 
 
 class PrintedScreen:
@@ -147,11 +183,30 @@ class PrintedScreen:
         self._say = say
         self._last: str | None = None
 
-    def show(self, text: str, line: str) -> None:  # noqa: ARG002 -- see Screen
+    @property
+    def columns(self) -> int | None:
+        """See Screen."""
+        return None
+
+    def show(self, lines: Sequence[Line], line: str) -> None:  # noqa: ARG002 -- see Screen
         """See Screen."""
         if line != self._last:
             self._say(line)
             self._last = line
+
+
+def stdout_columns() -> int:
+    """How wide what goes to stdout may be: the terminal, COLUMNS, or LOG_COLUMNS where it is no terminal."""
+    return shutil.get_terminal_size((LOG_COLUMNS, 24)).columns
+
+
+def _rich_text(lines: Sequence[Line], width: int) -> Text:
+    from rich.text import Text
+
+    seen = [Line(tuple(Piece(visible(piece.text), piece.tone) for piece in line.pieces), line.indent) for line in lines]
+    return Text("\n").join(
+        Text.assemble(*((piece.text, STYLES[piece.tone]) for piece in line.pieces)) for line in wrapped(seen, width)
+    )
 
 
 def _json_list(documents: list[dict[str, Any]]) -> Iterator[str]:
@@ -192,7 +247,7 @@ def error_document(error: SplitjoinError) -> dict[str, object]:
     return {"code": error.exit_code, "message": error.message, "hint": error.hint}
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether what is written can be drawn over. A process without a stderr has None there."""
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 

@@ -88,6 +88,37 @@ def test_table_newest_first(splitjoin: Splitjoin, jobs: Jobs) -> None:
     ]
 
 
+def test_full_times(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """With -v a time is what the document has, in the table and in the report."""
+    jobs.open(HOUR, counted=1)
+    document = splitjoin("status", "acme_20240131", "--json").document
+    shown = splitjoin("status", "acme_20240131", "-v")
+    assert lines_of(shown, "began") == [document["created_at"]]
+    assert lines_of(shown, "progress") == [f"{document['updated_at']} (last)"]
+    assert splitjoin("status", "-v").stdout.splitlines()[1].split()[-2:] == [
+        document["created_at"],
+        document["updated_at"],
+    ]
+
+
+LONG = Run("ein_langer_name_für_einen_kunden_dessen_exporte_täglich_kommen_2024-01-31", "r3")
+
+
+def test_a_table_is_as_wide_as_it_may_be(splitjoin: Splitjoin, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal 80 columns or COLUMNS: columns are left out, a long name has its own line, none is cut."""
+    jobs.open(3 * HOUR, total=1_000_000)
+    jobs.open(HOUR, run=LONG)
+    narrow = splitjoin("status").stdout.splitlines()
+    assert narrow[0].split() == ["job", "state", "counted", "failed", "rows", "last", "progress"]
+    assert narrow[1] == LONG.file_name
+    assert narrow[2].split() == ["stuck", "0/9", "0", "0", "1", "h", "ago"]
+    assert max(map(len, narrow)) <= 80
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = splitjoin("status").stdout.splitlines()
+    assert wide[0].split() == ["job", "state", "counted", "failed", "rows", "began", "last", "progress"]
+    assert [line.split()[0] for line in wide[1:]] == [LONG.file_name, "acme_20240131"]
+
+
 def test_list_as_json(splitjoin: Splitjoin, jobs: Jobs) -> None:
     """An array of the same documents that single jobs have."""
     jobs.open(HOUR)
@@ -134,8 +165,8 @@ def test_one_job(splitjoin: Splitjoin, jobs: Jobs) -> None:
     assert lines_of(ran, "1") == ["##.##.!.."]
     assert lines_of(ran, "missing") == ["3, 6-9"]
     (failed,) = lines_of(ran, "failed")
-    assert failed.startswith("chunk 7 (1 try, last 20")
-    assert failed.endswith(r"Z): row 3: \x1b[31mbad")
+    assert failed == r"chunk 7 (1 try, last 59 min ago): row 3: \x1b[31mbad"
+    assert lines_of(ran, "began") == ["1 h ago"]
     assert lines_of(ran, "join") == ["not begun"]
     (why,) = lines_of(ran, "why")
     assert why.startswith("no chunk was newly counted for 59:5")
@@ -226,7 +257,7 @@ def test_a_chunk_that_was_sent_again(splitjoin: Splitjoin, jobs: Jobs) -> None:
     assert (fresh["state"], [one["number"] for one in fresh["failures"]]) == ("waiting", [1])
     assert set(fresh["failures"][0]) == {"number", "error", "attempts", "at"}
     shown = splitjoin("status", "acme_20240131").stdout
-    assert re.search(r"^failed +chunk 1 \(1 try, last .*Z, sent again since\): bad$", shown, re.MULTILINE)
+    assert re.search(r"^failed +chunk 1 \(1 try, last 1 h ago, sent again since\): bad$", shown, re.MULTILINE)
     why = "no chunk was newly counted for .*; chunk 1 failed, was sent again since, and nothing came of it yet"
     assert re.search(rf"^why +{why}$", shown, re.MULTILINE)
 
@@ -295,6 +326,70 @@ def test_watch_with_check_ends_at_trouble(splitjoin: Splitjoin, jobs: Jobs) -> N
     assert (ran.code, ran.document["state"]) == (12, "failed")
 
 
+def test_watch_ends_at_failed(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """Exit 12 and a word why: no worker goes on by itself. With --json the document stands alone."""
+    jobs.open(60, counted=1)
+    later = threading.Timer(0.3, lambda: jobs.ago(0).mark_failed(RUN, 2, error="bad", final=True))
+    later.start()
+    ran = splitjoin("status", "acme_20240131", "--watch", "0.05")
+    later.join()
+    assert (ran.code, ran.stderr.splitlines()[-1]) == (12, "acme_20240131 failed")
+    assert ran.stdout.startswith("acme_20240131: failed, 1 of 9 chunks counted (11 %)\n")
+    document = splitjoin("status", "acme_20240131", "--watch", "--json", "-q")
+    assert (document.code, document.document["state"], document.stderr) == (12, "failed", "")
+
+
+def test_watch_ends_at_its_timeout(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """Exit 12, however long the pause between two looks; a stuck job alone ends nothing."""
+    jobs.open(HOUR, counted=1)
+    for name in (["acme_20240131"], []):
+        ran = splitjoin("status", *name, "--watch", "60", "--timeout", "0.2s")
+        note = "0.2 s are over: acme_20240131: stuck, 1 of 9 chunks counted (11 %)"
+        assert (ran.code, ran.stderr.splitlines()[-1]) == (12, note)
+    empty = Jobs(jobs.path.with_name("empty.db"))
+    ran = splitjoin("status", "--tracker", empty.url, "--watch", "0.05", "--timeout", "0.2s", "--json")
+    assert (ran.code, ran.stdout) == (12, "[]\n")
+
+
+def test_watch_of_all_jobs(splitjoin: Splitjoin, jobs: Jobs) -> None:
+    """One that failed does not end it while another goes on; exit 12 where one failed, 0 where all are joined."""
+    other = Run("beta_20240131", "r2")
+    jobs.open(60, counted=9)
+    jobs.open(30, run=other, total=1)
+    jobs.ago(20).mark_failed(other, 1, error="bad", final=True)
+    later = threading.Timer(0.3, jobs.join)
+    later.start()
+    ran = splitjoin("status", "--watch", "0.05")
+    later.join()
+    assert (ran.code, ran.stderr.splitlines()[0]) == (12, "2 jobs, 1 failed, 1 complete")
+    assert ran.stderr.splitlines()[-2:] == ["2 jobs, 1 failed, 1 joined", "beta_20240131 failed"]
+    jobs.ago(0).mark_done(other, 1, total_parts=1, rows=1)
+    jobs.ago(0).claim_join(other, owner="worker-1", lease_seconds=60)
+    jobs.ago(0).finish_join(other)
+    assert splitjoin("status", "--watch", "0.05").code == 0
+
+
+def test_a_timeout_in_the_environment_is_for_watching_alone(
+    splitjoin: Splitjoin, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable holds for all commands."""
+    jobs.open(60)
+    monkeypatch.setenv("SPLITJOIN_TIMEOUT", "0.2s")
+    assert splitjoin("status").code == 0
+    assert splitjoin("status", "--watch", "0.05").code == 12
+
+
+@pytest.mark.parametrize(("state", "shown"), [("running", True), ("stuck", False), ("failed", False)])
+def test_time_left_only_of_what_goes_on(splitjoin: Splitjoin, jobs: Jobs, state: str, *, shown: bool) -> None:
+    """A job that is stuck or failed has no end in sight."""
+    jobs.open(HOUR if state == "stuck" else 60, counted=3)
+    if state == "failed":
+        jobs.ago(30).mark_failed(RUN, 4, error="bad", final=True)
+    ran = splitjoin("status", "acme_20240131")
+    assert f"acme_20240131: {state}," in ran.stdout
+    assert bool(lines_of(ran, "pace")) is shown
+
+
 USAGE: dict[str, tuple[list[str], str, str]] = {
     "no tracker": ([], "no tracker was named", "give --tracker URL, or set SPLITJOIN_TRACKER"),
     "another scheme": (["--tracker=mysql://me:secret@h/d"], "not a tracker's URL", SHAPES),
@@ -316,6 +411,7 @@ USAGE: dict[str, tuple[list[str], str, str]] = {
         "Invalid value for '--stuck-after': 'soon' is not a duration: write 90s, 15m, 2h",
         HELP,
     ),
+    "an end without a watch": (["--tracker=sqlite:x", "--timeout=5m"], "--timeout is for --watch", "give --watch too"),
     "two names": (["--tracker=sqlite:x", "a_1", "b_1"], "Got unexpected extra argument (b_1)", HELP),
 }  # fmt: skip
 
