@@ -114,16 +114,23 @@ TARGETS = (
         (*MEMORY, *JOIN, *DYNAMODB),
         frozenset(
             _words(
-                "check_number known superseded check_total opened replaced claimed _refusal owns given_up "
+                "check_number known superseded check_total check_round opened replaced claimed _refusal owns given_up "
                 "failed finished reopened"
             )
         ),
         {
+            "of_round": "a value of its arguments",
             "claim_of": "raises for an item that somebody wrote by hand",
             "report": "what status shows",
             "_missing": "what status shows",
             "_latest": "what status shows",
         },
+    ),
+    Target(
+        f"{TRACKERS}.repairs",
+        (*MEMORY, *SQLITE, *DYNAMODB),
+        frozenset(_words("check_expected expecting clearing clears is_cleared")),
+        {"clear_claim": "raises for an item that somebody wrote by hand"},
     ),
     Target(
         f"{TRACKERS}.base",
@@ -143,7 +150,7 @@ TARGETS = (
             f"MemoryTracker.{name}"
             for name in _words(
                 "mark_done _mark_in_head _mark _full _count_shard mark_retried renew_join _give_up "
-                "finish_join count_full_shards unfinished"
+                "finish_join expect finish_clear count_full_shards unfinished"
             )
         ),
         {
@@ -159,9 +166,14 @@ TARGETS = (
             {
                 *(
                     f"SqliteTracker.{name}"
-                    for name in _words("replace_job mark_done renew_join _give_up finish_join unfinished")
+                    for name in _words(
+                        "replace_job mark_done mark_failed renew_join _give_up finish_join expect finish_clear "
+                        "unfinished"
+                    )
                 ),
                 "_load",
+                "_round",
+                "_expected",
                 "_report",
                 "SENT_AGAIN",
             }
@@ -171,7 +183,7 @@ TARGETS = (
                 f"SqliteTracker.{name}": "the file and the connection"
                 for name in _words("init reach job progress list close _reading _connected _check _make")
             },
-            **dict.fromkeys(("_tables", "_use_wal", "_transaction"), "the file and the connection"),
+            "SqliteTracker.expected": "a file of an earlier release",
         },
         texts=(
             ("mark_done: INSERT OR IGNORE -> OR REPLACE", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO"),
@@ -190,7 +202,8 @@ TARGETS = (
             f"DynamoDbTracker.{name}"
             for name in _words(
                 "open_job replace_job mark_done _count _count_in_shard claim_join renew_join _give_up "
-                "_change_owned _change finish_join reopen_join _count_all _complete_mixed"
+                "_change_owned _change finish_join reopen_join expect expected _is_in_round claim_clear finish_clear "
+                "_expected_of _count_all _complete_mixed"
             )
         ),
         {"DynamoDbTracker.__init__": "a client given or made", "DynamoDbTracker.close": "a client given or made"},
@@ -200,8 +213,8 @@ TARGETS = (
         (*DYNAMODB, f"{STORES}/test_machine.py -k dynalite"),
         frozenset(
             _words(
-                "open_job replace_job count count_in_shard duplicate retried claim_join change_join "
-                "make_complete expire leave_unfinished"
+                "open_job replace_job _round_of _not_other count count_in_shard expect keep_expected claim_clear "
+                "finish_clear duplicate retried claim_join change_join make_complete expire leave_unfinished"
             )
         ),
         {},

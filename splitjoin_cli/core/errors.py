@@ -19,10 +19,11 @@
     |   |-- CopyRefusedError      exit 1   the store cannot copy this range on the server: stream it instead
     |   |-- CorruptObjectError    exit 1   what the store holds or received is not what was sent
     |   |-- ObjectChangedError    exit 1   another object has the name by now: nothing was stored
-    |   `-- LoadError             exit 1   a database did not load a chunk: nothing of it is there; try it again
-    |       |-- BadRowError       exit 1   the table does not take what the chunk holds; trying again does not help
-    |       |-- RunConflictError  exit 1   the ledger holds another run, another table or another object of this job
-    |       `-- OlderRunError     exit 1   a newer run of the job has replaced the chunk's: it need not be loaded
+    |   |-- LoadError             exit 1   a database did not load a chunk: nothing of it is there; try it again
+    |   |   |-- BadRowError       exit 1   the table does not take what the chunk holds; trying again does not help
+    |   |   |-- RunConflictError  exit 1   the ledger holds another run, another table or another object of this job
+    |   |   `-- OlderRunError     exit 1   a newer run of the job has replaced the chunk's: it need not be loaded
+    |   `-- ClearedError          exit 1   the run was cleared meanwhile: what was done for it may be gone
     |-- EventError                exit 1   a message is no event that a worker knows
     |-- ContinuationError         exit 1   what follows the join failed; the tracker says when it may be tried again
     `-- StoppedError              exit 130 or 143, by the signal that stopped it
@@ -167,6 +168,10 @@ class RunConflictError(LoadError):
 
 class OlderRunError(LoadError):
     """A newer run of the job has replaced the chunk's: its event is acknowledged, and nothing is loaded."""
+
+
+class ClearedError(StoreError):
+    """The run is being cleared, or was since the caller began: what it loaded may be gone. It may be tried again."""
 
 
 class EventError(SplitjoinError):

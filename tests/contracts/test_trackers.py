@@ -12,6 +12,7 @@ import pytest
 
 import splitjoin_cli.stores.trackers
 from splitjoin_cli.testing.joins import JoinContract
+from splitjoin_cli.testing.repairs import RepairContract
 from splitjoin_cli.testing.reports import ReportContract
 from splitjoin_cli.testing.trackers import ShardedTrackerContract, TrackerContract
 from tests.stores.trackers.rigs import DynamoDbRig, MemoryRig, SqliteRig
@@ -71,7 +72,7 @@ def test_every_tracker_is_held_to_the_contract() -> None:
     assert found - {"Tracker"} == COVERED
 
 
-class TestTrackers(TrackerContract, ReportContract, JoinContract):
+class TestTrackers(TrackerContract, ReportContract, JoinContract, RepairContract):
     pass
 
 

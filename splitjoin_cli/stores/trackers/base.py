@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     Clock = Callable[[], float]
+    Checksum = Callable[[], str | None]
+    """Tells an object's checksum, ``crc64nvme:BASE64``; it may have to read the object for it."""
 
-JoinState = Literal["none", "claimed", "waiting", "failed", "joined"]
+JoinState = Literal["none", "claimed", "waiting", "failed", "joined", "clearing"]
 
 SHARD_PARTS = 256
 """Chunks that are counted in one place; a job of more has one place for each so many: DynamoDB's bill asks for it."""
@@ -26,18 +28,26 @@ MAX_CLAIMS = 5
 """After so many claims without a finish the join is ``failed`` until ``reopen_join``."""
 ERROR_BYTES = 500
 """Error texts are cut to so many bytes of UTF-8."""
+CLEAR = "clear"
+"""The join's owner while ``clear`` takes a run out of its database."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Run:
-    """One generation of a job. ``file_name`` is ``<client>_<date>``; ``generation`` counts from 1."""
+    """One generation of a job. ``file_name`` is ``<client>_<date>``; ``generation`` counts from 1.
+
+    ``round``: how often the run was cleared (``Tracker.finish_clear``), as the tracker said when the caller began. It
+    is no part of what a run is: two that differ in it alone are equal. What is counted, claimed or finished in an older
+    round is refused.
+    """
 
     file_name: str
     run_id: str
     generation: int = 1
+    round: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.file_name or "#" in self.file_name or not self.run_id or self.generation < 1:
+        if not self.file_name or "#" in self.file_name or not self.run_id or self.generation < 1 or self.round < 0:
             raise ValueError(f"not a run: {self}")
 
     def __str__(self) -> str:
@@ -63,9 +73,10 @@ class Join:
     """What is known of the join.
 
     ``state``: ``none`` (never claimed, or given back), ``claimed``, ``waiting`` (a try failed; the next one may begin
-    after ``lease_until``), ``failed`` (for good, until ``reopen_join``), ``joined``. ``fence`` grows with every claim
-    and never starts again, not even with another run. ``attempts``: claims since the run began or was reopened.
-    ``joined_at``: when the run was first claimed, so that every try of the continuation sends the same bytes.
+    after ``lease_until``), ``failed`` (for good, until ``reopen_join``), ``joined``, ``clearing`` (``claim_clear`` has
+    it, until ``finish_clear``). ``fence`` grows with every claim and never starts again, not even with another run.
+    ``attempts``: claims since the run began or was reopened. ``joined_at``: when the run was first claimed, so that
+    every try of the continuation sends the same bytes.
     """
 
     state: JoinState = "none"
@@ -80,12 +91,14 @@ class Join:
     changed_at: float | None = None
 
     def held(self, now: float) -> bool:
-        """Whether nobody may claim at ``now``: a lease is alive, or the wait after a failure is not over."""
+        """Whether nobody may claim at ``now``: a lease is alive, a failure's wait is not over, or ``clear`` has it."""
+        if self.state == "clearing":
+            return True
         return self.state in {"claimed", "waiting"} and self.lease_until is not None and self.lease_until >= now
 
     def alive(self, now: float) -> bool:
-        """Whether an owner holds a live lease."""
-        return self.state == "claimed" and self.held(now)
+        """Whether an owner holds a live lease, or ``clear`` has the join: its claim has no end."""
+        return self.state in {"claimed", "clearing"} and self.held(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +121,13 @@ class Job:
     duplicates: int = 0
     created_at: float | None = None
     counted_at: float | None = None
+    round: int = 0
     join: Join = field(default_factory=Join)
 
     @property
     def run(self) -> Run | None:
-        """Whose job it is; None where only the published counter wrote."""
-        return None if self.run_id is None else Run(self.file_name, self.run_id, self.generation)
+        """Whose job it is, and in which round; None where only the published counter wrote."""
+        return None if self.run_id is None else Run(self.file_name, self.run_id, self.generation, self.round)
 
     @property
     def complete(self) -> bool:
@@ -187,6 +201,8 @@ class Refusal(enum.StrEnum):
     HELD = "held"
     WAITING = "waiting"
     SUPERSEDED = "superseded"
+    CLEARED = "cleared"
+    """``clear`` has the join, or has begun a new round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +211,31 @@ class Refused:
 
     reason: Refusal
     job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class ClearClaim:
+    """The right to take a run out of its database; nobody claims the join while it stands.
+
+    ``job``: as it was before. ``run``: its round is the one that ends.
+    """
+
+    run: Run
+    token: str
+    fence: int
+    job: Job
+
+
+class Mending(enum.StrEnum):
+    """What became of a checksum that ``expect`` was to write down."""
+
+    NOTED = "noted"
+    COUNTED = "counted"
+    """The chunk is counted, with other bytes as far as anybody knows: nothing was written."""
+    JOINED = "joined"
+    """The run is joined: nothing was written."""
+    SUPERSEDED = "superseded"
+    """A newer run has the job: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +281,12 @@ class JobProgress:
     counted_at: float | None
     updated_at: float | None
     join: Join
+    round: int = 0
 
     @property
     def run(self) -> Run | None:
-        """Whose job it is; None where only the published counter wrote."""
-        return None if self.run_id is None else Run(self.file_name, self.run_id, self.generation)
+        """Whose job it is, and in which round; None where only the published counter wrote."""
+        return None if self.run_id is None else Run(self.file_name, self.run_id, self.generation, self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +343,14 @@ class Tracker(Protocol):
     def job(self, file_name: str) -> Job | None:
         """The job's head, consistent and cheap, whatever its size; None where the tracker does not know it."""
 
-    def mark_done(self, run: Run, number: int, *, total_parts: int, rows: int) -> Marked:
+    def mark_done(
+        self, run: Run, number: int, *, total_parts: int, rows: int, checksum: Checksum | None = None
+    ) -> Marked:
         """Count chunk ``number`` (from 1), whose ``rows`` are loaded and committed.
+
+        ``checksum``: tells that of the object that was loaded; asked only where ``expect`` wrote one down for the
+        chunk. Another one, or none, raises RunConflictError, which names both; so does a duplicate's. A round that is
+        not the job's raises ClearedError: the load may have been undone since.
 
         Each chunk MUST be counted exactly once, whatever is delivered, repeated or lost; the ``job`` in an answer is
         what the counting write itself returned, never a later read. For each run exactly one answer has ``completed``,
@@ -329,9 +377,9 @@ class Tracker(Protocol):
     def claim_join(self, run: Run, *, owner: str, lease_seconds: float) -> Claim | Refused:
         """Ask for the right to run the continuation. At most one owner at a time has a live lease.
 
-        Granted where the job is the same run's, complete, not joined, not failed, and nobody holds it. Each claim has
-        a fresh token, so that its own repeat after a lost answer is recognised, and a fence greater than all before.
-        The first claim of a run sets ``joined_at``. After MAX_CLAIMS claims that lapsed or failed the join is
+        Granted where the job is the same run's and round's, complete, not joined, not failed, and nobody holds it. Each
+        claim has a fresh token, so that its own repeat after a lost answer is recognised, and a fence greater than all
+        before. The first claim of a run sets ``joined_at``. After MAX_CLAIMS claims that lapsed or failed the join is
         ``failed``. Raises OtherRunError, NoSuchJobError.
         """
 
@@ -351,8 +399,9 @@ class Tracker(Protocol):
     def finish_join(self, run: Run) -> bool:
         """The continuation succeeded: the run is joined, whoever's claim stands by now.
 
-        A success needs only the same run: else a continuation longer than its lease would repeat for ever. What is
-        kept only for counting gets an end; the head stays. False where the run was replaced: nothing was written.
+        A success needs only the same run and round: else a continuation longer than its lease would repeat for ever.
+        What is kept only for counting gets an end; the head stays. False where the run was replaced, or is or was
+        cleared since: nothing was written.
         Raises OtherRunError, NoSuchJobError, StoreError where the run was never claimed.
         """
 
@@ -361,6 +410,32 @@ class Tracker(Protocol):
 
         Counts full shards first, as ``count_full_shards``. Raises OtherRunError (also where the run was replaced),
         NoSuchJobError.
+        """
+
+    def expect(self, run: Run, number: int, checksum: str | None, *, total_parts: int, asked: bool) -> Mending:
+        """Write down which object chunk ``number`` must be counted with; None takes back what was written down.
+
+        ``asked``: it is this tracker that says whether the chunk is loaded, in the same act: nothing is written where
+        the chunk is counted, or the run joined, unless the same checksum is written down already. Without, the ledger
+        was asked before, and only the run must be the job's. What is written down outlives a clear, and is dropped with
+        the run. Raises OtherRunError, OtherTotalError, NoSuchJobError; ClearedError while the run is cleared.
+        """
+
+    def expected(self, run: Run, number: int) -> str | None:
+        """What ``expect`` wrote down for a chunk of the run; None where it did not."""
+
+    def claim_clear(self, run: Run) -> ClearClaim | Refused:
+        """Take the join to clear ``run``; also one that is joined or failed, or that a killed clear has.
+
+        One conditional write: the job is the run's, and no lease is alive (else Refused as HELD). The fence grows; the
+        state is ``clearing`` and the owner CLEAR until ``finish_clear``. Whatever round ``run`` has, the job's is
+        taken. Superseded runs are Refused; raises OtherRunError, NoSuchJobError.
+        """
+
+    def finish_clear(self, claim: ClearClaim) -> Job | None:
+        """The run is out of its database: counts, failures and join begin again in a new round; the generation stays.
+
+        None where the claim is somebody else's by now: nothing was written.
         """
 
     def count_full_shards(self, run: Run) -> Job:

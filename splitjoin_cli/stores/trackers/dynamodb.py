@@ -11,8 +11,18 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.errors import SplitjoinError, StoreError
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
-from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import SHARD_PARTS, Claim, Counted, Duplicate, Refusal, Refused, Superseded
+from splitjoin_cli.stores.trackers import repairs, rules
+from splitjoin_cli.stores.trackers.base import (
+    SHARD_PARTS,
+    Claim,
+    ClearClaim,
+    Counted,
+    Duplicate,
+    Mending,
+    Refusal,
+    Refused,
+    Superseded,
+)
 from splitjoin_cli.stores.trackers.dynamodb_calls import RETRY, Table
 from splitjoin_cli.stores.trackers.dynamodb_reports import Reports
 from splitjoin_cli.stores.trackers.dynamodb_table import init_table
@@ -22,7 +32,17 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.core.aws.s3 import Retry
-    from splitjoin_cli.stores.trackers.base import Clock, Failure, InitReport, Job, JobProgress, JobSpec, Marked, Run
+    from splitjoin_cli.stores.trackers.base import (
+        Checksum,
+        Clock,
+        Failure,
+        InitReport,
+        Job,
+        JobProgress,
+        JobSpec,
+        Marked,
+        Run,
+    )
     from splitjoin_cli.stores.trackers.dynamodb_items import Item
 
 __all__ = ["DynamoDbTracker"]
@@ -110,16 +130,18 @@ class DynamoDbTracker:
         """See Tracker."""
         return items.job_or_none(self._table.get(items.key_of_job(file_name)))
 
-    def mark_done(self, run: Run, number: int, *, total_parts: int, rows: int) -> Marked:
+    def mark_done(
+        self, run: Run, number: int, *, total_parts: int, rows: int, checksum: Checksum | None = None
+    ) -> Marked:
         """See Tracker."""
         rules.check_number(number, total_parts)
         if total_parts <= self._shard_parts:
-            answer = self._count(run, total_parts, into="done", member=number, parts=1, rows=rows)
+            answer = self._count(run, total_parts, into="done", member=number, parts=1, rows=rows, checksum=checksum)
             if isinstance(answer, Duplicate):
                 self._note_duplicate(items.key_of_job(run.file_name))
             return answer
         index, member = divmod(number - 1, self._shard_parts)
-        new, shard = self._count_in_shard(run, total_parts, index, member, rows)
+        new, shard = self._count_in_shard(run, total_parts, index, member, rows, checksum)
         if not new:
             self._note_duplicate(items.key_of_shard(run, index))
         if len(shard.done) < self._size(index, total_parts):
@@ -129,11 +151,15 @@ class DynamoDbTracker:
             return answer
         return (Counted if new else Duplicate)(answer.job, completed=answer.completed)
 
-    def _count(self, run: Run, total_parts: int, *, into: str, member: int, parts: int, rows: int) -> Marked:
+    def _count(
+        self, run: Run, total_parts: int, *, into: str, member: int, parts: int, rows: int,
+        checksum: Checksum | None = None,
+    ) -> Marked:  # fmt: skip
         """Count into the job's item, a chunk or a full shard."""
+        loaded: str | None = None
         for _ in range(RACES):
             update = updates.count(
-                run, total_parts, into=into, member=member, parts=parts, rows=rows, now=self._clock()
+                run, total_parts, into=into, member=member, parts=parts, rows=rows, now=self._clock(), checksum=loaded
             )
             answer = self._table.update(items.key_of_job(run.file_name), update)
             if answer.item is None:
@@ -144,16 +170,23 @@ class DynamoDbTracker:
             if rules.superseded(job, run):
                 return Superseded(job)
             rules.check_total(job, total_parts)
+            rules.check_round(job, run)
+            if into == "done":
+                loaded = self._expected_of(answer.item, run, member, checksum, run.file_name, member)
             if member in items.numbers(answer.item, into):
                 return Duplicate(job)
         raise self._lost("mark_done", run)
 
     def _count_in_shard(
-        self, run: Run, total_parts: int, index: int, member: int, rows: int
+        self, run: Run, total_parts: int, index: int, member: int, rows: int, checksum: Checksum | None
     ) -> tuple[bool, items.Shard]:
         """Count a chunk into its shard; whether it was new, and the shard as it is now."""
+        loaded: str | None = None
+        number = index * self._shard_parts + member + 1
         for _ in range(RACES):
-            update = updates.count_in_shard(run, total_parts, member=member, rows=rows, now=self._clock())
+            update = updates.count_in_shard(
+                run, total_parts, member=member, rows=rows, now=self._clock(), checksum=loaded
+            )
             answer = self._table.update(items.key_of_shard(run, index), update)
             if answer.item is None:
                 continue
@@ -163,9 +196,18 @@ class DynamoDbTracker:
             head = items.head_of_shard(answer.item, run)
             rules.superseded(head, run)
             rules.check_total(head, total_parts)
+            loaded = self._expected_of(answer.item, run, member, checksum, run.file_name, number)
             if member in shard.done:
                 return False, shard
         raise self._lost("mark_done", run)
+
+    @staticmethod
+    def _expected_of(
+        item: Item, run: Run, member: int, checksum: Checksum | None, file_name: str, number: int
+    ) -> str | None:
+        """The checksum to count with, where the item expects one; raises where what was loaded has another."""
+        expected = item.get(items.expected_name(run, member))
+        return repairs.check_expected(None if expected is None else str(expected["S"]), checksum, file_name, number)
 
     def _count_shard(self, run: Run, total_parts: int, index: int, shard: items.Shard) -> Marked:
         size = self._size(index, total_parts)
@@ -280,6 +322,78 @@ class DynamoDbTracker:
                 return after
         raise self._lost("reopen_join", run)
 
+    def expect(self, run: Run, number: int, checksum: str | None, *, total_parts: int, asked: bool) -> Mending:
+        """See Tracker."""
+        rules.check_number(number, total_parts)
+        in_shard = total_parts > self._shard_parts
+        index, inside = divmod(number - 1, self._shard_parts)
+        member = inside if in_shard else number
+        for _ in range(RACES):
+            item = self._table.get(items.key_of_job(run.file_name))
+            job = rules.known(items.job_or_none(item), run.file_name, self.uri)
+            now = rules.of_round(run, job)
+            key = items.key_of_shard(now, index) if in_shard else items.key_of_job(run.file_name)
+            met = self._table.get(key) if in_shard else item
+            standing = (met or {}).get(items.expected_name(now, member))
+            answer = repairs.expecting(
+                job, now, checksum, total_parts=total_parts, asked=asked,
+                counted=member in items.numbers(met or {}, "done"),
+                standing=None if standing is None else str(standing["S"]),
+            )  # fmt: skip
+            if answer is not Mending.NOTED or (asked and standing is not None and standing["S"] == checksum):
+                return answer
+            update = updates.expect(now, total_parts, member=member, checksum=checksum, asked=asked, in_shard=in_shard)
+            if self._table.update(key, update).written and (not in_shard or self._is_in_round(now)):
+                return answer
+        raise self._lost("expect", run)
+
+    def _is_in_round(self, run: Run) -> bool:
+        """Whether the round still stands: a clear carries over what shards expect, and may have done so before."""
+        job = rules.known(self.job(run.file_name), run.file_name, self.uri)
+        return job.join.state != "clearing" and job.run == run and job.round == run.round
+
+    def expected(self, run: Run, number: int) -> str | None:
+        """See Tracker."""
+        item = self._table.get(items.key_of_job(run.file_name))
+        job = items.job_or_none(item)
+        if item is None or job is None or job.run != run:
+            return None
+        member = number
+        if job.total_parts > self._shard_parts:
+            index, member = divmod(number - 1, self._shard_parts)
+            item = self._table.get(items.key_of_shard(rules.of_round(run, job), index)) or {}
+        found = item.get(items.expected_name(run, member))
+        return None if found is None else str(found["S"])
+
+    def claim_clear(self, run: Run) -> ClearClaim | Refused:
+        """See Tracker."""
+        token = self._new_token()
+        for _ in range(RACES):
+            before = rules.known(self.job(run.file_name), run.file_name, self.uri)
+            if before.join.state == "clearing" and before.join.token == token:
+                return repairs.clear_claim(before, before)  # an earlier try of this call arrived, its answer did not
+            after, answer = repairs.clearing(before, run, token=token, now=self._clock())
+            if isinstance(answer, Refused):
+                return answer
+            if self._table.update(items.key_of_job(run.file_name), updates.claim_clear(before, after)).written:
+                return answer
+        raise self._lost("claim_clear", run)
+
+    def finish_clear(self, claim: ClearClaim) -> Job | None:
+        """See Tracker. What shards expect goes into the next round's first: a crash between leaves it there."""
+        run, total = claim.run, claim.job.total_parts
+        following = rules.of_round(run, None, run.round + 1)
+        for index in range(self._reports.shard_count(total)):
+            shard = self._table.get(items.key_of_shard(run, index))
+            if shard is not None and (expected := items.expected_in(shard, run)):
+                self._table.update(items.key_of_shard(following, index), updates.keep_expected(run, total, expected))
+        answer = self._table.update(items.key_of_job(run.file_name), updates.finish_clear(claim))
+        job = items.job_or_none(answer.item)
+        if not answer.written and not repairs.is_cleared(job, claim):
+            return None
+        self._expire(run, total)
+        return job
+
     def count_full_shards(self, run: Run) -> Job:
         """See Tracker."""
         return self._count_all(run, clip=False)
@@ -290,6 +404,7 @@ class DynamoDbTracker:
         job = rules.known(items.job_or_none(item), run.file_name, self.uri)
         if item is None or job.run != run:
             return job
+        run = rules.of_round(run, job)
         if job.total_parts <= self._shard_parts:
             return self._complete_mixed(job, run, len(items.numbers(item, "done")), into="done") if clip else job
         shards = self._reports.shards(run, job.total_parts)

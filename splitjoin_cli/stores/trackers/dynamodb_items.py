@@ -5,9 +5,10 @@ Three kinds of item lie in one table whose only key is ``file_name``:
 - a job, under its own name. ``total_parts`` and ``processed_parts`` are the published pattern's; ``done`` is the set of
   counted chunks of a job of one shard, ``shards`` that of the counted shards of a larger one. Only jobs have
   ``total_parts``, so that the sparse index on it lists jobs and nothing else.
-- a shard, under ``file_name#generation#index``: the counted chunks of 256, numbered from 0 inside the shard, because
+- a shard, under ``file_name#generation#index`` (once the run was cleared: ``file_name#generation.round#index``): the
+counted chunks of 256, numbered from 0 inside the shard, because
   small numbers are short and a full shard then stays about 1 KB, one write unit.
-- a failure, under ``file_name#generation#failure#number``, found by a sparse index on ``failed_job``.
+- a failure, under ``file_name#generation#failure#number`` (the same), found by a sparse index on ``failed_job``.
 
 No client and no file name holds a ``#``.
 """
@@ -29,6 +30,8 @@ Item = dict[str, Any]
 
 KEY = "file_name"
 MARKER = "unfinished"
+ROUND = "times_cleared"
+"""Absent in the first round. Not ``round``: words that are reserved one day are no names."""
 EXPIRES = "expires_at"
 # The attribute of each of Join's fields. ``fence`` is only ever added to, never set.
 JOIN_ATTRIBUTES = {
@@ -73,12 +76,25 @@ def key_of_job(file_name: str) -> Item:
 
 def key_of_shard(run: Run, index: int) -> Item:
     """The key of a shard's item; ``index`` from 0."""
-    return {KEY: text(f"{run.file_name}#{run.generation}#{index}")}
+    return {KEY: text(f"{failed_job(run)}#{index}")}
 
 
 def failed_job(run: Run) -> str:
-    """What the failures of one run have in common."""
-    return f"{run.file_name}#{run.generation}"
+    """What the failures of one run, and of one of its rounds, have in common."""
+    return f"{run.file_name}#{run.generation}" + (f".{run.round}" if run.round else "")
+
+
+def expected_name(run: Run, member: int) -> str:
+    """The attribute that holds the checksum which a chunk must be counted with, in the item that counts it.
+
+    It names the generation: that of an older run, which stays in a job's item, means nothing to a newer one.
+    """
+    return f"expected_{run.generation}_{member}"
+
+
+def expected_in(item: Mapping[str, Any], run: Run) -> dict[str, Item]:
+    """All such attributes of the run that an item has."""
+    return {name: value for name, value in item.items() if name.startswith(f"expected_{run.generation}_")}
 
 
 def key_of_failure(run: Run, chunk: int) -> Item:
@@ -127,6 +143,7 @@ def job_of(item: Mapping[str, Any]) -> Job:
         duplicates=_int(item, "duplicates") + _int(item, "shard_duplicates"),
         created_at=_time(item, "created_at"),
         counted_at=_time(item, "counted_at"),
+        round=_int(item, ROUND),
         join=Join(**read),
     )
 
@@ -138,7 +155,13 @@ def job_or_none(item: Mapping[str, Any] | None) -> Job | None:
 
 def head_of_shard(item: Mapping[str, Any], run: Run) -> Job:
     """A shard's run and total, in the shape in which the rules look at them."""
-    return Job(run.file_name, _int(item, "shard_total"), run_id=_text(item, "run_id"), generation=run.generation)
+    return Job(
+        run.file_name,
+        _int(item, "shard_total"),
+        run_id=_text(item, "run_id"),
+        generation=run.generation,
+        round=run.round,
+    )
 
 
 def is_shard_of(item: Mapping[str, Any], run: Run, total_parts: int) -> bool:

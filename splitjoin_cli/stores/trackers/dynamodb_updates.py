@@ -14,14 +14,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import MAX_CLAIMS
+from splitjoin_cli.stores.trackers.base import CLEAR, MAX_CLAIMS
 from splitjoin_cli.stores.trackers.dynamodb_calls import Update
 from splitjoin_cli.stores.trackers.dynamodb_items import (
     EXPIRES,
     JOIN_ATTRIBUTES,
     KEY,
     MARKER,
+    ROUND,
     changed_join,
+    expected_name,
     failed_job,
     number,
     number_set,
@@ -29,19 +31,25 @@ from splitjoin_cli.stores.trackers.dynamodb_items import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from splitjoin_cli.stores.trackers.base import Failure, Job, JobSpec, Run
+    from splitjoin_cli.stores.trackers.base import ClearClaim, Failure, Job, JobSpec, Run
     from splitjoin_cli.stores.trackers.dynamodb_items import Item
 
 # The published counter writes neither run nor generation, and may be first: what is absent is nobody's yet.
 SAME_OR_NO_RUN = "attribute_not_exists(run_id) OR run_id = :run"
 SAME_OR_NO_GENERATION = "attribute_not_exists(generation) OR generation = :generation"
 SAME_OR_NO_TOTAL = "attribute_not_exists(total_parts) OR total_parts = :total"
-# Who claims, renews, finishes must be of the run that stands, written out.
+# Who claims, renews, finishes must be of the run that stands, written out, and in its round.
 SAME_RUN = ("run_id = :run", "generation = :generation")
+FIRST_ROUND = f"attribute_not_exists({ROUND})"
+SAME_ROUND = f"{ROUND} = :round"
 IS_COMPLETE = "processed_parts = total_parts"
-MAY_BE_JOINED = "attribute_not_exists(join_state) OR (join_state <> :joined AND join_state <> :failed)"
+MAY_BE_JOINED = (
+    "attribute_not_exists(join_state) OR (join_state <> :joined AND join_state <> :failed AND join_state <> :clearing)"
+)
+NOT_CLEARING = "attribute_not_exists(join_state) OR join_state <> :clearing"
+NO_LEASE_IS_ALIVE = "attribute_not_exists(join_state) OR join_state <> :claimed OR lease_until < :now"
 NOBODY_HOLDS_IT = "attribute_not_exists(lease_until) OR lease_until < :now"
 ATTEMPTS_ARE_LEFT = "attribute_not_exists(join_attempts) OR join_attempts < :most"
 IS_THERE = f"attribute_exists({KEY})"
@@ -62,6 +70,7 @@ OF_ONE_RUN = (
     "shard_duplicates",
     "unnumbered",
     "counted_at",
+    ROUND,
     EXPIRES,
     *(attribute for field, attribute in JOIN_ATTRIBUTES.items() if field != "fence"),
 )
@@ -69,6 +78,19 @@ OF_ONE_RUN = (
 
 def _of(run: Run) -> dict[str, Item]:
     return {"run": text(run.run_id), "generation": number(run.generation)}
+
+
+def _round_of(run: Run) -> tuple[str, dict[str, Item]]:
+    """The condition that the run's round is the job's, and its value. A job that nobody opened is in its first."""
+    return (SAME_ROUND, {"round": number(run.round)}) if run.round else (FIRST_ROUND, {})
+
+
+def _not_other(run: Run, member: int, checksum: str | None) -> tuple[str, dict[str, Item]]:
+    """The condition that the chunk is expected as it was loaded, or that nobody wrote down what is expected."""
+    absent = f"attribute_not_exists({expected_name(run, member)})"
+    if checksum is None:
+        return absent, {}
+    return f"{absent} OR {expected_name(run, member)} = :checksum", {"checksum": text(checksum)}
 
 
 def open_job(spec: JobSpec, now: float) -> Update:
@@ -129,18 +151,32 @@ def replace_job(before: Job, after: Job) -> Update:
     )
 
 
-def count(run: Run, total_parts: int, *, into: str, member: int, parts: int, rows: int, now: float) -> Update:
+def count(
+    run: Run, total_parts: int, *, into: str, member: int, parts: int, rows: int, now: float,
+    checksum: str | None = None,
+) -> Update:  # fmt: skip
     """Add ``parts`` chunks to the job's item, on condition that ``member`` is not in its set ``into`` yet.
 
     The published ``SET total_parts = if_not_exists(total_parts, :total) ADD processed_parts :n``, with a guard:
-    ``into`` is ``done`` for one chunk, ``shards`` for a full shard.
+    ``into`` is ``done`` for one chunk, ``shards`` for a full shard, which says itself what its chunks are expected as.
     """
+    same_round, round_value = _round_of(run)
+    expected, checksum_value = _not_other(run, member, checksum) if into == "done" else ("", {})
     return Update(
         sets=(*MAKES_A_JOB, "counted_at = :now"),
         adds=("processed_parts :parts", f"{into} :set", "loaded_rows :rows"),
-        condition=(SAME_OR_NO_TOTAL, SAME_OR_NO_RUN, SAME_OR_NO_GENERATION, f"NOT contains({into}, :member)"),
+        condition=(
+            SAME_OR_NO_TOTAL,
+            SAME_OR_NO_RUN,
+            SAME_OR_NO_GENERATION,
+            same_round,
+            *((expected,) if expected else ()),
+            f"NOT contains({into}, :member)",
+        ),
         values={
             **_of(run),
+            **round_value,
+            **checksum_value,
             "total": number(total_parts),
             "now": number(rules.stamp(now)),
             "parts": number(parts),
@@ -151,8 +187,11 @@ def count(run: Run, total_parts: int, *, into: str, member: int, parts: int, row
     )
 
 
-def count_in_shard(run: Run, total_parts: int, *, member: int, rows: int, now: float) -> Update:
-    """Add a chunk to its shard; ``member`` is its number inside the shard, from 0. The generation is in the key."""
+def count_in_shard(
+    run: Run, total_parts: int, *, member: int, rows: int, now: float, checksum: str | None = None
+) -> Update:
+    """Add a chunk to its shard; ``member`` is its number inside it, from 0. Generation and round are in the key."""
+    expected, checksum_value = _not_other(run, member, checksum)
     return Update(
         sets=(
             "shard_total = if_not_exists(shard_total, :total)",
@@ -163,15 +202,106 @@ def count_in_shard(run: Run, total_parts: int, *, member: int, rows: int, now: f
         condition=(
             "attribute_not_exists(shard_total) OR shard_total = :total",
             SAME_OR_NO_RUN,
+            expected,
             "NOT contains(done, :member)",
         ),
         values={
+            **checksum_value,
             "run": text(run.run_id),
             "total": number(total_parts),
             "now": number(rules.stamp(now)),
             "rows": number(rows),
             "set": number_set([member]),
             "member": number(member),
+        },
+    )
+
+
+def expect(run: Run, total_parts: int, *, member: int, checksum: str | None, asked: bool, in_shard: bool) -> Update:
+    """Write down what a chunk must be counted with, in the item that counts it; None removes it.
+
+    ``asked``: only while the chunk is not counted, and the run not joined (a joined run has counted every chunk).
+    """
+    name = expected_name(run, member)
+    total = "shard_total" if in_shard else "total_parts"
+    sets = [f"{total} = if_not_exists({total}, :total)", "run_id = if_not_exists(run_id, :run)"]
+    condition = [f"attribute_not_exists({total}) OR {total} = :total", SAME_OR_NO_RUN]
+    values = {"run": text(run.run_id), "total": number(total_parts)}
+    if not in_shard:
+        same_round, round_value = _round_of(run)
+        sets, condition = [], [*SAME_RUN, same_round, "total_parts = :total", NOT_CLEARING]
+        values |= {**_of(run), **round_value, "clearing": text("clearing")}
+    if asked:
+        condition.append("NOT contains(done, :member)")
+        values["member"] = number(member)
+    if asked and not in_shard:
+        condition.append("attribute_not_exists(join_state) OR join_state <> :joined")
+        values["joined"] = text("joined")
+    if checksum is not None:
+        sets.append(f"{name} = :checksum")
+        values["checksum"] = text(checksum)
+    removes = (name,) if checksum is None else ()
+    return Update(sets=tuple(sets), removes=removes, condition=tuple(condition), values=values)
+
+
+def keep_expected(run: Run, total_parts: int, expected: Mapping[str, Item]) -> Update:
+    """Carry what is expected of a shard's chunks into the next round's; ``expected`` by attribute, never empty."""
+    names = sorted(expected)
+    return Update(
+        sets=(
+            "shard_total = if_not_exists(shard_total, :total)",
+            "run_id = if_not_exists(run_id, :run)",
+            *(f"{name} = :value{place}" for place, name in enumerate(names)),
+        ),
+        values={
+            "run": text(run.run_id),
+            "total": number(total_parts),
+            **{f"value{place}": expected[name] for place, name in enumerate(names)},
+        },
+    )
+
+
+def claim_clear(before: Job, after: Job) -> Update:
+    """Take the join to clear the run; ``before`` is what was seen, whose round must still stand."""
+    run = after.run
+    if run is None or after.join.token is None or after.join.changed_at is None:
+        raise ValueError("a run is cleared, by a claim")
+    same_round, round_value = _round_of(run)
+    return Update(
+        sets=("join_state = :clearing", "join_owner = :owner", "claim_by = :token", "join_at = :now"),
+        adds=("fence :one",),
+        removes=("lease_until", "join_error", "finished_at"),
+        condition=(*SAME_RUN, same_round, "attribute_not_exists(fence) OR fence = :fence", NO_LEASE_IS_ALIVE),
+        values={
+            **_of(run),
+            **round_value,
+            "clearing": text("clearing"),
+            "claimed": text("claimed"),
+            "owner": text(CLEAR),
+            "token": text(after.join.token),
+            "now": number(after.join.changed_at),
+            "fence": number(before.join.fence),
+            "one": number(1),
+        },
+    )
+
+
+def finish_clear(claim: ClearClaim) -> Update:
+    """Begin the next round: nothing is counted, nobody has joined. On condition of the claim itself."""
+    run = claim.run
+    same_round, round_value = _round_of(run)
+    return Update(
+        sets=(f"{ROUND} = :next", "processed_parts = :zero", f"{MARKER} = total_parts"),
+        removes=tuple(name for name in OF_ONE_RUN if name != ROUND),
+        condition=(*SAME_RUN, same_round, "join_state = :clearing", "claim_by = :token", "fence = :fence"),
+        values={
+            **_of(run),
+            **round_value,
+            "next": number(run.round + 1),
+            "zero": number(0),
+            "clearing": text("clearing"),
+            "token": text(claim.token),
+            "fence": number(claim.fence),
         },
     )
 
@@ -216,6 +346,7 @@ def retried(failure: Failure) -> Update:
 
 def claim_join(run: Run, *, owner: str, token: str, lease_seconds: float, now: float) -> Update:
     """Take the join. Its own repeat fails on the live lease, and is known there by its token."""
+    same_round, round_value = _round_of(run)
     return Update(
         sets=(
             "join_state = :claimed",
@@ -226,9 +357,11 @@ def claim_join(run: Run, *, owner: str, token: str, lease_seconds: float, now: f
             "join_at = :now",
         ),
         adds=("fence :one", "join_attempts :one"),
-        condition=(*SAME_RUN, IS_COMPLETE, MAY_BE_JOINED, NOBODY_HOLDS_IT, ATTEMPTS_ARE_LEFT),
+        condition=(*SAME_RUN, same_round, IS_COMPLETE, MAY_BE_JOINED, NOBODY_HOLDS_IT, ATTEMPTS_ARE_LEFT),
         values={
             **_of(run),
+            **round_value,
+            "clearing": text("clearing"),
             "claimed": text("claimed"),
             "joined": text("joined"),
             "failed": text("failed"),
@@ -245,11 +378,15 @@ def claim_join(run: Run, *, owner: str, token: str, lease_seconds: float, now: f
 def change_join(before: Job, after: Job, run: Run, *, needs_fence: bool) -> Update:
     """From one join to another. ``needs_fence``: only while nobody claimed, gave back or finished since ``before``.
 
-    A finish comes without: a success of any owner of this run counts.
+    A finish comes without: a success of any owner of this run and round counts, unless it is being cleared.
     """
     to_set, to_remove = changed_join(before.join, after.join)
-    values = {**_of(run), **{f"to_{name}": value for name, value in to_set.items()}}
-    condition = [*SAME_RUN, "attribute_exists(joined_at)"]
+    same_round, round_value = _round_of(run)
+    values = {**_of(run), **round_value, **{f"to_{name}": value for name, value in to_set.items()}}
+    condition = [*SAME_RUN, same_round, "attribute_exists(joined_at)"]
+    if not needs_fence:
+        condition.append(NOT_CLEARING)
+        values["clearing"] = text("clearing")
     if needs_fence:
         condition.append("fence = :fence")
         values["fence"] = number(before.join.fence)
@@ -273,12 +410,19 @@ def make_complete(seen: Job, run: Run, *, into: str, members: Iterable[int], unn
     ``unnumbered``: how many counts came without a number, which nothing else would tell any more.
     """
     shards = tuple(members)
+    same_round, round_value = _round_of(run)
     return Update(
         sets=("processed_parts = total_parts", "unnumbered = :unnumbered"),
         adds=(f"{into} :set",) if shards else (),
-        condition=(*SAME_RUN, "processed_parts = :seen", "attribute_not_exists(join_state) OR join_state <> :joined"),
+        condition=(
+            *SAME_RUN,
+            same_round,
+            "processed_parts = :seen",
+            "attribute_not_exists(join_state) OR join_state <> :joined",
+        ),
         values={
             **_of(run),
+            **round_value,
             "seen": number(seen.processed_parts),
             "unnumbered": number(unnumbered),
             "joined": text("joined"),

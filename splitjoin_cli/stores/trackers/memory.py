@@ -9,21 +9,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.stores.trackers import rules
+from splitjoin_cli.stores.trackers import repairs, rules
 from splitjoin_cli.stores.trackers.base import (
     SHARD_PARTS,
     Claim,
+    ClearClaim,
     Counted,
     Duplicate,
     Failure,
     InitReport,
+    Mending,
     Refused,
     Superseded,
 )
 
 if TYPE_CHECKING:
-    from splitjoin_cli.stores.trackers.base import Clock, Job, JobProgress, JobSpec, Marked, Run
+    from splitjoin_cli.stores.trackers.base import Checksum, Clock, Job, JobProgress, JobSpec, Marked, Run
 
+Key = tuple[str, int, int, int]
+"""File name, generation, round, and a shard's index or a chunk's number."""
 Step = Callable[[str], None]
 
 
@@ -43,20 +47,22 @@ class Shard:
 class MemoryTable:
     """What several trackers share, and the lock that they take for each step.
 
-    ``shards``: by file name, generation and index; a job that is not sharded has one, which its head follows at once.
-    ``counted``: the shards that are in the head.
+    ``shards``: by file name, generation, round and index; a job that is not sharded has one, which its head follows at
+    once. ``counted``: the shards that are in the head. ``expected``: checksums that were written down, by file name,
+    generation and number.
     """
 
     jobs: dict[str, Job] = field(default_factory=dict)
-    shards: dict[tuple[str, int, int], Shard] = field(default_factory=dict)
-    counted: set[tuple[str, int, int]] = field(default_factory=set)
-    failures: dict[tuple[str, int, int], Failure] = field(default_factory=dict)
+    shards: dict[Key, Shard] = field(default_factory=dict)
+    counted: set[Key] = field(default_factory=set)
+    failures: dict[Key, Failure] = field(default_factory=dict)
+    expected: dict[tuple[str, int, int], str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def copy(self) -> MemoryTable:
         """A snapshot that shares nothing that can change."""
         shards = {key: replace(shard, done=set(shard.done)) for key, shard in self.shards.items()}
-        return MemoryTable(dict(self.jobs), shards, set(self.counted), dict(self.failures))
+        return MemoryTable(dict(self.jobs), shards, set(self.counted), dict(self.failures), dict(self.expected))
 
 
 class MemoryTracker:
@@ -114,15 +120,18 @@ class MemoryTracker:
         with self._lock:
             return self.table.jobs.get(file_name)
 
-    def mark_done(self, run: Run, number: int, *, total_parts: int, rows: int) -> Marked:
+    def mark_done(
+        self, run: Run, number: int, *, total_parts: int, rows: int, checksum: Checksum | None = None
+    ) -> Marked:
         """See Tracker."""
         rules.check_number(number, total_parts)
         self._step("mark_done")
         if total_parts <= self._shard_parts:
             with self._lock:
-                return self._mark_in_head(run, number, total_parts, rows)
+                return self._mark_in_head(run, number, total_parts, rows, checksum)
         index = (number - 1) // self._shard_parts
         with self._lock:
+            repairs.check_expected(self.expected(run, number), checksum, run.file_name, number)
             new = self._mark(run, index, number, total_parts, rows)
             full = self._full(run, index, total_parts)
         if not full:
@@ -135,13 +144,15 @@ class MemoryTracker:
         job, counted = head
         return (Counted if new else Duplicate)(job, completed=counted and job.complete)
 
-    def _mark_in_head(self, run: Run, number: int, total_parts: int, rows: int) -> Marked:
+    def _mark_in_head(self, run: Run, number: int, total_parts: int, rows: int, checksum: Checksum | None) -> Marked:
         """One step: the chunk and the head together."""
         head = self.table.jobs.get(run.file_name)
         if head is not None:
             if rules.superseded(head, run):
                 return Superseded(head)
             rules.check_total(head, total_parts)
+            rules.check_round(head, run)
+        repairs.check_expected(self.expected(run, number), checksum, run.file_name, number)
         if not self._mark(run, 0, number, total_parts, rows):
             return Duplicate(head)
         job = self._put(rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock()))
@@ -149,7 +160,7 @@ class MemoryTracker:
 
     def _mark(self, run: Run, index: int, number: int, total_parts: int, rows: int) -> bool:
         """Put a chunk into its shard; False where it is in there."""
-        key = (run.file_name, run.generation, index)
+        key = _key(run, index)
         shard = self.table.shards.setdefault(key, Shard(run, total_parts))
         seen = rules.counted(None, shard.run, shard.total_parts, parts=0, rows=0, now=0)
         rules.superseded(seen, run)
@@ -163,7 +174,7 @@ class MemoryTracker:
         return True
 
     def _full(self, run: Run, index: int, total_parts: int) -> bool:
-        shard = self.table.shards.get((run.file_name, run.generation, index))
+        shard = self.table.shards.get(_key(run, index))
         if shard is None or (shard.run, shard.total_parts) != (run, total_parts):
             return False
         return len(shard.done) == self._size(index, total_parts)
@@ -178,7 +189,8 @@ class MemoryTracker:
             if rules.superseded(head, run):
                 return Superseded(head)
             rules.check_total(head, total_parts)
-        key = (run.file_name, run.generation, index)
+            rules.check_round(head, run)
+        key = _key(run, index)
         if key in self.table.counted and head is not None:
             return head, False
         self.table.counted.add(key)
@@ -188,7 +200,7 @@ class MemoryTracker:
     def mark_failed(self, run: Run, number: int, *, error: str, final: bool) -> None:
         """See Tracker."""
         self._step("mark_failed")
-        key = (run.file_name, run.generation, number)
+        key = _key(run, number)
         with self._lock:
             before = self.table.failures.get(key)
             attempts = 1 + (before.attempts if before else 0)
@@ -198,7 +210,7 @@ class MemoryTracker:
     def mark_retried(self, run: Run, failure: Failure) -> None:
         """See Tracker."""
         self._step("mark_retried")
-        key = (run.file_name, run.generation, failure.number)
+        key = _key(run, failure.number)
         with self._lock:
             if self.table.failures.get(key) == failure and failure.final:
                 self.table.failures[key] = replace(failure, final=False, retried=True)
@@ -261,6 +273,46 @@ class MemoryTracker:
         with self._lock:
             return self._put(rules.reopened(self._known(run), run, self._clock()))
 
+    def expect(self, run: Run, number: int, checksum: str | None, *, total_parts: int, asked: bool) -> Mending:
+        """See Tracker."""
+        rules.check_number(number, total_parts)
+        self._step("expect")
+        with self._lock:
+            job = self._known(run)
+            index = 0 if total_parts <= self._shard_parts else (number - 1) // self._shard_parts
+            shard = self.table.shards.get(_key(job.run or run, index))
+            answer = repairs.expecting(
+                job, run, checksum, total_parts=total_parts, asked=asked,
+                counted=shard is not None and number in shard.done, standing=self.expected(run, number),
+            )  # fmt: skip
+            key = (run.file_name, run.generation, number)
+            if answer is Mending.NOTED and checksum is not None:
+                self.table.expected[key] = checksum
+            elif answer is Mending.NOTED:
+                self.table.expected.pop(key, None)
+            return answer
+
+    def expected(self, run: Run, number: int) -> str | None:
+        """See Tracker."""
+        return self.table.expected.get((run.file_name, run.generation, number))
+
+    def claim_clear(self, run: Run) -> ClearClaim | Refused:
+        """See Tracker."""
+        self._step("claim_clear")
+        with self._lock:
+            job, answer = repairs.clearing(self._known(run), run, token=self._new_token(), now=self._clock())
+            self._put(job)
+            return answer
+
+    def finish_clear(self, claim: ClearClaim) -> Job | None:
+        """See Tracker."""
+        self._step("finish_clear")
+        with self._lock:
+            job = self.table.jobs.get(claim.run.file_name)
+            if job is not None and repairs.clears(job, claim):
+                return self._put(repairs.cleared(job))
+            return job if repairs.is_cleared(job, claim) else None
+
     def count_full_shards(self, run: Run) -> Job:
         """See Tracker."""
         self._step("job")
@@ -268,9 +320,10 @@ class MemoryTracker:
             job = self._known(run)
         if job.total_parts <= self._shard_parts or job.run != run:
             return job
+        run = replace(run, round=job.round)
         for index in range(-(-job.total_parts // self._shard_parts)):
             with self._lock:
-                lacking = (run.file_name, run.generation, index) not in self.table.counted
+                lacking = _key(run, index) not in self.table.counted
                 full = self._full(run, index, job.total_parts)
             if lacking and full:
                 self._step("count_shard")
@@ -298,12 +351,12 @@ class MemoryTracker:
         yield from reports
 
     def _report(self, job: Job) -> JobProgress:
-        mine = (job.file_name, job.generation)
+        mine = (job.file_name, job.generation, job.round)
         whose = (job.run, job.total_parts)
         shards = {
             key: shard
             for key, shard in self.table.shards.items()
-            if key[:2] == mine and (shard.run, shard.total_parts) == whose
+            if key[:3] == mine and (shard.run, shard.total_parts) == whose
         }
         at = [shard.counted_at for shard in shards.values() if shard.counted_at is not None]
         whole = job.total_parts <= self._shard_parts
@@ -314,7 +367,7 @@ class MemoryTracker:
             more_rows=sum(shard.rows for shard in uncounted),
             more_duplicates=sum(shard.duplicates for shard in shards.values()),
             counted_at=max(at, default=None),
-            failures=[failure for key, failure in self.table.failures.items() if key[:2] == mine],
+            failures=[failure for key, failure in self.table.failures.items() if key[:3] == mine],
         )
 
     def close(self) -> None:
@@ -326,3 +379,7 @@ class MemoryTracker:
 
     def _known(self, run: Run) -> Job:
         return rules.known(self.table.jobs.get(run.file_name), run.file_name, self.uri)
+
+
+def _key(run: Run, part: int) -> Key:
+    return (run.file_name, run.generation, run.round, part)

@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.errors import NameTakenError, NoSuchJobError, OtherRunError, OtherTotalError, StoreError
+from splitjoin_cli.core.errors import (
+    ClearedError,
+    NameTakenError,
+    NoSuchJobError,
+    OtherRunError,
+    OtherTotalError,
+    StoreError,
+)
 from splitjoin_cli.core.names import MAX_TOTAL
 from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.stores.trackers.base import (
@@ -79,6 +86,20 @@ def check_total(job: Job, total_parts: int) -> None:
         )
 
 
+def check_round(job: Job, run: Run) -> None:
+    """Raise ClearedError unless ``run`` was read in the job's round: what it loaded may be gone."""
+    if job.run_id is not None and job.round != run.round:
+        raise ClearedError(
+            f"{job.file_name}: it was cleared since the caller began (round {run.round}, now {job.round})",
+            hint="it may be delivered again",
+        )
+
+
+def of_round(run: Run, job: Job | None, number: int | None = None) -> Run:
+    """``run`` in the job's round, or in round ``number``."""
+    return replace(run, round=number if number is not None else job.round if job is not None else run.round)
+
+
 def opened(job: Job | None, spec: JobSpec, now: float) -> Job:
     """What ``open_job`` makes of a job."""
     run = spec.run
@@ -128,6 +149,7 @@ def counted(job: Job | None, run: Run, total_parts: int, *, parts: int, rows: in
         job,
         run_id=run.run_id,
         generation=run.generation,
+        round=run.round,
         processed_parts=job.processed_parts + parts,
         rows=job.rows + rows,
         counted_at=at,
@@ -162,9 +184,11 @@ def claimed(
     return job, claim_of(job, run)
 
 
-def _refusal(job: Job, run: Run, token: str, now: float) -> Refusal | None:
+def _refusal(job: Job, run: Run, token: str, now: float) -> Refusal | None:  # noqa: PLR0911 -- a reason each
     if superseded(job, run):
         return Refusal.SUPERSEDED
+    if job.join.state == "clearing" or job.round != run.round:
+        return Refusal.CLEARED
     if job.join.state == "joined":
         return Refusal.JOINED
     if job.join.state == "failed":
@@ -186,9 +210,14 @@ def claim_of(job: Job, run: Run) -> Claim:
     )
 
 
+def same(job: Job, run: Run) -> bool:
+    """Whether the job is the run's, and in its round."""
+    return (job.run_id, job.generation, job.round) == (run.run_id, run.generation, run.round)
+
+
 def owns(job: Job | None, claim: Claim) -> bool:
-    """Whether the job still is the claim's: the same run, fence and token."""
-    if job is None or (job.run_id, job.generation) != (claim.run.run_id, claim.run.generation):
+    """Whether the job still is the claim's: the same run and round, fence and token."""
+    if job is None or not same(job, claim.run):
         return False
     join = job.join
     return join.state == "claimed" and (join.fence, join.token) == (claim.fence, claim.token)
@@ -196,7 +225,7 @@ def owns(job: Job | None, claim: Claim) -> bool:
 
 def given_up(job: Job | None, claim: Claim) -> bool:
     """Whether this claim's own release or failure stands already: nobody claimed since, and the token is gone."""
-    if job is None or (job.run_id, job.generation) != (claim.run.run_id, claim.run.generation):
+    if job is None or not same(job, claim.run):
         return False
     return job.join.fence == claim.fence and job.join.token is None and job.join.state != "joined"
 
@@ -229,8 +258,8 @@ def failed(job: Job, *, error: str, backoff_seconds: float, final: bool, now: fl
 
 
 def finished(job: Job, run: Run, now: float) -> Job | Superseded:
-    """The job after its continuation succeeded."""
-    if superseded(job, run):
+    """The job after its continuation succeeded; Superseded where that is no matter to it any more."""
+    if superseded(job, run) or job.join.state == "clearing" or job.round != run.round:
         return Superseded(job)
     if job.join.state == "joined":
         return job
@@ -245,6 +274,7 @@ def reopened(job: Job, run: Run, now: float) -> Job:
     """The job with a join that may be claimed at once; a live claim and a finished join stay."""
     if job.run_id is None or superseded(job, run):
         raise OtherRunError(f"{job.file_name}: the tracker has {job.run or 'no run'}, and this is {run}")
+    check_round(job, run)
     if job.join.state not in {"failed", "waiting"}:
         return job
     join = replace(job.join, state="none", owner=None, token=None, lease_until=None, attempts=0, error=None)
@@ -290,6 +320,7 @@ def report(
         counted_at=last,
         updated_at=_latest(job.created_at, last, job.join.changed_at),
         join=job.join,
+        round=job.round,
     )
 
 

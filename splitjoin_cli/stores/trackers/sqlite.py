@@ -12,58 +12,46 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from splitjoin_cli.core.errors import NotFoundError, StoreError
-from splitjoin_cli.stores.trackers import rules
+from splitjoin_cli.stores.trackers import repairs, rules
 from splitjoin_cli.stores.trackers.base import (
     Claim,
+    ClearClaim,
     Counted,
     Duplicate,
     Failure,
     InitReport,
     Job,
     Join,
+    Mending,
     Refused,
     Superseded,
+)
+from splitjoin_cli.stores.trackers.sqlite_file import (
+    ALL_TABLES,
+    HINTS,
+    LATER_TABLES,
+    STATEMENTS,
+    TABLES,
+    tables,
+    transaction,
+    use_wal,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from splitjoin_cli.stores.trackers.base import Clock, JobProgress, JobSpec, Marked, Run
+    from splitjoin_cli.stores.trackers.base import Checksum, Clock, JobProgress, JobSpec, Marked, Run
 
 __all__ = ["SqliteTracker"]
 
 T = TypeVar("T")
 
 BUSY_SECONDS = 60.0
-POLL_SECONDS = 0.02
-JOB_COLUMNS = tuple(column.name for column in fields(Job) if column.name != "join")
+JOB_COLUMNS = tuple(column.name for column in fields(Job) if column.name not in {"join", "round"})
 JOIN_COLUMNS = tuple(column.name for column in fields(Join))
 COLUMNS = (*JOB_COLUMNS, *(f"join_{name}" for name in JOIN_COLUMNS))
-# The names leave room for a loader's tables in the same file.
-SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS splitjoin_jobs (
-        file_name TEXT PRIMARY KEY, total_parts INTEGER NOT NULL, processed_parts INTEGER NOT NULL, run_id TEXT,
-        generation INTEGER NOT NULL, rows INTEGER NOT NULL, rows_expected INTEGER, destination TEXT,
-        duplicates INTEGER NOT NULL, created_at REAL, counted_at REAL,
-        join_state TEXT NOT NULL, join_owner TEXT, join_token TEXT, join_fence INTEGER NOT NULL, join_lease_until REAL,
-        join_attempts INTEGER NOT NULL, join_error TEXT, join_joined_at REAL, join_finished_at REAL,
-        join_changed_at REAL) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS splitjoin_chunks (
-        file_name TEXT, generation INTEGER, number INTEGER,
-        PRIMARY KEY (file_name, generation, number)) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS splitjoin_failures (
-        file_name TEXT, generation INTEGER, number INTEGER, error TEXT NOT NULL, attempts INTEGER NOT NULL,
-        at REAL NOT NULL, final INTEGER NOT NULL, PRIMARY KEY (file_name, generation, number)) WITHOUT ROWID""",
-)
-TABLES = {"splitjoin_jobs", "splitjoin_chunks", "splitjoin_failures"}
-HINTS = {
-    "locked": "another process holds the file's lock",
-    "unable to open": "check that its directory is there, and that you may write to it",
-    "not a database": "name an SQLite file, or a path where there is none yet",
-    "readonly": "check that you may write to the file and its directory",
-}
-"""By what SQLite says."""
+OF_A_CHUNK = "file_name = ? AND generation = ? AND number = ?"
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM splitjoin_jobs"  # noqa: S608 -- our own names
 UPSERT = f"REPLACE INTO splitjoin_jobs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 FAILED = """INSERT INTO splitjoin_failures VALUES (?, ?, ?, ?, 1, ?, ?)
@@ -141,7 +129,7 @@ class SqliteTracker:
         name = spec.run.file_name
         with self._writing() as db:
             job = _save(db, rules.replaced(_load(db, name), spec, self._clock()))
-            for table in ("splitjoin_chunks", "splitjoin_failures"):
+            for table in ("splitjoin_chunks", "splitjoin_failures", "splitjoin_rounds", "splitjoin_expected"):
                 db.execute(f"DELETE FROM {table} WHERE file_name = ? AND generation < ?", (name, job.generation))  # noqa: S608 -- our own names
             return job
 
@@ -150,7 +138,9 @@ class SqliteTracker:
         with self._reading() as db:
             return None if db is None else _load(db, file_name)
 
-    def mark_done(self, run: Run, number: int, *, total_parts: int, rows: int) -> Marked:
+    def mark_done(
+        self, run: Run, number: int, *, total_parts: int, rows: int, checksum: Checksum | None = None
+    ) -> Marked:
         """See Tracker."""
         rules.check_number(number, total_parts)
         with self._writing() as db:
@@ -159,7 +149,9 @@ class SqliteTracker:
                 if rules.superseded(head, run):
                     return Superseded(head)
                 rules.check_total(head, total_parts)
+                rules.check_round(head, run)
             key = (run.file_name, run.generation, number)
+            repairs.check_expected(_expected(db, key), checksum, run.file_name, number)
             if db.execute("INSERT OR IGNORE INTO splitjoin_chunks VALUES (?, ?, ?)", key).rowcount:
                 job = _save(db, rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock()))
                 return Counted(job, completed=job.complete)
@@ -169,6 +161,8 @@ class SqliteTracker:
     def mark_failed(self, run: Run, number: int, *, error: str, final: bool) -> None:
         """See Tracker."""
         with self._writing() as db:
+            if _round(db, run.file_name, run.generation) != run.round:
+                return  # of a round that is over
             at = rules.stamp(self._clock())
             db.execute(FAILED, (run.file_name, run.generation, number, rules.cut(error), at, final))
 
@@ -229,6 +223,50 @@ class SqliteTracker:
         with self._writing() as db:
             return _save(db, rules.reopened(self._known(db, run), run, self._clock()))
 
+    def expect(self, run: Run, number: int, checksum: str | None, *, total_parts: int, asked: bool) -> Mending:
+        """See Tracker."""
+        rules.check_number(number, total_parts)
+        key = (run.file_name, run.generation, number)
+        with self._writing() as db:
+            job = self._known(db, run)
+            counted = db.execute(f"SELECT 1 FROM splitjoin_chunks WHERE {OF_A_CHUNK}", key).fetchone() is not None  # noqa: S608 -- our own
+            answer = repairs.expecting(
+                job, run, checksum, total_parts=total_parts, asked=asked, counted=counted, standing=_expected(db, key)
+            )
+            if answer is Mending.NOTED:
+                db.execute(f"DELETE FROM splitjoin_expected WHERE {OF_A_CHUNK}", key)  # noqa: S608 -- our own
+                if checksum is not None:
+                    db.execute("INSERT INTO splitjoin_expected VALUES (?, ?, ?, ?)", (*key, checksum))
+            return answer
+
+    def expected(self, run: Run, number: int) -> str | None:
+        """See Tracker."""
+        with self._reading() as db:
+            if db is None or not tables(db) >= LATER_TABLES:
+                return None
+            return _expected(db, (run.file_name, run.generation, number))
+
+    def claim_clear(self, run: Run) -> ClearClaim | Refused:
+        """See Tracker."""
+        token = self._new_token()
+        with self._writing() as db:
+            job, answer = repairs.clearing(self._known(db, run), run, token=token, now=self._clock())
+            _save(db, job)
+            return answer
+
+    def finish_clear(self, claim: ClearClaim) -> Job | None:
+        """See Tracker. One transaction: what was counted, and what failed, is not kept."""
+        name = claim.run.file_name
+        with self._writing() as db:
+            job = _load(db, name)
+            if job is None or not repairs.clears(job, claim):
+                return job if repairs.is_cleared(job, claim) else None
+            after = _save(db, repairs.cleared(job))
+            for table in ("splitjoin_chunks", "splitjoin_failures"):
+                db.execute(f"DELETE FROM {table} WHERE file_name = ?", (name,))  # noqa: S608 -- our own names
+            db.execute("REPLACE INTO splitjoin_rounds VALUES (?, ?, ?)", (name, after.generation, after.round))
+            return after
+
     def count_full_shards(self, run: Run) -> Job:
         """See Tracker. Here each count is in the head at once."""
         return rules.known(self.job(run.file_name), run.file_name, self.uri)
@@ -237,7 +275,7 @@ class SqliteTracker:
         """See Tracker."""
         with self._reading() as db:
             query = f"{SELECT} WHERE run_id IS NOT NULL AND join_state <> 'joined'"
-            jobs = [] if db is None else [_job(row) for row in db.execute(query)]
+            jobs = [] if db is None else [_job(db, row) for row in db.execute(query).fetchall()]
         yield from jobs
 
     def progress(self, file_name: str) -> JobProgress:
@@ -250,7 +288,7 @@ class SqliteTracker:
     def list(self) -> Iterator[JobProgress]:
         """See Tracker."""
         with self._reading() as db:
-            reports = [] if db is None else [_report(db, _job(row)) for row in db.execute(SELECT).fetchall()]
+            reports = [] if db is None else [_report(db, _job(db, row)) for row in db.execute(SELECT).fetchall()]
         yield from reports
 
     def close(self) -> None:
@@ -268,7 +306,7 @@ class SqliteTracker:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that holds the write lock from its beginning; an error undoes it."""
-        with self._connected(make=True) as db, _transaction(db, "BEGIN IMMEDIATE"):
+        with self._connected(make=True) as db, transaction(db, "BEGIN IMMEDIATE"):
             yield db
 
     @contextlib.contextmanager
@@ -278,8 +316,8 @@ class SqliteTracker:
             yield None
             return
         with self._connected(make=False) as db:
-            if _tables(db) >= TABLES:
-                with _transaction(db, "BEGIN"):
+            if tables(db) >= TABLES:
+                with transaction(db, "BEGIN"):
                     yield db
             else:
                 yield None
@@ -326,56 +364,36 @@ class SqliteTracker:
             )
 
     def _make(self, db: sqlite3.Connection) -> None:
-        _use_wal(db, time.monotonic() + self._busy_seconds)
-        if not _tables(db) >= TABLES:
-            with _transaction(db, "BEGIN IMMEDIATE"):
-                for statement in SCHEMA:
+        use_wal(db, time.monotonic() + self._busy_seconds)
+        if not tables(db) >= ALL_TABLES:
+            with transaction(db, "BEGIN IMMEDIATE"):
+                for statement in STATEMENTS:
                     db.execute(statement)
 
 
-def _tables(db: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-
-
-def _use_wal(db: sqlite3.Connection, deadline: float) -> None:
-    """Switch to WAL. Two that do it at once can meet a lock for which SQLite does not wait by itself."""
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as exc:
-            if "locked" not in str(exc) or time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_SECONDS)
-        else:
-            return
-
-
-@contextlib.contextmanager
-def _transaction(db: sqlite3.Connection, begin: str) -> Iterator[None]:
-    db.execute(begin)
-    try:
-        yield
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    try:
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _job(row: tuple[Any, ...]) -> Job:
+def _job(db: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
     head: Mapping[str, Any] = dict(zip(JOB_COLUMNS, row, strict=False))
     join: Mapping[str, Any] = dict(zip(JOIN_COLUMNS, row[len(JOB_COLUMNS) :], strict=True))
-    return Job(**head, join=Join(**join))
+    return Job(**head, round=_round(db, head["file_name"], head["generation"]), join=Join(**join))
+
+
+def _round(db: sqlite3.Connection, file_name: str, generation: int) -> int:
+    """How often a run was cleared; a file that only an earlier release wrote to has no such table."""
+    if not tables(db) >= LATER_TABLES:
+        return 0
+    query = "SELECT round FROM splitjoin_rounds WHERE file_name = ? AND generation = ?"
+    found = db.execute(query, (file_name, generation)).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def _expected(db: sqlite3.Connection, key: tuple[str, int, int]) -> str | None:
+    found = db.execute(f"SELECT checksum FROM splitjoin_expected WHERE {OF_A_CHUNK}", key).fetchone()  # noqa: S608 -- our own
+    return None if found is None else str(found[0])
 
 
 def _load(db: sqlite3.Connection, file_name: str) -> Job | None:
     row = db.execute(f"{SELECT} WHERE file_name = ?", (file_name,)).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else _job(db, row)
 
 
 def _save(db: sqlite3.Connection, job: Job) -> Job:

@@ -20,6 +20,7 @@ from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
 from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
+from splitjoin_cli.stores.trackers.sqlite_file import ALL_TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,7 +202,7 @@ def test_it_lies_beside_other_tables(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     db.close()
-    assert names == {"jobs", "splitjoin_jobs", "splitjoin_chunks", "splitjoin_failures"}
+    assert names == {"jobs", *ALL_TABLES}
 
 
 def test_a_report_of_100_000_chunks_is_quick(tmp_path: Path) -> None:
