@@ -104,10 +104,10 @@ class Preparation:
             and plan.source.stored_bytes == properties.stored_bytes
             and plan.source.uri == properties.uri
         )
-        if not same or plan.run_id != self._run_id(plan.chunks, plan.source.fingerprint):
-            return None  # of a plan whose boundaries somebody changed, the run is another
-        if not self._can_be_trusted(plan):
+        if not same or not self._can_be_trusted(plan):
             return None
+        if plan.run_id != self._run_id(plan.chunks, plan.source.fingerprint):
+            return None  # of a plan whose boundaries somebody changed, the run is another
         header = self._read(0, plan.header_bytes)
         if crc64(header) != plan.header_checksum:
             return None
