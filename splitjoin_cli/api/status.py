@@ -15,9 +15,9 @@ from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.places import parse_place
+from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate import status as found
 from splitjoin_cli.join.operate.advice import advise
-from splitjoin_cli.join.operate.status import DEFAULT_STUCK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -39,7 +39,7 @@ def status(
     file_name: str,
     *,
     tracker: str,
-    stuck_after: arguments.Seconds = DEFAULT_STUCK_SECONDS,
+    stuck_after: arguments.Seconds = STUCK_AFTER_SECONDS,
     dest: arguments.Path | None = None,
     queue: str | None = None,
     reconcile: bool = False,
@@ -79,7 +79,7 @@ def status(
 def list_jobs(
     *,
     tracker: str,
-    stuck_after: arguments.Seconds = DEFAULT_STUCK_SECONDS,
+    stuck_after: arguments.Seconds = STUCK_AFTER_SECONDS,
     queue: str | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -116,7 +116,7 @@ def status_request(
     file_name: str | None,
     *,
     tracker: str,
-    stuck_after: arguments.Seconds = DEFAULT_STUCK_SECONDS,
+    stuck_after: arguments.Seconds = STUCK_AFTER_SECONDS,
     dest: arguments.Path | None = None,
     queue: str | None = None,
     reconcile: bool = False,

@@ -19,7 +19,8 @@ from splitjoin_cli.cli.status_text import dead_letters_note, headline, report
 from splitjoin_cli.cli.terminal import stdout_columns
 from splitjoin_cli.cli.text import count_text, duration_text
 from splitjoin_cli.core.errors import CheckFoundError, StoppedError, UsageError
-from splitjoin_cli.join.operate.status import ALARMING, DEFAULT_STUCK_SECONDS, alarming
+from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
+from splitjoin_cli.join.operate.status import ALARMING, alarming
 
 if TYPE_CHECKING:
     from splitjoin_cli.api.status import View
@@ -88,7 +89,7 @@ class WatchCommand(click.Command):
 @options.option(
     "--stuck-after",
     type=Duration(),
-    default=DEFAULT_STUCK_SECONDS,
+    default=STUCK_AFTER_SECONDS,
     help="A job without progress for this long is stuck.  [default: 15m]",
 )
 @options.option(

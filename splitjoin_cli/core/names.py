@@ -17,6 +17,8 @@ from urllib.parse import unquote, urlsplit
 from splitjoin_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.core.model import Compression
 
 MAX_CHARACTERS = 128
@@ -83,10 +85,15 @@ class ChunkName:
         return f"{self.client}_{self.date}"
 
 
+def chunk_names(file_name: str, total: int, compression: Compression | None) -> Callable[[int], str]:
+    """What gives each chunk's object its name, by number: for a million of them, whose names are known to be good."""
+    width, suffix = len(str(total)), SUFFIX_OF[compression]
+    return lambda number: f"{file_name}-{number:0{width}d}-{total}{suffix}"
+
+
 def format(name: ChunkName) -> str:  # noqa: A001 -- read as names.format, beside names.parse
     """The object's name, the number zero-padded to the width of the total, so that names sort as chunks do."""
-    number = f"{name.number:0{len(str(name.total))}d}"
-    return f"{name.file_name}-{number}-{name.total}{SUFFIX_OF[name.compression]}"
+    return chunk_names(name.file_name, name.total, name.compression)(name.number)
 
 
 def parse(key: str) -> ChunkName | None:

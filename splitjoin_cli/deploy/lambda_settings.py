@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from splitjoin_cli.api.open import LoadRequest
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES, SECONDS_IN, parse_size, scaled
-from splitjoin_cli.join.sweep import STUCK_AFTER_SECONDS
+from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.reserved import check_system
 from splitjoin_cli.stores.loaders.urls import EMBEDDED

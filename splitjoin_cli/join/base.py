@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
+STUCK_AFTER_SECONDS = 900.0
+"""A job of which nothing was newly counted, or no join finished, for so long is stuck: 15 minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class JoinPayload:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.aws.sqs import BATCH, is_passing
 from splitjoin_cli.core.errors import ContinuationError, EventError, NotFoundError, SplitjoinError
+from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.events import read_body
 from splitjoin_cli.join.held_messages import HeldMessages, WorkerTotals, give_back_seconds
-from splitjoin_cli.join.sweep import STUCK_AFTER_SECONDS, sweep
-from splitjoin_cli.join.worker import FINAL_ERRORS
+from splitjoin_cli.join.sweep import sweep
+from splitjoin_cli.join.worker import FINAL_ERRORS, acknowledged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.sqs import Message, Queue, QueueFacts
     from splitjoin_cli.join.events import Delivery
     from splitjoin_cli.join.joiner import Joiner
-    from splitjoin_cli.join.worker import Outcome, Worker
+    from splitjoin_cli.join.worker import Handled, Worker
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Tracker
 
@@ -253,14 +254,14 @@ class SqsWorker:
         if delivery.error is not None:
             self._log.error("message %s: %s", message.message_id, delivery.error.message)
             errors.append(delivery.error)
-        acknowledged = delivery.error is None and all(outcome.acknowledge for outcome in outcomes)
-        self._note(outcomes, failed=not acknowledged, elsewhere=any(_is_elsewhere(error) for error in errors))
-        if acknowledged:
+        done = acknowledged(delivery, outcomes)
+        self._note(outcomes, failed=not done, elsewhere=any(_is_elsewhere(error) for error in errors))
+        if done:
             self._held.delete(message)
         else:
             self._held.give_back(message, give_back_seconds(errors, message.receives))
 
-    def _note(self, outcomes: Sequence[Outcome], *, failed: bool, elsewhere: bool) -> None:
+    def _note(self, outcomes: Sequence[Handled], *, failed: bool, elsewhere: bool) -> None:
         with self._lock:
             totals = self.totals
             totals.failed += failed

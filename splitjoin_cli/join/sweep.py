@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import SplitjoinError, StoppedError
+from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from splitjoin_cli.join.joiner import Joiner, JoinTry
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Clock, Job, Run, Tracker
 
-__all__ = ["STUCK_AFTER_SECONDS", "SweepReport", "sweep"]
+__all__ = ["SweepReport", "sweep"]
 
 _LOG = logging.getLogger(__name__)
-STUCK_AFTER_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)

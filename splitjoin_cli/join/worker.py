@@ -24,7 +24,7 @@ from splitjoin_cli.stores.trackers import rules
 from splitjoin_cli.stores.trackers.base import Counted, JobSpec, Refusal, Superseded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from splitjoin_cli.join.events import Batch, ChunkArrived, Delivery
     from splitjoin_cli.join.joiner import Joiner
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Job, Run, Tracker
 
-__all__ = ["BatchOutcome", "Outcome", "Worker"]
+__all__ = ["BatchOutcome", "Handled", "Worker", "acknowledged"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ End = Literal["counted", "joined", "replaced", "left", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Handled:
     """What became of one event.
 
     ``acknowledge``: it need not come again. ``end``: ``counted`` (the job is not complete yet), ``joined`` (now or
@@ -67,9 +67,14 @@ class Outcome:
 class BatchOutcome:
     """What became of a batch. ``failed``: ids of the messages that must come again; None is the event itself."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Handled, ...]
     failed: tuple[str | None, ...]
     errors: tuple[SplitjoinError, ...]
+
+
+def acknowledged(delivery: Delivery, outcomes: Sequence[Handled]) -> bool:
+    """Whether a message need not come again: it was read, and so is every event in it."""
+    return delivery.error is None and all(outcome.acknowledge for outcome in outcomes)
 
 
 class Worker:
@@ -117,7 +122,7 @@ class Worker:
 
         ``may_begin``: asked before each; those that may not begin are to come again.
         """
-        outcomes: list[Outcome] = []
+        outcomes: list[Handled] = []
         failed: list[str | None] = []
         errors: list[SplitjoinError] = []
         for delivery in batch.deliveries:
@@ -132,23 +137,23 @@ class Worker:
                 error = {"type": type(delivery.error).__name__, "message": delivery.error.message}
                 self._log.error("message %s: %s", delivery.message_id, error["message"], extra={"error": error})
                 problems.append(delivery.error)
-            if delivery.error is not None or not all(outcome.acknowledge for outcome in found):
+            if not acknowledged(delivery, found):
                 failed.append(delivery.message_id)
             errors += problems
         return BatchOutcome(tuple(outcomes), tuple(failed), tuple(errors))
 
-    def handle_delivery(self, delivery: Delivery) -> list[Outcome]:
+    def handle_delivery(self, delivery: Delivery) -> list[Handled]:
         """Handle each chunk that one message names."""
         return [self.handle(arrived) for arrived in delivery.arrivals]
 
-    def handle(self, arrived: ChunkArrived) -> Outcome:
+    def handle(self, arrived: ChunkArrived) -> Handled:
         """See one event through, as far as it is this worker's to do. Raises StoppedError alone."""
         began = self._monotonic()
         outcome = self._handle(arrived)
         self._tell(outcome, self._monotonic() - began)
         return outcome
 
-    def _handle(self, arrived: ChunkArrived) -> Outcome:
+    def _handle(self, arrived: ChunkArrived) -> Handled:
         try:
             stored = self._chunks.open_chunk(arrived.uri, body=not self._loader.properties.reads_s3)
         except StoppedError:
@@ -158,21 +163,21 @@ class Worker:
         with closing(stored):
             return self._handle_stored(arrived, stored)
 
-    def _handle_stored(self, arrived: ChunkArrived, stored: StoredChunk) -> Outcome:
+    def _handle_stored(self, arrived: ChunkArrived, stored: StoredChunk) -> Handled:
         run: Run | None = None
         try:
             run = run_of(stored)
-            begun = self._load_and_count(Outcome(arrived, acknowledge=False, end="failed", run=run), stored, run)
+            begun = self._load_and_count(Handled(arrived, acknowledge=False, end="failed", run=run), stored, run)
         except StoppedError:
             raise
         except OlderRunError as exc:
             self._log.debug("%s", exc.message, extra=_extra(arrived, run))
-            return Outcome(arrived, acknowledge=True, end="replaced", run=run)
+            return Handled(arrived, acknowledge=True, end="replaced", run=run)
         except Exception as exc:  # noqa: BLE001 -- whatever it is: it is recorded, and the event comes again
             return self._failed(arrived, run, exc)
         return begun if begun.acknowledge else self._join(begun, run)
 
-    def _load_and_count(self, begun: Outcome, stored: StoredChunk, run: Run) -> Outcome:
+    def _load_and_count(self, begun: Handled, stored: StoredChunk, run: Run) -> Handled:
         """See to the chunk. What it returns is to be acknowledged unless the job is complete and wants its join."""
         if (end := self._standing(stored, run)) is not None:
             return replace(begun, acknowledge=True, end=end)
@@ -210,7 +215,7 @@ class Worker:
         ledger = self._loader.job(run.file_name)
         return ledger is not None and ledger.joined_at is not None and ledger.run_id == run.run_id
 
-    def _join(self, begun: Outcome, run: Run) -> Outcome:
+    def _join(self, begun: Handled, run: Run) -> Handled:
         try:
             tried = self._joiner.try_join(run)
         except StoppedError:
@@ -225,7 +230,7 @@ class Worker:
         error = tried.error or OtherRunError(f"{run.file_name}: the join cannot be claimed: {tried.refused}")
         return replace(begun, error=error)
 
-    def _unread(self, arrived: ChunkArrived, exc: SplitjoinError) -> Outcome:
+    def _unread(self, arrived: ChunkArrived, exc: SplitjoinError) -> Handled:
         """The object could not be read. One that is gone is no loss where the job is joined or another split's."""
         name = arrived.name
         job: Job | None = None
@@ -236,13 +241,13 @@ class Worker:
         run = job.run if job is not None else None
         if job is not None and isinstance(exc, NotFoundError):
             if job.generation > 1 and job.total_parts != name.total:
-                return Outcome(arrived, acknowledge=True, end="replaced", run=run)
+                return Handled(arrived, acknowledge=True, end="replaced", run=run)
             if job.join.state == "joined":
-                return Outcome(arrived, acknowledge=True, end="joined", run=run)
+                return Handled(arrived, acknowledge=True, end="joined", run=run)
         same = job is not None and job.total_parts == name.total
         return self._failed(arrived, run if same else None, exc)
 
-    def _failed(self, arrived: ChunkArrived, run: Run | None, exc: Exception) -> Outcome:
+    def _failed(self, arrived: ChunkArrived, run: Run | None, exc: Exception) -> Handled:
         """Record a failed try; the event is not acknowledged."""
         error = self._ours(exc, arrived, run)
         last = self._max_receives is not None and arrived.receives >= self._max_receives
@@ -252,7 +257,7 @@ class Worker:
                 self._tracker.mark_failed(run, arrived.name.number, error=error.reason_first, final=final)
             except SplitjoinError as also:
                 self._log.error("the failure could not be recorded: %s", also.message, extra=_extra(arrived, run))
-        return Outcome(arrived, acknowledge=False, end="failed", run=run, error=error)
+        return Handled(arrived, acknowledge=False, end="failed", run=run, error=error)
 
     def _ours(self, exc: Exception, arrived: ChunkArrived, run: Run | None) -> SplitjoinError:
         if isinstance(exc, SplitjoinError):
@@ -260,7 +265,7 @@ class Worker:
         self._log.error("unexpected error at %s", arrived.uri, exc_info=exc, extra=_extra(arrived, run))
         return SplitjoinError(f"{arrived.uri}: unexpected {type(exc).__name__}; the log has more")
 
-    def _tell(self, outcome: Outcome, seconds: float) -> None:
+    def _tell(self, outcome: Handled, seconds: float) -> None:
         """One line for each event."""
         extra: dict[str, Any] = {
             **_extra(outcome.arrived, outcome.run),

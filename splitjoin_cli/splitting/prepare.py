@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.bytes.crc64 import crc64, encode
+from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity, digest_options, run_id
 from splitjoin_cli.core.names import manifest_name
@@ -212,7 +212,7 @@ class Preparation:
         warnings += [ragged] if ragged else []
         plan = self._plan_file(
             builder.chunks,
-            fingerprint=f"{found.size}-crc64nvme:{encode(found.crc)}",
+            fingerprint=f"{found.size}-{tagged(found.crc)}",
             dialect=replace(self._request.dialect, line_end=found.line_end),
             header=found.header,
             header_lines=found.header_lines,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from splitjoin_cli.core.bytes.crc64 import tagged
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
 from splitjoin_cli.core.format.documents import dialect_fields
-from splitjoin_cli.core.names import SUFFIX_OF
+from splitjoin_cli.core.names import chunk_names
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
@@ -163,5 +163,4 @@ class ChunkDocuments(Sequence[dict[str, Any]]):
 
 def chunk_name(plan: PlanFile, number: int) -> str:
     """The object's name of chunk ``number`` of a plan."""
-    total = len(plan.chunks)
-    return f"{plan.file_name}-{number:0{len(str(total))}d}-{total}{SUFFIX_OF[plan.compression]}"
+    return chunk_names(plan.file_name, len(plan.chunks), plan.compression)(number)

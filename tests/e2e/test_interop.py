@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from splitjoin_cli.join.sweep import SweepReport
-    from splitjoin_cli.join.worker import Outcome
+    from splitjoin_cli.join.worker import Handled
     from tests.e2e.command import Splitjoin
     from tests.servers.dynamodb import DynamoDbServer
     from tests.servers.s3 import Bucket
@@ -70,7 +70,7 @@ class Elsewhere:
         self.bucket.client().put_object(Bucket=self.bucket.name, Key=key, Body=body)
         return key
 
-    def event(self, key: str) -> Outcome:
+    def event(self, key: str) -> Handled:
         """S3's event of it, its key encoded as S3 does, handled."""
         found = {"bucket": {"name": self.bucket.name}, "object": {"key": quote_plus(key, safe="/"), "eTag": "0"}}
         record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": found}

@@ -10,7 +10,7 @@ from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import SweepReport, sweep
-from splitjoin_cli.join.worker import Outcome, Worker
+from splitjoin_cli.join.worker import Handled, Worker
 from splitjoin_cli.stores.trackers.base import Refused, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryChunks, MemoryLoader, chunk_uri
@@ -73,7 +73,7 @@ class Rig:
             max_receives=self.max_receives,
         )
 
-    def handle(self, number: int, *, receives: int = 1, continuation: Continuation | None = None) -> Outcome:
+    def handle(self, number: int, *, receives: int = 1, continuation: Continuation | None = None) -> Handled:
         """One event, as it comes."""
         worker = self.worker(continuation=continuation)
         return worker.handle(ChunkArrived.at(chunk_uri(number, self.total), receives=receives))
@@ -84,7 +84,7 @@ class Rig:
         for number in range(1, self.total + 1):
             stored = self.chunks.open_chunk(chunk_uri(number, self.total))
             arrived = ChunkArrived.at(stored.uri)
-            worker._load_and_count(Outcome(arrived, acknowledge=False, end="failed"), stored, RUN)
+            worker._load_and_count(Handled(arrived, acknowledge=False, end="failed"), stored, RUN)
 
     def claim(self, owner: str = "dead") -> Claim:
         """Somebody else takes the join."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from splitjoin_cli.join.events import Delivery
-    from splitjoin_cli.join.worker import Outcome
+    from splitjoin_cli.join.worker import Handled
     from splitjoin_cli.stores.loaders.base import Loader
 
 VISIBILITY_SECONDS = 3
@@ -114,7 +114,7 @@ class Waits:
         self.began = threading.Event()
         self.may_go_on = threading.Event()
 
-    def handle_delivery(self, delivery: Delivery) -> list[Outcome]:
+    def handle_delivery(self, delivery: Delivery) -> list[Handled]:
         self.began.set()
         assert self.may_go_on.wait(30)
         raise RuntimeError(f"nothing becomes of {delivery.message_id}")
@@ -209,7 +209,7 @@ def test_told_to_stop_it_finishes_what_it_holds(rig: Rig, queue: MemoryQueue) ->
     inner = rig.worker()
 
     class Slow:
-        def handle_delivery(self, delivery: Delivery) -> list[Outcome]:
+        def handle_delivery(self, delivery: Delivery) -> list[Handled]:
             began.set()
             time.sleep(0.3)
             return inner.handle_delivery(delivery)

@@ -29,7 +29,7 @@ from tests.join.memory import FILE_NAME, RUN_ID, MemoryLoader, chunk_uri
 from tests.join.rig import LEASE_SECONDS, RUN, FailsWith, Rig
 
 if TYPE_CHECKING:
-    from splitjoin_cli.join.worker import Outcome
+    from splitjoin_cli.join.worker import Handled
     from splitjoin_cli.stores.chunks.base import StoredChunk
     from splitjoin_cli.stores.trackers.base import Claim, Refused
 
@@ -520,7 +520,7 @@ def test_a_run_replaced_while_it_is_joined_is_acknowledged() -> None:
     assert (outcome.end, outcome.acknowledge, outcome.joined, outcome.error) == ("replaced", True, False, None)
 
 
-def without_its_object(rig: Rig, error: StoreError | None = None) -> Outcome:
+def without_its_object(rig: Rig, error: StoreError | None = None) -> Handled:
     """Chunk 1's event, whose object is gone, or cannot be read for another reason."""
     if error is None:
         rig.chunks.objects.clear()

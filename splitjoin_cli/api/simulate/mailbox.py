@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable
 
-__all__ = ["Mailbox", "Message"]
+__all__ = ["Letter", "Mailbox"]
 
 
 @dataclass(slots=True)
-class Message:
+class Letter:
     """One event's message. ``receives``: how often it was delivered and not for an injected fault, this time included.
 
     ``faults``: how often for one. ``copy``: a duplicate that the simulation sent; ``copied``: there is one of this.
@@ -30,7 +30,7 @@ class Message:
 class Mailbox:
     """Messages in order, or, with ``shuffle``, each at a random place. Thread-safe."""
 
-    def __init__(self, messages: Iterable[Message], *, shuffle: random.Random | None = None) -> None:
+    def __init__(self, messages: Iterable[Letter], *, shuffle: random.Random | None = None) -> None:
         """``shuffle``: draws the places; None for first in, first out."""
         self._waiting = list(messages)
         if shuffle is not None:
@@ -41,7 +41,7 @@ class Mailbox:
         self._closed = False
         self._changed = threading.Condition()
 
-    def take(self) -> Message | None:
+    def take(self) -> Letter | None:
         """The next message, once there is one; None when the mailbox was closed. Each is deleted or put back."""
         with self._changed:
             while not self._waiting and not self._closed:
@@ -57,18 +57,18 @@ class Mailbox:
             self._taken -= 1
             self._changed.notify_all()
 
-    def put_back(self, message: Message) -> None:
+    def put_back(self, message: Letter) -> None:
         """A taken message was not acknowledged: it comes again."""
         with self._changed:
             self._taken -= 1
             self._insert(message)
 
-    def put(self, message: Message) -> None:
+    def put(self, message: Letter) -> None:
         """One more message."""
         with self._changed:
             self._insert(message)
 
-    def _insert(self, message: Message) -> None:
+    def _insert(self, message: Letter) -> None:
         place = 0 if self._shuffle is None else self._shuffle.randint(0, len(self._waiting))
         self._waiting.insert(place, message)
         self._changed.notify_all()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from splitjoin_cli.api.simulate.faults import CrashError, FaultRates, Faults, FaultyChunks, FaultyIo, InjectedError
-from splitjoin_cli.api.simulate.mailbox import Mailbox, Message
+from splitjoin_cli.api.simulate.mailbox import Letter, Mailbox
 from splitjoin_cli.api.simulate.standing import Standing
 from splitjoin_cli.api.simulate.tally import CountedContinuation, Tally
 from splitjoin_cli.join.events import ChunkArrived
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import ChunkState
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.join.base import Continuation
-    from splitjoin_cli.join.worker import Outcome
+    from splitjoin_cli.join.worker import Handled
     from splitjoin_cli.stores.chunks.base import ChunkStore
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Job, Tracker
@@ -92,7 +92,7 @@ class Simulation:
         self._tally = Tally(sorted(found.uris))
         self._bug: BaseException | None = None
         order = random.Random(f"{options.rates.seed}:order") if options.shuffle else None  # noqa: S311 -- not a secret
-        self._mailbox = Mailbox([Message(number) for number in sorted(found.uris)], shuffle=order)
+        self._mailbox = Mailbox([Letter(number) for number in sorted(found.uris)], shuffle=order)
 
     def run(self) -> SimulateReport:
         """Deliver until all is settled. Raises StoreError where a database or the tracker cannot be reached."""
@@ -147,16 +147,16 @@ class Simulation:
             chunks=chunks, loader=loader, tracker=tracker, joiner=joiner, sweep_runs=True, max_receives=REAL_TRIES
         )
 
-    def _deliver(self, worker: Worker, owner: str, message: Message) -> None:
+    def _deliver(self, worker: Worker, owner: str, message: Letter) -> None:
         """One delivery: handled, and then acknowledged, given up, or put back."""
         trouble = self._options.rates.trouble(message.number, message.faults + 1, copy=message.copy)
         duplicated = trouble.duplicated and not (message.copy or message.copied)
         self._tally.begun(message, duplicated=duplicated)
         if duplicated:
             message.copied = True
-            self._mailbox.put(Message(message.number, copy=True))
+            self._mailbox.put(Letter(message.number, copy=True))
         arrived = ChunkArrived.at(self._found.uris[message.number], receives=message.receives)
-        outcome: Outcome | None = None
+        outcome: Handled | None = None
         try:
             with self._faults.during(trouble):
                 outcome = worker.handle(arrived)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from splitjoin_cli.api.simulate.faults import Trouble
-    from splitjoin_cli.api.simulate.mailbox import Message
+    from splitjoin_cli.api.simulate.mailbox import Letter
     from splitjoin_cli.join.base import Continuation, JoinPayload
-    from splitjoin_cli.join.worker import Outcome
+    from splitjoin_cli.join.worker import Handled
 
 __all__ = ["CountedContinuation", "Tally"]
 
@@ -64,14 +64,14 @@ class Tally:
         self.deliveries = self.duplicates = self.failures = self.crashes = 0
         self.joined_by: tuple[int | None, str] | None = None
 
-    def begun(self, message: Message, *, duplicated: bool) -> None:
+    def begun(self, message: Letter, *, duplicated: bool) -> None:
         """A delivery begins; ``duplicated``: a copy of its message is sent."""
         with self._lock:
             self.deliveries += 1
             self.duplicates += duplicated
             self.stories[message.number].attempts += 1
 
-    def ended(self, message: Message, owner: str, trouble: Trouble, outcome: Outcome | None) -> str:
+    def ended(self, message: Letter, owner: str, trouble: Trouble, outcome: Handled | None) -> str:
         """What a delivery came to, in words; ``outcome``: None where a fault left none."""
         story = self.stories[message.number]
         told = f"{'duplicate, ' if message.copy else ''}{owner}: {_event(trouble, outcome)}"
@@ -104,7 +104,7 @@ class Tally:
             return True
 
 
-def _event(trouble: Trouble, outcome: Outcome | None) -> str:
+def _event(trouble: Trouble, outcome: Handled | None) -> str:
     """What a delivery came to, in words."""
     if trouble.met is not None and outcome is None:
         return f"{'crashed' if trouble.kind == 'crash' else 'failed'} {trouble.met}"

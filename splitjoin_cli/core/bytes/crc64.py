@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import Buffer
 
-__all__ = ["combine", "crc64", "decode", "encode", "method", "tagged"]
+__all__ = ["combine", "crc64", "decode", "encode", "method", "tagged", "untagged"]
+
+TAG = "crc64nvme:"
 
 
 def crc64(data: Buffer, previous: int = 0) -> int:
@@ -49,7 +51,14 @@ def decode(text: str) -> int:
 
 def tagged(checksum: int) -> str:
     """As manifests and JSON results write it: ``crc64nvme:BASE64``."""
-    return f"crc64nvme:{encode(checksum)}"
+    return f"{TAG}{encode(checksum)}"
+
+
+def untagged(text: str) -> int:
+    """The inverse of ``tagged``. Raises ValueError for any other text."""
+    if not text.startswith(TAG):
+        raise ValueError(f"not a tagged CRC-64/NVME: {text!r}")
+    return decode(text.removeprefix(TAG))
 
 
 def method() -> str:

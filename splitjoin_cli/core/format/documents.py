@@ -6,13 +6,13 @@ Standard library only: the worker reads these too.
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 from splitjoin_cli.core import names
+from splitjoin_cli.core.bytes.crc64 import TAG, tagged, untagged
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_CHECKSUM
 from splitjoin_cli.core.format.fields import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import Compression, LineEnd
 
 VERSION = 1
-_CHECKSUM_TAG = "crc64nvme:"
 _LIST = "chunks"
 _LIST_KEY = b',\n"chunks": [\n'  # a line break is no part of any JSON string, so this stands nowhere else
 _LIST_END = b"]}\n"
@@ -71,7 +70,7 @@ def checksum_text(checksum: int) -> str | None:
     """``crc64nvme:BASE64``; None for UNKNOWN_CHECKSUM."""
     if checksum == UNKNOWN_CHECKSUM:
         return None
-    return _CHECKSUM_TAG + base64.b64encode(checksum.to_bytes(8, "big")).decode("ascii")
+    return tagged(checksum)
 
 
 def checksum_of(text: str | None) -> int | None:
@@ -79,13 +78,10 @@ def checksum_of(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        raw = base64.b64decode(text.removeprefix(_CHECKSUM_TAG), validate=True)
-    except ValueError:
-        raw = b""
-    if not text.startswith(_CHECKSUM_TAG) or len(raw) != 8:  # noqa: PLR2004 -- 64 bits
+        return untagged(text)
+    except ValueError as exc:
         shown = json.dumps(text[:40])
-        raise bad_field("checksum", f"expected a checksum like {_CHECKSUM_TAG}BASE64, found {shown}")
-    return int.from_bytes(raw, "big")
+        raise bad_field("checksum", f"expected a checksum like {TAG}BASE64, found {shown}") from exc
 
 
 def encode_document(head: Mapping[str, object], items: Iterable[str]) -> Iterator[bytes]:

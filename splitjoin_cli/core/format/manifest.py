@@ -40,7 +40,7 @@ from splitjoin_cli.core.format.fields import (
     take_text,
     take_texts,
 )
-from splitjoin_cli.core.names import MAX_TOTAL
+from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, chunk_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -56,7 +56,6 @@ __all__ = [
     "run_id",
 ]
 
-_SUFFIXES: dict[str | None, str] = {None: ".csv", "gzip": ".csv.gz", "zstd": ".csv.zst"}
 _PLAN_RUN = 1000  # chunks on one line of a plan
 _HEX_64 = re.compile(r"[0-9a-f]{16}")
 
@@ -95,7 +94,7 @@ class Manifest:
         if len(self.stored_bytes) != len(self.chunks):
             msg = f"{len(self.stored_bytes)} stored sizes for {len(self.chunks)} chunks"
             raise ValueError(msg)
-        if self.compression not in _SUFFIXES:
+        if self.compression not in SUFFIX_OF:
             msg = f"chunks are not stored as {self.compression}"
             raise ValueError(msg)
 
@@ -266,12 +265,6 @@ class PlanFile:
         except DAMAGE as exc:
             raise damaged(name, "plan", exc) from exc
         return plan
-
-
-def chunk_names(file_name: str, total: int, compression: Compression | None) -> Callable[[int], str]:
-    """What gives a chunk's object its name, by number."""
-    width, suffix = len(str(total)), _SUFFIXES[compression]
-    return lambda number: f"{file_name}-{number:0{width}d}-{total}{suffix}"
 
 
 def _identity(split: Manifest | PlanFile) -> dict[str, object]:

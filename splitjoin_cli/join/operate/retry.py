@@ -178,14 +178,14 @@ def check_target(text: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ChosenChunks:
     """Chunks to send: a flag for each number from 1 (a million of them are a megabyte)."""
 
     flags: bytearray
     counted: list[int]
 
 
-def wanted(progress: JobProgress, chosen: Ranges | None, *, even_counted: bool = False) -> Wanted:
+def wanted(progress: JobProgress, chosen: Ranges | None, *, even_counted: bool = False) -> ChosenChunks:
     """Which chunks are to be sent: those not counted; of ``chosen``, where that is given, alone.
 
     ``even_counted``: of ``chosen`` the counted ones as well, for a database that has lost them. Raises UsageError for
@@ -208,7 +208,7 @@ def wanted(progress: JobProgress, chosen: Ranges | None, *, even_counted: bool =
     for first, last in (everything if progress.missing is None else as_ranges(progress.missing)).ranges():
         missing[first : last + 1] = b"\1" * (last + 1 - first)
     if chosen is None:
-        return Wanted(missing, [])
+        return ChosenChunks(missing, [])
     flags, counted = bytearray(total + 1), []
     for first, last in chosen:
         if last > total:
@@ -218,11 +218,11 @@ def wanted(progress: JobProgress, chosen: Ranges | None, *, even_counted: bool =
                 flags[number] = 1
             else:
                 counted.append(number)
-    return Wanted(flags, sorted(set(counted)))
+    return ChosenChunks(flags, sorted(set(counted)))
 
 
 def retry_chunks(
-    progress: JobProgress, want: Wanted, stored: Iterable[str], destination: str, sender: Sender | None, *,
+    progress: JobProgress, want: ChosenChunks, stored: Iterable[str], destination: str, sender: Sender | None, *,
     executor: Executor, dry_run: bool,
 ) -> RetryReport:  # fmt: skip
     """Send a notification for each wanted chunk that is stored.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
+from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate.reasons import Advice
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALARMING",
-    "DEFAULT_STUCK_SECONDS",
     "Cell",
     "JobStatus",
     "OtherObject",
@@ -35,7 +35,6 @@ __all__ = [
 State = Literal["joined", "joining", "failed", "stuck", "complete", "waiting", "running"]
 Cell = Literal["done", "some", "none", "failed"]
 
-DEFAULT_STUCK_SECONDS = 15 * 60.0
 ALARMING: frozenset[State] = frozenset({"stuck", "failed"})
 """The states for which ``--check`` exits 12."""
 
@@ -135,7 +134,7 @@ class Pace:
     seconds_left: float
 
 
-def list_jobs(tracker: Tracker, *, now: float, stuck_seconds: float = DEFAULT_STUCK_SECONDS) -> list[JobStatus]:
+def list_jobs(tracker: Tracker, *, now: float, stuck_seconds: float = STUCK_AFTER_SECONDS) -> list[JobStatus]:
     """All jobs, newest first; those without a time (only the published counter wrote them) last. Raises StoreError."""
     jobs = [job_status(progress, now=now, stuck_seconds=stuck_seconds) for progress in tracker.list()]
     jobs.sort(key=lambda job: job.progress.file_name)

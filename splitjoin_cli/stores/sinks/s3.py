@@ -17,7 +17,7 @@ from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied
 from splitjoin_cli.stores.sinks.s3_multipart import Upload, UploadLostError, Uploads
-from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, Place, Wanted
+from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, S3Prefix, WantedObject
 from splitjoin_cli.stores.sinks.s3_sweep import abort_doubtful, sweep
 from splitjoin_cli.stores.sinks.s3_writer import PartBuffers, S3Writer
 
@@ -66,7 +66,7 @@ class S3Sink:
         prefix = where.key if not where.key or where.key.endswith("/") else where.key + "/"
         made = client or aws.client("s3", options, connections=2 * jobs, attempts=1)
         self._bucket = Bucket(made, where.bucket, common=objects.common(), retry=retry, shared=client is not None)
-        self._place = Place(self._bucket, prefix, chunk_parameters=objects.new_chunk())
+        self._place = S3Prefix(self._bucket, prefix, chunk_parameters=objects.new_chunk())
         self._uploads = Uploads(self._place, jobs=jobs)
         self._buffers = PartBuffers(jobs)
         self._small_parameters = objects.new_small_object()
@@ -108,7 +108,7 @@ class S3Sink:
         when: Condition | None = None,
     ) -> StoredObject:
         """As in Sink: one PUT up to 256 MiB, parts of 64 MiB or more above."""
-        wanted = Wanted(name, body.size, checksum, metadata, when)
+        wanted = WantedObject(name, body.size, checksum, metadata, when)
         if body.size <= SINGLE_PUT_BYTES:
             return self._place.put(wanted, body)
 
@@ -135,7 +135,7 @@ class S3Sink:
         when: Condition | None = None,
     ) -> StoredObject:
         """As in Sink. The source is pinned to its ETag and version: another one is a SourceChangedError."""
-        wanted = Wanted(name, len(prefix) + ranges.size, checksum, metadata, when)
+        wanted = WantedObject(name, len(prefix) + ranges.size, checksum, metadata, when)
         # What would be sent anyway: S3 copies no range into a part that is not the last and under 5 MiB.
         if wanted.size < COPY_MIN_BYTES or len(prefix) >= wanted.size:
             return self.put(name, read, checksum=checksum, metadata=metadata, when=when)
@@ -235,7 +235,7 @@ class S3Sink:
         answer = self._place.look(name)
         return answer is not None and answer.get("Metadata", {}).get(CLAIM_KEY) == claim
 
-    def _until_kept(self, wanted: Wanted, attempt: Callable[[], StoredObject]) -> StoredObject:
+    def _until_kept(self, wanted: WantedObject, attempt: Callable[[], StoredObject]) -> StoredObject:
         """``attempt()``; where another process ended our upload: its chunk, if it is the same, else once more."""
         for _ in range(RESTARTS):
             try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import S3Location, StoredObject
     from splitjoin_cli.stores.sinks.base import Body
     from splitjoin_cli.stores.sinks.s3_multipart import Upload
-    from splitjoin_cli.stores.sinks.s3_place import Place, Wanted
+    from splitjoin_cli.stores.sinks.s3_place import S3Prefix, WantedObject
 
 __all__ = ["COPY_MIN_BYTES", "copied"]
 
@@ -33,7 +33,7 @@ CHANGED_CODES = frozenset({"PreconditionFailed", "412", "NoSuchKey", "NoSuchVers
 
 
 def copied(
-    upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body, wanted: Wanted
+    upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body, wanted: WantedObject
 ) -> StoredObject:
     """Fill ``upload`` with the first bytes of ``read``, then with ranges of ``source``, and make the object visible.
 
@@ -70,7 +70,7 @@ def _send_first(upload: Upload, read: Body, size: int) -> Part:
     return upload.send(1, BytesBody(first), ByteRange(0, size))
 
 
-def _looked_at(place: Place, stored: StoredObject, wanted: Wanted) -> StoredObject:
+def _looked_at(place: S3Prefix, stored: StoredObject, wanted: WantedObject) -> StoredObject:
     """Ask the store what it holds where it did not say which checksum it made of it. What is wrong is removed again."""
     found = place.head(stored.name)
     if found is None or found.size != wanted.size:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.s3 import Bucket
     from splitjoin_cli.core.model import ByteRange
     from splitjoin_cli.stores.sinks.base import Body
-    from splitjoin_cli.stores.sinks.s3_place import Place, Wanted
+    from splitjoin_cli.stores.sinks.s3_place import S3Prefix, WantedObject
 
 __all__ = ["Part", "Upload", "UploadLostError", "Uploads", "abort_upload"]
 
@@ -48,7 +48,7 @@ class Part:
 class Uploads:
     """The multipart uploads of one sink: their threads, and those that are open. Thread-safe."""
 
-    def __init__(self, place: Place, *, jobs: int) -> None:
+    def __init__(self, place: S3Prefix, *, jobs: int) -> None:
         """``jobs``: parts in flight at once, over all uploads."""
         self.place = place
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="s3-part")
@@ -121,7 +121,7 @@ class Upload:
         return self._bucket.uri(self._key)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> S3Prefix:
         """Where the object will be."""
         return self._place
 
@@ -198,7 +198,7 @@ class Upload:
         """As Bucket's, for this object."""
         return self._bucket.translating(method, self._key)
 
-    def finish(self, parts: Sequence[Part], wanted: Wanted) -> StoredObject:
+    def finish(self, parts: Sequence[Part], wanted: WantedObject) -> StoredObject:
         """Compare the parts with what is wanted and make the object visible, whole.
 
         The answer's checksum is None only where the store keeps the checksum of a copied part to itself and nobody

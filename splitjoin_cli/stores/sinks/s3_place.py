@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.s3 import Bucket
     from splitjoin_cli.stores.sinks.base import Body, Condition
 
-__all__ = ["ABSENT_CODES", "Digest", "Place", "Wanted", "differing_echo", "digest_header"]
+__all__ = ["ABSENT_CODES", "Digest", "S3Prefix", "WantedObject", "differing_echo", "digest_header"]
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class NoEchoError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedObject:
     """The object that is to be there in the end. ``checksum``: CRC-64/NVME of its bytes, None while nobody knows it.
 
     ``when``: what must be under the name until then.
@@ -62,7 +62,7 @@ class Wanted:
     when: Condition | None = None
 
 
-class Place:
+class S3Prefix:
     """A prefix of a bucket, and what is known of its store. Thread-safe.
 
     ``digest`` is CRC64NVME until the store shows that it does not know it; from then on each body is read once more,
@@ -104,7 +104,7 @@ class Place:
         self.digest = Digest.MD5
         return result
 
-    def put(self, wanted: Wanted, body: Body) -> StoredObject:
+    def put(self, wanted: WantedObject, body: Body) -> StoredObject:
         """One PutObject. An unknown checksum is computed by a first read, so that the store can refuse other bytes."""
         request = self.request(wanted.name, body)
         checksum = request.checksum if wanted.checksum is None else wanted.checksum
@@ -220,7 +220,7 @@ class Place:
                     return None
                 raise
 
-    def kept(self, wanted: Wanted) -> StoredObject | None:
+    def kept(self, wanted: WantedObject) -> StoredObject | None:
         """What is stored, if it is surely what was wanted: the same size, metadata and checksum, as far as known."""
         found = self.head(wanted.name)
         if found is None or (found.size, found.metadata) != (wanted.size, wanted.metadata):

@@ -10,7 +10,7 @@ from splitjoin_cli.core.errors import CorruptObjectError, SplitjoinError, StoreE
 from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.stores.sinks.s3_body import BytesBody
 from splitjoin_cli.stores.sinks.s3_multipart import Part, Upload, UploadLostError
-from splitjoin_cli.stores.sinks.s3_place import Wanted
+from splitjoin_cli.stores.sinks.s3_place import WantedObject
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -126,7 +126,7 @@ class S3Writer:
     def commit(self, *, checksum: int | None) -> StoredObject:
         """As in ObjectWriter."""
         self._closed = True
-        wanted = Wanted(self._name, self._size, self._checksum, self._metadata, self._when)
+        wanted = WantedObject(self._name, self._size, self._checksum, self._metadata, self._when)
         if checksum is not None and checksum != self._checksum:
             self.abort()
             raise CorruptObjectError(

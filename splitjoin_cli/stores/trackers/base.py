@@ -136,8 +136,8 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """This call counted the chunk.
+class Answer:
+    """What ``mark_done`` says of a chunk of the job's own run.
 
     ``job``: None while the chunk's shard is not full (then nothing is complete). ``completed``: this call's own write
     made the job complete.
@@ -153,19 +153,16 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicate:
-    """The chunk was counted before. ``job`` and ``completed`` as in Counted.
+class Counted(Answer):
+    """This call counted the chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate(Answer):
+    """The chunk was counted before.
 
     A duplicate sees completeness as well, and it may be the one to count its full shard, after a crash or in a race.
     """
-
-    job: Job | None
-    completed: bool = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether every chunk of the job is counted."""
-        return self.job is not None and self.job.complete
 
 
 @dataclass(frozen=True, slots=True)

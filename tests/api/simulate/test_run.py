@@ -17,7 +17,7 @@ import pytest
 from splitjoin_cli.api.simulate import run
 from splitjoin_cli.api.simulate.chunks import find_chunks
 from splitjoin_cli.api.simulate.faults import CrashError, FaultRates, Faults, FaultyIo, InjectedError
-from splitjoin_cli.api.simulate.mailbox import Mailbox, Message
+from splitjoin_cli.api.simulate.mailbox import Letter, Mailbox
 from splitjoin_cli.api.simulate.run import Parts, Simulation, SimulationOptions
 from splitjoin_cli.core.errors import ContinuationError
 from splitjoin_cli.core.names import JobName
@@ -478,18 +478,18 @@ def test_threads_without_trouble_meet_none() -> None:
 
 def test_mailbox_is_first_in_first_out() -> None:
     """What is put back comes after what waits."""
-    box = Mailbox([Message(1), Message(2)])
+    box = Mailbox([Letter(1), Letter(2)])
     first = box.take()
-    assert first == Message(1)
+    assert first == Letter(1)
     box.put_back(first)
-    assert [box.take(), box.take()] == [Message(2), Message(1)]
+    assert [box.take(), box.take()] == [Letter(2), Letter(1)]
 
 
 def test_mailbox_in_any_order_from_a_seed() -> None:
     """The same seed gives the same order, and it is not the usual one."""
     orders = []
     for _ in range(2):
-        box = Mailbox(map(Message, range(20)), shuffle=random.Random(3))
+        box = Mailbox(map(Letter, range(20)), shuffle=random.Random(3))
         orders.append(_all(box))
     assert orders[0] == orders[1]
     assert sorted(orders[0]) == list(range(20))
@@ -498,7 +498,7 @@ def test_mailbox_in_any_order_from_a_seed() -> None:
 
 def test_mailbox_is_idle_when_nothing_waits_and_nothing_is_taken() -> None:
     """A message that is being handled may come back."""
-    box = Mailbox([Message(1)])
+    box = Mailbox([Letter(1)])
     assert not box.wait_idle(0)
     box.take()
     assert not box.wait_idle(0)
@@ -509,7 +509,7 @@ def test_mailbox_is_idle_when_nothing_waits_and_nothing_is_taken() -> None:
 def test_a_closed_mailbox_ends_who_waits() -> None:
     """Also one that waits already."""
     box = Mailbox([])
-    taken: list[Message | None] = []
+    taken: list[Letter | None] = []
     waiting = threading.Thread(target=lambda: taken.append(box.take()))
     waiting.start()
     box.close()

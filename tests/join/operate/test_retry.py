@@ -29,7 +29,7 @@ from splitjoin_cli.stores.trackers.memory import MemoryTracker
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from splitjoin_cli.join.operate.retry import RetryReport, Wanted
+    from splitjoin_cli.join.operate.retry import ChosenChunks, RetryReport
     from splitjoin_cli.stores.trackers.base import Failure
 
 PLACE = "s3://bucket/in +%/"
@@ -75,7 +75,7 @@ class Remembers:
 
 def send(
     progress: JobProgress,
-    want: Wanted,
+    want: ChosenChunks,
     stored: Sequence[str],
     sender: Any,  # noqa: ANN401 -- a fake
     *,
