@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 import sqlite3
 import threading
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,7 +22,15 @@ from splitjoin_cli.core.errors import BadRowError, LoadError, OlderRunError, Run
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.stores.loaders import mysql
-from splitjoin_cli.stores.loaders.base import Ledger, LedgerJob, LedgerTotal, LoadResult, LoadTarget, TableRows
+from splitjoin_cli.stores.loaders.base import (
+    Ledger,
+    LedgerJob,
+    LedgerTotal,
+    LoadResult,
+    LoadTarget,
+    LoadTime,
+    TableRows,
+)
 from splitjoin_cli.stores.loaders.duckdb import DuckdbLoader
 from splitjoin_cli.stores.loaders.mysql import MysqlLoader
 from splitjoin_cli.stores.loaders.postgresql import PostgresqlLoader
@@ -250,6 +259,43 @@ def test_the_ledger_is_read_while_a_chunk_is_loaded(rig: Rig, loader: Loader) ->
         parts.pop()()
     loader.load(with_stream(chunk_of(b"2,Bob\n", number=2), lambda: Streams(parts)))
     assert [found.runs for found in seen] == [{RUN: {1: 1}}]
+
+
+def times_of(rig: Rig, run_id: str = RUN) -> list[LoadTime]:
+    """When the chunks of a run were loaded, as somebody sees it who only looks."""
+    with contextlib.closing(rig.loader()) as made:
+        return cast("LedgerReader", made).read_times(JOB, run_id)
+
+
+def test_the_ledger_notes_when_each_chunk_was_loaded(rig: Rig) -> None:
+    """From the delivery's begin to just before the commit, by the worker's clock."""
+    assert times_of(rig) == []
+    parts: list[Any] = [b"id,name\n", lambda: time.sleep(0.05), b"1,a\n2,b\n"]
+    before = time.time()
+    with contextlib.closing(rig.loader()) as loader:
+        loader.load(with_stream(chunk_of(b"1,a\n2,b\n"), lambda: Streams(parts)))
+        loader.load(chunk_of(b"3,c\n", number=7))
+    after = time.time()
+    first, second = times_of(rig)
+    assert (first.number, first.rows, second.number, second.rows) == (1, 2, 7, 1)
+    for one in (first, second):
+        assert one.began_at is not None
+        assert one.loaded_at is not None
+        assert before - 0.002 <= one.began_at <= one.loaded_at <= after + 0.002
+    assert (first.loaded_at or 0) - (first.began_at or 0) >= 0.045
+    assert times_of(rig, "other") == []
+
+
+def test_a_ledger_of_an_earlier_release_is_used_as_it_is(rig: Rig) -> None:
+    """It does not note when a load began: that is unknown, and no column is added to it."""
+    with contextlib.closing(rig.loader()) as loader:
+        loader.prepare()
+    rig.query("ALTER TABLE splitjoin_ledger DROP COLUMN began_at")
+    with contextlib.closing(rig.loader()) as loader:
+        assert loader.load(chunk_of(b"1,a\n2,b\n")) == LOADED
+    (only,) = times_of(rig)
+    assert (only.number, only.rows, only.began_at) == (1, 2, None)
+    assert abs((only.loaded_at or 0) - time.time()) < 60
 
 
 def test_loads_a_chunk(rig: Rig, loader: Loader) -> None:

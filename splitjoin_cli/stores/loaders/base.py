@@ -150,6 +150,20 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadTime:
+    """When a chunk was loaded, by the clock of the worker that did (seconds since 1970, UTC).
+
+    ``began_at``: when its delivery began; None in a ledger that an earlier release made, which does not note it.
+    ``loaded_at``: just before the load was committed; by an earlier release, when it began.
+    """
+
+    number: int
+    rows: int
+    began_at: float | None
+    loaded_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class LoaderProperties:
     """What loaders differ in, as data.
 
@@ -173,6 +187,9 @@ class LedgerReader(Protocol):
         MUST NOT write: no table is made, nor a file. A database without a ledger, and a file that is not there, have
         loaded nothing: no error. Raises LoadError where the database cannot be reached or refuses.
         """
+
+    def read_times(self, file_name: str, run_id: str) -> list[LoadTime]:
+        """When each chunk of a run was loaded, by number; as ``read_ledger`` otherwise."""
 
     def close(self) -> None:
         """Free connections. Safe to repeat."""

@@ -41,6 +41,12 @@ class Engine(ABC):
     name_type: ClassVar[str] = "VARCHAR(255)"
     text_type: ClassVar[str] = "TEXT"
     table_suffix: ClassVar[str] = ""
+    time_type: ClassVar[str] = "TIMESTAMP"
+    time_now: ClassVar[str] = "CURRENT_TIMESTAMP"
+    time_value: ClassVar[str] = "to_timestamp(?)"
+    """A moment for a column of ``time_type``, from seconds since 1970: as ``time_now`` would have been then."""
+    time_seconds: ClassVar[str] = "EXTRACT(EPOCH FROM CAST({column} AS TIMESTAMP WITH TIME ZONE))"
+    """The same back from a column; on PostgreSQL and DuckDB in a session of the same time zone."""
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
     idle_seconds: ClassVar[float] = math.inf
     """How long a connection may lie unused and be asked whether it is alive; an older one is replaced unasked."""
@@ -52,6 +58,7 @@ class Engine(ABC):
         self._idle: list[tuple[Session, float]] = []
         self._lock = threading.Lock()
         self._prepared = False
+        self._begins = False
 
     # What an engine adds.
 

@@ -8,7 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.errors import BadRowError, LoadError, OlderRunError, RunConflictError
-from splitjoin_cli.stores.loaders.base import JOBS, LEDGER, Ledger, LedgerJob, LedgerTotal, LoadResult, TableRows
+from splitjoin_cli.stores.loaders.base import (
+    JOBS,
+    LEDGER,
+    Ledger,
+    LedgerJob,
+    LedgerTotal,
+    LoadResult,
+    LoadTime,
+    TableRows,
+)
 from splitjoin_cli.stores.loaders.body import NotPlainError, is_plain_dialect
 from splitjoin_cli.stores.loaders.engine import Engine
 from splitjoin_cli.stores.loaders.header import header_names
@@ -42,11 +51,13 @@ class LedgerLoader(Engine):
         with self._session() as session:
             if not self._has_ledger(session):
                 self._make_ledger(session)
+            notes_begin = self._notes_begin(session)
         with self._lock:
-            self._prepared = True
+            self._prepared, self._begins = True, notes_begin
 
     def load(self, chunk: ChunkToLoad) -> LoadResult:
         """See Loader."""
+        began = time.time()
         with self._naming(chunk):
             self._check_chunk(chunk)
             header = header_names(chunk, self._target.max_record_bytes)
@@ -54,7 +65,7 @@ class LedgerLoader(Engine):
         plain = is_plain_dialect(chunk.dialect)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._load_once(chunk, header, plain=plain)
+                return self._load_once(chunk, header, began, plain=plain)
             except NotPlainError:
                 plain = False
             except AgainError:
@@ -100,6 +111,28 @@ class LedgerLoader(Engine):
             runs.setdefault(str(run_id), {})[int(number)] = int(rows)
         session.rollback()
         return Ledger(self._properties.uri, found=True, job=job, runs=runs)
+
+    def read_times(self, file_name: str, run_id: str) -> list[LoadTime]:
+        """See LedgerReader. A connection of its own, as ``read_ledger`` has."""
+        try:
+            session = self._connect_to_read()
+            if session is None:
+                return []
+            with closing(session):
+                if not self._has_ledger(session):
+                    return []
+                loaded = self.time_seconds.format(column="loaded_at")
+                began = self.time_seconds.format(column="began_at") if self._notes_begin(session) else "NULL"
+                sql = (
+                    f"SELECT number, row_count, {began}, {loaded} FROM {LEDGER} WHERE file_name = ? AND run_id = ?"
+                    " ORDER BY number"
+                )
+                found = session.rows(sql, (file_name, run_id))
+        except self.driver_errors as exc:
+            raise self._translated(exc) from exc
+        return [
+            LoadTime(int(number), int(rows), _seconds(began), _seconds(loaded)) for number, rows, began, loaded in found
+        ]
 
     def table_rows(self, file_name: str = "", run_id: str = "") -> TableRows:
         """See Loader."""
@@ -151,7 +184,7 @@ class LedgerLoader(Engine):
 
     # The one transaction.
 
-    def _load_once(self, chunk: ChunkToLoad, header: Sequence[str] | None, *, plain: bool) -> LoadResult:
+    def _load_once(self, chunk: ChunkToLoad, header: Sequence[str] | None, began: float, *, plain: bool) -> LoadResult:
         with self._session() as session, self._naming(chunk):
             columns = self._columns(session, chunk, header)
             job = self._ensure_job(session, chunk)
@@ -161,7 +194,7 @@ class LedgerLoader(Engine):
             session.begin()
             try:
                 self._fence(session, chunk, alone=alone)
-                result = self._load_in_transaction(session, chunk, columns, plain=plain)
+                result = self._load_in_transaction(session, chunk, columns, began, plain=plain)
                 session.commit()
             except BaseException:
                 with suppress(Exception):  # the connection may be gone: then the database has undone it
@@ -170,17 +203,22 @@ class LedgerLoader(Engine):
             return result
 
     def _load_in_transaction(
-        self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool
+        self, session: Session, chunk: ChunkToLoad, columns: Columns, began: float, *, plain: bool
     ) -> LoadResult:
         key = (chunk.file_name, chunk.run_id, chunk.number)
-        sql = f"INSERT INTO {LEDGER} (file_name, run_id, number, row_count, validator) VALUES (?, ?, ?, 0, ?)"
-        if not session.insert_absent(sql, (*key, chunk.validator)):
+        column, value, values = (", began_at", f", {self.time_value}", (began,)) if self._begins else ("", "", ())
+        sql = (
+            f"INSERT INTO {LEDGER} (file_name, run_id, number, row_count, validator{column})"
+            f" VALUES (?, ?, ?, 0, ?{value})"
+        )
+        if not session.insert_absent(sql, (*key, chunk.validator, *values)):
             return self._skipped(session, chunk)
         loaded = self._copy(session, chunk, columns, plain=plain)
         if chunk.rows is not None and loaded != chunk.rows:
             raise BadRowError(f"its metadata says {chunk.rows} rows, and the table took {loaded}")
-        sql = f"UPDATE {LEDGER} SET row_count = ? WHERE file_name = ? AND run_id = ? AND number = ?"
-        session.run(sql, (loaded, *key))
+        changed = f"row_count = ?, loaded_at = {self.time_value}"
+        sql = f"UPDATE {LEDGER} SET {changed} WHERE file_name = ? AND run_id = ? AND number = ?"
+        session.run(sql, (loaded, time.time(), *key))
         return LoadResult(loaded, already_loaded=False, rows_checked=chunk.rows is not None)
 
     def _skipped(self, session: Session, chunk: ChunkToLoad) -> LoadResult:
@@ -305,6 +343,14 @@ class LedgerLoader(Engine):
             return False
         return True
 
+    def _notes_begin(self, session: Session) -> bool:
+        """Whether the ledger notes when a load began: one that an earlier release made does not."""
+        try:
+            session.rows(f"SELECT began_at FROM {LEDGER} WHERE 1 = 0")
+        except self.driver_errors:
+            return False
+        return True
+
     def _make_ledger(self, session: Session) -> None:
         """``validator`` and ``joined_at`` are text of splitjoin's own: an ETag, and ISO 8601 with Z."""
         name, suffix = self.name_type, self.table_suffix
@@ -312,7 +358,8 @@ class LedgerLoader(Engine):
             session,
             f"CREATE TABLE IF NOT EXISTS {LEDGER} (file_name {name} NOT NULL, run_id {name} NOT NULL,"
             f" number BIGINT NOT NULL, row_count BIGINT NOT NULL, validator {name},"
-            f" loaded_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (file_name, run_id, number)){suffix}",
+            f" loaded_at {self.time_type} DEFAULT {self.time_now}, began_at {self.time_type} NULL,"
+            f" PRIMARY KEY (file_name, run_id, number)){suffix}",
         )
         self._run_ddl(
             session,
@@ -324,3 +371,8 @@ class LedgerLoader(Engine):
         self.prepare()
         with self._session() as session:
             return session.rows(sql, values)
+
+
+def _seconds(value: object) -> float | None:
+    """What ``Engine.time_seconds`` gave: a float, a decimal, or nothing."""
+    return None if value is None else float(str(value))

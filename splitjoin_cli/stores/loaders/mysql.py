@@ -80,6 +80,10 @@ class MysqlLoader(ServerLoader):
     share_lock = " LOCK IN SHARE MODE"
     # Names differ in case and accents, which no other collation would tell apart.
     name_type = "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    time_type = "TIMESTAMP(3)"
+    time_now = "CURRENT_TIMESTAMP(3)"
+    time_value = "FROM_UNIXTIME(?)"
+    time_seconds = "UNIX_TIMESTAMP({column})"
     text_type = "LONGTEXT"
     table_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
     driver_errors = (pymysql.Error,)

@@ -43,6 +43,8 @@ class SqliteLoader(LedgerLoader):
     null_rule = "none: an empty field is the empty text, quoted or not, and NULL is a word like any other"
     always_creates = True
     name_type = "TEXT"
+    time_value = "strftime('%Y-%m-%d %H:%M:%f', ?, 'unixepoch')"
+    time_seconds = "(julianday({column}) - 2440587.5) * 86400.0"
     driver_errors = (sqlite3.Error,)
 
     def __init__(self, path: str, target: LoadTarget) -> None:
