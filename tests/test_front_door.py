@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/chunks"
 DOOR_ALONE = {"session", "observer", "dialect_typed"}
 TALK = {"as_json", "quiet", "verbose", "debug"}
+LOOKING = {"watch", "timeout", "check"}
 VERBS = ("split", "verify", "merge", "simulate", "status", "retry", "worker", "init")
 
 
@@ -153,7 +154,7 @@ def test_what_retry_would_send_is_the_commands_document(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_options_are_called_as_on_the_command_line(name: str) -> None:
     """By the same names; DOOR_ALONE is for Python alone, talk and looking again for a terminal."""
-    typed = {one.name for one in command(name).params if isinstance(one, click.Option)} - TALK - {"watch", "check"}
+    typed = {one.name for one in command(name).params if isinstance(one, click.Option)} - TALK - LOOKING
     parameters = inspect.signature(function(name)).parameters.values()
     ours = {one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY} - DOOR_ALONE
     assert ours == typed
