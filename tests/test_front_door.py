@@ -193,6 +193,7 @@ OPTIONS = dict.fromkeys(("client", "dest", "chunks", "compress", "quotechar", "t
         ("--force replaces it; or choose another --client", "force=True replaces it; or choose another client="),
         ("add --client NAME", "add client=NAME"),
         ("add --name CLIENT_DATE", "add name=CLIENT_DATE"),
+        ("type --client hidden, or another name", "type client='hidden', or another name"),
         ("give --dest s3://... or more", "give dest='s3://...' or more"),
         ("say which: --chunks 3,7-9", "say which: chunks='3,7-9'"),
         ("--compress gzip makes them small", "compress='gzip' makes them small"),

@@ -25,7 +25,8 @@ _COMMAND = re.compile(r"(\bsplitjoin [a-z]+\b[^;]*)")
 # A value is written in capitals (what to fill in), or holds what no word of a sentence does, or is one of a few words.
 _OPTION = re.compile(
     r"--(?P<name>[a-z][a-z0-9-]*)"
-    r"(?:[ =](?P<value>[A-Z][A-Z0-9_]+(?![\w:])|(?:none|gzip|zstd|literal|mysql|lf)\b|[^\s;,]*[0-9:/'\"][^\s;]*))?"
+    r"(?:[ =](?P<value>(?<=type --client )[^\s;,]+"  # what is proposed can be any word
+    r"|[A-Z][A-Z0-9_]+(?![\w:])|(?:none|gzip|zstd|literal|mysql|lf)\b|[^\s;,]*[0-9:/'\"][^\s;]*))?"
 )
 
 

@@ -18,14 +18,17 @@ from splitjoin_cli.core.errors import BadInputError, StoppedError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.core.source_name import name_pattern as compiled
 from splitjoin_cli.splitting.request import DEFAULT_JOBS, SplitRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.core.aws.options import Session
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.model import Dialect, SourceProperties
-    from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.splitting.request import ChunkCompression, OnStrayQuote, ServerSideEncryption
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.splitting.run import OpenJob
@@ -35,12 +38,18 @@ if TYPE_CHECKING:
 __all__ = ["run_split", "split"]
 
 
+def utc_now() -> dt.datetime:
+    """The time."""
+    return dt.datetime.now(tz=dt.UTC)
+
+
 def split(
     source: arguments.Path,
     destination: arguments.Path,
     *,
     client: str | None = None,
     date: str | None = None,
+    name_pattern: str | None = None,
     chunk_size: arguments.Bytes | None = None,
     chunks: int | None = None,
     rows: int | None = None,
@@ -93,6 +102,7 @@ def split(
         destination=place,
         client=client,
         date=date,
+        name_pattern=None if name_pattern is None else compiled(name_pattern),
         size=arguments.size(chunk_size, chunks, rows),
         dialect=arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header),
         dialect_typed=dialect_typed,
@@ -114,30 +124,47 @@ def split(
 
 
 def run_split(
-    request: SplitRequest, observer: Observer, *, tracker: Tracker | None = None, passing: bool = False
+    request: SplitRequest,
+    observer: Observer,
+    *,
+    tracker: Tracker | None = None,
+    passing: bool = False,
+    now: Callable[[], dt.datetime] = utc_now,
 ) -> SplitResult:
     """Do what was asked. Raises what SplitRun.run raises, SourceError and UsageError.
 
-    ``tracker``: instead of the one that ``request`` names. ``passing``: the destination soon goes, so that the tracker
-    is not to lead anybody there. What stops it (StoppedError) knows the command that resumes it.
+    ``now``: the clock (UTC). ``tracker``: instead of the one that ``request`` names. ``passing``: the destination soon
+    goes, so that the tracker is not to lead anybody there. What stops it (StoppedError) knows the command that resumes.
     """
-    if request.source == "-" and request.client is None:
-        raise UsageError("standard input has no name: --client is needed", hint="add --client NAME")
-    job = request.job(dt.datetime.now(tz=dt.UTC).date())  # once: a split that goes on past midnight keeps its date
-    request = replace(request, client=job.client, date=job.date)
+    check_named(request)
+    naming = request.naming(now().date())  # once: a split that goes on past midnight keeps its date
+    request = replace(request, client=naming.job.client, date=naming.job.date)
     try:
-        return perform(request, job, observer, tracker, passing=passing)
+        return perform(request, naming, observer, tracker, passing=passing)
     except StoppedError as exc:
         from splitjoin_cli.splitting.resume import resume_command
 
-        exc.resume = resume_command(request, job)
+        exc.resume = resume_command(request, naming.job)
         raise
 
 
+def check_named(request: SplitRequest) -> None:
+    """Raise UsageError for what has no name of its own, where no client was typed."""
+    if request.client is not None:
+        return
+    if request.source == "-":
+        raise UsageError("standard input has no name: --client is needed", hint="add --client NAME")
+    from splitjoin_cli.stores.sources.local import is_pipe
+
+    if is_pipe(request.source):
+        raise UsageError(f"{request.source} is a pipe: --client is needed", hint="add --client NAME")
+
+
 def perform(
-    request: SplitRequest, job: JobName, observer: Observer, tracker: Tracker | None, *, passing: bool
+    request: SplitRequest, naming: Naming, observer: Observer, tracker: Tracker | None, *, passing: bool
 ) -> SplitResult:
     """The split itself, once its name is known."""
+    job = naming.job
     on_s3 = is_s3(request.source) or isinstance(request.destination, S3Place)
     with uncollected():
         from splitjoin_cli.splitting.first_block import look
@@ -171,7 +198,7 @@ def perform(
         sink = _sink(request)
         stack.callback(sink.close)
         opener = None if tracker is None else _job_opener(tracker, passing=passing)
-        run = SplitRun(request, job, source, sink, observer, open_job=opener, warnings=seen.warnings)
+        run = SplitRun(request, job, source, sink, observer, open_job=opener, naming=naming, warnings=seen.warnings)
         try:
             return run.run()
         except BadInputError as exc:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import click
 
 from splitjoin_cli import __version__
-from splitjoin_cli.core.errors import SplitjoinError
+from splitjoin_cli.core.errors import SplitjoinError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
 
 if TYPE_CHECKING:
@@ -67,6 +67,19 @@ class LazyGroup(click.Group):
         with uncollected():
             return cast("click.Command", importlib.import_module(entry.module).command)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The subcommand; a mistyped one is answered with the nearest."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name.lower(), COMMANDS, n=1)
+            hint = f"did you mean {near[0]}? splitjoin --help lists all" if near else "splitjoin --help lists them"
+            raise UsageError(f"there is no command {name!r}", hint=hint)
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the subcommand. Its own lost connections are errors: click would take them for a closed stdout."""
         try:
@@ -85,6 +98,6 @@ class LazyGroup(click.Group):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="splitjoin", message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", prog_name="splitjoin", message="%(prog)s %(version)s")
 def cli() -> None:
     """Split large CSV exports into exact, resumable chunks."""

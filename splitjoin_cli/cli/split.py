@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitjoin_cli.cli import options
-from splitjoin_cli.cli.params import Tag
+from splitjoin_cli.cli.params import Tag, Text
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import byte_text, count_text, duration_text
 from splitjoin_cli.core.errors import PartialError, StoppedError, UsageError
@@ -50,7 +50,17 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 @click.command(epilog=EPILOG, short_help="Split a CSV file into chunks in a directory or on S3.")
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="SOURCE DEST")
 @options.option("--client", metavar="NAME", help="First part of the chunks' names.  [default: from SOURCE's name]")
-@options.option("--date", metavar="TEXT", help="Second part of the chunks' names.  [default: today, UTC, YYYYMMDD]")
+@options.option(
+    "--date",
+    metavar="TEXT",
+    help="Second part of the chunks' names.  [default: from a SOURCE named CLIENT_DATE; else today, UTC, YYYYMMDD]",
+)
+@options.option(
+    "--name-pattern",
+    type=Text(),
+    metavar="REGEX",
+    help="Take client and date from the groups (?P<client>...) and (?P<date>...) in SOURCE's name.",
+)
 @options.size_options
 @options.dialect_options
 @options.stray_quote_option

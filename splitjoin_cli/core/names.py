@@ -10,9 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from splitjoin_cli.core.errors import UsageError
 
@@ -31,7 +29,6 @@ SUFFIX_OF: dict[Compression | None, str] = {None: ".csv", "gzip": ".csv.gz", "zs
 """What chunks can be stored as; sources may be compressed otherwise."""
 
 _COMPRESSION_OF = {suffix: compression for compression, suffix in SUFFIX_OF.items()}
-_SOURCE_SUFFIXES = {".gz", ".bz2", ".xz", ".zst"}
 # 18 digits: far beyond any total, and far below where int() refuses. [0-9]: \d takes other scripts' digits as well.
 _CHUNK = re.compile(r"(?P<file_name>.+)-(?P<number>[0-9]{1,18})-(?P<total>[0-9]{1,18})(?P<suffix>\.csv(?:\.gz|\.zst)?)")
 
@@ -144,19 +141,13 @@ def plan_name(file_name: str) -> str:
     return f"{file_name}{PLAN_SUFFIX}"
 
 
-def default_client(source: str) -> str:
-    """The last path component of a path or URL, less a compression suffix, then less one suffix.
-
-    Not checked: what the file's name holds and a client cannot is told to the user, who then says ``--client``.
-    """
-    path = source
-    scheme, separator, _ = source.partition("://")
-    if separator and scheme.lower() not in ("s3", "gs", "file"):  # keys and paths may hold ? and #
-        path = unquote(urlsplit(source).path)
-    name = PurePosixPath(path.rpartition("/")[2])
-    if name.suffix.lower() in _SOURCE_SUFFIXES:
-        name = name.with_suffix("")
-    return name.stem
+def proposed_client(client: str, date: str) -> str:
+    """A client that ``client`` can be called, with ``date`` beside it; the empty text where nothing is left of it."""
+    normal = unicodedata.normalize("NFC", client)
+    text = "".join(char if _may_be_in(char, "-._") else "\0" for char in normal)
+    text = re.sub("\0+", "_", text).lstrip(".")[:MAX_CHARACTERS]
+    room = MAX_NAME_BYTES - len(f"_{date}-1-1{SUFFIX_OF[None]}".encode("utf-8", "replace"))
+    return text.encode()[: max(room, 0)].decode(errors="ignore")
 
 
 @lru_cache(maxsize=1024)
@@ -165,7 +156,7 @@ def _checked(what: str, text: str, punctuation: str) -> str:
     hint = f"give another one with --{what}"
     normal = unicodedata.normalize("NFC", text)
     for position, char in enumerate(normal, start=1):
-        if char not in punctuation and not _is_letter_or_digit(char):
+        if not _may_be_in(char, punctuation):
             allowed = " ".join(punctuation)
             raise UsageError(
                 f"{what} {normal!r} holds {char!r} (U+{ord(char):04X}) at character {position}; "
@@ -179,8 +170,10 @@ def _checked(what: str, text: str, punctuation: str) -> str:
     return normal
 
 
-def _is_letter_or_digit(char: str) -> bool:
-    """Letters and combining marks of any script, decimal digits (Unicode's general categories L, M and Nd)."""
+def _may_be_in(char: str, punctuation: str) -> bool:
+    """Punctuation; letters and combining marks of any script, decimal digits (Unicode's categories L, M and Nd)."""
+    if char in punctuation:
+        return True
     category = unicodedata.category(char)
     return category[0] in "LM" or category == "Nd"
 

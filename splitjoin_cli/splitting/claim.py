@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core.errors import NameTakenError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
-from splitjoin_cli.core.names import manifest_name, parse, parse_plan_name, plan_name
+from splitjoin_cli.core.names import JobName, manifest_name, parse, parse_manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.stores.sinks.base import ABSENT
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject
-    from splitjoin_cli.core.names import JobName
     from splitjoin_cli.stores.sinks.base import Sink
 
 CLAIM_TRIES = 5
 
 
+class Other(NamedTuple):
+    """A split under another name. ``finished``: whether its manifest is there."""
+
+    job: JobName
+    finished: bool
+
+
 @dataclass(slots=True)
 class Existing:
-    """What lies at a place under one job's name. ``others``: plans of the same client under another date."""
+    """What is at a place under one job's name. ``others``: splits of the same client, and of the one asked for."""
 
     manifest: Manifest | None = None
     plan: PlanFile | None = None
     chunks: dict[str, StoredObject] = field(default_factory=dict)
-    others: list[JobName] = field(default_factory=list)
+    others: list[Other] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -44,14 +50,17 @@ class Existing:
         return any(each is not None and each.run_id == run_id for each in (self.manifest, self.plan))
 
 
-def look(sink: Sink, job: JobName) -> Existing:
-    """What is there now. Chunks are found by parsed name, never by bare prefix: ``a_1`` is no part of ``a_1-2``.
+def look(sink: Sink, job: JobName, *, also: str | None = None) -> Existing:
+    """What is there now; ``also``: a client, named after this one, whose splits are wanted too.
+
+    Chunks are found by parsed name, never by bare prefix: ``a_1`` is no part of ``a_1-2``.
 
     The listing is no snapshot: another process may finish meanwhile. Its manifest is there before its plan goes, so
     that the plan is read first: whoever sees its chunks finds one of the two.
     """
     existing, manifest, plan = Existing(), manifest_name(job.file_name), plan_name(job.file_name)
     found: set[str] = set()
+    others: dict[JobName, bool] = {}
     for stored in sink.list(f"{job.client}_"):
         if stored.name in (manifest, plan):
             found.add(stored.name)
@@ -61,9 +70,11 @@ def look(sink: Sink, job: JobName) -> Existing:
             if chunk.file_name == job.file_name:
                 existing.chunks[stored.name] = stored
             continue
-        other = parse_plan_name(stored.name)
-        if other is not None and other.client == job.client:
-            existing.others.append(other)
+        finished = parse_manifest_name(stored.name)
+        other = finished or parse_plan_name(stored.name)
+        if other is not None and other.client in (job.client, also):
+            others[other] = finished is not None or others.get(other, False)
+    existing.others = [Other(*each) for each in others.items()]
     if plan in found or (existing.chunks and manifest not in found):
         existing.plan = read_plan(sink, job)
     if manifest in found or (existing.plan is None and (found or existing.chunks)):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
 from splitjoin_cli.core.model import Dialect
-from splitjoin_cli.core.names import JobName, default_client
+from splitjoin_cli.core.source_name import Naming, name_job
 
 if TYPE_CHECKING:
     import datetime as dt
+    import re
     from pathlib import Path
 
     from splitjoin_cli.core.places import Place
@@ -61,9 +62,9 @@ Size = ChunkSize | ChunkCount | RowCount
 class SplitRequest:
     """One split, as it was asked for.
 
-    ``source``: a path, a URL, or ``-``. ``client`` and ``date`` are None until ``named``. ``encoding``: of the source,
-    where it must be transcoded. ``dialect_typed``: whether the user said how fields are written.
-    ``tmp_dir``: None for the system's. ``objects``: for destinations on S3.
+    ``source``: a path, a URL, or ``-``. ``client`` and ``date``: None where ``naming`` finds them, ``name_pattern`` in
+    SOURCE's name. ``encoding``: of the source, where it must be transcoded. ``dialect_typed``: whether the user said
+    how fields are written. ``tmp_dir``: None for the system's. ``objects``: for destinations on S3.
 
     An option of ``split`` is a field here (or of the values that travel whole), from which the command that resumes it
     is spelled (resume.py), a parameter of ``api.split.split``, and an option in cli/split.py: three places.
@@ -73,6 +74,7 @@ class SplitRequest:
     destination: Place
     client: str | None = None
     date: str | None = None
+    name_pattern: re.Pattern[str] | None = None
     size: Size = field(default_factory=lambda: ChunkSize(DEFAULT_CHUNK_BYTES))
     dialect: Dialect = field(default_factory=Dialect)
     dialect_typed: bool = False
@@ -93,13 +95,12 @@ class SplitRequest:
     def __post_init__(self) -> None:
         _check_positive(self.jobs)
 
-    def job(self, today: dt.date) -> JobName:
-        """The job's name: what was asked for, else the source's own name and ``today`` (UTC).
+    def naming(self, today: dt.date) -> Naming:
+        """The job's name: what was asked for, else what the source's own name says, else ``today`` (UTC).
 
         Raises UsageError where that is no name.
         """
-        client = default_client(self.source) if self.client is None else self.client
-        return JobName(client, f"{today:%Y%m%d}" if self.date is None else self.date)
+        return name_job(self.source, client=self.client, date=self.date, pattern=self.name_pattern, today=today)
 
 
 def _check_positive(value: int) -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 # Spelled elsewhere in the command, or not at all: a dry run stores nothing that could be resumed, a chunk's dialect
 # knows its line ends and encoding from the source, and a session is no text.
-LEFT_OUT = frozenset({"source", "destination", "client", "date", "dry_run", "line_end", "session", "dialect_typed"})
+LEFT_OUT = frozenset({"source", "destination", "client", "date", "name_pattern"}) | {
+    *("dry_run", "line_end", "session", "dialect_typed"),
+}
 OF_CHUNKS = frozenset({"dialect.encoding"})
 SPELLED = {"tags": "tag", "size_bytes": "chunk-size", "count": "chunks"}
 """Fields that are not called as their option."""

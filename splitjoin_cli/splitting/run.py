@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import AccessError, NameTakenError
-from splitjoin_cli.splitting.claim import Existing, check_free, claim, look, next_generation, read_plan, withdraw
+from splitjoin_cli.core.source_name import Naming
+from splitjoin_cli.splitting.claim import Existing, check_free, claim, look, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
+from splitjoin_cli.splitting.elsewhere import Elsewhere, check_elsewhere
 from splitjoin_cli.splitting.prepare import Planned, Preparation
 from splitjoin_cli.splitting.result import Progress, SplitResult
 from splitjoin_cli.splitting.send import Sending
@@ -48,15 +50,18 @@ class SplitRun:
         observer: Observer,
         *,
         open_job: OpenJob | None = None,
+        naming: Naming | None = None,
         warnings: tuple[str, ...] = (),
     ) -> None:
         """``request.dialect.encoding`` is that of the chunks; ``job`` the name; ``open_job`` None without a tracker.
 
+        ``naming``: where the name comes from; None where it was typed.
         ``warnings``: what was seen of the source before.
         """
         self._request, self._job, self._open_job = request, job, open_job
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
+        self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer)
         self._preparation = Preparation(request, job, source, sink, observer, warnings)
 
     def run(self) -> SplitResult:
@@ -67,10 +72,10 @@ class SplitRun:
         """
         request = self._request
         with ThreadPoolExecutor(request.jobs, "split") as executor:
-            existing = look(self._sink, self._job)
+            existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client)
             planned = self._preparation.prepare(existing, executor)
             try:
-                self._check_other_dates(existing, planned.plan)
+                check_elsewhere(self._elsewhere, existing, planned.plan, executor)
                 if request.dry_run:
                     if not request.force:
                         check_free(self._sink, existing, planned.plan)
@@ -79,23 +84,6 @@ class SplitRun:
             finally:
                 if planned.staging is not None:
                     planned.staging.discard()
-
-    def _check_other_dates(self, existing: Existing, plan: PlanFile) -> None:
-        """A cron job that is run again past midnight must resume yesterday's split, not begin another."""
-        if self._request.force:
-            return
-        for other in existing.others:
-            theirs = read_plan(self._sink, other)
-            if theirs is not None and theirs.source.fingerprint == plan.source.fingerprint:
-                from splitjoin_cli.splitting.resume import query_note, resume_command
-
-                what = f"type: {resume_command(self._request, other)}{query_note(self._request.source)}"
-                if theirs.options_digest != plan.options_digest:
-                    what = f"type the command that began it, with --client={other.client} --date={other.date}"
-                raise NameTakenError(
-                    f"{self._sink.properties.uri} has an unfinished split of the same content, of {other.date}",
-                    hint=f"to resume it, {what}; or --force to split it under this date as well",
-                )
 
     def _store(self, planned: Planned, executor: ThreadPoolExecutor) -> SplitResult:
         """Claim the name, store the chunks, conclude; a claim of which nothing came is given back."""

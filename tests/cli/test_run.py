@@ -74,7 +74,8 @@ def installed(*arguments: str, stdout: int | None = subprocess.PIPE) -> subproce
 
 def test_version() -> None:
     """The installed command and the module are the same."""
-    assert installed("--version").stdout == f"splitjoin {__version__}\n"
+    for spelling in ("--version", "-V"):
+        assert installed(spelling).stdout == f"splitjoin {__version__}\n"
     module = subprocess.run(
         [sys.executable, "-m", "splitjoin_cli", "--version"], capture_output=True, text=True, check=False, timeout=60
     )
@@ -185,17 +186,21 @@ def test_no_command(splitjoin: Callable[..., Ran]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "message", "hint"),
     [
-        (["splat", "--json"], "No such command 'splat'."),
-        (["--json"], "No such option '--json'. Did you mean '--version'?"),
+        (["spilt", "--json"], "there is no command 'spilt'", "did you mean split? splitjoin --help lists all"),
+        (["STATUS", "--json"], "there is no command 'STATUS'", "did you mean status? splitjoin --help lists all"),
+        (["xyz", "--json"], "there is no command 'xyz'", "splitjoin --help lists them"),
+        (["--json"], "No such option '--json'. Did you mean '--version'?", "splitjoin --help"),
     ],
 )
-def test_errors_before_any_command(splitjoin: Callable[..., Ran], arguments: list[str], message: str) -> None:
-    """--json is heard before anything is parsed."""
+def test_errors_before_any_command(
+    splitjoin: Callable[..., Ran], arguments: list[str], message: str, hint: str
+) -> None:
+    """--json is heard before anything is parsed, and a mistyped command is answered with the nearest one."""
     ran = splitjoin(*arguments)
     assert ran.code == 2
-    assert ran.document == {"error": {"code": 2, "message": message, "hint": "splitjoin --help"}}
+    assert ran.document == {"error": {"code": 2, "message": message, "hint": hint}}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,7 @@ def test_resume_tells_no_secret(source: str, shown: str) -> None:
 ENVIRONMENT: dict[str, tuple[str, dict[str, Any]]] = {
     "CLIENT": ("other", {"client": "other"}),
     "DATE": ("2024-01-31", {"date": "2024-01-31"}),
+    "NAME_PATTERN": ("(?P<client>x)?", {"name_pattern": re.compile("(?P<client>x)?")}),
     "CHUNK_SIZE": ("1MiB", {"size": ChunkSize(MIB)}),
     "CHUNKS": ("4", {"size": ChunkCount(4)}),
     "ROWS": ("5", {"size": RowCount(5)}),
@@ -239,7 +241,17 @@ USAGE = {
     "client": (
         ["x y.csv", "out"],
         "client 'x y' holds ' ' (U+0020) at character 2; letters, digits and - . _ are allowed",
-        "give another one with --client",
+        "type --client x_y, or another name",
+    ),
+    "pattern": (
+        ["x.csv", "out", "--name-pattern=(x)"],
+        "--name-pattern '(x)' has neither the group (?P<client>...) nor (?P<date>...)",
+        r"name one of them, as in (?P<client>[a-z]+)\.(?P<date>\d{8})",
+    ),
+    "no match": (
+        ["x.csv", "out", "--name-pattern=(?P<client>y)"],
+        "--name-pattern '(?P<client>y)' does not match the name 'x.csv'",
+        "correct it, or give --client and --date",
     ),
     "date": (
         ["x.csv", "out", "--date=a_b"],

@@ -175,26 +175,3 @@ def test_what_lies_beside_the_chunks() -> None:
     assert names.parse_manifest_name("p/acme_1.manifest.json") == JobName("acme", "1")
     assert names.parse_manifest_name("p/acme_1.plan.json") is None
     assert names.parse_manifest_name("p/acme.manifest.json") is None
-
-
-@pytest.mark.parametrize(
-    ("source", "client"),
-    [
-        ("export.csv.gz", "export"),
-        ("/data/acme_20240131.csv", "acme_20240131"),
-        ("a.b.csv", "a.b"),
-        ("a.tar.GZ", "a"),
-        ("plain", "plain"),
-        ("only.bz2", "only"),
-        ("s3://bucket/in/x.tsv.zst", "x"),
-        ("s3://bucket/in/what?.csv", "what?"),
-        ("https://user:pw@host/in/%C3%A9t%C3%A9.csv.xz?X-Amz-Signature=1/2.csv#3", "été"),
-        ("HTTPS://host/export.csv?token=t0k3n", "export"),
-        ("gs://bucket/in/what?.csv", "what?"),
-        (".hidden", ".hidden"),
-        ("dir/", ""),
-    ],
-)
-def test_default_client(source: str, client: str) -> None:
-    """The source's own name, less a compression suffix and one more."""
-    assert names.default_client(source) == client

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.stores.sinks.base import (
         Body,
@@ -69,12 +70,14 @@ def split(
     asked: SplitRequest | None = None,
     *,
     job: JobName = JOB,
+    naming: Naming | None = None,
     observer: Observer | None = None,
 ) -> SplitResult:
-    """One split; the sink is closed after it, as api/split.py does."""
+    """One split; the sink is closed after it, as api/split.py does. ``naming``: where ``job`` was not typed."""
+    job = job if naming is None else naming.job
     opened = MemorySource(source) if isinstance(source, bytes) else source
     try:
-        return SplitRun(asked or request(), job, opened, sink, observer or Silent()).run()
+        return SplitRun(asked or request(), job, opened, sink, observer or Silent(), naming=naming).run()
     finally:
         sink.close()
 
@@ -207,6 +210,9 @@ class MortalSink:
 
     def read_small(self, name: str) -> SmallObject | None:
         return self.io(lambda: self.inner.read_small(name))
+
+    def first_bytes(self, name: str, count: int) -> bytes | None:
+        return self.io(lambda: self.inner.first_bytes(name, count))
 
     def head(self, name: str) -> StoredObject | None:
         return self.io(lambda: self.inner.head(name))

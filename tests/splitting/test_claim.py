@@ -204,50 +204,6 @@ def test_a_name_is_not_its_prefix(ours: str, theirs: str) -> None:
     assert sorted(existing.chunks) == [f"a_{ours}-{number}-3.csv" for number in (1, 2, 3)]
 
 
-def test_an_unfinished_split_of_yesterday_is_to_be_resumed() -> None:
-    """The same content under another date, begun and not finished: exit 11 with the command that resumes it."""
-    store, yesterday = MemoryStore(), JobName("acme", "20240130")
-    abandoned(store, EXPORT, job=yesterday)
-    left = objects(store)
-    for dry_run in (False, True):
-        with pytest.raises(NameTakenError) as error:
-            split(EXPORT, MemorySink(store), request(destination="in/", dry_run=dry_run))
-        assert error.value.message == "memory:/// has an unfinished split of the same content, of 20240130"
-        assert error.value.hint == (
-            "to resume it, type: splitjoin split --client=acme --date=20240130 --rows=2 --jobs=2 -- acme.csv in/; "
-            "or --force to split it under this date as well"
-        )
-    assert objects(store) == left
-    split(EXPORT, MemorySink(store), request(force=True))
-    split(EXPORT, MemorySink(store), job=yesterday)
-    assert MANIFEST in store.objects
-    assert "acme_20240130.manifest.json" in store.objects
-
-
-def test_an_unfinished_split_of_yesterday_with_other_options_is_named() -> None:
-    """Its command cannot be known: the hint says what to do all the same."""
-    store, yesterday = MemoryStore(), JobName("acme", "20240130")
-    abandoned(store, EXPORT, job=yesterday)
-    with pytest.raises(NameTakenError) as error:
-        split(EXPORT, MemorySink(store), request(size=RowCount(1)))
-    assert error.value.hint == (
-        "to resume it, type the command that began it, with --client=acme --date=20240130; "
-        "or --force to split it under this date as well"
-    )
-
-
-@pytest.mark.parametrize("finished", [True, False])
-def test_other_dates_are_free(finished: bool) -> None:  # noqa: FBT001 -- a parameter
-    """Finished splits of the same content, and unfinished ones of other content, are of no matter."""
-    store, yesterday = MemoryStore(), JobName("acme", "20240130")
-    if finished:
-        split(EXPORT, MemorySink(store), job=yesterday)
-    else:
-        abandoned(store, OTHER, job=yesterday)
-    split(EXPORT, MemorySink(store))
-    assert MANIFEST in store.objects
-
-
 @pytest.mark.parametrize("options", [{}, {"compress": "gzip"}])
 def test_a_dry_run_makes_nothing(options: dict[str, str], tmp_path: Path) -> None:
     """Not even the directory; all chunks are planned."""

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.names import default_client, parse_file_name
+from splitjoin_cli.core.names import parse_file_name
 from splitjoin_cli.core.places import DirectoryPlace, S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["SimulateRequest", "run_simulate", "simulate"]
 
 LOOKS_AT_ONCE = 8
-DAY = "20000101"  # any: a table is named by the client alone
 DEFAULT_WORKERS = 4
 
 
@@ -206,18 +205,15 @@ def _split_first(
     request: SimulateRequest, into: DatabaseUrl, tracker: Tracker, observer: Observer, stack: ExitStack
 ) -> Place:
     """Split the file into a temporary directory, which goes with the simulation."""
-    from splitjoin_cli.api.split import run_split
+    from splitjoin_cli.api.split import check_named, run_split, utc_now
     from splitjoin_cli.splitting.request import SplitRequest
 
     place = DirectoryPlace(stack.enter_context(tempfile.TemporaryDirectory(prefix="splitjoin-chunks-")))
     job = parse_file_name(request.file_name) if request.file_name else None
-    client = job.client if job else default_client(request.source)
-    # A table that it refuses is refused before the split.
-    open_loader(_load(request, into, f"{client}_{DAY}"), request.aws).close()
     split = SplitRequest(
         source=request.source,
         destination=place,
-        client=client,
+        client=job.client if job else None,
         date=job.date if job else None,
         size=request.size,
         dialect=request.dialect,
@@ -226,6 +222,14 @@ def _split_first(
         encoding=request.encoding,
         aws=request.aws,
     )
+    try:
+        check_named(split)
+        named = split.naming(utc_now().date()).job
+    except UsageError as exc:
+        raise UsageError(exc.message.replace("--client", "--name"), hint="give one with --name CLIENT_DATE") from exc
+    # A table that it refuses is refused before the split.
+    open_loader(_load(request, into, named.file_name), request.aws).close()
+    split = replace(split, client=named.client, date=named.date)
     run_split(split, observer, tracker=tracker, passing=True)
     return place
 

@@ -121,6 +121,14 @@ def decode_document(data: bytes) -> tuple[dict[str, Any], Iterator[object]]:
     return head, items
 
 
+def decode_head(data: bytes) -> dict[str, Any]:
+    """The head alone, of any version, from a document's first bytes. Raises ValueError where it is cut short."""
+    place = data.find(_LIST_KEY)
+    if place < 0:
+        raise FieldError(f"its chunks do not begin within {len(data):,} bytes")
+    return as_object(decode_json(data[:place] + b"}"))
+
+
 def _decode_lines(data: bytes, place: int) -> Iterator[object]:
     lines = io.BytesIO(data)  # shares the bytes
     lines.seek(place)

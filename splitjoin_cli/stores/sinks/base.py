@@ -128,6 +128,9 @@ class Sink(Protocol):
     def read_small(self, name: str) -> SmallObject | None:
         """The same with its validator, for a condition on just these bytes."""
 
+    def first_bytes(self, name: str, count: int) -> bytes | None:
+        """The first ``count`` bytes of an object, or all of a smaller one; None when it is absent."""
+
     def head(self, name: str) -> StoredObject | None:
         """One object, with its metadata and checksum where the store has them; None when it is absent."""
 

@@ -226,6 +226,15 @@ class DirectorySink:
             except FileNotFoundError:
                 return None
 
+    def first_bytes(self, name: str, count: int) -> bytes | None:
+        """As in Sink."""
+        with _explained("reading", self._path / name):
+            try:
+                with (self._path / name).open("rb") as file:
+                    return file.read(count)
+            except FileNotFoundError:
+                return None
+
     def head(self, name: str) -> StoredObject | None:
         """As in Sink; without a checksum, which a directory does not keep."""
         with _explained("looking at", self._path / name):

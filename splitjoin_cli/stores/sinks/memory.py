@@ -223,6 +223,11 @@ class MemorySink:
         held = self.store.objects.get(name)
         return None if held is None else SmallObject(held.data, str(held.stored.validator))
 
+    def first_bytes(self, name: str, count: int) -> bytes | None:
+        """As in Sink."""
+        data = self.get_small(name)
+        return None if data is None else data[:count]
+
     def head(self, name: str) -> StoredObject | None:
         """As in Sink."""
         held = self.store.objects.get(name)

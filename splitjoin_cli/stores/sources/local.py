@@ -14,7 +14,7 @@ from splitjoin_cli.core.errors import SourceChangedError, SourceError
 from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 
-__all__ = ["LocalSource", "read_fully", "unreadable"]
+__all__ = ["LocalSource", "is_pipe", "read_fully", "unreadable"]
 
 
 def read_fully(descriptor: int, buffer: memoryview, offset: int) -> int:
@@ -41,6 +41,15 @@ def unreadable(path: str, exc: OSError | ValueError) -> SourceError:
         return SourceError(f"cannot read {path}: permission denied", hint="check its permissions and its directories'")
     reason = exc.strerror if isinstance(exc, OSError) else str(exc)
     return SourceError(f"cannot read {path}: {reason}")
+
+
+def is_pipe(path: str) -> bool:
+    """Whether a path is a named pipe, ``/dev/fd/N`` of one, or a socket."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 -- paths are text here
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _validator(status: os.stat_result) -> str:
