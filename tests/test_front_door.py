@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/chunks"
 DOOR_ALONE = {"session", "observer", "dialect_typed"}
-TALK = {"as_json", "quiet", "verbose", "debug"}
+TALK = {"as_json", "quiet", "verbose", "no_progress", "debug"}
 LOOKING = {"watch", "timeout", "check"}
 VERBS = ("split", "verify", "merge", "simulate", "status", "retry", "worker", "init")
 

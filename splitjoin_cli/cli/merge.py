@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from splitjoin_cli.cli import options
-from splitjoin_cli.cli.text import byte_text, duration_text
+from splitjoin_cli.cli.text import byte_text, count_text, duration_text
 from splitjoin_cli.core.errors import UsageError
 
 EPILOG = """\
@@ -46,7 +46,7 @@ def command(ctx: click.Context, /, place: str, out: str, **values: Any) -> int: 
         )
     with terminal.observer() as observer:
         result = merge(place, out, observer=observer, **options.passed(ctx, values))
-    done = f"{result.total_parts:,} chunks of {result.file_name}, {byte_text(result.size_bytes)}"
+    done = f"{count_text(result.total_parts, 'chunk')} of {result.file_name}, {byte_text(result.size_bytes)}"
     terminal.note(f"{done}, merged in {duration_text(result.seconds)}")
     if terminal.as_json:
         terminal.document(result.to_json())

@@ -44,6 +44,7 @@ talk_options = together(
     option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, errors included."),
     option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors."),
     option("-v", "--verbose", is_flag=True, help="Print details as they happen, and tracebacks of bugs."),
+    option("--no-progress", is_flag=True, help="Show no progress; warnings and the result are still printed."),
     option(
         "--debug",
         metavar="[FILE]",
@@ -211,7 +212,7 @@ def choose(ctx: click.Context, *names: str) -> str | None:
     return None
 
 
-TALK = frozenset({"as_json", "quiet", "verbose", "debug"})
+TALK = frozenset({"as_json", "quiet", "verbose", "no_progress", "debug"})
 SIZES = ("chunk_size", "chunks", "rows")
 
 
@@ -275,6 +276,7 @@ def terminal(ctx: click.Context, values: Mapping[str, Any]) -> Terminal:
         as_json=values["as_json"],
         quiet=values["quiet"] and chosen != "verbose",
         verbose=values["verbose"] and chosen != "quiet",
+        progress=not values["no_progress"],
     )
 
 

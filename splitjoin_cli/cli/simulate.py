@@ -121,8 +121,15 @@ def _quiet_logs() -> Iterator[None]:
 def _lines(report: SimulateReport) -> Iterator[str]:
     yield from (_chunk_line(chunk, len(str(report.total_parts))) for chunk in report.chunks)
     yield ""
-    faults = f"{report.duplicates:,} duplicates, {report.failures:,} failures, {report.crashes:,} crashes"
-    yield f"{count_text(report.total_parts, 'chunk')}: {report.deliveries:,} deliveries, {faults}"
+    faults = ", ".join(
+        [
+            _plural(report.deliveries, "delivery", "deliveries"),
+            count_text(report.duplicates, "duplicate"),
+            count_text(report.failures, "failure"),
+            _plural(report.crashes, "crash", "crashes"),
+        ]
+    )
+    yield f"{count_text(report.total_parts, 'chunk')}: {faults}"
     expected = "an unknown number" if report.rows_expected is None else f"{report.rows_expected:,}"
     yield f"rows:  {report.rows_loaded:,} of {expected} in {report.table} of {report.into}"
     yield f"join:  {_join(report)}"
@@ -164,10 +171,14 @@ def _shortened(texts: Sequence[str], most: int) -> Iterator[str]:
         yield f"and {len(texts) - most:,} more"
 
 
+def _plural(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
+
+
 def _join(report: SimulateReport) -> str:
     runs = f"the continuation ran {count_text(report.continuation_runs, 'time')} here"
     if report.joins != 1:
-        return f"{report.joins:,} effects, {runs}"
+        return f"{count_text(report.joins, 'effect')}, {runs}"
     by = "" if report.joined_worker is None else f" by {report.joined_worker}"
     of = "" if report.joined_chunk is None else f" with chunk {report.joined_chunk}"
     return f"once{by}{of}, {runs}"

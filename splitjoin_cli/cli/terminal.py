@@ -47,10 +47,13 @@ class OutputClosedError(Exception):
 
 
 class Terminal:
-    """Says things as ``--json``, ``-q`` and ``-v`` ask."""
+    """Says things as ``--json``, ``-q``, ``-v`` and ``--no-progress`` ask."""
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False, progress: bool = True
+    ) -> None:
         """``as_json``: stdout takes documents only. ``quiet``: nothing but errors is said."""
+        self.progress = progress
         self.as_json = as_json
         self.quiet = quiet
         self.verbose = verbose
@@ -104,6 +107,8 @@ class Terminal:
         shown: AbstractContextManager[Observer]
         if self.quiet:
             shown = contextlib.nullcontext(Silent())
+        elif not self.progress:
+            shown = contextlib.nullcontext(Warns(self))
         elif is_terminal(sys.stderr) and not trace.heard():
             shown = RichProgress(verbose=self.verbose)
         else:  # also beside the lines of --debug, which would tear a drawing apart
@@ -134,7 +139,7 @@ class Terminal:
 
 
 class Warns(Silent):
-    """An Observer of what has no progress to show: it says warnings alone."""
+    """An Observer that shows no progress: it says warnings and, with ``-v``, details."""
 
     def __init__(self, terminal: Terminal) -> None:
         """``terminal``: says them."""
@@ -143,6 +148,11 @@ class Warns(Silent):
     def warn(self, message: str) -> None:
         """Say it, unless ``-q``."""
         self._terminal.note(f"Warning: {message}")
+
+    def detail(self, message: str) -> None:
+        """Say it with ``-v``."""
+        if self._terminal.verbose:
+            self._terminal.note(message)
 
 
 class Screen(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitjoin_cli.cli import options
+from splitjoin_cli.cli.text import count_text
 
 if TYPE_CHECKING:
     from splitjoin_cli.splitting.stored.verify import Problem, VerifyReport
@@ -74,7 +75,6 @@ def _line(problem: Problem) -> str:
 
 def _summary(report: VerifyReport) -> str:
     if not report.ok:
-        count = len(report.problems)
-        return f"{report.file_name}: {count:,} problem{'' if count == 1 else 's'}"
-    rows = "" if report.rows is None else f", {report.rows:,} rows"
-    return f"{report.file_name}: ok, {report.total_parts or 0:,} chunks{rows}"
+        return f"{report.file_name}: {count_text(len(report.problems), 'problem')}"
+    rows = "" if report.rows is None else f", {count_text(report.rows, 'row')}"
+    return f"{report.file_name}: ok, {count_text(report.total_parts or 0, 'chunk')}{rows}"

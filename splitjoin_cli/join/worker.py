@@ -19,6 +19,7 @@ from splitjoin_cli.core.errors import (
     SplitjoinError,
     StoppedError,
 )
+from splitjoin_cli.core.words import count_text
 from splitjoin_cli.join.chunk import chunk_to_load, run_of
 from splitjoin_cli.stores.trackers import rules
 from splitjoin_cli.stores.trackers.base import Counted, JobSpec, Refusal, Superseded
@@ -279,7 +280,7 @@ class Worker:
             self._log.error("%s", error.told, extra={**extra, "hint": error.hint})
         else:
             done = "loaded" if outcome.loaded else "not loaded again"
-            rows = "" if outcome.rows is None else f", {outcome.rows} rows {done}"
+            rows = "" if outcome.rows is None else f", {count_text(outcome.rows, 'row')} {done}"
             self._log.info("%s: %s%s", outcome.arrived.uri, outcome.end, rows, extra=extra)
 
 

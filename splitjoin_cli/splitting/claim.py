@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from splitjoin_cli.core.errors import NameTakenError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.names import JobName, manifest_name, parse, parse_manifest_name, parse_plan_name, plan_name
+from splitjoin_cli.core.words import count_text
 from splitjoin_cli.stores.sinks.base import ABSENT
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ def check_free(sink: Sink, existing: Existing, plan: PlanFile) -> None:
     taken: str | None = None
     if existing.manifest is not None and existing.manifest.run_id != plan.run_id:
         other = existing.manifest
-        taken = f"a finished split of {other.source.uri} (run {other.run_id}, {_count(other.total_parts)})"
+        taken = f"a finished split of {other.source.uri} (run {other.run_id}, {_chunks(other.total_parts)})"
     elif existing.plan is not None and existing.plan.run_id != plan.run_id:
         theirs = existing.plan
-        taken = f"an unfinished split of {theirs.source.uri} (run {theirs.run_id}, {_count(len(theirs.chunks))})"
+        taken = f"an unfinished split of {theirs.source.uri} (run {theirs.run_id}, {_chunks(len(theirs.chunks))})"
     elif existing.manifest is None and existing.plan is None and existing.chunks:
         taken = _strangers(sink, existing, plan)
     if taken is not None:
@@ -124,12 +125,12 @@ def _strangers(sink: Sink, existing: Existing, plan: PlanFile) -> str | None:
             run = decode_metadata(stored.metadata, name).run_id
         except StoreError:
             run = "unknown"
-        return None if run == plan.run_id else f"{_count(len(existing.chunks))} of run {run} without a manifest"
-    return f"{_count(len(existing.chunks))} without a manifest, the first {name}"
+        return None if run == plan.run_id else f"{_chunks(len(existing.chunks))} of run {run} without a manifest"
+    return f"{_chunks(len(existing.chunks))} without a manifest, the first {name}"
 
 
-def _count(chunks: int) -> str:
-    return "1 chunk" if chunks == 1 else f"{chunks} chunks"
+def _chunks(count: int) -> str:
+    return count_text(count, "chunk")
 
 
 def next_generation(sink: Sink, existing: Existing, plan: PlanFile, *, force: bool) -> int:

@@ -11,6 +11,7 @@ from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity, digest_options, run_id
 from splitjoin_cli.core.names import manifest_name
 from splitjoin_cli.core.switches import SPECULATION, switched
+from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.limits import large_warning, oversized_warning
 from splitjoin_cli.splitting.locate import find_ragged, line_of, read_blocks
 from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
@@ -230,8 +231,8 @@ class Preparation:
         if record is None:
             return None
         return (
-            f"line {record.line} (byte {record.start}) has {record.fields} fields, the first has {expected + 1}; "
-            f"such records are in {ragged.chunks} of {len(builder.chunks)} chunks"
+            f"line {record.line} (byte {record.start}) has {count_text(record.fields, 'field')}, "
+            f"the first has {expected + 1}; such records are in {ragged.chunks} of {count_text(len(builder.chunks), 'chunk')}"
         )
 
     def _probed(self, probed: Probed) -> Planned:

@@ -180,7 +180,7 @@ def test_the_requester_pays_for_a_source(splitjoin: Splitjoin, core: RecordsRequ
 def test_every_option_has_its_variable_tested() -> None:
     """A new option is tested with its variable, or with the talk it makes."""
     options = {one.name.upper() for one in command.params if one.name and one.param_type_name == "option"}
-    talk = {"AS_JSON", "QUIET", "VERBOSE", "DEBUG"}
+    talk = {"AS_JSON", "QUIET", "VERBOSE", "NO_PROGRESS", "DEBUG"}
     with_another = {"SSE_KMS_KEY_ID"}
     assert options - talk - with_another == set(ENVIRONMENT) | set(FOR_S3)
 

@@ -50,6 +50,32 @@ def test_verify_says_that_all_is_right(splitjoin: Command, directory: Path) -> N
     assert (ran.code, ran.stdout, ran.stderr) == (0, f"{FILE_NAME}: ok, 3 chunks, 5 rows\n", "")
 
 
+def test_one_is_singular(splitjoin: Command, tmp_path: Path) -> None:
+    """``1 chunk``, ``1 row``; not ``1 chunks``."""
+    (tmp_path / "acme.csv").write_bytes(b"id\n1\n")
+    made, again = str(tmp_path / "made"), str(tmp_path / "again.csv")
+    ran = splitjoin("split", str(tmp_path / "acme.csv"), made, "--date=1", "--no-progress")
+    assert ran.stderr.startswith("1 chunk, 1 row, 5 B: 1 uploaded, 0 skipped in ")
+    assert splitjoin("verify", made).stdout == "acme_1: ok, 1 chunk, 1 row\n"
+    assert splitjoin("merge", made, again, "--no-progress").stderr.startswith("1 chunk of acme_1, 5 B, merged in ")
+
+
+@pytest.mark.parametrize("options", [["--no-progress"], ["--no-progress", "-v"]])
+def test_no_progress(splitjoin: Command, tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings and the summary are still said; with -v details; no line of a phase, nor a bar."""
+    (tmp_path / "acme.csv").write_bytes(b"id,name\n1\n")
+    place = str(tmp_path / "made")
+    ran = splitjoin("split", str(tmp_path / "acme.csv"), place, "--date=1", *options)
+    lines = ran.stderr.splitlines()
+    details = [line for line in lines if line.startswith("finding the records with ")]
+    assert len(details) == ("-v" in options)
+    warning = "Warning: line 2 (byte 8) has 1 field, the first has 2; such records are in 1 of 1 chunk"
+    assert [line for line in lines if line not in details][:-1] == [warning]
+    assert lines[-1].startswith("1 chunk, 1 row, 10 B: 1 uploaded, 0 skipped in ")
+    monkeypatch.setenv("SPLITJOIN_NO_PROGRESS", "1")
+    assert splitjoin("split", str(tmp_path / "acme.csv"), place, "--date=2").stderr.splitlines()[0] == warning
+
+
 def test_verify_lists_problems_and_exits_1(splitjoin: Command, directory: Path) -> None:
     """A line for each problem and their number; the document alone with --json."""
     (directory / f"{FILE_NAME}-2-3.csv").unlink()

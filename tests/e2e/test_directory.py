@@ -277,7 +277,7 @@ def test_ragged_records_warn(splitjoin: Splitjoin) -> None:
     assert "line 3" in strict.error["message"]
     assert not (splitjoin.directory / "strict").exists() or listed(splitjoin, "strict") == []
     result = splitjoin.json("split", "acme.csv", "out", "--date", "d")
-    assert result["warnings"] == ["line 3 (byte 19) has 4 fields, the first has 3; such records are in 1 of 1 chunks"]
+    assert result["warnings"] == ["line 3 (byte 19) has 4 fields, the first has 3; such records are in 1 of 1 chunk"]
     assert manifest(splitjoin.directory / "out")["warnings"] == result["warnings"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import bz2
+import datetime as dt
 import gzip
 import json
 import lzma
@@ -213,9 +214,18 @@ def test_a_yesterday_that_was_not_finished_is_resumed(splitjoin_s3: Splitjoin, b
     (splitjoin_s3.directory / "acme.csv").write_bytes(EXPORT)
     proxy.refuse = lambda asked: (403, "AccessDenied") if "-2-3" in asked.key else None
     command = ("split", "acme.csv", bucket.uri, "--chunks", "3", "--json")
-    partial = splitjoin_s3(*command, "--date", "20240131", AWS_ENDPOINT_URL_S3=proxy.url)
+    today = dt.datetime.now(tz=dt.UTC).date()
+    yesterday = f"{today - dt.timedelta(1):%Y%m%d}"
+    partial = splitjoin_s3(*command, "--date", yesterday, AWS_ENDPOINT_URL_S3=proxy.url)
     assert partial.code == 3
-    today = splitjoin_s3(*command, "--date", "20240201")
-    assert today.code == 11
-    assert "--date=20240131" in today.error["hint"]
-    assert [key for key in bucket.keys("") if "20240201" in key] == []
+    refused = splitjoin_s3(*command)
+    assert refused.code == 11
+    assert f"to resume it, type: splitjoin split --client=acme --date={yesterday} " in refused.error["hint"]
+    assert {key.partition("-")[0].partition(".")[0] for key in bucket.keys("")} == {f"acme_{yesterday}"}
+    splitjoin_s3.ok(*command, "--date", yesterday)
+    done = splitjoin_s3(*command)
+    assert (done.code, done.error["message"].partition(" (run ")[0]) == (
+        11,
+        f"{bucket.uri} has a finished split of the same content, of {yesterday}",
+    )
+    splitjoin_s3.ok(*command, "--run-label", "again")

@@ -399,7 +399,7 @@ def test_each_event_leaves_one_line_with_job_run_and_chunk(caplog: pytest.LogCap
     rig = Rig()
     rig.handle(1)
     (record,) = caplog.records
-    assert record.getMessage() == f"{chunk_uri(1, 2)}: counted, 1 rows loaded"
+    assert record.getMessage() == f"{chunk_uri(1, 2)}: counted, 1 row loaded"
     assert [getattr(record, name) for name in ("file_name", "run_id", "chunk")] == [FILE_NAME, RUN_ID, 1]
 
 

@@ -193,7 +193,7 @@ def test_warnings_are_said_and_kept(kind: type[MemorySink]) -> None:
     split(data, kind(store), request(size=ChunkSize(12)), observer=Listens())
     assert heard == [
         "2 records are larger than the chunk size; each is alone in its chunk",
-        "line 3 (byte 8) has 1 fields, the first has 2; such records are in 1 of 3 chunks",
+        "line 3 (byte 8) has 1 field, the first has 2; such records are in 1 of 3 chunks",
     ]
     assert list(Manifest.from_bytes(store.objects[MANIFEST].data).warnings) == heard
 

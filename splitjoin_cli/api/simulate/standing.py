@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.api.simulate.report import SimulateReport
 from splitjoin_cli.core.errors import NoSuchJobError
 from splitjoin_cli.core.ranges import NumberRanges
+from splitjoin_cli.core.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,9 +108,10 @@ class Standing:
     ) -> Iterator[str]:
         """What is wrong with the whole."""
         if report.rows_expected is not None and report.rows_loaded != report.rows_expected:
-            yield f"{report.rows_loaded:,} rows are loaded, {report.rows_expected:,} were expected"
+            loaded = "1 row is" if report.rows_loaded == 1 else f"{report.rows_loaded:,} rows are"
+            yield f"{loaded} loaded, {report.rows_expected:,} were expected"
         if report.joins != 1:
-            yield f"the join's effect is there {report.joins} times{self._why(progress)}"
+            yield f"the join's effect is there {count_text(report.joins, 'time')}{self._why(progress)}"
         if len(set(continuation.effects)) > 1:
             yield "different tries of the continuation had different payloads"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.api.simulate.faults import InjectedError
 from splitjoin_cli.api.simulate.report import ChunkStory
+from splitjoin_cli.core.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,7 +112,11 @@ def _event(trouble: Trouble, outcome: Handled | None) -> str:
     assert outcome is not None  # noqa: S101 -- only what was met leaves none
     if outcome.error is not None:
         return f"failed: {outcome.error.message}"
-    rows = "" if outcome.rows is None else f"{outcome.rows:,} rows {'loaded' if outcome.loaded else 'found loaded'}, "
+    rows = (
+        ""
+        if outcome.rows is None
+        else f"{count_text(outcome.rows, 'row')} {'loaded' if outcome.loaded else 'found loaded'}, "
+    )
     ends = {
         "counted": "counted" if outcome.counted else "found counted",
         "joined": "joined" if outcome.joined else "found joined",

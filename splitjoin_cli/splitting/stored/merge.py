@@ -19,6 +19,7 @@ from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.ranges import ranges_text
+from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, ChunkReader, choose_job, inventory
 from splitjoin_cli.splitting.stored.records import RecordCounter
 
@@ -256,7 +257,7 @@ def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Diale
     if sink.head(names.plan_name(file_name)) is not None:
         raise StoreError(f"{file_name} is not whole: its split was interrupted", hint="run the split again")
     if here.others:
-        raise StoreError(f"{file_name} is mixed: {here.others[0]} is not one of its {here.total} chunks")
+        raise StoreError(f"{file_name} is mixed: {here.others[0]} is not one of its {count_text(here.total, 'chunk')}")
     return _set_of_names(open_chunk, file_name, here, dialect)
 
 

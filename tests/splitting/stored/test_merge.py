@@ -280,7 +280,7 @@ def test_mixed_sets_are_refused() -> None:
     place.objects["in_2024-1-1.csv"] = place.objects["in_2024-1-2.csv"]
     with pytest.raises(StoreError) as caught:
         streamed(place)
-    assert caught.value.message == "in_2024 is mixed: in_2024-1-2.csv is not one of its 1 chunks"
+    assert caught.value.message == "in_2024 is mixed: in_2024-1-2.csv is not one of its 1 chunk"
 
 
 def test_unknown_name_is_not_found() -> None:
