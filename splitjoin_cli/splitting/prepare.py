@@ -230,9 +230,10 @@ class Preparation:
         record = find_ragged(self._source, self._alphabet, start, expected)
         if record is None:
             return None
+        chunks = count_text(len(builder.chunks), "chunk")
         return (
             f"line {record.line} (byte {record.start}) has {count_text(record.fields, 'field')}, "
-            f"the first has {expected + 1}; such records are in {ragged.chunks} of {count_text(len(builder.chunks), 'chunk')}"
+            f"the first has {expected + 1}; such records are in {ragged.chunks} of {chunks}"
         )
 
     def _probed(self, probed: Probed) -> Planned:
