@@ -1,6 +1,6 @@
 """The contracts of splitjoin's stores as suites of tests: hold your own sink, source, tracker or loader to them.
 
-Each suite is a class for pytest (``pip install 'splitjoin[testing]'``); a test class of yours inherits it, and a
+Each suite is a class for pytest (install ``pytest`` for it); a test class of yours inherits it, and a
 fixture ``rig`` says how to make your store. tests/contracts holds our own to the same suites.
 """
 

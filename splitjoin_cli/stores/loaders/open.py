@@ -21,10 +21,10 @@ __all__ = ["open_ledger", "open_loader"]
 _LOADERS = {
     "sqlite": ("sqlite", "SqliteLoader", None),
     "duckdb": ("duckdb", "DuckdbLoader", "duckdb"),
-    "mysql": ("mysql", "MysqlLoader", "mysql"),
-    "aurora-mysql": ("aurora_mysql", "AuroraMysqlLoader", "mysql"),
-    "postgresql": ("postgresql", "PostgresqlLoader", "postgresql"),
-    "aurora-postgresql": ("aurora_postgresql", "AuroraPostgresqlLoader", "postgresql"),
+    "mysql": ("mysql", "MysqlLoader", "pymysql"),
+    "aurora-mysql": ("aurora_mysql", "AuroraMysqlLoader", "pymysql"),
+    "postgresql": ("postgresql", "PostgresqlLoader", "psycopg[binary]"),
+    "aurora-postgresql": ("aurora_postgresql", "AuroraPostgresqlLoader", "psycopg[binary]"),
 }
 
 _ANY_TABLE = "any_table"  # whoever only looks into the ledger names none
@@ -43,12 +43,12 @@ def open_loader(
         check_system(url, target.table)
     except ReservedNameError as exc:
         raise UsageError(str(exc), hint=exc.hint) from exc
-    module, name, extra = _LOADERS[url.scheme]
+    module, name, driver = _LOADERS[url.scheme]
     try:
         make: Any = getattr(import_module(f"splitjoin_cli.stores.loaders.{module}"), name)
     except ModuleNotFoundError as exc:
         raise UsageError(
-            f"{url.scheme} needs {exc.name}, which is not installed", hint=f"pip install 'splitjoin[{extra}]'"
+            f"{url.scheme} needs {exc.name}, which is not installed", hint=f"pip install '{driver}'"
         ) from exc
     if url.scheme in EMBEDDED:
         return cast("Loader", make(url.database, target))

@@ -105,7 +105,7 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UsageError) as caught:
         open_loader(parse("duckdb:x.db"), LoadTarget("people"))
     assert caught.value.message == "duckdb needs duckdb, which is not installed"
-    assert caught.value.hint == "pip install 'splitjoin[duckdb]'"
+    assert caught.value.hint == "pip install 'duckdb'"
 
 
 @pytest.mark.parametrize("table", ["", ".a", "a.", "a.b.c", "a\0"])
