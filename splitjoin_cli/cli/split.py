@@ -75,7 +75,9 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 )
 @options.jobs_option
 @options.option("--fsync", is_flag=True, help="Wait until each chunk is on the disk.")
-@options.option("--dry-run", is_flag=True, help="Show the plan as a table; store nothing.")
+@options.option(
+    "--dry-run", is_flag=True, help="Compare the plan with what is at DEST, and show it as a table; store nothing."
+)
 @options.option("--force", is_flag=True, help="Replace other content that is stored under the same name.")
 @options.option("--run-label", metavar="TEXT", help="Make the same content a new run, to load it again on purpose.")
 @options.tracker_option
@@ -171,6 +173,10 @@ def _show(document: dict[str, Any], terminal: Terminal, source: str, *, dry_run:
         terminal.error(error)
     elif dry_run:
         terminal.lines(_table(document["chunks"]))
+        planned = document["total_parts"] - document["skipped"]
+        terminal.data(
+            f"{count_text(document['total_parts'], 'chunk')}: {planned:,} planned, {document['skipped']:,} stored"
+        )
     else:
         terminal.note(_summary(document))
         terminal.data(f"{document['destination']}{manifest_name(document['file_name'])}")
@@ -195,7 +201,7 @@ def _say_failures(document: Mapping[str, Any], terminal: Terminal) -> None:
 
 def _table(chunks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The plan: a line for each chunk, columns aligned, numbers to the right."""
-    names = ("number", "rows", "bytes", "start", "end", "name")
+    names = ("number", "rows", "bytes", "start", "end", "state", "name")
 
     def cells() -> Iterator[Sequence[str]]:
         return (["?" if chunk[name] is None else str(chunk[name]) for name in names] for chunk in chunks)

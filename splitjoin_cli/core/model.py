@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 LineEnd = Literal["\n", "\r\n", "mixed"]
 Compression = Literal["gzip", "bz2", "xz", "zstd"]
-ChunkState = Literal["planned", "uploaded", "skipped", "failed"]
+ChunkState = Literal["planned", "uploaded", "skipped", "failed", "stored"]
 
 LF = 0x0A
 CR = 0x0D

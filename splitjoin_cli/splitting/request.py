@@ -95,6 +95,18 @@ class SplitRequest:
     def __post_init__(self) -> None:
         _check_positive(self.jobs)
 
+    @property
+    def shaping(self) -> dict[str, int | str | bool | None]:
+        """The options that shape chunks and run beside the dialect, by name; None for what was not given."""
+        size = self.size
+        return {
+            "chunk_size": size.size_bytes if isinstance(size, ChunkSize) else None,
+            "chunks": size.count if isinstance(size, ChunkCount) else None,
+            "rows": size.rows if isinstance(size, RowCount) else None,
+            "run_label": self.run_label,
+            "strict": self.strict,
+        }
+
     def naming(self, today: dt.date) -> Naming:
         """The job's name: what was asked for, else what the source's own name says, else ``today`` (UTC).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.model import ChunkState
 
-STATES: tuple[ChunkState, ...] = ("planned", "uploaded", "skipped", "failed")
+STATES: tuple[ChunkState, ...] = ("planned", "uploaded", "skipped", "failed", "stored")
 
 
 @dataclass(slots=True)
@@ -51,11 +51,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitResult:
-    """A split that ended, done, partial or only planned. ``resume``: the command to type when some chunks failed."""
+    """A split that ended, done, partial or only planned.
+
+    ``options``: those that shape it, as they were given (``SplitRequest.shaping``). ``resume``: the command to type
+    when some chunks failed.
+    """
 
     plan: PlanFile
     destination: str
     progress: Progress
+    options: Mapping[str, int | str | bool | None]
     seconds: float
     resume: str | None
 
@@ -102,12 +107,13 @@ class SplitResult:
             "compression": plan.compression,
             "header_bytes": plan.header_bytes,
             "header_lines": plan.header_lines,
+            "options": dict(self.options),
             "total_parts": self.total_parts,
             "rows": self.rows,
             "bytes": chunks.end - chunks.start + plan.header_bytes * len(chunks),
             "chunks": ChunkDocuments(self),
             "uploaded": progress.count("uploaded"),
-            "skipped": progress.count("skipped"),
+            "skipped": progress.count("skipped") + progress.count("stored"),
             "failed": self.failed,
             "warnings": list(plan.warnings),
             "seconds": round(self.seconds, 3),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import AccessError, NameTakenError
 from splitjoin_cli.core.source_name import Naming
-from splitjoin_cli.splitting.claim import Existing, check_free, claim, look, next_generation, withdraw
+from splitjoin_cli.splitting.claim import Existing, claim, look, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_elsewhere
 from splitjoin_cli.splitting.prepare import Planned, Preparation
@@ -77,9 +77,9 @@ class SplitRun:
             try:
                 check_elsewhere(self._elsewhere, existing, planned.plan, executor)
                 if request.dry_run:
-                    if not request.force:
-                        check_free(self._sink, existing, planned.plan)
-                    return self._result(planned.plan, Progress.of(len(planned.plan.chunks)))
+                    from splitjoin_cli.splitting.rehearsal import rehearse
+
+                    return self._result(*rehearse(self._sink, existing, planned.plan, executor, force=request.force))
                 return self._store(planned, executor)
             finally:
                 if planned.staging is not None:
@@ -144,6 +144,7 @@ class SplitRun:
             plan=plan,
             destination=self._sink.properties.uri,
             progress=progress,
+            options=self._request.shaping,
             seconds=time.monotonic() - self._began,
             resume=resume,
         )

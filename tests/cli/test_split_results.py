@@ -68,10 +68,11 @@ def test_dry_run_is_a_table(splitjoin: Splitjoin, core: RecordsRequests) -> None
     ran = splitjoin(*SPLIT, "--dry-run")
     assert ran.code == 0
     assert ran.stdout == (
-        "number  rows  bytes  start  end  name\n"
-        "     1     1     20     10   20  acme_20240131-1-3.csv\n"
-        "     2     2     20     20   30  acme_20240131-2-3.csv\n"
-        "     3     ?     20     30   40  acme_20240131-3-3.csv\n"
+        "number  rows  bytes  start  end     state  name\n"
+        "     1     1     20     10   20  uploaded  acme_20240131-1-3.csv\n"
+        "     2     2     20     20   30  uploaded  acme_20240131-2-3.csv\n"
+        "     3     ?     20     30   40  uploaded  acme_20240131-3-3.csv\n"
+        "3 chunks: 2 planned, 1 stored\n"
     )
     assert core.request.dry_run
 

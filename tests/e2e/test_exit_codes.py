@@ -171,11 +171,32 @@ def test_dry_run_is_a_table(splitjoin: Splitjoin) -> None:
     (splitjoin.directory / "small.csv").write_bytes(b"n\n1\n22\n333\n")
     ran = splitjoin.ok("split", "small.csv", "out", "--date", "d", "--rows", "2", "--dry-run", "-q")
     assert ran.stdout == (
-        "number  rows  bytes  start  end  name\n"
-        "     1     2      7      2    7  small_d-1-2.csv\n"
-        "     2     1      6      7   11  small_d-2-2.csv\n"
+        "number  rows  bytes  start  end    state  name\n"
+        "     1     2      7      2    7  planned  small_d-1-2.csv\n"
+        "     2     1      6      7   11  planned  small_d-2-2.csv\n"
+        "2 chunks: 2 planned, 0 stored\n"
     )
     assert not (splitjoin.directory / "out").exists()
+
+
+def test_dry_run_compares_with_what_is_stored(splitjoin: Splitjoin) -> None:
+    """Each chunk is planned, or stored as it is there already; what is stored stays as it is."""
+    (splitjoin.directory / "small.csv").write_bytes(b"n\n1\n22\n333\n")
+    command = ("split", "small.csv", "out", "--date", "d", "--rows", "2")
+    splitjoin.ok(*command)
+    (splitjoin.directory / "out" / "small_d-2-2.csv").unlink()
+    assert splitjoin.ok(*command, "--dry-run", "-q").stdout == (
+        "number  rows  bytes  start  end    state  name\n"
+        "     1     2      7      2    7   stored  small_d-1-2.csv\n"
+        "     2     1      6      7   11  planned  small_d-2-2.csv\n"
+        "2 chunks: 1 planned, 1 stored\n"
+    )
+    result = splitjoin.json(*command, "--dry-run")
+    assert (result["uploaded"], result["skipped"], result["failed"]) == (0, 1, 0)
+    assert sorted(path.name for path in (splitjoin.directory / "out").iterdir()) == [
+        "small_d-1-2.csv",
+        "small_d.manifest.json",
+    ]
 
 
 def test_dry_run_finds_what_the_run_would_meet(splitjoin: Splitjoin) -> None:

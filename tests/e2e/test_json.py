@@ -22,7 +22,8 @@ TEXT_OR_NULL = (str, type(None))
 INT_OR_NULL = (int, type(None))
 RESULT = {
     "file_name": str, "run_id": str, "generation": int, "source": dict, "destination": str, "dialect": dict,
-    "compression": TEXT_OR_NULL, "header_bytes": int, "header_lines": int, "total_parts": int, "rows": INT_OR_NULL,
+    "compression": TEXT_OR_NULL, "header_bytes": int, "header_lines": int, "options": dict, "total_parts": int,
+    "rows": INT_OR_NULL,
     "bytes": int, "chunks": list, "uploaded": int, "skipped": int, "failed": int, "warnings": list,
     "seconds": NUMBER, "resume": TEXT_OR_NULL,
 }  # fmt: skip
@@ -35,7 +36,7 @@ CHUNK = {
     "number": int, "name": str, "uri": str, "start": int, "end": int, "bytes": int, "stored_bytes": INT_OR_NULL,
     "rows": INT_OR_NULL, "checksum": TEXT_OR_NULL, "state": str, "error": TEXT_OR_NULL,
 }  # fmt: skip
-NOT_IN_THE_MANIFEST = {"uploaded", "skipped", "failed", "seconds", "resume", "destination"}
+NOT_IN_THE_MANIFEST = {"uploaded", "skipped", "failed", "seconds", "resume", "destination", "options"}
 NOT_IN_ITS_CHUNKS = {"state", "uri", "error"}
 
 
@@ -56,19 +57,24 @@ def check_result(document: dict[str, Any], **more: Any) -> None:  # noqa: ANN401
         check_shape(chunk, CHUNK)
     assert document["bytes"] == sum(chunk["bytes"] for chunk in document["chunks"])
     states = [chunk["state"] for chunk in document["chunks"]]
-    for state in ("uploaded", "skipped", "failed"):
+    for state in ("uploaded", "failed"):
         assert document[state] == states.count(state)
+    assert document["skipped"] == states.count("skipped") + states.count("stored")
 
 
 def test_split_resume_and_dry_run(splitjoin: Splitjoin) -> None:
-    """States are planned, uploaded, skipped; a dry run stores nothing and says the same of the plan."""
+    """States are planned, uploaded, skipped, stored; a dry run stores nothing and says the same of the plan."""
     (splitjoin.directory / "acme.csv").write_bytes(EXPORT)
     command = ("split", "acme.csv", "out", "--date", "d", "--chunks", "3")
     planned = splitjoin.json(*command, "--dry-run")
     assert not (splitjoin.directory / "out").exists()
     stored, again = splitjoin.json(*command), splitjoin.json(*command)
-    for document, state in ((planned, "planned"), (stored, "uploaded"), (again, "skipped")):
+    dry = splitjoin.json(*command, "--dry-run")
+    documents = {"planned": planned, "uploaded": stored, "skipped": again, "stored": dry}
+    for state, document in documents.items():
         check_result(document)
+        options = {"chunk_size": None, "chunks": 3, "rows": None, "run_label": None, "strict": False}
+        assert document["options"] == options
         assert {chunk["state"] for chunk in document["chunks"]} == {state}
         assert document["resume"] is None
         assert document["destination"] == f"{splitjoin.directory}/out/"

@@ -212,6 +212,25 @@ def test_a_dry_run_makes_nothing(options: dict[str, str], tmp_path: Path) -> Non
     assert [chunk["state"] for chunk in result.to_json()["chunks"]] == ["planned", "planned"]
 
 
+@pytest.mark.parametrize("compress", [None, "gzip"])
+@pytest.mark.parametrize("made", [MemorySink, TwoPass])
+def test_a_dry_run_knows_what_is_stored(made: type[MemorySink], compress: str | None) -> None:
+    """A chunk is stored where it is this run's, by its own metadata; nothing is written, and of another run none is."""
+    store = MemoryStore()
+    whole = split(EXPORT, made(store), request(compress=compress))
+    suffix = ".csv" if compress is None else ".csv.gz"
+    del store.objects[f"acme_20240131-1-2{suffix}"]
+    left = objects(store)
+    dry = split(EXPORT, made(store), request(compress=compress, dry_run=True)).to_json()
+    assert [chunk["state"] for chunk in dry["chunks"]] == ["planned", "stored"]
+    assert dry["chunks"][1] == whole.to_json()["chunks"][1] | {"state": "stored"}
+    assert (dry["uploaded"], dry["skipped"], dry["failed"], dry["generation"]) == (0, 1, 0, 1)
+    replaced = split(OTHER, made(store), request(compress=compress, dry_run=True, force=True)).to_json()
+    assert [chunk["state"] for chunk in replaced["chunks"]] == ["planned", "planned"]
+    assert replaced["generation"] == 2
+    assert objects(store) == left
+
+
 def test_a_dry_run_says_that_the_name_is_taken() -> None:
     """Exit 11 as the split itself, unless it would replace."""
     store = MemoryStore()

@@ -1,0 +1,41 @@
+"""A dry run: the plan against what is stored at DEST, chunk by chunk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.splitting.claim import next_generation
+from splitjoin_cli.splitting.result import Progress
+from splitjoin_cli.splitting.standing import missing_chunks
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.model import Chunk, StoredObject
+    from splitjoin_cli.splitting.claim import Existing
+    from splitjoin_cli.stores.sinks.base import Sink
+
+__all__ = ["rehearse"]
+
+
+def rehearse(
+    sink: Sink, existing: Existing, plan: PlanFile, executor: Executor, *, force: bool
+) -> tuple[PlanFile, Progress]:
+    """The plan as it would be claimed, and each chunk as ``stored`` or ``planned``; nothing is stored.
+
+    Raises NameTakenError as the split would.
+    """
+    plan = replace(plan, generation=next_generation(sink, existing, plan, force=force))
+    progress = Progress.of(len(plan.chunks))
+
+    def stands(chunk: Chunk, stored: StoredObject) -> None:
+        progress.stored_bytes[chunk.number - 1] = stored.size
+        progress.checksums[chunk.number - 1] = stored.checksum or 0
+        progress.set(chunk.number, "stored")
+
+    if existing.chunks:
+        for _ in missing_chunks(sink, plan, existing, executor, stands):
+            pass
+    return plan, progress
