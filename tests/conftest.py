@@ -20,11 +20,19 @@ pytest_plugins = [
     "tests.servers.postgres",
     "tests.servers.s3",
     "tests.servers.dynamodb",
+    "tests.servers.moto",
     "tests.servers.aws_desk",
     "tests.servers.function_zip",
 ]
 
-SERVER_FIXTURES = {"mariadb_server", "postgres_server", "s3_server", "dynalite_server", "ministack_server"}
+SERVER_FIXTURES = {
+    "mariadb_server",
+    "postgres_server",
+    "s3_server",
+    "dynalite_server",
+    "ministack_server",
+    "moto_server",
+}
 CI_MAY_SKIP: dict[str, str] = {}
 """Node ids of tests that CI may leave out, each with the reason."""
 
