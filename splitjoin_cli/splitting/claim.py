@@ -99,19 +99,28 @@ def check_free(sink: Sink, existing: Existing, plan: PlanFile) -> None:
     """Raise NameTakenError, naming both, where other content has the name of ``plan``."""
     uri = sink.properties.uri
     taken: str | None = None
+    differs = ""
     if existing.manifest is not None and existing.manifest.run_id != plan.run_id:
         other = existing.manifest
         taken = f"a finished split of {other.source.uri} (run {other.run_id}, {_chunks(other.total_parts)})"
+        differs = _differences(other, plan)
     elif existing.plan is not None and existing.plan.run_id != plan.run_id:
         theirs = existing.plan
         taken = f"an unfinished split of {theirs.source.uri} (run {theirs.run_id}, {_chunks(len(theirs.chunks))})"
+        differs = _differences(theirs, plan)
     elif existing.manifest is None and existing.plan is None and existing.chunks:
         taken = _strangers(sink, existing, plan)
     if taken is not None:
         raise NameTakenError(
-            f"{uri}{plan.file_name} holds {taken}; this is a split of {plan.source.uri} (run {plan.run_id})",
+            f"{uri}{plan.file_name} holds {taken}; this is a split of {plan.source.uri} (run {plan.run_id}){differs}",
             hint="--force replaces it; or choose another --client, --date or destination",
         )
+
+
+def _differences(theirs: Manifest | PlanFile, plan: PlanFile) -> str:
+    from splitjoin_cli.splitting.differences import differences  # noqa: PLC0415 -- only what is used is imported
+
+    return f"; {differences(theirs, plan)}"
 
 
 def _strangers(sink: Sink, existing: Existing, plan: PlanFile) -> str | None:

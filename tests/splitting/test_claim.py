@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from splitjoin_cli.core.errors import NameTakenError, SplitjoinError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.names import JobName
 from splitjoin_cli.splitting.claim import look
 from splitjoin_cli.splitting.request import RowCount
@@ -64,7 +65,8 @@ def test_a_finished_split_of_other_content_has_the_name() -> None:
         split(EXPORT, MemorySink(store))
     assert error.value.message == (
         f"memory:///acme_20240131 holds a finished split of memory:source.csv (run {run_of(OTHER)}, 2 chunks); "
-        f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
+        f"this is a split of memory:source.csv (run {run_of(EXPORT)}); what differs: content (20 bytes, other ones); "
+        "options unknown"
     )
     assert (error.value.hint, error.value.exit_code) == (HINT, 11)
     assert objects(store) == left
@@ -79,9 +81,45 @@ def test_an_unfinished_split_of_other_content_has_the_name() -> None:
         split(EXPORT, MemorySink(store))
     assert error.value.message == (
         f"memory:///acme_20240131 holds an unfinished split of memory:source.csv (run {run_of(OTHER)}, 2 chunks); "
-        f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
+        f"this is a split of memory:source.csv (run {run_of(EXPORT)}); what differs: content (20 bytes, other ones)"
     )
     assert objects(store) == left
+
+
+@pytest.mark.parametrize(
+    ("theirs", "data", "differs"),
+    [
+        ({}, EXPORT + b"4,d\n", "content (24 bytes there, 20 here)"),
+        ({"size": RowCount(1)}, EXPORT, "chunk size (3 chunks there, 2 chunks here)"),
+        ({"run_label": "again"}, EXPORT, "run label, or --encoding"),
+        ({"compress": "gzip"}, EXPORT, "compression ('gzip' there, none here)"),
+        ({"dialect": Dialect(delimiter=";")}, EXPORT, "dialect: delimiter (';' there, ',' here)"),
+        (
+            {"dialect": Dialect(quotechar=None, header=False), "size": RowCount(1)},
+            OTHER,
+            (
+                "content (20 bytes, other ones), dialect: quotechar (none there, '\"' here), "
+                "dialect: header (no there, yes here)"
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_differs_is_said(theirs: dict[str, Any], data: bytes, differs: str, *, finished: bool) -> None:
+    """Content, chunk size, dialect, compression or label; a manifest has no options, a plan's are compared."""
+    store = MemoryStore()
+    if finished:
+        split(data, MemorySink(store), request(**theirs))
+    else:
+        counted = Fate(10_000, after=False)
+        split(data, MortalSink(TwoPass(), counted), request(jobs=1, **theirs))
+        with pytest.raises(Killed):
+            split(data, MortalSink(TwoPass(store), Fate(counted.calls - 4, after=False)), request(jobs=1, **theirs))
+        assert PLAN in store.objects
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, MemorySink(store))
+    more = "; options unknown" if finished else "; its options are others" if theirs else ""
+    assert error.value.message.partition("what differs: ")[2] == differs + more
 
 
 def test_other_options_are_another_run() -> None:
