@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from splitjoin_cli.cli.text import LABEL_WIDTH
-from splitjoin_cli.join.operate.status import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,14 +17,14 @@ __all__ = ["STATE_TONES", "Line", "Piece", "Tone", "display_width", "fact_line",
 
 Tone = Literal["plain", "good", "busy", "warning", "bad", "faint", "strong"]
 
-STATE_TONES: dict[JobState, Tone] = {
-    JobState.JOINED: "good",
-    JobState.JOINING: "busy",
-    JobState.FAILED: "bad",
-    JobState.STUCK: "warning",
-    JobState.COMPLETE: "busy",
-    JobState.WAITING: "faint",
-    JobState.RUNNING: "busy",
+STATE_TONES: dict[str, Tone] = {
+    "joined": "good",
+    "joining": "busy",
+    "failed": "bad",
+    "stuck": "warning",
+    "complete": "busy",
+    "waiting": "faint",
+    "running": "busy",
 }
 
 
