@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import AccessError, NameTakenError
 from splitjoin_cli.core.source_name import Naming
-from splitjoin_cli.splitting.claim import Existing, claim, look, next_generation, withdraw
+from splitjoin_cli.splitting.claim import check_not_removed, claim, look, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_elsewhere
 from splitjoin_cli.splitting.prepare import Planned, Preparation
@@ -73,6 +73,7 @@ class SplitRun:
         request = self._request
         with ThreadPoolExecutor(request.jobs, "split") as executor:
             existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client)
+            check_not_removed(self._sink, self._job.file_name, existing.removal)
             planned = self._preparation.prepare(existing, executor)
             try:
                 check_elsewhere(self._elsewhere, existing, planned.plan, executor)
@@ -88,12 +89,13 @@ class SplitRun:
     def _store(self, planned: Planned, executor: ThreadPoolExecutor) -> SplitResult:
         """Claim the name, store the chunks, conclude; a claim of which nothing came is given back."""
         wanted = self._opened(planned.plan)
-        existing, plan = claim(self._sink, self._job, wanted, force=self._request.force)
+        claimed = claim(self._sink, self._job, wanted, force=self._request.force)
+        existing, plan = claimed.existing, claimed.plan
         trace.note("claimed", file_name=plan.file_name, run_id=plan.run_id, generation=plan.generation)
         progress = Progress.of(len(plan.chunks))
-        sending = Sending(plan, self._source, self._sink, progress, self._observer)
+        sending = Sending(claimed, self._source, self._sink, progress, self._observer, force=self._request.force)
         try:
-            self._fill(planned, sending, existing, executor)
+            self._fill(planned, sending, executor)
         except BaseException:
             if existing.is_empty and not progress.count("uploaded"):
                 withdraw(self._sink, self._job, plan)
@@ -107,13 +109,13 @@ class SplitRun:
                 raise AccessError(f"no chunk was stored: {sending.denied.message}", hint=sending.denied.hint)
         return self._result(plan, progress)
 
-    def _fill(self, planned: Planned, sending: Sending, existing: Existing, executor: ThreadPoolExecutor) -> None:
+    def _fill(self, planned: Planned, sending: Sending, executor: ThreadPoolExecutor) -> None:
         """Store the chunks of a claimed name; those that fail are in the progress."""
         self._preparation.sweep()
         if planned.staging is not None:
             sending.publish(planned.staging)
         else:
-            sending.send(planned.header, self._request, existing, self._preparation.copier, executor)
+            sending.send(planned.header, self._request, self._preparation.copier, executor)
             self._source.check_unchanged()
 
     def _opened(self, plan: PlanFile) -> PlanFile:
