@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.core import trace
-from splitjoin_cli.core.errors import AccessError, NameTakenError
+from splitjoin_cli.core.errors import AccessError, NameTakenError, StoppedError
 from splitjoin_cli.core.source_name import Naming
 from splitjoin_cli.splitting.claim import check_not_removed, claim, look, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.claim import Existing
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
@@ -61,6 +62,7 @@ class SplitRun:
         self._request, self._job, self._open_job = request, job, open_job
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
+        self._under_way: tuple[PlanFile, Existing, Progress] | None = None
         self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer)
         self._preparation = Preparation(request, job, source, sink, observer, warnings)
 
@@ -70,6 +72,16 @@ class SplitRun:
         Raises NameTakenError, BadInputError, SourceError, StoreError; AccessError where credentials let no chunk be
         stored: then nothing is left of the run.
         """
+        try:
+            return self._run()
+        except StoppedError as exc:
+            if not self._request.dry_run:
+                from splitjoin_cli.splitting.kept import kept_text
+
+                exc.kept = kept_text(self._source.properties, self._under_way)
+            raise
+
+    def _run(self) -> SplitResult:
         request = self._request
         with ThreadPoolExecutor(request.jobs, "split") as executor:
             existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client)
@@ -93,6 +105,7 @@ class SplitRun:
         existing, plan = claimed.existing, claimed.plan
         trace.note("claimed", file_name=plan.file_name, run_id=plan.run_id, generation=plan.generation)
         progress = Progress.of(len(plan.chunks))
+        self._under_way = plan, existing, progress
         sending = Sending(claimed, self._source, self._sink, progress, self._observer, force=self._request.force)
         try:
             self._fill(planned, sending, executor)
