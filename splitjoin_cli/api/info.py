@@ -32,7 +32,8 @@ SHOWN = frozenset(
     }
 )
 """Variables whose values are no secrets."""
-HIDDEN_WORDS = ("PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "AUTH")
+HIDDEN_WORDS = ("PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "ON_JOIN")
+"""Of names whose values may hold a secret; a command that follows the join may hold a password of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ SECRETS = {
     "SPLITJOIN_DB_PASSWORD": "s3cr3t",
     "SPLITJOIN_SECRET": "arn:s3cr3t",
     "SPLITJOIN_INTO": "mysql://me:s3cr3t@db/x",
-    "SPLITJOIN_ON_JOIN": "exec:curl https://host?token=s3cr3t",
+    "SPLITJOIN_ON_JOIN": "exec:curl -u me:s3cr3t host",
 }
 
 

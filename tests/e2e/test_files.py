@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.e2e.csvs import export
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from tests.e2e.command import Splitjoin
 
 EXPORT = export(3000)
+MOVE = "Hint: move it away, or choose another directory, then run the same command again\n"
 
 
 def names(place: Path) -> list[str]:
@@ -76,3 +80,65 @@ def test_two_splits_at_once_leave_each_other_alone(splitjoin: Splitjoin) -> None
     for client in ("a", "b", "c"):
         assert splitjoin.json("verify", "out", "--source", "acme.csv", "--name", f"{client}_d")["ok"] is True
     assert len(names(here / "out")) == 3 * 41
+
+
+@pytest.mark.parametrize("kind", ["named pipe", "directory", "device", "symbolic link to a missing file"])
+@pytest.mark.parametrize("document", ["plan", "manifest"])
+def test_what_is_no_file_under_a_documents_name_is_named(splitjoin: Splitjoin, kind: str, document: str) -> None:
+    """No command waits for a pipe, reads a device without end, or takes a folder for another process."""
+    here = splitjoin.directory
+    (here / "acme.csv").write_bytes(EXPORT)
+    splitjoin.ok("split", "acme.csv", "out", "--date", "d", "--chunks", "2")
+    (here / "out" / "acme_d.manifest.json").unlink()
+    path = here / "out" / f"acme_d.{document}.json"
+    put_in_the_way(path, kind)
+    before = names(here / "out")
+    ran = splitjoin("split", "acme.csv", "out", "--date", "d", "--chunks", "2", "-q")
+    if kind != "symbolic link to a missing file":  # its name is free: chunks without plan and manifest are there
+        said = f"Error: {path} is a {kind}, and splitjoin needs that name for a file\n{MOVE}"
+        assert (ran.code, ran.stderr) == (1, said)
+        for command in [("simulate", "out", "-q"), *([("merge", "out", "-", "-q")] if document == "manifest" else [])]:
+            assert f"is a {kind}, and splitjoin needs that name for a file" in splitjoin(*command).stderr
+    else:
+        assert ran.code == 11
+    assert names(here / "out") == before
+
+
+@pytest.mark.parametrize("kind", ["named pipe", "directory", "device", "symbolic link to a missing file"])
+def test_a_claim_that_cannot_be_a_file_names_what_is_in_its_place(splitjoin: Splitjoin, kind: str) -> None:
+    """It was said that other processes come and go; waiting for them would never help."""
+    here = splitjoin.directory
+    (here / "acme.csv").write_bytes(EXPORT)
+    (here / "out").mkdir()
+    path = here / "out" / "acme_d.plan.json"
+    put_in_the_way(path, kind)
+    for force in ((), ("--force",)):
+        ran = splitjoin("split", "acme.csv", "out", "--date", "d", "-q", *force)
+        assert (ran.code, ran.stderr) == (
+            1,
+            f"Error: {path} is a {kind}, and splitjoin needs that name for a file\n{MOVE}",
+        )
+    assert names(here / "out") == [path.name]
+
+
+def test_a_folder_under_a_finished_name_is_named(splitjoin: Splitjoin) -> None:
+    """A chunk's, and the manifest's: nothing is left behind but what was there."""
+    here = splitjoin.directory
+    (here / "acme.csv").write_bytes(EXPORT)
+    for name in ("acme_d-1-1.csv", "acme_d.manifest.json"):
+        (here / "out" / name).mkdir(parents=True)
+        ran = splitjoin("split", "acme.csv", "out", "--date", "d", "-q")
+        said = f"Error: {here}/out/{name} is a directory, and splitjoin needs that name for a file\n{MOVE}"
+        assert (ran.code, ran.stderr) == (1, said)
+        assert names(here / "out") == [name]
+        (here / "out" / name).rmdir()
+
+
+def put_in_the_way(path: Path, kind: str) -> None:
+    """Something that is no ordinary file."""
+    if kind == "named pipe":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "nowhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,3 +124,27 @@ def test_split_that_stored_no_chunk_leaves_the_name_free(odd: Splitjoin, bucket:
     proxy.refuse = lambda asked: (400, "Odd") if asked.method == "PUT" and "acme_d-2" in asked.key else None
     assert odd(*command).code == 3
     assert bucket.keys("in/") == ["in/acme_d-1-3.csv", "in/acme_d-3-3.csv", "in/acme_d.plan.json"]
+
+
+@pytest.mark.parametrize(
+    ("page", "why"),
+    [
+        (b"<html><body>Sign in</body></html>", "the store's answer has no IsTruncated"),
+        (b"<Error/>", "an error without code and message"),
+    ],
+)
+def test_a_page_in_place_of_a_listing_is_no_empty_place(
+    odd: Splitjoin, bucket: Bucket, proxy: Proxy, page: bytes, why: str
+) -> None:
+    """A login page of a proxy can be read as XML: nothing in it says that the name is free, or the set gone."""
+    (odd.directory / "acme.csv").write_bytes(EXPORT)
+    split = ("split", "acme.csv", f"{bucket.uri}in/", "--date", "d", "--chunks", "2")
+    odd.ok(*split)
+    proxy.alter = lambda asked, answer: replace(answer, body=page) if "list-type" in asked.query else answer
+    before = len(proxy.requests)
+    for command in (("verify", f"{bucket.uri}in/"), (*split, "--force")):
+        ran = odd(*command, "-q")
+        assert (ran.code, ran.stdout) == (1, "")
+        assert ran.stderr.startswith(f"Error: s3:ListObjectsV2 s3://{bucket.name}/: {why}\nHint: ")
+        assert ran.stderr.endswith("look at the store, or at a proxy before it\n")
+    assert {request.method for request in proxy.requests[before:]} <= {"GET", "HEAD"}

@@ -84,3 +84,36 @@ def test_what_follows_a_join_gets_no_password(
     assert "SPLITJOIN_JOIN_FILE_NAME=acme_1\n" in found
     assert "tell-nobody" not in found
     assert join not in found
+
+
+CHECK_PLACE = "Hint: check that its directory is there, and that you may write to it\n"
+NAME_FILE = "Hint: name an SQLite file, or a path where there is none yet\n"
+
+
+@pytest.mark.parametrize(
+    ("into", "table", "said"),
+    [
+        (
+            "sqlite:nope/load.db",
+            "t",
+            f"Error: sqlite:nope/load.db: unable to open database file\n{CHECK_PLACE}",
+        ),
+        (
+            "sqlite:acme.csv",
+            "t",
+            f"Error: sqlite:acme.csv: file is not a database\n{NAME_FILE}",
+        ),
+        (
+            "sqlite:load.db",
+            "sales.t",
+            "Error: sqlite:load.db has no schema sales\nHint: name the table without a schema: --table NAME\n",
+        ),
+    ],
+)
+def test_a_database_that_cannot_be_opened_names_the_next_step(
+    splitjoin: Splitjoin, tmp_path: Path, into: str, table: str, said: str
+) -> None:
+    """A folder that is not there, a file of another kind, a schema that SQLite does not know."""
+    (tmp_path / "acme.csv").write_bytes(b"id\n1\n" * 200)
+    ran = splitjoin("simulate", "acme.csv", "--into", into, "--table", table, "-q")
+    assert (ran.code, ran.stdout, ran.stderr) == (1, "", said)

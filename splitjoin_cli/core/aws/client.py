@@ -332,7 +332,11 @@ def _translate_answer(error: aws_errors.ClientError, operation: str, uri: str) -
             words = {"code": code, "permission": permission, "region": _region(error), "denied": denied}
             return kind(f"{what}: {text.format_map(words)}", hint=hint and hint.format_map(words))
     said = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
-    return StoreError(f"{what}: {code}: {said}" if said else f"{what}: {code}")
+    if not code and not said:  # an empty <Error/>, or another service's document of that name
+        return StoreError(
+            f"{what}: an error without code and message", hint="look at the store, or at a proxy before it"
+        )
+    return StoreError(f"{what}: {': '.join(filter(None, (code, said)))}")
 
 
 def _needed(error: aws_errors.ClientError, operation: str) -> tuple[str, str]:

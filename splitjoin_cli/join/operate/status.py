@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ALARMING",
     "Cell",
-    "JobState",
     "JobStatus",
     "OtherObject",
     "Pace",
+    "State",
     "alarming",
     "cells",
     "iso_time",
@@ -33,22 +32,10 @@ __all__ = [
     "pace",
 ]
 
-
-class JobState(StrEnum):
-    """What a job is in, the first that fits: what the JSON documents and the reports say."""
-
-    JOINED = "joined"
-    JOINING = "joining"
-    FAILED = "failed"
-    STUCK = "stuck"
-    COMPLETE = "complete"
-    WAITING = "waiting"
-    RUNNING = "running"
-
-
+State = Literal["joined", "joining", "failed", "stuck", "complete", "waiting", "running"]
 Cell = Literal["done", "some", "none", "failed"]
 
-ALARMING: frozenset[JobState] = frozenset({JobState.STUCK, JobState.FAILED})
+ALARMING: frozenset[State] = frozenset({"stuck", "failed"})
 """The states for which ``--check`` exits 12."""
 
 
@@ -77,7 +64,7 @@ class JobStatus:
     """
 
     progress: JobProgress
-    state: JobState
+    state: State
     at: float
     idle_seconds: float | None
     never_uploaded: Sequence[int] | None = None
@@ -174,22 +161,22 @@ def alarming(job: JobStatus) -> bool:
     return job.state in ALARMING or (job.reconciliation is not None and job.reconciliation.broken)
 
 
-def _state(progress: JobProgress, now: float, stale: bool) -> JobState:  # noqa: FBT001 -- the caller's one line
+def _state(progress: JobProgress, now: float, stale: bool) -> State:  # noqa: FBT001 -- the caller's one line
     """The first that fits, in this order."""
     join = progress.join
     counted = progress.processed_parts >= progress.total_parts
     if join.state == "joined":
-        return JobState.JOINED
+        return "joined"
     if join.alive(now):
-        return JobState.JOINING
+        return "joining"
     if join.state == "failed" or any(failure.final for failure in progress.failures):
-        return JobState.FAILED
+        return "failed"
     # Nobody is to finish the join of an item that the published expression wrote alone: it is no worse for its age.
     if stale and not (counted and progress.run_id is None):
-        return JobState.STUCK
+        return "stuck"
     if counted:
-        return JobState.COMPLETE
-    return JobState.RUNNING if progress.processed_parts else JobState.WAITING
+        return "complete"
+    return "running" if progress.processed_parts else "waiting"
 
 
 def _idle_seconds(progress: JobProgress, now: float) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import AccessError, MixupError, NotFoundError, SourceChangedError, StoreError
+from splitjoin_cli.core.files import check_ordinary, open_ordinary
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.stores.chunks.base import StoredChunk
 from splitjoin_cli.stores.chunks.described import CheckedStream, Descriptions, chunk_name, described
@@ -77,9 +78,11 @@ class DirectoryChunks:
 
 def _parse(path: Path, kind: type[Manifest | PlanFile], file_name: str) -> Manifest | PlanFile:
     try:
-        return kind.from_bytes(path.read_bytes(), str(path), file_name=file_name)
+        with open_ordinary(path) as file:
+            data = file.readall()
     except OSError as exc:
         raise _translated(path, exc) from exc
+    return kind.from_bytes(data, str(path), file_name=file_name)
 
 
 def _look(path: Path) -> tuple[str, int]:
@@ -88,6 +91,7 @@ def _look(path: Path) -> tuple[str, int]:
         found = path.stat()
     except OSError as exc:
         raise _translated(path, exc) from exc
+    check_ordinary(path, found)
     return _validator(found), found.st_size
 
 
@@ -114,7 +118,7 @@ class _FileStream:
         self._path = path
         self._left = size
         try:
-            self._file = path.open("rb", buffering=0)
+            self._file = open_ordinary(path)
         except OSError as exc:
             raise _translated(path, exc) from exc
         if _validator(os.fstat(self._file.fileno())) != validator:

@@ -34,6 +34,14 @@ UNCOUNTED_BYTES = 4 * 1024 * 1024
 BUSY_SECONDS = 600
 """How long a load waits for another process's; one file has one writer at a time."""
 
+HINTS = {
+    "unable to open": "check that its directory is there, and that you may write to it",
+    "not a database": "name an SQLite file, or a path where there is none yet",
+    "readonly": "check that you may write to the file and its directory",
+    "disk is full": "free space there, then run the same command again",
+}
+"""By what SQLite says."""
+
 
 @final
 class SqliteLoader(LedgerLoader):
@@ -63,6 +71,10 @@ class SqliteLoader(LedgerLoader):
 
     def _table_columns(self, session: Session) -> Columns:
         schema, _, name = self._target.table.rpartition(".")
+        if schema and (schema.lower(),) not in session.rows("SELECT lower(name) FROM pragma_database_list", ()):
+            raise LoadError(
+                f"{self.properties.uri} has no schema {schema}", hint="name the table without a schema: --table NAME"
+            )
         found = session.rows(
             f"SELECT type FROM {self._quoted(schema or 'main')}.sqlite_master WHERE name = ? COLLATE NOCASE", (name,)
         )
@@ -106,7 +118,9 @@ class SqliteLoader(LedgerLoader):
 
     def _translated(self, error: Exception) -> LoadError:
         message = f"{self.properties.uri}: {error}"
-        return AgainError(message) if _is_busy(error) else LoadError(message)
+        if _is_busy(error):
+            return AgainError(message)
+        return LoadError(message, hint=next((hint for said, hint in HINTS.items() if said in str(error)), None))
 
 
 class _Counted:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import AccessError, CorruptObjectError, ObjectChangedError, StoreError
+from splitjoin_cli.core.files import check_ordinary, in_the_way, open_ordinary
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX, StagingFolder, sweep_leftovers
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from splitjoin_cli.core.bytes.base import Buffer
-    from splitjoin_cli.core.model import Compression
     from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 COPY_BYTES = 1 << 20
@@ -58,6 +58,14 @@ def _explained(operation: str, path: Path | str) -> Iterator[None]:
         if isinstance(exc, PermissionError):
             raise AccessError(f"not allowed: {operation} {path}", hint="check the directory's permissions") from exc
         raise StoreError(f"{operation} {path} failed: {exc.strerror or exc}") from exc
+
+
+def _rename(path: str, target: Path) -> None:
+    """Raises OSError; StoreError where a directory has the name."""
+    try:
+        os.rename(path, target)  # noqa: PTH104 -- a million Path objects are a gigabyte
+    except IsADirectoryError as exc:
+        raise in_the_way(target) or exc from exc
 
 
 def _write_all(descriptor: int, data: Buffer, offset: int) -> None:
@@ -214,16 +222,26 @@ class DirectorySink:
         """As in Sink."""
         with _explained("reading", self._path / name):
             try:
-                return (self._path / name).read_bytes()
+                with open_ordinary(self._path / name) as file:
+                    return file.readall()
             except FileNotFoundError:
                 return None
 
-    def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
+    def read_small(self, name: str) -> SmallObject | None:
+        """As in Sink."""
+        with _explained("reading", self._path / name):
+            try:
+                with open_ordinary(self._path / name) as file:
+                    return SmallObject(file.readall(), _validator(os.fstat(file.fileno())))
+            except FileNotFoundError:
+                return None
+
+    def first_bytes(self, name: str, count: int) -> bytes | None:
         """As in Sink."""
         with _explained("reading", self._path / name):
             try:
                 with (self._path / name).open("rb") as file:
-                    return SmallObject(file.read(-1 if most is None else most), _validator(os.fstat(file.fileno())))
+                    return file.read(count)
             except FileNotFoundError:
                 return None
 
@@ -234,6 +252,7 @@ class DirectorySink:
                 found = (self._path / name).stat()
             except FileNotFoundError:
                 return None
+        check_ordinary(self._path / name, found)
         return StoredObject(name, found.st_size, validator=_validator(found))
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
@@ -295,17 +314,13 @@ class DirectorySink:
             with suppress(FileNotFoundError):
                 os.unlink(path)  # noqa: PTH108 -- as in publish
 
-    def checksum(self, name: str, *, compression: Compression | None = None) -> int | None:
+    def checksum(self, name: str) -> int | None:
         """As in Staging."""
         path, crc = self._path / name, 0
         buffer = memoryview(bytearray(COPY_BYTES))
         with _explained("reading", path):
             try:
-                with path.open("rb", buffering=0) as file:
-                    if compression is not None:
-                        from splitjoin_cli.core.bytes.codecs import decompressed_checksum  # noqa: PLC0415 -- slow
-
-                        return decompressed_checksum(file, compression, str(path))
+                with open_ordinary(path) as file:
                     while filled := file.readinto(buffer):
                         crc = crc64(buffer[:filled], crc)
             except FileNotFoundError:
@@ -323,22 +338,22 @@ class DirectorySink:
         """Rename a staged file. A hard link is the rename that fails where the name is taken. Raises OSError."""
         target = self._path / name
         if when is None:
-            os.rename(path, target)  # noqa: PTH104 -- a million Path objects are a gigabyte
+            _rename(path, target)
             return
         if when.validator is None and self._linked(path, target):
-            os.unlink(path)  # noqa: PTH108 -- the same
+            os.unlink(path)  # noqa: PTH108 -- as in _rename
             return
         with self._locked():
             if not self._holds(name, when):
-                raise _taken(target)
-            os.rename(path, target)  # noqa: PTH104 -- the same
+                raise in_the_way(target) or _taken(target)
+            _rename(path, target)
 
     def _linked(self, path: str, target: Path) -> bool:
         """Give a file a second name that must be free; False where the file system has no hard links."""
         try:
             os.link(path, target)
         except FileExistsError as exc:
-            raise _taken(target) from exc
+            raise in_the_way(target) or _taken(target) from exc
         except OSError as exc:
             if exc.errno not in NO_LINKS:
                 raise

@@ -36,6 +36,8 @@ SINGLE_PUT_BYTES = 256 * MIB
 PART_BYTES = 64 * MIB
 RESTARTS = 3
 CLAIM_KEY = "splitjoin-claim"
+LISTING_FIELDS = frozenset({"IsTruncated", "KeyCount", "Name", "Contents"})
+"""One of them is in every store's listing. An answer with none is some other page, which can be read as XML."""
 
 
 class S3Sink:
@@ -169,15 +171,22 @@ class S3Sink:
         found = self.read_small(name)
         return None if found is None else found.data
 
-    def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
+    def read_small(self, name: str) -> SmallObject | None:
+        """As in Sink."""
+        return self._get(name)
+
+    def first_bytes(self, name: str, count: int) -> bytes | None:
         """As in Sink. Read no further where the store ignores the range."""
+        found = self._get(name, count, Range=f"bytes=0-{count - 1}")
+        return None if found is None else found.data
+
+    def _get(self, name: str, count: int | None = None, **parameters: str) -> SmallObject | None:
         key = self._place.key(name)
-        part = {} if most is None else {"Range": f"bytes=0-{most - 1}"}
 
         def attempt() -> SmallObject:
-            answer = self._bucket.once("get_object", key, **part)
+            answer = self._bucket.once("get_object", key, **parameters)
             with contextlib.closing(answer["Body"]) as body:
-                data: bytes = body.read(most)
+                data: bytes = body.read(count)
             return SmallObject(data, str(answer.get("ETag", "")))
 
         with self._bucket.translating("get_object", key):
@@ -200,6 +209,8 @@ class S3Sink:
         token: dict[str, Any] = {}
         while True:
             page = self._bucket.checked("list_objects_v2", None, stoppable=False, **wanted, **token)
+            if not page.keys() & LISTING_FIELDS:  # a proxy's page: it does not say that all is free
+                self._bucket.needed(page, "IsTruncated", "list_objects_v2", None)
             for item in page.get("Contents", []):
                 key, size = (self._bucket.needed(item, field, "list_objects_v2", None) for field in ("Key", "Size"))
                 name = key[len(self._place.prefix) :]

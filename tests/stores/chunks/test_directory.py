@@ -149,7 +149,7 @@ def test_a_file_that_may_not_be_read_is_an_access_error(place: Path, monkeypatch
     def refuse(*_args: object, **_options: object) -> object:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.open", refuse)
+    monkeypatch.setattr("splitjoin_cli.stores.chunks.directory.open_ordinary", refuse)
     with pytest.raises(AccessError) as caught:
         stored.open()
     assert (caught.value.message, caught.value.hint) == (f"not allowed to read {first(place)}", "check its permissions")
