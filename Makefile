@@ -118,9 +118,8 @@ $(VENV_STAMP): pyproject.toml tools/constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint tools/constraints.txt --editable '.[dev]'
 	@touch $@
 
-$(DEMO_STAMP): pyproject.toml tools/constraints.txt
-	bash tools/venv.sh $(PYTHON) $(DEMO)
-	$(DEMO)/bin/python -m pip install --quiet --constraint tools/constraints.txt --editable .
+$(DEMO_STAMP): pyproject.toml tools/constraints.txt tools/product.sh
+	bash tools/product.sh $(PYTHON) $(DEMO) tools/constraints.txt
 	@touch $@
 
 $(SERVERS_STAMP): tools/servers.txt

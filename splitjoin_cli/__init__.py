@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.join.held_messages import WorkerTotals
     from splitjoin_cli.join.operate.retry import RetryReport
-    from splitjoin_cli.join.operate.status import JobStatus
+    from splitjoin_cli.join.operate.status import JobState, JobStatus
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.splitting.stored.verify import VerifyReport
 
@@ -63,6 +63,7 @@ __all__ = [
     "ContinuationError",
     "CorruptObjectError",
     "EventError",
+    "JobState",
     "JobStatus",
     "LoadError",
     "MergeResult",
@@ -110,6 +111,7 @@ _FUNCTIONS = {
 }
 """Where each verb is; what it raises is told in Python's words."""
 _VALUES = {
+    "JobState": "join.operate.status",
     "JobStatus": "join.operate.status",
     "MergeResult": "api.merge",
     "Observer": "core.progress",

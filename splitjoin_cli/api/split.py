@@ -176,11 +176,8 @@ def perform(
     if request.encoding is not None:
         request = replace(request, dialect=_of_chunks(request.dialect, request.encoding))
     with ExitStack() as stack:
-        if tracker is None and request.tracker is not None:
-            from splitjoin_cli.api.open import open_tracker
-
-            tracker = open_tracker(request.tracker, request.aws)
-            stack.callback(tracker.close)
+        if tracker is None:
+            tracker = _tracker(request, stack)
         if tracker is not None and not request.dry_run:
             tracker.job(job.file_name)  # one that cannot be reached is told before the source is read
         source, start = open_text(
@@ -205,6 +202,17 @@ def perform(
             if seen.markup is None:
                 raise
             raise seen.explained(exc) from exc
+
+
+def _tracker(request: SplitRequest, stack: ExitStack) -> Tracker | None:
+    """The tracker that was named, closed with ``stack``."""
+    if request.tracker is None:
+        return None
+    from splitjoin_cli.api.open import open_tracker
+
+    tracker = open_tracker(request.tracker, request.aws)
+    stack.callback(tracker.close)
+    return tracker
 
 
 def note_source(properties: SourceProperties) -> None:

@@ -12,13 +12,12 @@ from splitjoin_cli.cli.text import LABEL_WIDTH
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from splitjoin_cli.join.operate.status import State
 
 __all__ = ["STATE_TONES", "Line", "Piece", "Tone", "display_width", "fact_line", "plain_text", "wrapped"]
 
 Tone = Literal["plain", "good", "busy", "warning", "bad", "faint", "strong"]
 
-STATE_TONES: dict[State, Tone] = {
+STATE_TONES: dict[str, Tone] = {
     "joined": "good",
     "joining": "busy",
     "failed": "bad",

@@ -144,7 +144,8 @@ def _stopped(error: StoppedError, source: str, terminal: Terminal) -> int:
     """Say how to resume, and return the exit code: by a signal there is no result, and all the same a next step."""
     if error.resume is None:
         raise error
-    error.hint = _resume_hint(error.resume, source)
+    kept = "" if error.kept is None else f"{error.kept}; "
+    error.hint = f"{kept}{_resume_hint(error.resume, source)}"
     if terminal.as_json:
         terminal.document({"resume": error.resume, "error": error_document(error)})
     else:

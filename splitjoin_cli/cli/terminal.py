@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from itertools import islice
@@ -207,6 +206,8 @@ class PrintedScreen:
 
 def stdout_columns() -> int:
     """How wide what goes to stdout may be: the terminal, COLUMNS, or LOG_COLUMNS where it is no terminal."""
+    import shutil  # it imports a good deal more
+
     return shutil.get_terminal_size((LOG_COLUMNS, 24)).columns
 
 

@@ -192,6 +192,8 @@ class StoppedError(SplitjoinError):
         self.signal_number = signal_number
         self.resume: str | None = None
         """The whole command that goes on where this one stopped, where it is known."""
+        self.kept: str | None = None
+        """How many chunks are kept, and what is read again, where that is known."""
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # the one error whose code depends on the value

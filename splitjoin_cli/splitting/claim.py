@@ -1,4 +1,9 @@
-"""Who has a name: what is stored under it already, and the plan that claims it before the first chunk is visible."""
+"""Who has a name: what is stored under it already, and the plan that claims it before the first chunk is visible.
+
+Three kinds of processes meet at a plan: splits of one run, which share it; a split of another run, which takes its
+place with ``--force``; and ``rm``, whose own claim stands there until all is gone, and which stops every split. Each
+replaces and removes only what it saw (``Condition``): docs/model/operate_model.py has every order of their steps.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +13,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core.errors import NameTakenError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.names import JobName, manifest_name, parse, parse_manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.core.words import count_text
-from splitjoin_cli.stores.sinks.base import ABSENT
+from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject
     from splitjoin_cli.stores.sinks.base import Sink
 
 CLAIM_TRIES = 5
+FORCE_HINT = "--force replaces it; or choose another --client, --date or destination"
+
+
+class Standing(NamedTuple):
+    """What has a name now, and the condition that it still does."""
+
+    plan: PlanFile | Removal
+    seen: Condition
 
 
 class Other(NamedTuple):
@@ -28,17 +42,23 @@ class Other(NamedTuple):
 
 @dataclass(slots=True)
 class Existing:
-    """What is at a place under one job's name. ``others``: splits of the same client, and of the one asked for."""
+    """What is at a place under one job's name. ``others``: splits of the same client, and of the one asked for.
+
+    ``plan_seen`` and ``manifest_seen``: the conditions that plan (or ``removal``) and manifest are what is here.
+    """
 
     manifest: Manifest | None = None
     plan: PlanFile | None = None
+    removal: Removal | None = None
     chunks: dict[str, StoredObject] = field(default_factory=dict)
     others: list[Other] = field(default_factory=list)
+    plan_seen: Condition = ABSENT
+    manifest_seen: Condition = ABSENT
 
     @property
     def is_empty(self) -> bool:
         """Whether the name is free."""
-        return self.manifest is None and self.plan is None and not self.chunks
+        return self.manifest is None and self.plan is None and self.removal is None and not self.chunks
 
     @property
     def generation(self) -> int:
@@ -49,6 +69,10 @@ class Existing:
     def holds(self, run_id: str) -> bool:
         """Whether a plan or manifest of this run is there."""
         return any(each is not None and each.run_id == run_id for each in (self.manifest, self.plan))
+
+    def is_finished(self, run_id: str) -> bool:
+        """Whether a manifest of this run is there."""
+        return self.manifest is not None and self.manifest.run_id == run_id
 
 
 def look(sink: Sink, job: JobName, *, also: str | None = None) -> Existing:
@@ -77,46 +101,104 @@ def look(sink: Sink, job: JobName, *, also: str | None = None) -> Existing:
             others[other] = finished is not None or others.get(other, False)
     existing.others = [Other(*each) for each in others.items()]
     if plan in found or (existing.chunks and manifest not in found):
-        existing.plan = read_plan(sink, job)
-    if manifest in found or (existing.plan is None and (found or existing.chunks)):
-        data = sink.get_small(manifest)
-        if data is not None:
+        _take_plan(existing, standing(sink, job))
+    nobodys = existing.plan is None and existing.removal is None
+    if manifest in found or (nobodys and (found or existing.chunks)):
+        small = sink.read_small(manifest)
+        if small is not None:
             uri = sink.properties.uri + manifest
-            existing.manifest = Manifest.from_bytes(data, uri, file_name=job.file_name)
+            existing.manifest = Manifest.from_bytes(small.data, uri, file_name=job.file_name)
+            existing.manifest_seen = Condition(small.validator)
     return existing
 
 
-def read_plan(sink: Sink, job: JobName) -> PlanFile | None:
-    """The plan that stands for a job."""
+def _take_plan(existing: Existing, held: Standing | None) -> None:
+    if held is None:
+        return
+    existing.plan_seen = held.seen
+    if isinstance(held.plan, Removal):
+        existing.removal = held.plan
+    else:
+        existing.plan = held.plan
+
+
+def standing(sink: Sink, job: JobName) -> Standing | None:
+    """The plan, or the claim of ``rm``, that has a job's name."""
     name = plan_name(job.file_name)
-    data = sink.get_small(name)
-    if data is None:
+    small = sink.read_small(name)
+    if small is None:
         return None
-    return PlanFile.from_bytes(data, sink.properties.uri + name, file_name=job.file_name)
+    removal = Removal.of(small.data)
+    plan = removal or PlanFile.from_bytes(small.data, sink.properties.uri + name, file_name=job.file_name)
+    return Standing(plan, Condition(small.validator))
+
+
+def read_plan(sink: Sink, job: JobName) -> PlanFile | None:
+    """The plan that stands for a job; None also where ``rm`` has the name."""
+    held = standing(sink, job)
+    return held.plan if held is not None and isinstance(held.plan, PlanFile) else None
+
+
+def release(sink: Sink, job: JobName, plan: PlanFile) -> None:
+    """Remove the plan where it is this run's still."""
+    held = standing(sink, job)
+    if held is not None and is_of(held.plan, plan):
+        sink.delete(plan_name(job.file_name), when=held.seen)
+
+
+def is_of(held: PlanFile | Removal, plan: PlanFile) -> bool:
+    """Whether what has a name is a plan of the same run."""
+    return isinstance(held, PlanFile) and held.run_id == plan.run_id
+
+
+def check_not_removed(sink: Sink, file_name: str, removal: Removal | None) -> None:
+    """Raise NameTakenError where ``rm`` has the name: not even ``--force`` takes it from there."""
+    if removal is not None:
+        place = sink.properties.uri
+        raise NameTakenError(
+            f"{place}{file_name} is being removed: splitjoin rm has the name, and runs or was killed",
+            hint="wait for it; if it was killed, type the same command again "
+            f"(splitjoin rm {place} --name {file_name}, with its other options), then split",
+        )
 
 
 def check_free(sink: Sink, existing: Existing, plan: PlanFile) -> None:
     """Raise NameTakenError, naming both, where other content has the name of ``plan``."""
-    uri = sink.properties.uri
+    check_not_removed(sink, plan.file_name, existing.removal)
     taken: str | None = None
+    differs = ""
     if existing.manifest is not None and existing.manifest.run_id != plan.run_id:
         other = existing.manifest
         taken = f"a finished split of {other.source.uri} (run {other.run_id}, {_chunks(other.total_parts)})"
+        differs = _differences(other, plan)
     elif existing.plan is not None and existing.plan.run_id != plan.run_id:
         theirs = existing.plan
         taken = f"an unfinished split of {theirs.source.uri} (run {theirs.run_id}, {_chunks(len(theirs.chunks))})"
+        differs = _differences(theirs, plan)
     elif existing.manifest is None and existing.plan is None and existing.chunks:
         taken = _strangers(sink, existing, plan)
     if taken is not None:
         raise NameTakenError(
-            f"{uri}{plan.file_name} holds {taken}; this is a split of {plan.source.uri} (run {plan.run_id})",
-            hint="--force replaces it; or choose another --client, --date or destination",
+            f"{sink.properties.uri}{plan.file_name} holds {taken}; this is a split of {plan.source.uri} "
+            f"(run {plan.run_id}){differs}",
+            hint=FORCE_HINT,
         )
 
 
+def _differences(theirs: Manifest | PlanFile, plan: PlanFile) -> str:
+    from splitjoin_cli.splitting.differences import differences  # noqa: PLC0415 -- only what is used is imported
+
+    return f"; {differences(theirs, plan)}"
+
+
 def _strangers(sink: Sink, existing: Existing, plan: PlanFile) -> str | None:
-    """Chunks without plan or manifest: ours if they say so themselves."""
+    """Chunks without plan or manifest: ours if they say so themselves, or, where they cannot, if their bytes are."""
     name = min(existing.chunks)
+    if not sink.properties.keeps_metadata:
+        from splitjoin_cli.splitting.compared import holds_only  # noqa: PLC0415 -- only what is used is imported
+
+        if holds_only(sink, plan, existing.chunks):
+            return None
     stored = sink.head(name) if sink.properties.keeps_metadata else None
     if stored is not None and stored.metadata is not None:
         from splitjoin_cli.core.format.metadata import decode_metadata  # noqa: PLC0415 -- only what is used is imported
@@ -135,19 +217,48 @@ def _chunks(count: int) -> str:
 
 def next_generation(sink: Sink, existing: Existing, plan: PlanFile, *, force: bool) -> int:
     """The generation that ``claim`` would give ``plan``. Raises NameTakenError where it would."""
+    check_not_removed(sink, plan.file_name, existing.removal)
     if not force:
         check_free(sink, existing, plan)
-    for standing in (existing.plan, existing.manifest):
-        if standing is not None and standing.run_id == plan.run_id:
-            return standing.generation
+    for found in (existing.plan, existing.manifest):
+        if found is not None and found.run_id == plan.run_id:
+            return found.generation
     replaces = force and not existing.is_empty and not _is_ours(sink, existing, plan)
     return existing.generation + 1 if replaces else plan.generation
 
 
-def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Existing, PlanFile]:
-    """Store ``plan`` under the job's name, unless it is the same run's already.
+class Claim:
+    """A name that a split has. ``existing``: what was there; ``plan``: the one to carry out, with its generation.
 
-    Returns what was there and the plan that stands; its generation is at least that of ``plan``.
+    A run whose manifest stands has the name by that. Before it sends a chunk all the same, ``place`` stores its plan.
+    """
+
+    def __init__(self, sink: Sink, job: JobName, existing: Existing, plan: PlanFile, *, placed: bool) -> None:
+        """``placed``: the plan is stored."""
+        self.existing, self.plan = existing, plan
+        self._sink, self._job, self._placed = sink, job, placed
+
+    def place(self) -> None:
+        """Store the plan unless it is there. Raises NameTakenError where another took the name meanwhile."""
+        if self._placed:
+            return
+        name = plan_name(self._job.file_name)
+        for _ in range(CLAIM_TRIES):
+            if self._sink.put_small(name, self.plan.to_bytes(), when=ABSENT):
+                break
+            held = standing(self._sink, self._job)
+            if held is not None:
+                existing = Existing(chunks=self.existing.chunks)
+                _take_plan(existing, held)
+                check_free(self._sink, existing, self.plan)
+                break
+        else:
+            raise _comes_and_goes(self._sink, name)
+        self._placed = True
+
+
+def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> Claim:
+    """Store ``plan`` under the job's name, unless it is the same run's already, and number it if need be.
 
     Exactly one of several processes with different content gets the name. With ``force`` the plan replaces the other
     run's, and its manifest goes before any chunk is replaced. Raises NameTakenError.
@@ -155,25 +266,35 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> tuple[Exi
     name = plan_name(job.file_name)
     for _ in range(CLAIM_TRIES):
         existing = look(sink, job)
+        check_not_removed(sink, job.file_name, existing.removal)
         if force and not existing.is_empty and not _is_ours(sink, existing, plan):
-            return existing, _replace(sink, job, existing, plan)
+            newer = _replace(sink, job, existing, plan)
+            if newer is None:
+                continue
+            return Claim(sink, job, existing, newer, placed=True)
         check_free(sink, existing, plan)
         if existing.plan is not None:
-            return existing, _standing(plan, existing.plan)
+            return Claim(sink, job, existing, _numbered(plan, existing.plan), placed=True)
         if existing.manifest is not None:
-            return existing, replace(plan, generation=existing.manifest.generation)
+            numbered = replace(plan, generation=existing.manifest.generation)
+            return Claim(sink, job, existing, numbered, placed=False)
         if _claimed(sink, job, plan):
             # The look and the claim are two steps: between them another process may have claimed the name, finished
             # and removed its plan. It wrote its manifest before that, so it is there by now.
             try:
                 finished = sink.head(manifest_name(job.file_name)) is not None
             except StoreError:
-                _withdraw(sink, name)
+                with suppress(StoreError):
+                    release(sink, job, plan)
                 raise
             if not finished:
-                return existing, plan
-            sink.delete(name)
-    raise StoreError(
+                return Claim(sink, job, existing, plan, placed=True)
+            release(sink, job, plan)
+    raise _comes_and_goes(sink, name)
+
+
+def _comes_and_goes(sink: Sink, name: str) -> StoreError:
+    return StoreError(
         f"{sink.properties.uri}{name} comes and goes: other processes split under this name",
         hint="wait for them, then run the same command again",
     )
@@ -190,7 +311,7 @@ def _claimed(sink: Sink, job: JobName, plan: PlanFile) -> bool:
         raise
 
 
-def _standing(plan: PlanFile, stored: PlanFile) -> PlanFile:
+def _numbered(plan: PlanFile, stored: PlanFile) -> PlanFile:
     """``plan`` as what is stored of the same run has numbered it: all else is taken from what was planned here."""
     return replace(plan, generation=stored.generation)
 
@@ -203,12 +324,7 @@ def withdraw(sink: Sink, job: JobName, plan: PlanFile) -> None:
     with suppress(StoreError):
         now = look(sink, job)
         if now.plan is not None and now.plan.run_id == plan.run_id and not now.chunks and now.manifest is None:
-            sink.delete(plan_name(job.file_name))
-
-
-def _withdraw(sink: Sink, name: str) -> None:
-    with suppress(StoreError):
-        sink.delete(name)
+            sink.delete(plan_name(job.file_name), when=now.plan_seen)
 
 
 def _is_ours(sink: Sink, existing: Existing, plan: PlanFile) -> bool:
@@ -219,17 +335,18 @@ def _is_ours(sink: Sink, existing: Existing, plan: PlanFile) -> bool:
     return True
 
 
-def _replace(sink: Sink, job: JobName, existing: Existing, plan: PlanFile) -> PlanFile:
-    """Put ``plan`` in the place of what is there.
+def _replace(sink: Sink, job: JobName, existing: Existing, plan: PlanFile) -> PlanFile | None:
+    """Put ``plan`` in the place of what is there; None where that is no longer what was seen.
 
     The plan comes before the manifest goes: a process that is killed between the two leaves its generation behind, and
     the next one finds it.
     """
     if existing.plan is not None and existing.plan.run_id == plan.run_id:
-        newer = _standing(plan, existing.plan)
+        newer = _numbered(plan, existing.plan)
     else:
         newer = replace(plan, generation=max(plan.generation, existing.generation + 1))
-        sink.put_small(plan_name(job.file_name), newer.to_bytes())
-    if existing.manifest is not None:
-        sink.delete(manifest_name(job.file_name))
+        if not sink.put_small(plan_name(job.file_name), newer.to_bytes(), when=existing.plan_seen):
+            return None
+    if existing.manifest is not None and not sink.delete(manifest_name(job.file_name), when=existing.manifest_seen):
+        return None
     return newer

@@ -5,11 +5,14 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.errors import NameTakenError
+from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest
-from splitjoin_cli.core.names import manifest_name, plan_name
-from splitjoin_cli.splitting.claim import read_plan
+from splitjoin_cli.core.format.removal import Removal
+from splitjoin_cli.core.names import manifest_name
+from splitjoin_cli.splitting.claim import FORCE_HINT, is_of, release, standing
+from splitjoin_cli.splitting.heads import manifest_head
 from splitjoin_cli.splitting.result import chunk_name
+from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
@@ -20,26 +23,122 @@ if TYPE_CHECKING:
 
 __all__ = ["conclude"]
 
+STORE_TRIES = 5
+
 
 def conclude(sink: Sink, job: JobName, plan: PlanFile, existing: Existing, progress: Progress) -> None:
-    """Write the manifest, then remove what it replaces, then the plan.
+    """Write the manifest, look again whether all is there, remove what it replaces, then the plan.
 
-    Raises NameTakenError where a split with ``--force`` took the name away while this one ran.
+    Raises NameTakenError where another split, with ``--force``, or ``rm`` took the name away while this one ran. Each
+    may have looked before this one stored its last chunks: a manifest that lacks one of its chunks is taken back.
     """
-    if existing.manifest is None or existing.manifest.run_id != plan.run_id:
-        _check_still_ours(sink, job, plan)
-        _write(sink, manifest_name(plan.file_name), _manifest(plan, progress))
+    if not _stands(sink, job, plan, existing):
+        manifest = _manifest(plan, progress)
+        _store(sink, job, plan, manifest)
+        _look_again(sink, job, plan, manifest)
     if plan.generation > 1 and existing.chunks:
         ours = {chunk_name(plan, number) for number in range(1, len(plan.chunks) + 1)}
-        for other in existing.chunks:
-            if other not in ours:
-                sink.delete(other)
-    sink.delete(plan_name(plan.file_name))
+        for name, stored in existing.chunks.items():
+            if name not in ours:
+                sink.delete(name, when=Condition(stored.validator))
+    release(sink, job, plan)
+
+
+def _stands(sink: Sink, job: JobName, plan: PlanFile, existing: Existing) -> bool:
+    """Whether this run's manifest stands already. Raises NameTakenError where the name is no longer this run's."""
+    held = standing(sink, job)
+    if held is not None and not is_of(held.plan, plan):
+        raise _taken_over(sink, plan, held.plan)
+    if held is not None and not existing.is_finished(plan.run_id):
+        return False  # one that came meanwhile is met when this run's is stored
+    seen = manifest_head(sink, plan.file_name)
+    finished = seen is not None and seen.head.run_id == plan.run_id
+    if held is None and not finished:
+        raise NameTakenError(
+            f"the plan of {sink.properties.uri}{plan.file_name} (run {plan.run_id}) was removed while this split ran, "
+            "by splitjoin rm or by hand",
+            hint="if the split is still wanted, run the same command again",
+        )
+    return finished
+
+
+def _store(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) -> None:
+    """Store the manifest where none is; one of this run by another process is as good. Raises NameTakenError."""
+    for _ in range(STORE_TRIES):
+        try:
+            _write(sink, manifest_name(plan.file_name), manifest)
+        except ObjectChangedError:
+            seen = manifest_head(sink, plan.file_name)
+            if seen is None:
+                continue
+            if seen.head.run_id == plan.run_id:
+                return
+            held = standing(sink, job)
+            if held is None or not is_of(held.plan, plan):
+                raise NameTakenError(
+                    f"{sink.properties.uri}{plan.file_name} holds a finished split (run {seen.head.run_id}) by now; "
+                    f"this is a split of {plan.source.uri} (run {plan.run_id})",
+                    hint=FORCE_HINT,
+                ) from None
+            sink.delete(manifest_name(plan.file_name), when=seen.seen)
+        else:
+            return
+    raise StoreError(
+        f"{sink.properties.uri}{manifest_name(plan.file_name)} comes and goes: other processes split under this name",
+        hint="wait for them, then run the same command again",
+    )
+
+
+def _look_again(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) -> None:
+    """Take the manifest back, and raise NameTakenError, where a chunk is not there or the name is another's."""
+    number = _first_missing(sink, plan, manifest)
+    held = standing(sink, job)
+    ours = held is None or is_of(held.plan, plan)
+    if number is None and ours:
+        return
+    seen = manifest_head(sink, plan.file_name)
+    if seen is not None and seen.head.run_id == plan.run_id:
+        sink.delete(manifest_name(plan.file_name), when=seen.seen)
+    if held is not None and not ours:
+        raise _taken_over(sink, plan, held.plan)
+    raise NameTakenError(
+        f"chunk {number} of {sink.properties.uri}{plan.file_name} (run {plan.run_id}) was removed or replaced "
+        "while this split ran",
+        hint="if the split is still wanted, run the same command again",
+    )
+
+
+def _first_missing(sink: Sink, plan: PlanFile, manifest: Manifest) -> int | None:
+    """The first chunk that a listing, which is by name, does not show with its size; None where it shows all."""
+    number, total = 1, len(plan.chunks)
+    for stored in sink.list(f"{plan.file_name}-"):
+        if number > total:
+            break
+        if stored.name == chunk_name(plan, number):
+            if stored.size != manifest.stored_bytes[number - 1]:
+                break
+            number += 1
+    return number if number <= total else None
+
+
+def _taken_over(sink: Sink, plan: PlanFile, other: PlanFile | Removal) -> NameTakenError:
+    where = f"{sink.properties.uri}{plan.file_name}"
+    if isinstance(other, Removal):
+        return NameTakenError(
+            f"splitjoin rm took {where} while this split ran (run {plan.run_id})",
+            hint="wait for it; if the split is still wanted, run the same command again",
+        )
+    return NameTakenError(
+        f"{where} was taken over, with --force, by a split of "
+        f"{other.source.uri} (run {other.run_id}) while this one ran (run {plan.run_id})",
+        hint="the other's chunks may be overwritten by this one's: splitjoin verify says so; "
+        "if they are, run the other command again",
+    )
 
 
 def _write(sink: Sink, name: str, manifest: Manifest) -> None:
     """Store the manifest as it is made: that of a million chunks is 200 MB."""
-    writer = sink.writer(name)
+    writer = sink.writer(name, when=ABSENT)
     try:
         for block in manifest.blocks():
             writer.write(block)
@@ -47,17 +146,6 @@ def _write(sink: Sink, name: str, manifest: Manifest) -> None:
     except BaseException:
         writer.abort()
         raise
-
-
-def _check_still_ours(sink: Sink, job: JobName, plan: PlanFile) -> None:
-    standing = read_plan(sink, job)
-    if standing is not None and standing.run_id != plan.run_id:
-        raise NameTakenError(
-            f"{sink.properties.uri}{plan.file_name} was taken over, with --force, by a split of "
-            f"{standing.source.uri} (run {standing.run_id}) while this one ran (run {plan.run_id})",
-            hint="the other's chunks may be overwritten by this one's: splitjoin verify says so; "
-            "if they are, run the other command again",
-        )
 
 
 def _manifest(plan: PlanFile, progress: Progress) -> Manifest:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import NameTakenError, StoreError
-from splitjoin_cli.core.format.heads import FIRST_BYTES, MAX_HEAD_BYTES, read_head
-from splitjoin_cli.core.names import manifest_name, plan_name
 from splitjoin_cli.core.source_name import day_of
+from splitjoin_cli.splitting.heads import SeenHead, manifest_head, plan_head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.format.heads import Head
     from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.removal import Removal
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.splitting.claim import Existing, Other
@@ -54,28 +54,17 @@ class Elsewhere:
 
     def head(self, other: Other) -> Head | None:
         """Of its manifest, else of its plan; None where both are gone, or cannot be read (a warning says so)."""
-        names = [(manifest_name(other.job.file_name), "manifest"), (plan_name(other.job.file_name), "plan")]
+        readers: list[Callable[[Sink, str], SeenHead | Removal | None]] = [manifest_head, plan_head]
         if not other.finished:
-            names.reverse()  # it may be finished by now: a plan goes after its manifest is there
+            readers.reverse()  # it may be finished by now: a plan goes after its manifest is there
         try:
-            return next((head for name in names if (head := self._read(*name)) is not None), None)
+            for read in readers:
+                found = read(self.sink, other.job.file_name)
+                if isinstance(found, SeenHead):
+                    return found.head
         except StoreError as exc:
             self.observer.warn(f"cannot tell whether this content is split already: {exc.message}")
-            return None
-
-    def _read(self, name: str, kind: str) -> Head | None:
-        """Little first: nearly every head is small."""
-        uri = self.sink.properties.uri + name
-        data = self.sink.first_bytes(name, FIRST_BYTES)
-        if data is None:
-            return None
-        try:
-            return read_head(data, uri, kind=kind)
-        except StoreError:
-            if len(data) < FIRST_BYTES:
-                raise
-        data = self.sink.first_bytes(name, MAX_HEAD_BYTES)
-        return None if data is None else read_head(data, uri, kind=kind)
+        return None
 
     def error(self, other: Other, head: Head, plan: PlanFile) -> NameTakenError:
         """What says that ``other`` is the same, and what to do."""

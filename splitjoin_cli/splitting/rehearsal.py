@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.splitting.claim import next_generation
 from splitjoin_cli.splitting.result import Progress
-from splitjoin_cli.splitting.standing import missing_chunks
+from splitjoin_cli.splitting.standing import Placing
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -36,6 +36,6 @@ def rehearse(
         progress.set(chunk.number, "stored")
 
     if existing.chunks:
-        for _ in missing_chunks(sink, plan, existing, executor, stands):
+        for _ in Placing(sink, plan, existing, force=force).missing(executor, stands, begin=lambda: None):
             pass
     return plan, progress

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.core import trace
-from splitjoin_cli.core.errors import AccessError, NameTakenError
+from splitjoin_cli.core.errors import AccessError, NameTakenError, StoppedError
 from splitjoin_cli.core.source_name import Naming
-from splitjoin_cli.splitting.claim import Existing, claim, look, next_generation, withdraw
+from splitjoin_cli.splitting.claim import check_not_removed, claim, look, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_elsewhere
 from splitjoin_cli.splitting.prepare import Planned, Preparation
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.claim import Existing
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
@@ -61,6 +62,7 @@ class SplitRun:
         self._request, self._job, self._open_job = request, job, open_job
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
+        self._under_way: tuple[PlanFile, Existing, Progress] | None = None
         self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer)
         self._preparation = Preparation(request, job, source, sink, observer, warnings)
 
@@ -70,9 +72,20 @@ class SplitRun:
         Raises NameTakenError, BadInputError, SourceError, StoreError; AccessError where credentials let no chunk be
         stored: then nothing is left of the run.
         """
+        try:
+            return self._run()
+        except StoppedError as exc:
+            if not self._request.dry_run:
+                from splitjoin_cli.splitting.kept import kept_text
+
+                exc.kept = kept_text(self._source.properties, self._under_way)
+            raise
+
+    def _run(self) -> SplitResult:
         request = self._request
         with ThreadPoolExecutor(request.jobs, "split") as executor:
             existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client)
+            check_not_removed(self._sink, self._job.file_name, existing.removal)
             planned = self._preparation.prepare(existing, executor)
             try:
                 check_elsewhere(self._elsewhere, existing, planned.plan, executor)
@@ -88,12 +101,14 @@ class SplitRun:
     def _store(self, planned: Planned, executor: ThreadPoolExecutor) -> SplitResult:
         """Claim the name, store the chunks, conclude; a claim of which nothing came is given back."""
         wanted = self._opened(planned.plan)
-        existing, plan = claim(self._sink, self._job, wanted, force=self._request.force)
+        claimed = claim(self._sink, self._job, wanted, force=self._request.force)
+        existing, plan = claimed.existing, claimed.plan
         trace.note("claimed", file_name=plan.file_name, run_id=plan.run_id, generation=plan.generation)
         progress = Progress.of(len(plan.chunks))
-        sending = Sending(plan, self._source, self._sink, progress, self._observer)
+        self._under_way = plan, existing, progress
+        sending = Sending(claimed, self._source, self._sink, progress, self._observer, force=self._request.force)
         try:
-            self._fill(planned, sending, existing, executor)
+            self._fill(planned, sending, executor)
         except BaseException:
             if existing.is_empty and not progress.count("uploaded"):
                 withdraw(self._sink, self._job, plan)
@@ -107,13 +122,13 @@ class SplitRun:
                 raise AccessError(f"no chunk was stored: {sending.denied.message}", hint=sending.denied.hint)
         return self._result(plan, progress)
 
-    def _fill(self, planned: Planned, sending: Sending, existing: Existing, executor: ThreadPoolExecutor) -> None:
+    def _fill(self, planned: Planned, sending: Sending, executor: ThreadPoolExecutor) -> None:
         """Store the chunks of a claimed name; those that fail are in the progress."""
         self._preparation.sweep()
         if planned.staging is not None:
             sending.publish(planned.staging)
         else:
-            sending.send(planned.header, self._request, existing, self._preparation.copier, executor)
+            sending.send(planned.header, self._request, self._preparation.copier, executor)
             self._source.check_unchanged()
 
     def _opened(self, plan: PlanFile) -> PlanFile:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.errors import AccessError
+from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
 from splitjoin_cli.splitting.result import chunk_name
+from splitjoin_cli.splitting.standing import Placing
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.errors import SplitjoinError
-    from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.model import Chunk, StoredObject
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.claim import Existing
+    from splitjoin_cli.splitting.claim import Claim
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import Progress
     from splitjoin_cli.splitting.staging import Staging
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Sending"]
 
+CHANGES = 4
+"""How often a chunk that was written before its name was known is tried, where others store under that name."""
+
 
 class Sending:
     """The chunks of one plan on their way. What becomes of each is in ``progress``, and the observer hears it.
@@ -30,30 +33,50 @@ class Sending:
     ``denied``: the first refusal for want of rights.
     """
 
-    def __init__(self, plan: PlanFile, source: Source, sink: Sink, progress: Progress, observer: Observer) -> None:
-        """``progress``: of the plan's chunks, none of which is done."""
-        self._plan, self._source, self._sink = plan, source, sink
+    def __init__(
+        self, claim: Claim, source: Source, sink: Sink, progress: Progress, observer: Observer, *, force: bool
+    ) -> None:
+        """``claim``: of the name. ``progress``: of the plan's chunks, none of which is done.
+
+        ``force``: chunks of another run may be replaced.
+        """
+        self._claim, self._plan, self._source, self._sink = claim, claim.plan, source, sink
         self._progress, self._observer = progress, observer
+        self._placing = Placing(sink, claim.plan, claim.existing, force=force)
         self.denied: AccessError | None = None
 
     def publish(self, staging: Staging) -> None:
-        """Give the staged chunks their names."""
+        """Give the staged chunks their names, but those that stand by now: another process may split the same."""
         plan = self._plan
         self._observer.phase("naming", None, len(plan.chunks))
-        for number, chunk in enumerate(plan.chunks, 1):
-            staging.publish(number, chunk_name(plan, number), metadata=self._metadata(chunk))
-            self._progress.set(number, "uploaded")
-            self._observer.chunk_done(number, "uploaded")
+        for chunk in plan.chunks:
+            self._publish(staging, chunk)
+            self._progress.set(chunk.number, "uploaded")
+            self._observer.chunk_done(chunk.number, "uploaded")
 
-    def send(
-        self, header: bytes, request: SplitRequest, existing: Existing, copier: Copier | None, executor: Executor
-    ) -> None:
+    def _publish(self, staging: Staging, chunk: Chunk) -> None:
+        name, place = chunk_name(self._plan, chunk.number), self._placing.first(chunk)
+        for _ in range(CHANGES):
+            if place.stored is not None:
+                return
+            self._claim.place()
+            try:
+                staging.publish(chunk.number, name, metadata=self._metadata(chunk), when=place.when)
+            except ObjectChangedError:
+                place = self._placing.again(chunk)
+            else:
+                return
+        raise StoreError(
+            f"{self._sink.properties.uri}{name}: other processes keep replacing it",
+            hint="wait for them, then run the same command again",
+        )
+
+    def send(self, header: bytes, request: SplitRequest, copier: Copier | None, executor: Executor) -> None:
         """Send the chunks that are not stored yet. One that fails does not stop the others.
 
         ``copier``: None where the bytes must pass here. Raises what makes every chunk wrong.
         """
-        from splitjoin_cli.splitting.standing import missing_chunks  # noqa: PLC0415 -- only what is used is imported
-        from splitjoin_cli.splitting.transfer import Transfer, TransferJob  # noqa: PLC0415 -- the same
+        from splitjoin_cli.splitting.transfer import Transfer, TransferJob  # noqa: PLC0415 -- only what is used is imported
 
         plan, sink = self._plan, self._sink
         total = plan.chunks.end - plan.chunks.start + plan.header_bytes * len(plan.chunks)
@@ -65,12 +88,15 @@ class Sending:
             request.compress,
             name=lambda chunk: chunk_name(plan, chunk.number),
             metadata=self._metadata,
+            when=self._placing.when,
+            again=self._placing.again,
             done=self._done,
             failed=self._failed,
             observer=self._observer,
             copier=copier,
         )
-        Transfer(job, executor, request.jobs).run(missing_chunks(sink, plan, existing, executor, self._skip))
+        missing = self._placing.missing(executor, self._skip, self._claim.place)
+        Transfer(job, executor, request.jobs).run(missing)
 
     def _done(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)

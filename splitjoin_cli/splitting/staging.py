@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.stores.sinks.base import StagedObject
+    from splitjoin_cli.stores.sinks.base import Condition, StagedObject
     from splitjoin_cli.stores.sinks.base import Staging as SinkStaging
 
 MOVE_BYTES = 1 << 20
@@ -99,11 +99,11 @@ class Staging:
         if self._open is not None:
             self._close(self._written_to())
 
-    def publish(self, number: int, name: str, *, metadata: str | None) -> None:
-        """Make chunk ``number`` visible under ``name``."""
+    def publish(self, number: int, name: str, *, metadata: str | None, when: Condition) -> None:
+        """Make chunk ``number`` visible under ``name``. Raises ObjectChangedError where the condition does not hold."""
         staged = self._all[number - 1]
         assert staged is not None  # noqa: S101 -- all were written by the end of the scan
-        self._sink.publish(staged, name, metadata=metadata)
+        self._sink.publish(staged, name, metadata=metadata, when=when)
 
     def discard(self) -> None:
         """Remove all of it. Safe to repeat, and after some were published."""

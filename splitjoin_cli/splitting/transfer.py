@@ -13,6 +13,8 @@ from splitjoin_cli.core.errors import (
     BadInputError,
     CopyRefusedError,
     CorruptObjectError,
+    NameTakenError,
+    ObjectChangedError,
     SourceChangedError,
     SplitjoinError,
     StoppedError,
@@ -28,12 +30,17 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
     from splitjoin_cli.core.model import ByteRange, Chunk, S3Location, StoredObject
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.stores.sinks.base import Copier, ObjectWriter, Sink
+    from splitjoin_cli.splitting.standing import Place
+    from splitjoin_cli.stores.sinks.base import Condition, Copier, ObjectWriter, Sink
     from splitjoin_cli.stores.sources.base import Source
 
 COPY_BYTES = 1 << 20
-FATAL = (BadInputError, SourceChangedError, StoppedError, UsageError)
+FATAL = (BadInputError, NameTakenError, SourceChangedError, StoppedError, UsageError)
 """What makes every other chunk wrong or unwanted, too; anything else fails one chunk."""
+
+
+CHANGES = 3
+"""How often what a chunk replaces may change before that chunk has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,10 @@ class ChunkBody:
 
 @dataclass(frozen=True, slots=True)
 class TransferJob:
-    """What all chunks of a transfer share. ``name`` and ``metadata`` give a chunk's from the chunk."""
+    """What all chunks of a transfer share. ``name`` and ``metadata`` give a chunk's from the chunk.
+
+    ``when``: the condition on which it is stored; ``again``: what is there where that did not hold.
+    """
 
     source: Source
     sink: Sink
@@ -80,6 +90,8 @@ class TransferJob:
     compression: ChunkCompression | None
     name: Callable[[Chunk], str]
     metadata: Callable[[Chunk], str | None]
+    when: Callable[[Chunk], Condition]
+    again: Callable[[Chunk], Place]
     done: Callable[[Chunk, StoredObject], None]
     failed: Callable[[Chunk, SplitjoinError], None]
     observer: Observer
@@ -132,27 +144,54 @@ class Transfer:
             self._job.done(chunk, stored)
 
     def _send(self, chunk: Chunk) -> StoredObject:
+        """Store a chunk over what was seen; where that has changed, look again: it may be stored by now."""
+        when = self._job.when(chunk)
+        for _ in range(CHANGES):
+            try:
+                return self._send_once(chunk, when)
+            except ObjectChangedError:
+                place = self._job.again(chunk)
+                if place.stored is not None:
+                    return place.stored
+                when = place.when
+        return self._send_once(chunk, when)
+
+    def _send_once(self, chunk: Chunk, when: Condition) -> StoredObject:
         job = self._job
         name, metadata = job.name(chunk), job.metadata(chunk)
         body = ChunkBody(job.header, job.source, chunk.range)
         if job.compression is not None:
-            return self._compress(chunk, body, job.sink.writer(name, metadata=metadata))
+            return self._compress(chunk, body, job.sink.writer(name, metadata=metadata, when=when))
         s3 = job.source.properties.s3
         copier = self._copier
         if copier is not None and s3 is not None and body.size >= copier.least_copy_bytes:
-            stored = self._copy(copier, name, metadata, chunk, body, s3)
+            stored = self._copy(copier, name, metadata, chunk, body, s3, when)
             if stored is not None:
                 return stored
-        stored = job.sink.put(name, body, checksum=chunk.checksum, metadata=metadata)
+        stored = job.sink.put(name, body, checksum=chunk.checksum, metadata=metadata, when=when)
         job.observer.advance(body.size)
         return stored
 
     def _copy(
-        self, copier: Copier, name: str, metadata: str | None, chunk: Chunk, body: ChunkBody, s3: S3Location
+        self,
+        copier: Copier,
+        name: str,
+        metadata: str | None,
+        chunk: Chunk,
+        body: ChunkBody,
+        s3: S3Location,
+        when: Condition,
     ) -> StoredObject | None:
         try:
             stored = copier.copy(
-                name, self._job.header, s3, chunk.range, checksum=chunk.checksum, read=body, metadata=metadata
+                name,
+                self._job.header,
+                s3,
+                chunk.range,
+                checksum=chunk.checksum,
+                read=body,
+                metadata=metadata,
+                when=when,
             )
         except CopyRefusedError as exc:
             if self._copier is not None:
@@ -223,7 +262,7 @@ class Transfer:
 
         job = self._job
         reader.skip_to(chunk.range.start)
-        writer = job.sink.writer(job.name(chunk), metadata=job.metadata(chunk))
+        writer = job.sink.writer(job.name(chunk), metadata=job.metadata(chunk), when=job.when(chunk))
         try:
             packer = None if job.compression is None else compressor(job.compression)
             crc = crc64(job.header)
@@ -243,6 +282,12 @@ class Transfer:
         def commit(_: Chunk) -> StoredObject:
             try:
                 return writer.commit(checksum=chunk.checksum if packer is None else None)
+            except ObjectChangedError:
+                writer.abort()
+                place = job.again(chunk)
+                if place.stored is None:
+                    raise
+                return place.stored
             except BaseException:
                 writer.abort()
                 raise

@@ -130,13 +130,15 @@ class SinkContract(WithSink):
         sink.delete(NAME)
         assert sink.head(NAME) is None
         assert sink.get_small(NAME) is None
-        assert sink.first_bytes(NAME, 10) is None
+        assert sink.read_small(NAME, most=10) is None
 
     @pytest.mark.parametrize("data", [b"", b"123", b"1234", b"12345"])
     def test_first_bytes(self, sink: Sink, data: bytes) -> None:
         """So many, or all of a smaller object."""
         sink.put_small(NAME, data)
-        assert sink.first_bytes(NAME, 4) == data[:4]
+        found = sink.read_small(NAME, most=4)
+        assert found is not None
+        assert found.data == data[:4]
 
     @pytest.mark.parametrize("size", [0, 1000, MIB])
     def test_a_wrong_checksum_leaves_nothing(self, sink: Sink, size: int) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -55,9 +56,18 @@ def test_interrupted_and_resumed(
     document = json.loads(out)
     resume = f"splitjoin split --client=acme --date=d --chunk-size={9 * MIB} -- acme.csv.gz {bucket.uri}in/"
     word = "interrupted by SIGINT" if number == signal.SIGINT else "terminated by SIGTERM"
-    assert document == {
-        "resume": resume, "error": {"code": code, "message": word, "hint": f"to resume, type: {resume}"},
-    }  # fmt: skip
+    hint = document["error"].pop("hint")
+    assert document == {"resume": resume, "error": {"code": code, "message": word}}
+    told = re.fullmatch(r"(.*); to resume, type: (.*)", hint)
+    assert told is not None
+    assert told[2] == resume
+    there = [key for key in bucket.keys("in/") if key.endswith("-3.csv")]
+    expected = {
+        0: "no chunk is stored yet, so the source is read again from its beginning",
+        1: "1 of 3 chunks is kept; the source is read again from its beginning, without another scan",
+        2: "2 of 3 chunks are kept; the source is read again from its beginning, without another scan",
+    }
+    assert told[1] == expected[len(there)]
     assert b"Traceback" not in said
     assert bucket.open_uploads() == []
     assert "in/acme_d.manifest.json" not in bucket.keys("")
@@ -100,9 +110,10 @@ def test_interrupted_into_a_directory(splitjoin: Splitjoin, number: signal.Signa
     process.send_signal(number)
     _, said = end(process)
     assert process.returncode == 128 + number
-    assert f"Hint: to resume, type: splitjoin split --client=acme --date=d --chunk-size={MIB} -- acme.csv.gz out" in (
-        said.decode()
-    )
+    assert (
+        "Hint: no chunk is stored yet, so the source is read again from its beginning; to resume, type: "
+        f"splitjoin split --client=acme --date=d --chunk-size={MIB} -- acme.csv.gz out\n"
+    ) in said.decode()
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
     result = splitjoin.json(*command)
     assert sum(chunk["end"] - chunk["start"] for chunk in result["chunks"]) + result["header_bytes"] == len(LARGE)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from splitjoin_cli.core.bytes.base import Buffer
-    from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
+    from splitjoin_cli.core.model import ByteRange, Compression, S3Location, StoredObject
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.splitting.result import SplitResult
@@ -208,11 +208,8 @@ class MortalSink:
     def get_small(self, name: str) -> bytes | None:
         return self.io(lambda: self.inner.get_small(name))
 
-    def read_small(self, name: str) -> SmallObject | None:
-        return self.io(lambda: self.inner.read_small(name))
-
-    def first_bytes(self, name: str, count: int) -> bytes | None:
-        return self.io(lambda: self.inner.first_bytes(name, count))
+    def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
+        return self.io(lambda: self.inner.read_small(name, most=most))
 
     def head(self, name: str) -> StoredObject | None:
         return self.io(lambda: self.inner.head(name))
@@ -241,8 +238,8 @@ class MortalSink:
         inner = staged.inner
         self.io(lambda: self.inner.discard(inner))
 
-    def checksum(self, name: str) -> int | None:
-        return self.io(lambda: self.inner.checksum(name))
+    def checksum(self, name: str, *, compression: Compression | None = None) -> int | None:
+        return self.io(lambda: self.inner.checksum(name, compression=compression))
 
     def close(self) -> None:
         if not self.fate.dead:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from splitjoin_cli.core.errors import NameTakenError, SplitjoinError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.removal import Removal
+from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.names import JobName
 from splitjoin_cli.splitting.claim import look
 from splitjoin_cli.splitting.request import RowCount
@@ -64,7 +66,8 @@ def test_a_finished_split_of_other_content_has_the_name() -> None:
         split(EXPORT, MemorySink(store))
     assert error.value.message == (
         f"memory:///acme_20240131 holds a finished split of memory:source.csv (run {run_of(OTHER)}, 2 chunks); "
-        f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
+        f"this is a split of memory:source.csv (run {run_of(EXPORT)}); what differs: content (20 bytes, other ones); "
+        "options unknown"
     )
     assert (error.value.hint, error.value.exit_code) == (HINT, 11)
     assert objects(store) == left
@@ -79,9 +82,45 @@ def test_an_unfinished_split_of_other_content_has_the_name() -> None:
         split(EXPORT, MemorySink(store))
     assert error.value.message == (
         f"memory:///acme_20240131 holds an unfinished split of memory:source.csv (run {run_of(OTHER)}, 2 chunks); "
-        f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
+        f"this is a split of memory:source.csv (run {run_of(EXPORT)}); what differs: content (20 bytes, other ones)"
     )
     assert objects(store) == left
+
+
+@pytest.mark.parametrize(
+    ("theirs", "data", "differs"),
+    [
+        ({}, EXPORT + b"4,d\n", "content (24 bytes there, 20 here)"),
+        ({"size": RowCount(1)}, EXPORT, "chunk size (3 chunks there, 2 chunks here)"),
+        ({"run_label": "again"}, EXPORT, "run label, or --encoding"),
+        ({"compress": "gzip"}, EXPORT, "compression ('gzip' there, none here)"),
+        ({"dialect": Dialect(delimiter=";")}, EXPORT, "dialect: delimiter (';' there, ',' here)"),
+        (
+            {"dialect": Dialect(quotechar=None, header=False), "size": RowCount(1)},
+            OTHER,
+            (
+                "content (20 bytes, other ones), dialect: quotechar (none there, '\"' here), "
+                "dialect: header (no there, yes here)"
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_differs_is_said(theirs: dict[str, Any], data: bytes, differs: str, *, finished: bool) -> None:
+    """Content, chunk size, dialect, compression or label; a manifest has no options, a plan's are compared."""
+    store = MemoryStore()
+    if finished:
+        split(data, MemorySink(store), request(**theirs))
+    else:
+        counted = Fate(10_000, after=False)
+        split(data, MortalSink(TwoPass(), counted), request(jobs=1, **theirs))
+        with pytest.raises(Killed):
+            split(data, MortalSink(TwoPass(store), Fate(counted.calls - 5, after=False)), request(jobs=1, **theirs))
+        assert PLAN in store.objects
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, MemorySink(store))
+    more = "; options unknown" if finished else "; its options are others" if theirs else ""
+    assert error.value.message.partition("what differs: ")[2] == differs + more
 
 
 def test_other_options_are_another_run() -> None:
@@ -179,8 +218,8 @@ def test_chunks_of_another_run_without_a_manifest_say_whose_they_are() -> None:
 
 
 def test_strangers_chunks_in_a_directory_have_the_name(tmp_path: Path) -> None:
-    """A directory keeps no metadata: any chunk without a manifest is a stranger's, and stays as it is."""
-    (tmp_path / "acme_20240131-1-2.csv").write_bytes(b"id,name\n1,a\n2,b\n")
+    """A directory keeps no metadata: a chunk without a manifest that has other bytes is a stranger's, and stays."""
+    (tmp_path / "acme_20240131-1-2.csv").write_bytes(b"id,name\n1,A\n2,b\n")
     with pytest.raises(NameTakenError) as error:
         split(EXPORT, DirectorySink(tmp_path))
     assert error.value.message == (
@@ -188,6 +227,136 @@ def test_strangers_chunks_in_a_directory_have_the_name(tmp_path: Path) -> None:
         f"this is a split of memory:source.csv (run {run_of(EXPORT)})"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["acme_20240131-1-2.csv"]
+
+
+@pytest.mark.parametrize("compress", [None, "gzip", "zstd"])
+@pytest.mark.parametrize("lost", [(), ("-1-2",)])
+def test_a_directory_whose_manifest_is_gone_gets_it_back(
+    compress: str | None, lost: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Names, sizes and checksums are the plan's: the chunks are this run's, and what is missing is sent."""
+    split(EXPORT, DirectorySink(tmp_path), request(compress=compress))
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / MANIFEST).unlink()
+    for path in [path for path in tmp_path.iterdir() if any(part in path.name for part in lost)]:
+        path.unlink()
+    again = split(EXPORT, DirectorySink(tmp_path), request(compress=compress))
+    assert (again.progress.count("skipped"), again.progress.count("uploaded")) == (2 - len(lost), len(lost))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == left
+
+
+@pytest.mark.parametrize("compress", [None, "gzip"])
+@pytest.mark.parametrize("spoil", ["content", "name", "damage"])
+def test_chunks_that_are_not_all_the_plans_are_strangers(compress: str | None, spoil: str, tmp_path: Path) -> None:
+    """One chunk of the same size with other bytes, one more of the same name, one that cannot be read."""
+    split(EXPORT, DirectorySink(tmp_path), request(compress=compress))
+    (tmp_path / MANIFEST).unlink()
+    second = next(path for path in tmp_path.iterdir() if "-2-2" in path.name)
+    if spoil == "content":
+        split(OTHER, DirectorySink(tmp_path / "other"), request(compress=compress))
+        second.write_bytes((tmp_path / "other" / second.name).read_bytes())
+    elif spoil == "name":
+        second.with_name(second.name.replace("-2-2", "-3-3")).write_bytes(second.read_bytes())
+    else:
+        second.write_bytes(b"\x1f" * second.stat().st_size)
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(NameTakenError, match=r" chunks without a manifest, the first acme_20240131-1-2\.csv"):
+        split(EXPORT, DirectorySink(tmp_path), request(compress=compress))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == left
+
+
+def replaced(store: MemoryStore) -> tuple[str, str]:
+    """A split of OTHER that EXPORT has replaced, and over whose chunk 1 OTHER's lies again: the runs, old and new."""
+    old = split(OTHER, TwoPass(store)).plan.run_id
+    chunk = store.objects["acme_20240131-1-2.csv"]
+    new = split(EXPORT, TwoPass(store), request(force=True)).plan.run_id
+    store.objects["acme_20240131-1-2.csv"] = chunk
+    return old, new
+
+
+def test_an_older_runs_chunk_is_replaced_with_force_alone() -> None:
+    """Another run's object lies over a finished split's chunk: named, exit 11, and untouched; --force sends it."""
+    store = MemoryStore()
+    old, new = replaced(store)
+    left = objects(store)
+    with pytest.raises(NameTakenError) as error:
+        split(EXPORT, TwoPass(store))
+    assert error.value.message == (
+        f"memory:///acme_20240131-1-2.csv is a chunk of run {old}; this is a split of memory:source.csv (run {new})"
+    )
+    assert error.value.hint == HINT
+    assert objects(store) == left
+    result = split(EXPORT, TwoPass(store), request(force=True))
+    assert (result.progress.count("uploaded"), result.progress.count("skipped")) == (1, 1)
+    assert chunks(store) == chunks_of(EXPORT)
+    assert PLAN not in store.objects
+
+
+def chunks_of(data: bytes) -> dict[str, bytes]:
+    """The chunks of a split by the usual request."""
+    store = MemoryStore()
+    split(data, TwoPass(store))
+    return chunks(store)
+
+
+def test_a_chunk_in_a_directory_that_is_not_the_plans_is_left_alone(tmp_path: Path) -> None:
+    """A plan stands, no manifest, and a chunk has another size: nothing says whose it is."""
+    split(EXPORT, DirectorySink(tmp_path / "whole"))
+    plan = abandoned_plan()
+    (tmp_path / PLAN).write_bytes(plan)
+    (tmp_path / "acme_20240131-1-2.csv").write_bytes(b"id,name\n")
+    with pytest.raises(NameTakenError, match=r"acme_20240131-1-2\.csv is not a chunk of this run; "):
+        split(EXPORT, DirectorySink(tmp_path))
+    assert (tmp_path / "acme_20240131-1-2.csv").read_bytes() == b"id,name\n"
+    split(EXPORT, DirectorySink(tmp_path), request(force=True))
+    for path in (tmp_path / "whole").iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def abandoned_plan() -> bytes:
+    """The plan of a split that was killed."""
+    store = MemoryStore()
+    abandoned(store, EXPORT)
+    return store.objects[PLAN].data
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_name_that_rm_has_is_nobodys(force: bool, whole: bool) -> None:  # noqa: FBT001 -- parameters
+    """Running or killed: every split is exit 11, --force too, with the command that ends it."""
+    store = MemoryStore()
+    if whole:
+        split(EXPORT, TwoPass(store))
+    MemorySink(store).put_small(PLAN, Removal("acme_20240131", "0" * 32).to_bytes())
+    left = objects(store)
+    for dry_run in (False, True):
+        with pytest.raises(NameTakenError) as error:
+            split(EXPORT, TwoPass(store), request(force=force, dry_run=dry_run))
+        assert error.value.message == (
+            "memory:///acme_20240131 is being removed: splitjoin rm has the name, and runs or was killed"
+        )
+        assert error.value.hint == (
+            "wait for it; if it was killed, type the same command again "
+            "(splitjoin rm memory:/// --name acme_20240131, with its other options), then split"
+        )
+    assert objects(store) == left
+
+
+def test_a_resume_after_the_manifest_claims_the_name_again() -> None:
+    """A chunk of a finished split is gone: the plan stands while it is sent, so that nobody else takes the name."""
+    store, plans = MemoryStore(), []
+
+    class Watches(TwoPass):
+        def put(self, name: str, *arguments: Any, **options: Any) -> StoredObject:  # noqa: ANN401 -- MemorySink's
+            plans.append(PLAN in store.objects)
+            return super().put(name, *arguments, **options)
+
+    split(EXPORT, TwoPass(store))
+    left = objects(store)
+    del store.objects["acme_20240131-1-2.csv"]
+    split(EXPORT, Watches(store))
+    assert plans == [True]
+    assert objects(store) == left
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("1", "1-2"), ("1-2", "1"), ("1", "12"), ("1", "1-1-2.csv")])

@@ -19,6 +19,8 @@ from tests.splitting.runs import Fate, Killed, MortalSink, TwoPass, objects, req
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from splitjoin_cli.stores.sinks.base import SmallObject
+
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n"
 OTHER = b"id,name\n1,a\n2,b\n3,d\n"
 TODAY = dt.date(2026, 3, 1)
@@ -35,7 +37,7 @@ def abandoned(store: MemoryStore, data: bytes, job: JobName, **options: Any) -> 
     split(data, MortalSink(TwoPass(), counted), request(jobs=1, **options), job=job)
     with pytest.raises(Killed):
         split(
-            data, MortalSink(TwoPass(store), Fate(counted.calls - 4, after=False)), request(jobs=1, **options), job=job
+            data, MortalSink(TwoPass(store), Fate(counted.calls - 5, after=False)), request(jobs=1, **options), job=job
         )
     assert f"{job.file_name}.plan.json" in store.objects
     assert f"{job.file_name}.manifest.json" not in store.objects
@@ -187,15 +189,15 @@ def test_only_heads_are_read() -> None:
     store = MemoryStore()
     for date in ("20260228", "20251231"):
         split(EXPORT, MemorySink(store), request(size=RowCount(1)), job=JobName("acme", date))
-    asked: list[tuple[str, int]] = []
+    asked: list[tuple[str, int | None]] = []
 
     class Counts(MemorySink):
-        def first_bytes(self, name: str, count: int) -> bytes | None:
-            asked.append((name, count))
-            return super().first_bytes(name, count)
+        def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
+            asked.append((name, most))
+            return super().read_small(name, most=most)
 
     split(OTHER, Counts(store), naming=on(TODAY))
-    assert asked == [("acme_20260228.manifest.json", 16 * 1024)]
+    assert [(name, most) for name, most in asked if most is not None] == [("acme_20260228.manifest.json", 16 * 1024)]
 
 
 def test_a_long_head_is_read_on() -> None:
@@ -228,10 +230,10 @@ def test_a_split_that_ends_meanwhile_is_found() -> None:
     abandoned(store, EXPORT, yesterday)
 
     class EndsMeanwhile(MemorySink):
-        def first_bytes(self, name: str, count: int) -> bytes | None:
+        def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
             if "acme_20260228.plan.json" in store.objects:
                 split(EXPORT, MemorySink(store), job=yesterday)
-            return super().first_bytes(name, count)
+            return super().read_small(name, most=most)
 
     with pytest.raises(NameTakenError, match=r"has a finished split of the same content, of 20260228"):
         split(EXPORT, EndsMeanwhile(store), naming=on(TODAY))

@@ -47,7 +47,8 @@ EXPORT = HEADER + b"".join(b'%d,"na\nme %d"\n' % (number, number) for number in 
 OTHER = EXPORT.replace(b"na\nme", b"NA\nME")
 BOTH = re.compile(
     r"memory:///acme_20240131 holds an? (un)?finished split of memory:source\.csv \(run [0-9a-f]{32}, 4 chunks\); "
-    r"this is a split of memory:source\.csv \(run [0-9a-f]{32}\)"
+    r"this is a split of memory:source\.csv \(run [0-9a-f]{32}\); "
+    r"what differs: content \([0-9]+ bytes(, other ones| there, [0-9]+ here)\)(; options unknown)?"
 )
 THIRD = EXPORT.replace(b"na\nme", b"NA\nme")
 

@@ -26,6 +26,7 @@ __all__ = [
     "DecompressedStream",
     "compression_of",
     "compressor",
+    "decompressed_checksum",
 ]
 
 ChunkCompression = Literal["gzip", "zstd"]
@@ -216,6 +217,25 @@ class DecompressedStream:
     def _cut_short(self) -> BadInputError:
         message = f"{self._name} is cut short: its {self._compression} data breaks off at compressed byte {self._taken}"
         return BadInputError(message, hint="fetch or export it again")
+
+
+class _Readable(Protocol):
+    """What DecompressedStream and files have in common."""
+
+    def readinto(self, buffer: Any, /) -> int | None: ...  # noqa: ANN401 -- files take every kind of buffer
+
+    def close(self) -> None: ...
+
+
+def decompressed_checksum(stream: _Readable, compression: Compression, name: str) -> int:
+    """The CRC-64/NVME of what ``stream`` holds compressed. Raises BadInputError where it does not."""
+    from splitjoin_cli.core.bytes.crc64 import crc64
+
+    whole = DecompressedStream(cast("ByteStream", stream), compression, name)
+    crc, buffer = 0, memoryview(bytearray(_READ_BYTES))
+    while filled := whole.readinto(buffer):
+        crc = crc64(buffer[:filled], crc)
+    return crc
 
 
 class _GzipCompressor:

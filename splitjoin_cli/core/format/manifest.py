@@ -40,6 +40,7 @@ from splitjoin_cli.core.format.fields import (
     take_text,
     take_texts,
 )
+from splitjoin_cli.core.format.removal import Removal, removed
 from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, chunk_names
 
 if TYPE_CHECKING:
@@ -245,7 +246,12 @@ class PlanFile:
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "the plan", *, file_name: str | None = None) -> PlanFile:
-        """Read a plan; ``name`` and ``file_name`` as for a manifest. Raises StoreError where it is no plan of ours."""
+        """Read a plan; ``name`` and ``file_name`` as for a manifest. Raises StoreError where it is no plan of ours.
+
+        The claim of ``rm`` that may be in a plan's place (core/format/removal.py) is none: the error says so.
+        """
+        if Removal.of(data) is not None:
+            raise removed(name)
         try:
             head, items = decode_document(data)
             total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)

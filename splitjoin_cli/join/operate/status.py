@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ALARMING",
     "Cell",
+    "JobState",
     "JobStatus",
     "OtherObject",
     "Pace",
-    "State",
     "alarming",
     "cells",
     "iso_time",
@@ -32,10 +33,22 @@ __all__ = [
     "pace",
 ]
 
-State = Literal["joined", "joining", "failed", "stuck", "complete", "waiting", "running"]
+
+class JobState(StrEnum):
+    """What a job is in, the first that fits: what the JSON documents and the reports say."""
+
+    JOINED = "joined"
+    JOINING = "joining"
+    FAILED = "failed"
+    STUCK = "stuck"
+    COMPLETE = "complete"
+    WAITING = "waiting"
+    RUNNING = "running"
+
+
 Cell = Literal["done", "some", "none", "failed"]
 
-ALARMING: frozenset[State] = frozenset({"stuck", "failed"})
+ALARMING: frozenset[JobState] = frozenset({JobState.STUCK, JobState.FAILED})
 """The states for which ``--check`` exits 12."""
 
 
@@ -64,7 +77,7 @@ class JobStatus:
     """
 
     progress: JobProgress
-    state: State
+    state: JobState
     at: float
     idle_seconds: float | None
     never_uploaded: Sequence[int] | None = None
@@ -161,22 +174,22 @@ def alarming(job: JobStatus) -> bool:
     return job.state in ALARMING or (job.reconciliation is not None and job.reconciliation.broken)
 
 
-def _state(progress: JobProgress, now: float, stale: bool) -> State:  # noqa: FBT001 -- the caller's one line
+def _state(progress: JobProgress, now: float, stale: bool) -> JobState:  # noqa: FBT001 -- the caller's one line
     """The first that fits, in this order."""
     join = progress.join
     counted = progress.processed_parts >= progress.total_parts
     if join.state == "joined":
-        return "joined"
+        return JobState.JOINED
     if join.alive(now):
-        return "joining"
+        return JobState.JOINING
     if join.state == "failed" or any(failure.final for failure in progress.failures):
-        return "failed"
+        return JobState.FAILED
     # Nobody is to finish the join of an item that the published expression wrote alone: it is no worse for its age.
     if stale and not (counted and progress.run_id is None):
-        return "stuck"
+        return JobState.STUCK
     if counted:
-        return "complete"
-    return "running" if progress.processed_parts else "waiting"
+        return JobState.COMPLETE
+    return JobState.RUNNING if progress.processed_parts else JobState.WAITING
 
 
 def _idle_seconds(progress: JobProgress, now: float) -> float | None:

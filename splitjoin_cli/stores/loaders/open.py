@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_ledger", "open_loader"]
 
-# The module, the class, and the extra of this package that brings the driver.
+# The module, the class, and the package of the driver.
 _LOADERS = {
     "sqlite": ("sqlite", "SqliteLoader", None),
     "duckdb": ("duckdb", "DuckdbLoader", "duckdb"),

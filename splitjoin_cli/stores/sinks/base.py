@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.bytes.base import Buffer
-    from splitjoin_cli.core.model import ByteRange, S3Location, StoredObject
+    from splitjoin_cli.core.model import ByteRange, Compression, S3Location, StoredObject
 
 
 class SinkProperties(NamedTuple):
@@ -125,11 +125,8 @@ class Sink(Protocol):
     def get_small(self, name: str) -> bytes | None:
         """The bytes of a small object, None when it is absent."""
 
-    def read_small(self, name: str) -> SmallObject | None:
-        """The same with its validator, for a condition on just these bytes."""
-
-    def first_bytes(self, name: str, count: int) -> bytes | None:
-        """The first ``count`` bytes of an object, or all of a smaller one; None when it is absent."""
+    def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
+        """The same with its validator, for a condition on just these bytes. ``most``: the first so many bytes alone."""
 
     def head(self, name: str) -> StoredObject | None:
         """One object, with its metadata and checksum where the store has them; None when it is absent."""
@@ -154,7 +151,7 @@ class Sink(Protocol):
     def close(self) -> None:
         """Undo what is under way and free threads and connections. Safe to repeat.
 
-        Small steps still work afterwards, so that a name can be given back: ``get_small``, ``list``, ``delete``.
+        Small steps still work afterwards, so that a name can be given back: ``read_small``, ``list``, ``delete``.
         """
 
 
@@ -188,8 +185,11 @@ class Staging(Protocol):
     def discard(self, staged: StagedObject) -> None:
         """Remove it. Safe after publish (then nothing happens) and to repeat."""
 
-    def checksum(self, name: str) -> int | None:
-        """The CRC-64/NVME of an object's bytes, which may be read for it, in bounded memory; None when it is absent."""
+    def checksum(self, name: str, *, compression: Compression | None = None) -> int | None:
+        """The CRC-64/NVME of an object's bytes, which may be read for it, in bounded memory; None when it is absent.
+
+        ``compression``: of what they are decompressed; raises BadInputError where they are not so compressed.
+        """
 
 
 class Copier(Protocol):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from splitjoin_cli.core.bytes.base import Buffer
+    from splitjoin_cli.core.model import Compression
     from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 COPY_BYTES = 1 << 20
@@ -227,21 +228,12 @@ class DirectorySink:
             except FileNotFoundError:
                 return None
 
-    def read_small(self, name: str) -> SmallObject | None:
+    def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """As in Sink."""
         with _explained("reading", self._path / name):
             try:
                 with open_ordinary(self._path / name) as file:
-                    return SmallObject(file.readall(), _validator(os.fstat(file.fileno())))
-            except FileNotFoundError:
-                return None
-
-    def first_bytes(self, name: str, count: int) -> bytes | None:
-        """As in Sink."""
-        with _explained("reading", self._path / name):
-            try:
-                with (self._path / name).open("rb") as file:
-                    return file.read(count)
+                    return SmallObject(file.read(-1 if most is None else most), _validator(os.fstat(file.fileno())))
             except FileNotFoundError:
                 return None
 
@@ -314,13 +306,17 @@ class DirectorySink:
             with suppress(FileNotFoundError):
                 os.unlink(path)  # noqa: PTH108 -- as in publish
 
-    def checksum(self, name: str) -> int | None:
+    def checksum(self, name: str, *, compression: Compression | None = None) -> int | None:
         """As in Staging."""
         path, crc = self._path / name, 0
         buffer = memoryview(bytearray(COPY_BYTES))
         with _explained("reading", path):
             try:
                 with open_ordinary(path) as file:
+                    if compression is not None:
+                        from splitjoin_cli.core.bytes.codecs import decompressed_checksum  # noqa: PLC0415 -- slow
+
+                        return decompressed_checksum(file, compression, str(path))
                     while filled := file.readinto(buffer):
                         crc = crc64(buffer[:filled], crc)
             except FileNotFoundError:

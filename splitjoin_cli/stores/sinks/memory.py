@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import threading
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.bytes.base import Buffer
-    from splitjoin_cli.core.model import ByteRange
+    from splitjoin_cli.core.model import ByteRange, Compression
     from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 __all__ = ["STORE", "MemorySink", "MemoryStore", "location"]
@@ -218,15 +219,10 @@ class MemorySink:
         held = self.store.objects.get(name)
         return None if held is None else held.data
 
-    def read_small(self, name: str) -> SmallObject | None:
+    def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """As in Sink."""
         held = self.store.objects.get(name)
-        return None if held is None else SmallObject(held.data, str(held.stored.validator))
-
-    def first_bytes(self, name: str, count: int) -> bytes | None:
-        """As in Sink."""
-        data = self.get_small(name)
-        return None if data is None else data[:count]
+        return None if held is None else SmallObject(held.data[:most], str(held.stored.validator))
 
     def head(self, name: str) -> StoredObject | None:
         """As in Sink."""
@@ -283,10 +279,14 @@ class MemorySink:
         with self.store.lock:
             self.store.unfinished.pop(id(staged), None)
 
-    def checksum(self, name: str) -> int | None:
+    def checksum(self, name: str, *, compression: Compression | None = None) -> int | None:
         """As in Staging."""
         held = self.store.objects.get(name)
-        return None if held is None else held.stored.checksum
+        if held is None or compression is None:
+            return None if held is None else held.stored.checksum
+        from splitjoin_cli.core.bytes.codecs import decompressed_checksum  # noqa: PLC0415 -- only where asked for
+
+        return decompressed_checksum(io.BytesIO(held.data), compression, name)
 
     def close(self) -> None:
         """As in Sink."""

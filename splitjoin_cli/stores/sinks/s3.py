@@ -171,22 +171,15 @@ class S3Sink:
         found = self.read_small(name)
         return None if found is None else found.data
 
-    def read_small(self, name: str) -> SmallObject | None:
-        """As in Sink."""
-        return self._get(name)
-
-    def first_bytes(self, name: str, count: int) -> bytes | None:
+    def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """As in Sink. Read no further where the store ignores the range."""
-        found = self._get(name, count, Range=f"bytes=0-{count - 1}")
-        return None if found is None else found.data
-
-    def _get(self, name: str, count: int | None = None, **parameters: str) -> SmallObject | None:
         key = self._place.key(name)
+        part = {} if most is None else {"Range": f"bytes=0-{most - 1}"}
 
         def attempt() -> SmallObject:
-            answer = self._bucket.once("get_object", key, **parameters)
+            answer = self._bucket.once("get_object", key, **part)
             with contextlib.closing(answer["Body"]) as body:
-                data: bytes = body.read(count)
+                data: bytes = body.read(most)
             return SmallObject(data, str(answer.get("ETag", "")))
 
         with self._bucket.translating("get_object", key):

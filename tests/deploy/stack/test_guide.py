@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 import pytest
 
 from splitjoin_cli.cli.group import COMMANDS, cli
 from splitjoin_cli.deploy.stack.template import make_template
-from splitjoin_cli.join.operate.status import State
+from splitjoin_cli.join.operate.status import JobState
 from tests.deploy.stack.stacks import Account
 from tools import docs_aws
 
@@ -80,7 +80,7 @@ def test_alarms_are_named_as_they_are() -> None:
 def test_every_state_is_in_the_runbook() -> None:
     """With what to type, or that there is nothing to type."""
     states = re.findall(r"^\| `([a-z]+)`[^|]*\|[^|]+\|[^|]+\|$", SECTION, flags=re.MULTILINE)
-    assert set(states) == set(get_args(State))
+    assert set(states) == set(JobState)
 
 
 def spoken() -> list[str]:
