@@ -114,7 +114,7 @@ TARGETS = (
         (*MEMORY, *JOIN, *DYNAMODB),
         frozenset(
             _words(
-                "check_number known superseded check_total check_round opened replaced claimed _refusal owns given_up "
+                "check_number known superseded same check_total check_round opened replaced claimed _refusal owns given_up "
                 "failed finished reopened"
             )
         ),

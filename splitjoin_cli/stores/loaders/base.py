@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 LEDGER = "splitjoin_ledger"
 JOBS = "splitjoin_jobs"
+MENDED = "splitjoin_mended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,10 @@ class ChunkToLoad:
     of times; it MUST raise, not end early, when they are no longer those of the same GET.
 
     ``validator``: the ETag, of a chunk without metadata of ours alone: it is then what says that two deliveries are
-    the same chunk. ``s3`` and ``etag_now`` are needed by loaders that read S3 themselves
-    (``LoaderProperties.reads_s3``): where the object is, ETag included, and a call that asks S3 for its ETag now
-    (None: it is gone).
+    the same chunk. ``mended``: ``replace`` stored the object; its checksum is what says that, then, and MUST be told by
+    ``checksum``, which gives that of the object as stored (``crc64nvme:BASE64``), and may read it. ``s3`` and
+    ``etag_now`` are needed by loaders that read S3 themselves (``LoaderProperties.reads_s3``): where the object is,
+    ETag included, and a call that asks S3 for its ETag now (None: it is gone).
     """
 
     file_name: str
@@ -74,6 +77,8 @@ class ChunkToLoad:
     compression: Compression | None
     open: Callable[[], ByteStream]
     validator: str | None = None
+    mended: bool = False
+    checksum: Callable[[], str] | None = None
     s3: S3Location | None = None
     etag_now: Callable[[], str | None] | None = None
 
@@ -93,6 +98,17 @@ class LoadResult:
     rows: int
     already_loaded: bool
     rows_checked: bool
+
+
+class Expectation(enum.StrEnum):
+    """What became of a checksum that ``expect`` was to write down."""
+
+    NOTED = "noted"
+    """The chunk is not loaded, or with these very bytes: it is written down."""
+    LOADED = "loaded"
+    """The chunk is loaded, with other bytes: nothing was written."""
+    OTHER_RUN = "other run"
+    """A newer run has the job: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +136,8 @@ class TableRows:
 class LedgerJob:
     """The ledger's row of a job: the run that stands, and where it was loaded.
 
-    ``joined_at``: ISO 8601 with Z, None until ``mark_joined``.
+    ``table``: empty while nothing was loaded, and ``expect`` alone made the row. ``joined_at``: ISO 8601 with Z, None
+    until ``mark_joined``.
     """
 
     file_name: str
@@ -199,8 +216,11 @@ class Loader(Protocol):
     """One table of one database, or a table for each client. All methods are thread-safe, and safe to repeat.
 
     The ledger lies in the same database as the table: ``splitjoin_ledger`` (a row per loaded chunk, primary key
-    file_name, run_id, number) and ``splitjoin_jobs`` (a row per job). Foreign errors come out as LoadError, wrapped;
-    a login that cannot be fetched as what its store raises. No message holds a password.
+    file_name, run_id, number), ``splitjoin_jobs`` (a row per job), and ``splitjoin_mended`` (the same key as the
+    ledger: the checksum that ``expect`` wrote down). An earlier release's has no ``splitjoin_mended``, and no
+    ``began_at`` in ``splitjoin_ledger``: the table is made where it may be, and the column is done without. Foreign
+    errors come out as LoadError, wrapped; a login that cannot be fetched as what its store raises. No message holds a
+    password.
     """
 
     @property
@@ -230,7 +250,8 @@ class Loader(Protocol):
         the row over and, in this transaction, deletes the other run's rows by ``run_column``; without one it raises
         RunConflictError, unless ``beside_other_run``. So does another run of the same generation, run column or not:
         nothing says which is newer. A run of which nothing is loaded gives way to any other.
-        A known number whose ``validator`` is another raises RunConflictError, never skips.
+        A known number whose ``validator`` is another raises RunConflictError, never skips; so does one that ``expect``
+        wrote another checksum down for, loaded or not.
 
         Raises BadRowError, which names the row (and the column where the database says it), for a chunk that the
         table does not take; LoadError for what may succeed later.
@@ -251,8 +272,30 @@ class Loader(Protocol):
     def job(self, file_name: str) -> LedgerJob | None:
         """The job's row, None where nothing was ever loaded of it."""
 
-    def mark_joined(self, file_name: str, run_id: str, joined_at: str) -> bool:
-        """Note that the job is joined; the first ``joined_at`` stays. False where the row is another run's, or none."""
+    def mark_joined(self, file_name: str, run_id: str, joined_at: str, *, total_parts: int = 0) -> bool:
+        """Note that the job is joined; the first ``joined_at`` stays.
+
+        False, and nothing noted, where the row is another run's, or none, and where the ledger has fewer than
+        ``total_parts`` chunks of the run: it was cleared meanwhile.
+        """
+
+    def expect(
+        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool
+    ) -> Expectation:
+        """Write down which object a chunk must be loaded from, unless it is loaded from another, in one transaction.
+
+        The job's row is locked alone meanwhile, and made where it is missing, so that a load that is under way ends
+        first. ``own``: ``checksum`` is the split's own for the chunk, which a ledger's row without a mark of
+        ``replace`` has. What is written down outlives ``clear_run``, and is dropped with the run.
+        """
+
+    def clear_run(self, file_name: str, run_id: str) -> LedgerTotal:
+        """Delete what is loaded of a run, rows and ledger, in one transaction that locks the job's row alone.
+
+        ``joined_at`` goes where the job's row is that run's. Rows are found by the target's ``run_column``; without
+        one, and where it finds fewer than the ledger has, raises RunConflictError, and nothing is deleted. Returns
+        what the ledger had. A run without rows in the ledger needs no column.
+        """
 
     def close(self) -> None:
         """Free connections. Safe to repeat."""

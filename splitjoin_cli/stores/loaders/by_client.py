@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.stores.loaders.base import (
         ChunkToLoad,
+        Expectation,
         LedgerJob,
         LedgerTotal,
         Loader,
@@ -89,9 +90,19 @@ class LoaderByClient:
         """See Loader."""
         return self._ledger_of(file_name).job(file_name)
 
-    def mark_joined(self, file_name: str, run_id: str, joined_at: str) -> bool:
+    def mark_joined(self, file_name: str, run_id: str, joined_at: str, *, total_parts: int = 0) -> bool:
         """See Loader."""
-        return self._ledger_of(file_name).mark_joined(file_name, run_id, joined_at)
+        return self._ledger_of(file_name).mark_joined(file_name, run_id, joined_at, total_parts=total_parts)
+
+    def expect(
+        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool
+    ) -> Expectation:
+        """See Loader."""
+        return self._ledger_of(file_name).expect(file_name, run_id, generation, number, checksum, own=own)
+
+    def clear_run(self, file_name: str, run_id: str) -> LedgerTotal:
+        """See Loader. The client's table is the one that is cleared."""
+        return self._of(file_name).clear_run(file_name, run_id)
 
     def close(self) -> None:
         """See Loader."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import BadRowError, LoadError, OlderRunError, RunConflictError
 from splitjoin_cli.stores.loaders.base import (
@@ -19,8 +19,9 @@ from splitjoin_cli.stores.loaders.base import (
     TableRows,
 )
 from splitjoin_cli.stores.loaders.body import NotPlainError, is_plain_dialect
-from splitjoin_cli.stores.loaders.engine import Engine
 from splitjoin_cli.stores.loaders.header import header_names
+from splitjoin_cli.stores.loaders.ledger_repairs import LedgerRepairs, content_of
+from splitjoin_cli.stores.loaders.ledger_tables import OF_A_CHUNK
 from splitjoin_cli.stores.loaders.session import AgainError
 
 if TYPE_CHECKING:
@@ -35,25 +36,13 @@ ATTEMPTS = 8
 BACKOFF_SECONDS = 0.05
 
 
-class LedgerLoader(Engine):
+class LedgerLoader(LedgerRepairs):
     """See Loader for the contract, and Engine for what an engine adds."""
 
     def table_of(self, file_name: str) -> str:
         """See Loader."""
         del file_name
         return self._target.table
-
-    def prepare(self) -> None:
-        """See Loader."""
-        with self._lock:
-            if self._prepared:
-                return
-        with self._session() as session:
-            if not self._has_ledger(session):
-                self._make_ledger(session)
-            notes_begin = self._notes_begin(session)
-        with self._lock:
-            self._prepared, self._begins = True, notes_begin
 
     def load(self, chunk: ChunkToLoad) -> LoadResult:
         """See Loader."""
@@ -119,7 +108,7 @@ class LedgerLoader(Engine):
             if session is None:
                 return []
             with closing(session):
-                if not self._has_ledger(session):
+                if not self._has_tables(session, JOBS, LEDGER):
                     return []
                 loaded = self.time_seconds.format(column="loaded_at")
                 began = self.time_seconds.format(column="began_at") if self._notes_begin(session) else "NULL"
@@ -173,15 +162,6 @@ class LedgerLoader(Engine):
         with self._session() as session:
             return self._job(session, file_name, "")
 
-    def mark_joined(self, file_name: str, run_id: str, joined_at: str) -> bool:
-        """See Loader."""
-        self.prepare()
-        sql = f"UPDATE {JOBS} SET joined_at = ? WHERE file_name = ? AND run_id = ? AND joined_at IS NULL"
-        with self._session() as session:
-            session.run(sql, (joined_at, file_name, run_id))
-            found = self._job(session, file_name, "")
-        return found is not None and found.run_id == run_id and found.joined_at is not None
-
     # The one transaction.
 
     def _load_once(self, chunk: ChunkToLoad, header: Sequence[str] | None, began: float, *, plain: bool) -> LoadResult:
@@ -190,10 +170,11 @@ class LedgerLoader(Engine):
             job = self._ensure_job(session, chunk)
             # Most loads share the row; one that must take it over locks it alone from the start, since two that
             # hold the shared lock and both want more would block each other.
-            alone = job.run_id != chunk.run_id or job.generation < chunk.generation
+            alone = job.run_id != chunk.run_id or job.generation < chunk.generation or not job.table
             session.begin()
             try:
                 self._fence(session, chunk, alone=alone)
+                self._check_expected(session, chunk)
                 result = self._load_in_transaction(session, chunk, columns, began, plain=plain)
                 session.commit()
             except BaseException:
@@ -206,32 +187,24 @@ class LedgerLoader(Engine):
         self, session: Session, chunk: ChunkToLoad, columns: Columns, began: float, *, plain: bool
     ) -> LoadResult:
         key = (chunk.file_name, chunk.run_id, chunk.number)
-        column, value, values = (", began_at", f", {self.time_value}", (began,)) if self._begins else ("", "", ())
-        sql = (
-            f"INSERT INTO {LEDGER} (file_name, run_id, number, row_count, validator{column})"
-            f" VALUES (?, ?, ?, 0, ?{value})"
-        )
-        if not session.insert_absent(sql, (*key, chunk.validator, *values)):
-            return self._skipped(session, chunk)
+        validator = content_of(chunk) if chunk.mended else chunk.validator
+        if not self._insert_row(session, key, validator, began):
+            return self._skipped(session, chunk, validator)
         loaded = self._copy(session, chunk, columns, plain=plain)
         if chunk.rows is not None and loaded != chunk.rows:
             raise BadRowError(f"its metadata says {chunk.rows} rows, and the table took {loaded}")
         changed = f"row_count = ?, loaded_at = {self.time_value}"
-        sql = f"UPDATE {LEDGER} SET {changed} WHERE file_name = ? AND run_id = ? AND number = ?"
-        session.run(sql, (loaded, time.time(), *key))
+        session.run(f"UPDATE {LEDGER} SET {changed} WHERE {OF_A_CHUNK}", (loaded, time.time(), *key))
         return LoadResult(loaded, already_loaded=False, rows_checked=chunk.rows is not None)
 
-    def _skipped(self, session: Session, chunk: ChunkToLoad) -> LoadResult:
-        sql = f"SELECT row_count, validator FROM {LEDGER} WHERE file_name = ? AND run_id = ? AND number = ?"
+    def _skipped(self, session: Session, chunk: ChunkToLoad, validator: str | None) -> LoadResult:
+        sql = f"SELECT row_count, validator FROM {LEDGER} WHERE {OF_A_CHUNK}"
         found = session.rows(f"{sql}{self.share_lock}", (chunk.file_name, chunk.run_id, chunk.number))
         if not found:
             raise AgainError("its ledger row went away")
-        rows, validator = int(found[0][0]), found[0][1]
-        if validator != chunk.validator:
-            raise RunConflictError(
-                f"the ledger holds this number with ETag {validator}, and the chunk's is {chunk.validator}",
-                hint="split again with --force, so that the new chunks carry a run of their own",
-            )
+        rows, held = int(found[0][0]), found[0][1]
+        if held != validator:
+            raise _other_content(chunk, held, validator)
         return LoadResult(rows, already_loaded=True, rows_checked=chunk.rows is not None)
 
     # The job's row.
@@ -248,20 +221,12 @@ class LedgerLoader(Engine):
             raise AgainError("the job's row went away")
         return found
 
-    def _job(self, session: Session, file_name: str, lock: str) -> LedgerJob | None:
-        sql = f"SELECT run_id, generation, table_name, joined_at FROM {JOBS} WHERE file_name = ?{lock}"
-        found = session.rows(sql, (file_name,))
-        if not found:
-            return None
-        run_id, generation, table, joined_at = found[0]
-        return LedgerJob(file_name, str(run_id), int(generation), str(table), joined_at)
-
     def _fence(self, session: Session, chunk: ChunkToLoad, *, alone: bool) -> None:
         """Hold the job's row to the transaction's end, and let the chunk's run have it, or raise."""
         job = self._job(session, chunk.file_name, self.own_lock if alone else self.share_lock)
         if job is None:
             raise AgainError("the job's row went away")
-        if job.run_id != chunk.run_id or job.generation < chunk.generation:
+        if job.run_id != chunk.run_id or job.generation < chunk.generation or not job.table:
             if not alone:
                 raise AgainError("another run took the job over")
             job = self._settle(session, chunk, job)
@@ -274,13 +239,14 @@ class LedgerLoader(Engine):
     def _settle(self, session: Session, chunk: ChunkToLoad, job: LedgerJob) -> LedgerJob:
         """Of two runs (or two generations of one): which stands. Returns the row as it is then."""
         if chunk.run_id == job.run_id:
-            return self._take_over(session, chunk, replace(job, generation=chunk.generation))
+            return self._take_over(session, chunk, replace(job, generation=max(chunk.generation, job.generation)))
         if chunk.generation < job.generation:
             raise OlderRunError(
                 f"run {job.run_id} (generation {job.generation}) has replaced it (generation {chunk.generation})"
             )
         held = self._total(session, job)
         if held.chunks == 0:
+            self._forget_expected(session, job.file_name, job.run_id)
             return self._take_over(session, chunk, LedgerJob(job.file_name, chunk.run_id, chunk.generation, "", None))
         if chunk.generation > job.generation and self._target.run_column and not self._target.beside_other_run:
             self._delete_run(session, job, held)
@@ -310,15 +276,8 @@ class LedgerLoader(Engine):
             f" AND run_id = '{run}'"
         )
 
-    def _total(self, session: Session, job: LedgerJob) -> LedgerTotal:
-        sql = f"SELECT row_count FROM {LEDGER} WHERE file_name = ? AND run_id = ?{self.share_lock}"
-        found = session.rows(sql, (job.file_name, job.run_id))
-        return LedgerTotal(len(found), sum(int(row[0]) for row in found))
-
     def _delete_run(self, session: Session, job: LedgerJob, held: LedgerTotal) -> None:
-        column = self._quoted(self._target.run_column or "")
-        sql = self._as_parameterised(f"DELETE FROM {self._table} WHERE {column} = ") + "?"
-        deleted = session.run(sql, (job.run_id,))
+        deleted = self._delete_rows(session, job.run_id)
         if deleted < held.rows:
             raise RunConflictError(
                 f"the ledger holds {held.rows} rows of run {job.run_id}, and only {deleted} rows carry it in column"
@@ -326,6 +285,7 @@ class LedgerLoader(Engine):
                 hint=f"clear the old run yourself: {self._way_out(job)}",
             )
         session.run(f"DELETE FROM {LEDGER} WHERE file_name = ? AND run_id = ?", (job.file_name, job.run_id))
+        self._forget_expected(session, job.file_name, job.run_id)
 
     def _take_over(self, session: Session, chunk: ChunkToLoad, job: LedgerJob) -> LedgerJob:
         job = replace(job, table=self._target.table if not job.table else job.table)
@@ -333,44 +293,21 @@ class LedgerLoader(Engine):
         session.run(sql, (job.run_id, job.generation, job.table, job.joined_at, chunk.file_name))
         return job
 
-    # The ledger's tables.
 
-    def _has_ledger(self, session: Session) -> bool:
-        """Whether it is there: an account that may not make tables can use one that was made for it."""
-        try:
-            session.rows(f"SELECT 1 FROM {JOBS}, {LEDGER} WHERE 1 = 0")
-        except self.driver_errors:
-            return False
-        return True
-
-    def _notes_begin(self, session: Session) -> bool:
-        """Whether the ledger notes when a load began: one that an earlier release made does not."""
-        try:
-            session.rows(f"SELECT began_at FROM {LEDGER} WHERE 1 = 0")
-        except self.driver_errors:
-            return False
-        return True
-
-    def _make_ledger(self, session: Session) -> None:
-        """``validator`` and ``joined_at`` are text of splitjoin's own: an ETag, and ISO 8601 with Z."""
-        name, suffix = self.name_type, self.table_suffix
-        self._run_ddl(
-            session,
-            f"CREATE TABLE IF NOT EXISTS {LEDGER} (file_name {name} NOT NULL, run_id {name} NOT NULL,"
-            f" number BIGINT NOT NULL, row_count BIGINT NOT NULL, validator {name},"
-            f" loaded_at {self.time_type} DEFAULT {self.time_now}, began_at {self.time_type} NULL,"
-            f" PRIMARY KEY (file_name, run_id, number)){suffix}",
+def _other_content(chunk: ChunkToLoad, held: str | None, validator: str | None) -> RunConflictError:
+    """The ledger's row is of another object than the chunk is."""
+    if validator is not None and not chunk.mended:
+        return RunConflictError(
+            f"the ledger holds this number with ETag {held}, and the chunk's is {validator}",
+            hint="split again with --force, so that the new chunks carry a run of their own",
         )
-        self._run_ddl(
-            session,
-            f"CREATE TABLE IF NOT EXISTS {JOBS} (file_name {name} NOT NULL PRIMARY KEY, run_id {name} NOT NULL,"
-            f" generation BIGINT NOT NULL, table_name {name} NOT NULL, joined_at {name}){suffix}",
-        )
-
-    def _query(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        self.prepare()
-        with self._session() as session:
-            return session.rows(sql, values)
+    texts = [text or "the split's own" for text in (held, validator)]
+    return RunConflictError(
+        f"the ledger holds this number with other bytes: the checksum that was loaded is {texts[0]}, and the chunk's is"
+        f" {texts[1]}",
+        hint=f"to load the chunk as it is stored now, take the run out of the database first: splitjoin clear"
+        f" {chunk.file_name}",
+    )
 
 
 def _seconds(value: object) -> float | None:

@@ -77,6 +77,9 @@ class PostgresqlLoader(ServerLoader):
                 f" SET DEFAULT current_setting('{RUN_SETTING}', true)",
             )
 
+    def _sees(self, session: Session, name: str) -> bool:
+        return session.rows("SELECT to_regclass(?)", (name,))[0][0] is not None
+
     def _run_ddl(self, session: Session, sql: str) -> None:
         session.begin()
         session.rows("SELECT pg_advisory_xact_lock(?)", (_MAKE_TABLES_LOCK,))
