@@ -18,7 +18,9 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # typing takes as long to import as all of Python's start
 if TYPE_CHECKING:
+    from splitjoin_cli.api.clear import clear
     from splitjoin_cli.api.merge import MergeResult, merge
+    from splitjoin_cli.api.replace import replace
     from splitjoin_cli.api.retry import RejoinReport, retry
     from splitjoin_cli.api.simulate.report import SimulateReport
     from splitjoin_cli.api.simulate.request import simulate
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         AccessError,
         BadInputError,
         BadRowError,
+        ClearedError,
         ContinuationError,
         CorruptObjectError,
         EventError,
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
     )
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.join.held_messages import WorkerTotals
+    from splitjoin_cli.join.operate.clear import ClearReport
+    from splitjoin_cli.join.operate.replace import ReplaceReport
     from splitjoin_cli.join.operate.retry import RetryReport
     from splitjoin_cli.join.operate.status import JobState, JobStatus
     from splitjoin_cli.splitting.result import SplitResult
@@ -60,6 +65,8 @@ __all__ = [
     "AccessError",
     "BadInputError",
     "BadRowError",
+    "ClearReport",
+    "ClearedError",
     "ContinuationError",
     "CorruptObjectError",
     "EventError",
@@ -76,6 +83,7 @@ __all__ = [
     "OtherRunError",
     "OtherTotalError",
     "RejoinReport",
+    "ReplaceReport",
     "RetryReport",
     "RunConflictError",
     "SimulateReport",
@@ -90,8 +98,10 @@ __all__ = [
     "Worker",
     "WorkerTotals",
     "__version__",
+    "clear",
     "list_jobs",
     "merge",
+    "replace",
     "retry",
     "simulate",
     "split",
@@ -101,8 +111,10 @@ __all__ = [
 
 _FUNCTIONS = {
     "Worker": "api.worker",
+    "clear": "api.clear",
     "list_jobs": "api.status",
     "merge": "api.merge",
+    "replace": "api.replace",
     "retry": "api.retry",
     "simulate": "api.simulate.request",
     "split": "api.split",
@@ -111,11 +123,13 @@ _FUNCTIONS = {
 }
 """Where each verb is; what it raises is told in Python's words."""
 _VALUES = {
+    "ClearReport": "join.operate.clear",
     "JobState": "join.operate.status",
     "JobStatus": "join.operate.status",
     "MergeResult": "api.merge",
     "Observer": "core.progress",
     "RejoinReport": "api.retry",
+    "ReplaceReport": "join.operate.replace",
     "RetryReport": "join.operate.retry",
     "SimulateReport": "api.simulate.report",
     "SplitResult": "splitting.result",

@@ -30,6 +30,8 @@ COMMANDS: Mapping[str, Entry] = {
     "simulate": Entry("splitjoin_cli.cli.simulate", "Load and join chunks here, with faults thrown in."),
     "worker": Entry("splitjoin_cli.cli.worker", "Load and join chunks as their messages arrive in a queue."),
     "retry": Entry("splitjoin_cli.cli.retry", "Send missing or failed chunks through again, or the join alone."),
+    "replace": Entry("splitjoin_cli.cli.replace", "Store a mended chunk in the place of the old one."),
+    "clear": Entry("splitjoin_cli.cli.clear", "Take a run out of a database, so that it can be loaded again."),
     "init": Entry("splitjoin_cli.cli.init", "Make the tracker's table."),
     "info": Entry("splitjoin_cli.cli.info", "Show versions, the kernel, drivers and the environment."),
     "template": Entry("splitjoin_cli.cli.template", "Print the CloudFormation of the join on AWS."),

@@ -29,6 +29,11 @@ def option(*declarations: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*declarations, envvar=environment_variable(long), **settings)
 
 
+def typed_option(*declarations: str, **settings: Any) -> Callable[[Command], Command]:  # noqa: ANN401 -- the same
+    """``click.option`` for what is of one command line: a variable that holds for all of them would do harm."""
+    return click.option(*declarations, **settings)
+
+
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """One decorator of several, which stand in the help in this order."""
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
+from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.stores.loaders.base import ChunkToLoad
 from splitjoin_cli.stores.loaders.header import sniff
 from splitjoin_cli.stores.trackers.base import Run
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["chunk_to_load", "published_run_id", "run_of"]
 
 SNIFFED_BYTES = 64 * 1024
+BLOCK_BYTES = 256 * 1024
 
 
 def published_run_id(name: ChunkName) -> str:
@@ -59,9 +61,28 @@ def chunk_to_load(stored: StoredChunk) -> ChunkToLoad:
         compression=compression,
         open=stored.open,
         validator=stored.validator if stored.metadata is None else None,
+        mended=stored.metadata is not None and stored.metadata.mended,
+        checksum=_Checksum(stored),
         s3=stored.s3,
         etag_now=stored.etag_now,
     )
+
+
+class _Checksum:
+    """Tells the checksum of a stored object: the store's word, else from a pass over its bytes, once."""
+
+    def __init__(self, stored: StoredChunk) -> None:
+        self._stored = stored
+        self._found = stored.checksum
+
+    def __call__(self) -> str:
+        if self._found is None:
+            summed, buffer = 0, memoryview(bytearray(BLOCK_BYTES))
+            with closing(self._stored.open()) as stream:
+                while got := stream.readinto(buffer):
+                    summed = crc64(buffer[:got], summed)
+            self._found = summed
+        return tagged(self._found)
 
 
 def _start(stored: StoredChunk) -> bytes:

@@ -164,8 +164,10 @@ class Joiner:
     def _finish(self, claim: Claim, payload: JoinPayload) -> JoinTry:
         run = claim.run
         try:
-            if not self._loader.mark_joined(run.file_name, run.run_id, payload.joined_at):
-                self._tell(claim, "the ledger's row is another run's: %s", "it does not say that this one is joined")
+            if not self._loader.mark_joined(
+                run.file_name, run.run_id, payload.joined_at, total_parts=payload.total_parts
+            ):
+                self._tell(claim, "the ledger is another run's, or lacks chunks: %s", "it does not note the join")
         except StoppedError:
             raise
         except SplitjoinError as exc:  # only answers late redeliveries after the tracker lost the job

@@ -92,7 +92,7 @@ def _wants_join(job: Job, run: Run, found: _Found, tracker: Tracker, loader: Loa
     if head.run != run:
         found.settled.add(job.file_name)
         return False
-    if not head.complete or head.join.state == "failed":
+    if not head.complete or head.join.state in {"failed", "clearing"}:
         return False
     if not _is_ours(loader, run):
         found.elsewhere.append(job.file_name)

@@ -168,7 +168,9 @@ class Worker:
         run: Run | None = None
         try:
             run = run_of(stored)
-            begun = self._load_and_count(Handled(arrived, acknowledge=False, end="failed", run=run), stored, run)
+            job = self._tracker.job(run.file_name)
+            run = rules.of_round(run, job)
+            begun = self._load_and_count(Handled(arrived, acknowledge=False, end="failed", run=run), stored, run, job)
         except StoppedError:
             raise
         except OlderRunError as exc:
@@ -178,26 +180,31 @@ class Worker:
             return self._failed(arrived, run, exc)
         return begun if begun.acknowledge else self._join(begun, run)
 
-    def _load_and_count(self, begun: Handled, stored: StoredChunk, run: Run) -> Handled:
-        """See to the chunk. What it returns is to be acknowledged unless the job is complete and wants its join."""
-        if (end := self._standing(stored, run)) is not None:
+    def _load_and_count(self, begun: Handled, stored: StoredChunk, run: Run, job: Job | None) -> Handled:
+        """See to the chunk. What it returns is to be acknowledged unless the job is complete and wants its join.
+
+        ``job``: as it was before anything was loaded, in the round of ``run``: what is cleared since is not counted.
+        """
+        if (end := self._standing(stored, run, job)) is not None:
             return replace(begun, acknowledge=True, end=end)
-        loaded = self._loader.load(chunk_to_load(stored))
+        chunk = chunk_to_load(stored)
+        loaded = self._loader.load(chunk)
         stored.close()  # the connection need not wait for the join
         begun = replace(begun, rows=loaded.rows, loaded=not loaded.already_loaded)
         name = stored.name
-        marked = self._tracker.mark_done(run, name.number, total_parts=name.total, rows=loaded.rows)
+        marked = self._tracker.mark_done(
+            run, name.number, total_parts=name.total, rows=loaded.rows, checksum=chunk.checksum
+        )
         if isinstance(marked, Superseded):
             return replace(begun, acknowledge=True, end="replaced")
         begun = replace(begun, counted=isinstance(marked, Counted))
         return begun if marked.complete else replace(begun, acknowledge=True, end="counted")
 
-    def _standing(self, stored: StoredChunk, run: Run) -> End | None:
+    def _standing(self, stored: StoredChunk, run: Run, job: Job | None) -> End | None:
         """Look at the job before anything is loaded; open it where it is new. Not None: the event is done with.
 
         Raises what mixed runs raise, before they can mix in the table.
         """
-        job = self._tracker.job(run.file_name)
         if job is None and self._ledger_says_joined(run):
             # The ledger learns of a join only after the tracker knew the job: what was absent just now may be there.
             job = self._tracker.job(run.file_name)

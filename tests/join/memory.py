@@ -12,7 +12,15 @@ from splitjoin_cli.core.names import ChunkName
 from splitjoin_cli.core.names import format as format_name
 from splitjoin_cli.core.names import parse as parse_name
 from splitjoin_cli.stores.chunks.base import StoredChunk
-from splitjoin_cli.stores.loaders.base import LedgerJob, LedgerTotal, LoaderProperties, LoadResult, TableRows
+from splitjoin_cli.stores.loaders.base import (
+    Expectation,
+    LedgerJob,
+    LedgerTotal,
+    LoaderProperties,
+    LoadResult,
+    TableRows,
+)
+from splitjoin_cli.stores.loaders.ledger_repairs import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,10 +125,11 @@ class MemoryDatabase:
     table: dict[tuple[str, int], int] = field(default_factory=dict)
     ledger: dict[tuple[str, str, int], tuple[int, str | None]] = field(default_factory=dict)
     jobs: dict[str, LedgerJob] = field(default_factory=dict)
+    expected: dict[tuple[str, str, int], str] = field(default_factory=dict)
 
     def copy(self) -> MemoryDatabase:
         """A snapshot."""
-        return MemoryDatabase(dict(self.table), dict(self.ledger), dict(self.jobs))
+        return MemoryDatabase(dict(self.table), dict(self.ledger), dict(self.jobs), dict(self.expected))
 
 
 class MemoryLoader:
@@ -156,9 +165,12 @@ class MemoryLoader:
                     del db.ledger[name, run_id, number]
                     db.table.pop((run_id, number), None)
             job = LedgerJob(chunk.file_name, chunk.run_id, chunk.generation, "t", None)
+        if key in db.expected and db.expected[key] != content_of(chunk):
+            raise RunConflictError(f"{chunk.name} is not what replace wrote down")
+        content = content_of(chunk) if chunk.mended else chunk.validator
         if key in db.ledger:
             rows, validator = db.ledger[key]
-            if validator != chunk.validator:
+            if validator != content:
                 raise RunConflictError(f"{chunk.name} has another ETag than the ledger's")
             return LoadResult(rows, already_loaded=True, rows_checked=True)
         if chunk.rows is None:
@@ -167,7 +179,7 @@ class MemoryLoader:
         else:
             rows = chunk.rows
         db.jobs[chunk.file_name] = job
-        db.ledger[key] = (rows, chunk.validator)
+        db.ledger[key] = (rows, content)
         place = (chunk.run_id, chunk.number)
         db.table[place] = db.table.get(place, 0) + 1
         return LoadResult(rows, already_loaded=False, rows_checked=chunk.rows is not None)
@@ -191,9 +203,32 @@ class MemoryLoader:
     def job(self, file_name: str) -> LedgerJob | None:
         return self.database.jobs.get(file_name)
 
-    def mark_joined(self, file_name: str, run_id: str, joined_at: str) -> bool:
+    def expect(
+        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool, write: bool = True
+    ) -> Expectation:
+        db, key = self.database, (file_name, run_id, number)
+        job = db.jobs.setdefault(file_name, LedgerJob(file_name, run_id, generation, "t", None))
+        if job.run_id != run_id and job.generation > generation:
+            return Expectation.OTHER_RUN
+        if key in db.ledger and not (db.ledger[key][1] == checksum or (own and db.ledger[key][1] is None)):
+            return Expectation.LOADED
+        if write:
+            db.expected[key] = checksum
+        return Expectation.SAME if key in db.ledger else Expectation.NOTED
+
+    def clear_run(self, file_name: str, run_id: str) -> LedgerTotal:
+        db, held = self.database, self.ledger_rows(file_name, run_id)
+        for key in [key for key in db.ledger if key[:2] == (file_name, run_id)]:
+            del db.ledger[key]
+            db.table.pop((run_id, key[2]), None)
+        job = db.jobs.get(file_name)
+        if job is not None and job.run_id == run_id:
+            db.jobs[file_name] = replace(job, joined_at=None)
+        return held
+
+    def mark_joined(self, file_name: str, run_id: str, joined_at: str, *, total_parts: int = 0) -> bool:
         job = self.database.jobs.get(file_name)
-        if job is None or job.run_id != run_id:
+        if job is None or job.run_id != run_id or self.ledger_rows(file_name, run_id).chunks < total_parts:
             return False
         if job.joined_at is None:
             self.database.jobs[file_name] = replace(job, joined_at=joined_at)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import Compression, LineEnd
 
 VERSION = 1
+SECOND_VERSION = 2
+"""Of documents that say what a reader of version 1 would get wrong."""
 _LIST = "chunks"
 _LIST_KEY = b',\n"chunks": [\n'  # a line break is no part of any JSON string, so this stands nowhere else
 _LIST_END = b"]}\n"
@@ -41,9 +43,23 @@ MAX_HEAD_BYTES = 1024 * 1024
 """All of a document but its list: a value of JSON takes up to 30 times its text's bytes in memory."""
 MAX_ITEM_BYTES = 256 * 1024
 """One item of the list: 1,000 chunks of a plan are 60 KB."""
+_DIALECT_KEYS = {"delimiter", "quotechar", "escapechar", "header", "line_end", "encoding"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 _BLANK = b" \t\r\n"
+
+_LATER_DIALECT: dict[str, tuple[object, ...]] = {
+    "nulls": (None,),
+    "c_escapes": (False,),
+    "escape_in": ("any",),
+    "line_end_rule": ("auto",),
+    "stray_quote": ("error", "literal"),
+    "skip_initial_space": (False,),
+    "skip_blank_lines": (False,),
+    "skip_repeated_headers": (False,),
+}
+_LATER_HEAD: dict[str, tuple[object, ...]] = {"header_start": (0,), "left_out": (None,)}
+"""The keys of version 2, with the values that this release honours: where one is absent, it has the first of them."""
 
 # What a damaged file raises on the way to our values: no JSON or UTF-8, a field out of its range, deep nesting.
 DAMAGE = (ValueError, TypeError, OverflowError, RecursionError)
@@ -191,11 +207,35 @@ def _items(data: bytes, start: int, end: int) -> Iterator[object]:
         raise bad_field(_LIST, "expected a list of objects")
 
 
-def check_version(fields: Mapping[str, Any]) -> None:
-    """Raises VersionError for what a newer release wrote, FieldError for what none did."""
+def check_version(fields: Mapping[str, Any]) -> int:
+    """The document's version. Raises VersionError for what a newer release wrote, FieldError for what none did."""
     version = take(fields, "version", int, least=1)
-    if version != VERSION:
-        raise VersionError(f"version: expected {VERSION}, found {version}")
+    if version > SECOND_VERSION:
+        raise VersionError(f"version: expected {VERSION} or {SECOND_VERSION}, found {version}")
+    if version == SECOND_VERSION:
+        _check_honoured(fields)
+    return version
+
+
+def _check_honoured(fields: Mapping[str, Any]) -> None:
+    """Raise VersionError for what this release would get wrong: a value of version 2 that it does not honour."""
+    dialect = as_object(fields.get("dialect", {}), "dialect")
+    for key, known in _LATER_DIALECT.items():
+        if not _is_one_of(dialect.get(key, known[0]), known):
+            raise VersionError(f"dialect.{key}: this release cannot read files with it")
+    if unknown := dialect.keys() - _LATER_DIALECT.keys() - _DIALECT_KEYS:
+        raise VersionError(f"dialect.{min(unknown)}: this release does not know it")
+    for key, known in _LATER_HEAD.items():
+        value = fields.get(key, known[0])
+        if key == "left_out" and isinstance(value, dict) and not any(value.values()):
+            continue
+        if not _is_one_of(value, known):
+            raise VersionError(f"{key}: this release cannot read files with it")
+
+
+def _is_one_of(value: object, known: tuple[object, ...]) -> bool:
+    """Equal, and of the same type: 0 is not false."""
+    return any(type(value) is type(one) and value == one for one in known)
 
 
 def take_file_name(fields: Mapping[str, Any], expected: str | None) -> str:

@@ -9,13 +9,14 @@ import hashlib
 import json
 import re
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS, ChunkTable
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
+    SECOND_VERSION,
     VERSION,
     checksum_of,
     checksum_text,
@@ -58,6 +59,7 @@ __all__ = [
 ]
 
 _PLAN_RUN = 1000  # chunks on one line of a plan
+_MENDED_MARK = ', "mended": true'
 _HEX_64 = re.compile(r"[0-9a-f]{16}")
 
 
@@ -78,6 +80,8 @@ class Manifest:
     """A whole split. ``chunks.checksums`` are of the objects as stored, and ``stored_bytes`` has their sizes.
 
     ``header_bytes`` is where chunk 1 starts in the source; ``header_lines`` are the header's physical lines.
+    ``mended``: the chunks that ``replace`` stored, each with its bytes before compression, header included: their rows
+    and checksums are the mended chunk's, their ranges those of the source still.
     """
 
     file_name: str
@@ -90,6 +94,7 @@ class Manifest:
     chunks: ChunkTable
     stored_bytes: array[int]
     warnings: tuple[str, ...] = ()
+    mended: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.stored_bytes) != len(self.chunks):
@@ -117,7 +122,25 @@ class Manifest:
     @property
     def total_bytes(self) -> int:
         """The chunks' bytes before compression, each with its header."""
-        return self.chunks.end - self.chunks.start + self.header_bytes * len(self.chunks)
+        planned = self.chunks.end - self.chunks.start + self.header_bytes * len(self.chunks)
+        return planned + sum(size - self._planned_bytes(number) for number, size in self.mended.items())
+
+    def _planned_bytes(self, number: int) -> int:
+        return self.header_bytes + self.chunks[number].range.size
+
+    def chunk_bytes(self, number: int) -> int:
+        """A chunk's bytes before compression, header included."""
+        mended = self.mended.get(number)
+        return self._planned_bytes(number) if mended is None else mended
+
+    def with_mended(self, number: int, *, rows: int, size: int, stored: int, checksum: int) -> Manifest:
+        """The manifest after chunk ``number`` was replaced: ``size`` bytes before compression, ``stored`` as stored."""
+        table = ChunkTable(self.chunks.start)
+        table.starts, table.rows, table.checksums = self.chunks.starts, self.chunks.rows[:], self.chunks.checksums[:]
+        table.rows[number - 1], table.checksums[number - 1] = rows, checksum
+        sizes = self.stored_bytes[:]
+        sizes[number - 1] = stored
+        return replace(self, chunks=table, stored_bytes=sizes, mended={**self.mended, number: size})
 
     def name(self, number: int) -> str:
         """The object's name of a chunk."""
@@ -126,7 +149,7 @@ class Manifest:
     def blocks(self) -> Iterator[bytes]:
         """The manifest's file in pieces of some kilobytes, so that it can be written without being held."""
         head = {
-            **_identity(self),
+            **_identity(self, SECOND_VERSION if self.mended else VERSION),
             "source": _source(self.source),
             **_form(self),
             "total_parts": self.total_parts,
@@ -142,9 +165,10 @@ class Manifest:
         checksum = checksum_text(self.chunks.checksums[index])
         return (
             f'{{"number": {number}, "name": {quoted(self.name(number))}, "start": {start}, "end": {end}, '
-            f'"bytes": {self.header_bytes + end - start}, "stored_bytes": {self.stored_bytes[index]}, '
-            f'"rows": {"null" if rows == UNKNOWN_ROWS else rows}, '
-            f'"checksum": {"null" if checksum is None else quoted(checksum)}}}'
+            f'"bytes": {self.mended.get(number, self.header_bytes + end - start)}, '
+            f'"stored_bytes": {self.stored_bytes[index]}, "rows": {"null" if rows == UNKNOWN_ROWS else rows}, '
+            f'"checksum": {"null" if checksum is None else quoted(checksum)}'
+            f"{_MENDED_MARK if number in self.mended else ''}}}"
         )
 
     def to_bytes(self) -> bytes:
@@ -168,15 +192,21 @@ class Manifest:
     @classmethod
     def _decode(cls, head: dict[str, Any], items: Iterable[object], file_name: str | None) -> Manifest:
         table, stored_bytes = ChunkTable(_header_bytes(head)), array("q")
+        mended: dict[int, int] = {}
         total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)
         manifest = cls(
             **_common(head, file_name),
             chunks=table,
             stored_bytes=stored_bytes,
+            mended=mended,
         )
         names = chunk_names(manifest.file_name, total, manifest.compression)
+        second = head["version"] == SECOND_VERSION
         for number, item in enumerate(items, start=1):
-            _append_chunk(table, stored_bytes, as_object(item, f"chunk {number}"), names)
+            fields = as_object(item, f"chunk {number}")
+            if second and "mended" in fields and take(fields, "mended", bool, within=f"chunk {number}: "):
+                mended[number] = take(fields, "bytes", int, within=f"chunk {number}: ", least=table.start)
+            _append_chunk(table, stored_bytes, fields, names, mended=number in mended)
         manifest._check_totals(head)
         return manifest
 
@@ -217,7 +247,7 @@ class PlanFile:
     def blocks(self) -> Iterator[bytes]:
         """The plan's file in pieces."""
         head = {
-            **_identity(self),
+            **_identity(self, VERSION),
             "source": {**_source(self.source), "validator": self.validator},
             "options_digest": self.options_digest,
             **_form(self),
@@ -273,9 +303,9 @@ class PlanFile:
         return plan
 
 
-def _identity(split: Manifest | PlanFile) -> dict[str, object]:
+def _identity(split: Manifest | PlanFile, version: int) -> dict[str, object]:
     return {
-        "version": VERSION,
+        "version": version,
         "file_name": split.file_name,
         "run_id": split.run_id,
         "generation": split.generation,
@@ -372,7 +402,7 @@ def digest_options(options: Mapping[str, str | int | None]) -> str:
 
 
 def _append_chunk(
-    table: ChunkTable, stored_bytes: array[int], fields: Mapping[str, Any], name: Callable[[int], str]
+    table: ChunkTable, stored_bytes: array[int], fields: Mapping[str, Any], name: Callable[[int], str], *, mended: bool
 ) -> None:
     wanted, start = len(table) + 1, table.end
     if wanted > MAX_TOTAL:
@@ -392,7 +422,7 @@ def _append_chunk(
         raise CoverageError(msg)
     if said != name(number):
         raise bad_field(f"chunk {number}: name", f"expected {name(number)}, found {json.dumps(said[:80])}")
-    if size != table.start + end - begin:
+    if size != table.start + end - begin and not mended:
         raise bad_field(f"chunk {number}: bytes", f"is {size}, but header and range are {table.start + end - begin}")
     table.append(end, rows, checksum)
     stored_bytes.append(stored)

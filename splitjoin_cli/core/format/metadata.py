@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
+    SECOND_VERSION,
     VERSION,
     check_version,
     damaged,
@@ -39,7 +40,8 @@ class ChunkMetadata:
     """What a stored chunk says of itself, in one key (see ``encode_metadata``).
 
     ``range`` as in ``model.Chunk``. ``header_lines``: physical lines of the header (0 without one): more than 1 when a
-    quoted newline is in it. ``generation`` numbers the runs of a job, from 1.
+    quoted newline is in it. ``generation`` numbers the runs of a job, from 1. ``mended``: ``replace`` stored it; the
+    range is the one that its old content had.
     """
 
     file_name: str
@@ -53,6 +55,7 @@ class ChunkMetadata:
     header_lines: int
     header_bytes: int
     compression: Compression | None
+    mended: bool = False
 
 
 def encode_metadata(metadata: ChunkMetadata) -> str:
@@ -61,7 +64,7 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
     A file name of 200 bytes takes at most 1,200 as ``\u`` escapes, and all else under 500. Raises ValueError above.
     """
     fields = {
-        "version": VERSION,
+        "version": SECOND_VERSION if metadata.mended else VERSION,
         "file_name": metadata.file_name,
         "run_id": metadata.run_id,
         "generation": metadata.generation,
@@ -74,6 +77,7 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
         "header_lines": metadata.header_lines,
         "header_bytes": metadata.header_bytes,
         "compression": metadata.compression,
+        **({"mended": True} if metadata.mended else {}),
     }
     text = json.dumps(fields, separators=(",", ":"))
     if len(text) > METADATA_BYTES:
@@ -89,7 +93,7 @@ def decode_metadata(text: str, name: str = "a chunk", *, size: int | None = None
     """
     try:
         fields = as_object(decode_json(text.encode()))
-        check_version(fields)
+        second = check_version(fields) == SECOND_VERSION
         total = take(fields, "total", int, least=1, most=MAX_TOTAL)
         start = take(fields, "start", int)
         compression = take_compression(fields)
@@ -108,6 +112,7 @@ def decode_metadata(text: str, name: str = "a chunk", *, size: int | None = None
             header_lines=take(fields, "header_lines", int, most=MAX_HEADER_BYTES),
             header_bytes=header_bytes,
             compression=compression,
+            mended=second and "mended" in fields and take(fields, "mended", bool),
         )
     except DAMAGE as exc:
         raise damaged(name, "metadata", exc) from exc

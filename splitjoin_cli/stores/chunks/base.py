@@ -21,8 +21,8 @@ class StoredChunk:
     ``metadata``: what says whose it is: its own on S3, its manifest's or plan's line in a directory, which keeps no
     metadata; None where there is none, and then name and ``validator`` are all that is known. ``beside``: what a
     manifest in the same place says of an object of the same size that has no metadata; good for its dialect and rows,
-    never for its run. ``validator``: the ETag as the store writes it; size, time and inode of a file. ``size``: bytes
-    as stored.
+    never for its run. ``checksum``: CRC-64/NVME of the bytes as stored, where the store or a manifest says.
+    ``validator``: the ETag as the store writes it; size, time and inode of a file. ``size``: bytes as stored.
 
     ``open`` begins a pass over the bytes as stored. It, or a read, MUST raise SourceChangedError when they are no
     longer those of ``validator``, CorruptObjectError when a manifest knows their checksum and it is another.
@@ -35,6 +35,7 @@ class StoredChunk:
     metadata: ChunkMetadata | None
     beside: ChunkMetadata | None
     validator: str
+    checksum: int | None = None
     open: Callable[[], ByteStream]
     etag_now: Callable[[], str | None]
     close: Callable[[], None]

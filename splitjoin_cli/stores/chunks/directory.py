@@ -44,6 +44,7 @@ class DirectoryChunks:
             metadata=found.metadata if found else None,
             beside=None,
             validator=validator,
+            checksum=checksum,
             open=partial(_open, path, validator, size, checksum),
             etag_now=lambda: _validator_now(path),
             close=lambda: None,

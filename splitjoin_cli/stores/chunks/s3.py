@@ -78,6 +78,7 @@ class S3Chunks:
             metadata=metadata,
             beside=found.metadata if found else None,
             validator=pinned.etag,
+            checksum=whole_checksum(answer),
             open=partial(pinned.open, found.checksum if found else None),
             etag_now=pinned.etag_now,
             close=pinned.close,

@@ -104,7 +104,9 @@ class Expectation(enum.StrEnum):
     """What became of a checksum that ``expect`` was to write down."""
 
     NOTED = "noted"
-    """The chunk is not loaded, or with these very bytes: it is written down."""
+    """The chunk is not loaded: it is written down."""
+    SAME = "same"
+    """The chunk is loaded, with these very bytes: it is written down."""
     LOADED = "loaded"
     """The chunk is loaded, with other bytes: nothing was written."""
     OTHER_RUN = "other run"
@@ -280,9 +282,11 @@ class Loader(Protocol):
         """
 
     def expect(
-        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool
+        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool, write: bool = True
     ) -> Expectation:
         """Write down which object a chunk must be loaded from, unless it is loaded from another, in one transaction.
+
+        Not ``write``: only say what would become of it.
 
         The job's row is locked alone meanwhile, and made where it is missing, so that a load that is under way ends
         first. ``own``: ``checksum`` is the split's own for the chunk, which a ledger's row without a mark of

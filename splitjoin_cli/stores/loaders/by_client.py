@@ -95,10 +95,10 @@ class LoaderByClient:
         return self._ledger_of(file_name).mark_joined(file_name, run_id, joined_at, total_parts=total_parts)
 
     def expect(
-        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool
+        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool, write: bool = True
     ) -> Expectation:
         """See Loader."""
-        return self._ledger_of(file_name).expect(file_name, run_id, generation, number, checksum, own=own)
+        return self._ledger_of(file_name).expect(file_name, run_id, generation, number, checksum, own=own, write=write)
 
     def clear_run(self, file_name: str, run_id: str) -> LedgerTotal:
         """See Loader. The client's table is the one that is cleared."""

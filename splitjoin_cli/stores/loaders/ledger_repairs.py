@@ -40,7 +40,7 @@ class LedgerRepairs(LedgerTables):
     """See Loader for the contract."""
 
     def expect(
-        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool
+        self, file_name: str, run_id: str, generation: int, number: int, checksum: str, *, own: bool, write: bool = True
     ) -> Expectation:
         """See Loader."""
         self.prepare()
@@ -52,18 +52,19 @@ class LedgerRepairs(LedgerTables):
                     hint="let an account that may make tables run this command once",
                 )
             sql = f"INSERT INTO {JOBS} (file_name, run_id, generation, table_name) VALUES (?, ?, ?, '')"
-            session.insert_absent(sql, (file_name, run_id, generation))
+            if write:
+                session.insert_absent(sql, (file_name, run_id, generation))
             with self._alone(session, file_name) as job:
-                if job is None or (job.run_id != run_id and job.generation > generation):
+                if job is not None and (job.run_id != run_id and job.generation > generation):
                     return Expectation.OTHER_RUN
                 found = session.rows(f"SELECT validator FROM {LEDGER} WHERE {OF_A_CHUNK}", key)
                 if found and not (found[0][0] == checksum or (own and found[0][0] is None)):
                     return Expectation.LOADED
-                session.run(f"DELETE FROM {MENDED} WHERE {OF_A_CHUNK}", key)
-                session.run(
-                    f"INSERT INTO {MENDED} (file_name, run_id, number, checksum) VALUES (?, ?, ?, ?)", (*key, checksum)
-                )
-                return Expectation.NOTED
+                if write:
+                    session.run(f"DELETE FROM {MENDED} WHERE {OF_A_CHUNK}", key)
+                    columns = "file_name, run_id, number, checksum"
+                    session.run(f"INSERT INTO {MENDED} ({columns}) VALUES (?, ?, ?, ?)", (*key, checksum))
+                return Expectation.SAME if found else Expectation.NOTED
 
     def clear_run(self, file_name: str, run_id: str) -> LedgerTotal:
         """See Loader."""

@@ -11,11 +11,13 @@ from splitjoin_cli.stores.loaders.reserved import ReservedNameError, check_syste
 from splitjoin_cli.stores.loaders.urls import EMBEDDED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.stores.loaders.base import LedgerReader, Loader
     from splitjoin_cli.stores.loaders.login import Logins
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 
-__all__ = ["open_ledger", "open_loader"]
+__all__ = ["open_ledger", "open_loader", "quoted_as"]
 
 # The module, the class, and the package of the driver.
 _LOADERS = {
@@ -60,3 +62,9 @@ def open_loader(
 def open_ledger(url: DatabaseUrl, *, login: Logins | str | None = None, region: str | None = None) -> LedgerReader:
     """What reads the ledger of the database ``url``, see ``open_loader``: it says itself of which table it is."""
     return cast("LedgerReader", open_loader(url, LoadTarget(_ANY_TABLE), login=login, region=region))
+
+
+def quoted_as(scheme: str) -> Callable[[str], str]:
+    """How a database writes an identifier, for SQL that an operator types."""
+    mark = "`" if scheme.endswith("mysql") else '"'
+    return lambda name: mark + name.replace(mark, mark * 2) + mark
