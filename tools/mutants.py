@@ -114,8 +114,8 @@ TARGETS = (
         (*MEMORY, *JOIN, *DYNAMODB),
         frozenset(
             _words(
-                "check_number known superseded same check_total check_round opened replaced claimed _refusal owns given_up "
-                "failed finished reopened"
+                "check_number known superseded same check_total check_round opened replaced claimed _refusal owns "
+                "given_up failed finished reopened"
             )
         ),
         {
@@ -135,7 +135,7 @@ TARGETS = (
     Target(
         f"{TRACKERS}.base",
         (*MEMORY, *JOIN),
-        frozenset({"Join.held", "Join.alive", "Job.complete", "Counted.complete", "Duplicate.complete"}),
+        frozenset({"Join.held", "Join.alive", "Job.complete", "Answer.complete"}),
         {
             "Run.__post_init__": "refuses what is no run",
             "JobSpec.__post_init__": "refuses what is no job",
@@ -189,8 +189,8 @@ TARGETS = (
             ("mark_done: INSERT OR IGNORE -> OR REPLACE", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO"),
             (
                 "_writing: BEGIN IMMEDIATE -> BEGIN",
-                '_transaction(db, "BEGIN IMMEDIATE"):\n            yield',
-                '_transaction(db, "BEGIN"):\n            yield',
+                'transaction(db, "BEGIN IMMEDIATE"):\n            yield',
+                'transaction(db, "BEGIN"):\n            yield',
             ),
             ("FAILED: attempts + 1 -> attempts", "attempts = attempts + 1", "attempts = attempts"),
         ),
@@ -213,7 +213,7 @@ TARGETS = (
         (*DYNAMODB, f"{STORES}/test_machine.py -k dynalite"),
         frozenset(
             _words(
-                "open_job replace_job _round_of _not_other count count_in_shard expect keep_expected claim_clear "
+                "open_job replace_job count count_in_shard expect expect_in_shard claim_clear "
                 "finish_clear duplicate retried claim_join change_join make_complete expire leave_unfinished"
             )
         ),

@@ -39,7 +39,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 10 no such job.
 @options.needed_into_option
 @options.secret_option
 @options.option(
-    "--tracker", type=Text(), metavar="URL", help="The tracker of the job: dynamodb:TABLE, sqlite:PATH; or none."
+    "--tracker", type=Text(), metavar="URL", help="The job's tracker: dynamodb:TABLE, sqlite:PATH; or none."
 )
 @options.typed_option("--run", type=Text(), metavar="RUN_ID", help="The run, where the ledger holds several.")
 @options.option("--run-column", type=Text(), metavar="NAME", help="The table's column that holds the run of each row.")

@@ -84,7 +84,9 @@ class Rig:
         for number in range(1, self.total + 1):
             stored = self.chunks.open_chunk(chunk_uri(number, self.total))
             arrived = ChunkArrived.at(stored.uri)
-            worker._load_and_count(Handled(arrived, acknowledge=False, end="failed"), stored, RUN)
+            worker._load_and_count(
+                Handled(arrived, acknowledge=False, end="failed"), stored, RUN, self.tracker.job(RUN.file_name)
+            )
 
     def claim(self, owner: str = "dead") -> Claim:
         """Somebody else takes the join."""

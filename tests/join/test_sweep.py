@@ -35,7 +35,7 @@ def test_a_full_shard_that_nobody_counted_is_counted() -> None:
     """Its last worker died between the shard and the job."""
     rig = Rig(total=4, shard_parts=2)
     rig.load_all()
-    rig.tracker.table.counted.discard((FILE_NAME, 1, 1))
+    rig.tracker.table.counted.discard((FILE_NAME, 1, 0, 1))
     head = rig.tracker.table.jobs[FILE_NAME]
     rig.tracker.table.jobs[FILE_NAME] = replace(head, processed_parts=2)
     assert rig.sweep().joined == (FILE_NAME,)

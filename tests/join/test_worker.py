@@ -283,7 +283,7 @@ def test_a_ledger_that_cannot_note_the_join_does_not_undo_it() -> None:
     """The continuation has run: it must not run again for a note."""
     rig = Rig(total=1)
 
-    def away(_file_name: str, _run_id: str, _joined_at: str) -> bool:
+    def away(*_of_the_join: object, **_more: object) -> bool:
         raise LoadError("the database is away")
 
     rig.loader.mark_joined = away  # type: ignore[method-assign, assignment]  # a bad day

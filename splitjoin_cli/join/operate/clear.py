@@ -112,9 +112,9 @@ def _sql(table: str, file_name: str, run_id: str, run_column: str | None, quoted
     of_run = f"file_name = '{name}' AND run_id = '{run}'"
     rows = f"{quoted(run_column)} = '{run}'" if run_column else "..."
     statements = (
-        f"DELETE FROM {written} WHERE {rows}",
-        f"DELETE FROM {LEDGER} WHERE {of_run}",
-        f"UPDATE {JOBS} SET joined_at = NULL WHERE {of_run}",
+        f"DELETE FROM {written} WHERE {rows}",  # noqa: S608 -- shown to an operator, not run
+        f"DELETE FROM {LEDGER} WHERE {of_run}",  # noqa: S608 -- the same
+        f"UPDATE {JOBS} SET joined_at = NULL WHERE {of_run}",  # noqa: S608 -- the same
     )
     return "; ".join(statements)
 
@@ -126,14 +126,14 @@ def check_deletable(plan: ClearPlan, loader: Loader, run_column: str | None) -> 
     if run_column is None:
         raise SplitjoinError(
             f"which rows of {plan.table} are of run {plan.run_id} is unknown: no run column was named",
-            hint=f"name it with --run-column; or, where the table has none, delete its {plan.rows} rows yourself, and type"
-            f" this command again: {plan.sql} (... stands for what tells these rows from others)",
+            hint=f"name it with --run-column; or, where the table has none, delete its {plan.rows} rows yourself, then"
+            f" type this command again: {plan.sql} (... is what tells these rows from others)",
         )
     rows = loader.table_rows(plan.file_name, plan.run_id).rows
     if rows < plan.rows:
         raise RunConflictError(
-            f"the ledger holds {plan.rows} rows of run {plan.run_id}, and only {rows} rows carry it in column {run_column}"
-            f" of {plan.table}; nothing was done",
+            f"the ledger holds {plan.rows} rows of run {plan.run_id}, and only {rows} rows carry it in column"
+            f" {run_column} of {plan.table}; nothing was done",
             hint="check --run-column; if rows were deleted by hand, delete the others as well, and the ledger's:"
             f" {plan.sql}",
         )

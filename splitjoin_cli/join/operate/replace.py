@@ -92,7 +92,10 @@ class ReplaceReport:
 
 
 def standing(sink: Sink, file_name: str, number: int) -> Standing:
-    """The split that a chunk is to be replaced in. Raises SplitjoinError where it is under way, UsageError, NoSuchJobError."""
+    """The split that a chunk is to be replaced in.
+
+    Raises SplitjoinError where it is under way, UsageError where it has no such chunk, NoSuchJobError.
+    """
     uri = sink.properties.uri
     plan, found = sink.head(names.plan_name(file_name)), sink.read_small(names.manifest_name(file_name))
     if plan is not None:
@@ -120,7 +123,7 @@ def _is_of(name: str, file_name: str) -> bool:
 class Replace:
     """One chunk to be replaced. ``run`` it once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what is replaced, and whom to tell
         self,
         before: Standing,
         number: int,
@@ -227,10 +230,7 @@ class Replace:
         return job
 
     def _ask(self, job: Job | None, *, is_stored: bool) -> None:
-        if self._loader is not None:
-            same = self._ask_ledger(self._loader, job, is_stored=is_stored)
-        else:
-            same = False
+        same = self._loader is not None and self._ask_ledger(self._loader, job, is_stored=is_stored)
         if job is not None and self._tracker is not None:
             self._ask_tracker(self._tracker, job, mine=is_stored or same)
 
@@ -239,11 +239,10 @@ class Replace:
         manifest, number = self._before.manifest, self._number
         own = self._is_listed and number not in manifest.mended
         key = (manifest.file_name, manifest.run_id, manifest.generation, number, self._checksum)
-        if self._is_joined(job) and not is_stored and not self._dry_run:
-            # nothing would load it: only what is loaded as the file has it goes on
-            if loader.expect(*key, own=own, write=False) is not Expectation.SAME:
-                raise self._refused("the run is joined")
-        found = loader.expect(*key, own=own, write=not self._dry_run)
+        nothing_loads_it = self._is_joined(job) and not is_stored
+        found = loader.expect(*key, own=own, write=not (self._dry_run or nothing_loads_it))
+        if found is Expectation.SAME and nothing_loads_it and not self._dry_run:
+            found = loader.expect(*key, own=own)
         if found is Expectation.OTHER_RUN:
             raise SplitjoinError(
                 f"{manifest.file_name}: the ledger has a newer run than the manifest's, {manifest.run_id}",
@@ -251,7 +250,7 @@ class Replace:
             )
         if found is Expectation.LOADED:
             raise self._refused("it is loaded already, with other bytes")
-        if found is not Expectation.SAME and self._is_joined(job) and not is_stored:
+        if found is Expectation.NOTED and nothing_loads_it:
             raise self._refused("the run is joined")
         return found is Expectation.SAME
 

@@ -6,7 +6,6 @@ import os
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.crc64 import crc64
@@ -19,6 +18,7 @@ from splitjoin_cli.stores.loaders.fields import decoded, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from typing import BinaryIO
 
     from splitjoin_cli.core.format.manifest import Manifest
@@ -48,7 +48,7 @@ class FileBody:
 
 @dataclass(frozen=True, slots=True)
 class MendedFile:
-    """A file that fits: ``rows`` without its header, ``size`` before compression, ``checksum`` of ``body``, as stored."""
+    """A file that fits: ``rows`` less its header, ``size`` before compression, ``checksum`` of ``body`` as stored."""
 
     rows: int
     size: int
@@ -57,8 +57,7 @@ class MendedFile:
 
 
 def header_of(manifest: Manifest, number: int, sink: Sink, open_chunk: OpenChunk) -> tuple[bytes, int]:
-    """The split's header, and how many fields its records have, from chunk ``number`` or, where it is gone, another
-    one.
+    """The split's header, and how many fields its records have: from chunk ``number``, or another where it is gone.
 
     Raises StoreError where no chunk is there.
     """

@@ -342,7 +342,8 @@ class DynamoDbTracker:
             )  # fmt: skip
             if answer is not Mending.NOTED or (asked and standing is not None and standing["S"] == checksum):
                 return answer
-            update = updates.expect(now, total_parts, member=member, checksum=checksum, asked=asked, in_shard=in_shard)
+            change = updates.expect_in_shard if in_shard else updates.expect
+            update = change(now, total_parts, member=member, checksum=checksum, asked=asked)
             if self._table.update(key, update).written and (not in_shard or self._is_in_round(now)):
                 return answer
         raise self._lost("expect", run)

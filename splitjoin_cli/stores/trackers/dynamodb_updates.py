@@ -49,6 +49,7 @@ MAY_BE_JOINED = (
     "attribute_not_exists(join_state) OR (join_state <> :joined AND join_state <> :failed AND join_state <> :clearing)"
 )
 NOT_CLEARING = "attribute_not_exists(join_state) OR join_state <> :clearing"
+NOT_JOINED = "attribute_not_exists(join_state) OR join_state <> :joined"
 NO_LEASE_IS_ALIVE = "attribute_not_exists(join_state) OR join_state <> :claimed OR lease_until < :now"
 NOBODY_HOLDS_IT = "attribute_not_exists(lease_until) OR lease_until < :now"
 ATTEMPTS_ARE_LEFT = "attribute_not_exists(join_attempts) OR join_attempts < :most"
@@ -80,17 +81,13 @@ def _of(run: Run) -> dict[str, Item]:
     return {"run": text(run.run_id), "generation": number(run.generation)}
 
 
-def _round_of(run: Run) -> tuple[str, dict[str, Item]]:
-    """The condition that the run's round is the job's, and its value. A job that nobody opened is in its first."""
-    return (SAME_ROUND, {"round": number(run.round)}) if run.round else (FIRST_ROUND, {})
+def _round_of(run: Run) -> dict[str, Item]:
+    """The value of SAME_ROUND. A job that was never cleared, or that nobody opened, is in its first round."""
+    return {"round": number(run.round)} if run.round else {}
 
 
-def _not_other(run: Run, member: int, checksum: str | None) -> tuple[str, dict[str, Item]]:
-    """The condition that the chunk is expected as it was loaded, or that nobody wrote down what is expected."""
-    absent = f"attribute_not_exists({expected_name(run, member)})"
-    if checksum is None:
-        return absent, {}
-    return f"{absent} OR {expected_name(run, member)} = :checksum", {"checksum": text(checksum)}
+def _checksum_of(checksum: str | None) -> dict[str, Item]:
+    return {} if checksum is None else {"checksum": text(checksum)}
 
 
 def open_job(spec: JobSpec, now: float) -> Update:
@@ -160,8 +157,7 @@ def count(
     The published ``SET total_parts = if_not_exists(total_parts, :total) ADD processed_parts :n``, with a guard:
     ``into`` is ``done`` for one chunk, ``shards`` for a full shard, which says itself what its chunks are expected as.
     """
-    same_round, round_value = _round_of(run)
-    expected, checksum_value = _not_other(run, member, checksum) if into == "done" else ("", {})
+    expected = expected_name(run, member)
     return Update(
         sets=(*MAKES_A_JOB, "counted_at = :now"),
         adds=("processed_parts :parts", f"{into} :set", "loaded_rows :rows"),
@@ -169,14 +165,16 @@ def count(
             SAME_OR_NO_TOTAL,
             SAME_OR_NO_RUN,
             SAME_OR_NO_GENERATION,
-            same_round,
-            *((expected,) if expected else ()),
+            SAME_ROUND if run.round else FIRST_ROUND,
+            f"attribute_not_exists({expected})"
+            if checksum is None
+            else f"attribute_not_exists({expected}) OR {expected} = :checksum",
             f"NOT contains({into}, :member)",
         ),
         values={
             **_of(run),
-            **round_value,
-            **checksum_value,
+            **_round_of(run),
+            **_checksum_of(checksum),
             "total": number(total_parts),
             "now": number(rules.stamp(now)),
             "parts": number(parts),
@@ -191,7 +189,7 @@ def count_in_shard(
     run: Run, total_parts: int, *, member: int, rows: int, now: float, checksum: str | None = None
 ) -> Update:
     """Add a chunk to its shard; ``member`` is its number inside it, from 0. Generation and round are in the key."""
-    expected, checksum_value = _not_other(run, member, checksum)
+    expected = expected_name(run, member)
     return Update(
         sets=(
             "shard_total = if_not_exists(shard_total, :total)",
@@ -202,11 +200,13 @@ def count_in_shard(
         condition=(
             "attribute_not_exists(shard_total) OR shard_total = :total",
             SAME_OR_NO_RUN,
-            expected,
+            f"attribute_not_exists({expected})"
+            if checksum is None
+            else f"attribute_not_exists({expected}) OR {expected} = :checksum",
             "NOT contains(done, :member)",
         ),
         values={
-            **checksum_value,
+            **_checksum_of(checksum),
             "run": text(run.run_id),
             "total": number(total_parts),
             "now": number(rules.stamp(now)),
@@ -217,31 +217,35 @@ def count_in_shard(
     )
 
 
-def expect(run: Run, total_parts: int, *, member: int, checksum: str | None, asked: bool, in_shard: bool) -> Update:
-    """Write down what a chunk must be counted with, in the item that counts it; None removes it.
+def expect(run: Run, total_parts: int, *, member: int, checksum: str | None, asked: bool) -> Update:
+    """Write down in the job's item what a chunk must be counted with; None removes it.
 
-    ``asked``: only while the chunk is not counted, and the run not joined (a joined run has counted every chunk).
+    ``asked``: only while the chunk is not counted, and the run not joined.
     """
     name = expected_name(run, member)
-    total = "shard_total" if in_shard else "total_parts"
-    sets = [f"{total} = if_not_exists({total}, :total)", "run_id = if_not_exists(run_id, :run)"]
-    condition = [f"attribute_not_exists({total}) OR {total} = :total", SAME_OR_NO_RUN]
+    condition = [*SAME_RUN, SAME_ROUND if run.round else FIRST_ROUND, "total_parts = :total", NOT_CLEARING]
+    values = {**_of(run), **_round_of(run), "total": number(total_parts), "clearing": text("clearing")}
+    if asked:
+        condition.append("NOT contains(done, :member)")
+        condition.append(NOT_JOINED)
+        values |= {"member": number(member), "joined": text("joined")}
+    sets = () if checksum is None else (f"{name} = :checksum",)
+    removes = (name,) if checksum is None else ()
+    return Update(sets=sets, removes=removes, condition=tuple(condition), values={**values, **_checksum_of(checksum)})
+
+
+def expect_in_shard(run: Run, total_parts: int, *, member: int, checksum: str | None, asked: bool) -> Update:
+    """The same in a shard, whose key has generation and round. A joined run has counted all its chunks."""
+    name = expected_name(run, member)
+    condition = ["attribute_not_exists(shard_total) OR shard_total = :total", SAME_OR_NO_RUN]
     values = {"run": text(run.run_id), "total": number(total_parts)}
-    if not in_shard:
-        same_round, round_value = _round_of(run)
-        sets, condition = [], [*SAME_RUN, same_round, "total_parts = :total", NOT_CLEARING]
-        values |= {**_of(run), **round_value, "clearing": text("clearing")}
     if asked:
         condition.append("NOT contains(done, :member)")
         values["member"] = number(member)
-    if asked and not in_shard:
-        condition.append("attribute_not_exists(join_state) OR join_state <> :joined")
-        values["joined"] = text("joined")
-    if checksum is not None:
-        sets.append(f"{name} = :checksum")
-        values["checksum"] = text(checksum)
+    made = ("shard_total = if_not_exists(shard_total, :total)", "run_id = if_not_exists(run_id, :run)")
+    sets = made if checksum is None else (*made, f"{name} = :checksum")
     removes = (name,) if checksum is None else ()
-    return Update(sets=tuple(sets), removes=removes, condition=tuple(condition), values=values)
+    return Update(sets=sets, removes=removes, condition=tuple(condition), values={**values, **_checksum_of(checksum)})
 
 
 def keep_expected(run: Run, total_parts: int, expected: Mapping[str, Item]) -> Update:
@@ -266,15 +270,19 @@ def claim_clear(before: Job, after: Job) -> Update:
     run = after.run
     if run is None or after.join.token is None or after.join.changed_at is None:
         raise ValueError("a run is cleared, by a claim")
-    same_round, round_value = _round_of(run)
     return Update(
         sets=("join_state = :clearing", "join_owner = :owner", "claim_by = :token", "join_at = :now"),
         adds=("fence :one",),
         removes=("lease_until", "join_error", "finished_at"),
-        condition=(*SAME_RUN, same_round, "attribute_not_exists(fence) OR fence = :fence", NO_LEASE_IS_ALIVE),
+        condition=(
+            *SAME_RUN,
+            SAME_ROUND if run.round else FIRST_ROUND,
+            "attribute_not_exists(fence) OR fence = :fence",
+            NO_LEASE_IS_ALIVE,
+        ),
         values={
             **_of(run),
-            **round_value,
+            **_round_of(run),
             "clearing": text("clearing"),
             "claimed": text("claimed"),
             "owner": text(CLEAR),
@@ -289,14 +297,19 @@ def claim_clear(before: Job, after: Job) -> Update:
 def finish_clear(claim: ClearClaim) -> Update:
     """Begin the next round: nothing is counted, nobody has joined. On condition of the claim itself."""
     run = claim.run
-    same_round, round_value = _round_of(run)
     return Update(
         sets=(f"{ROUND} = :next", "processed_parts = :zero", f"{MARKER} = total_parts"),
         removes=tuple(name for name in OF_ONE_RUN if name != ROUND),
-        condition=(*SAME_RUN, same_round, "join_state = :clearing", "claim_by = :token", "fence = :fence"),
+        condition=(
+            *SAME_RUN,
+            SAME_ROUND if run.round else FIRST_ROUND,
+            "join_state = :clearing",
+            "claim_by = :token",
+            "fence = :fence",
+        ),
         values={
             **_of(run),
-            **round_value,
+            **_round_of(run),
             "next": number(run.round + 1),
             "zero": number(0),
             "clearing": text("clearing"),
@@ -346,7 +359,6 @@ def retried(failure: Failure) -> Update:
 
 def claim_join(run: Run, *, owner: str, token: str, lease_seconds: float, now: float) -> Update:
     """Take the join. Its own repeat fails on the live lease, and is known there by its token."""
-    same_round, round_value = _round_of(run)
     return Update(
         sets=(
             "join_state = :claimed",
@@ -357,10 +369,17 @@ def claim_join(run: Run, *, owner: str, token: str, lease_seconds: float, now: f
             "join_at = :now",
         ),
         adds=("fence :one", "join_attempts :one"),
-        condition=(*SAME_RUN, same_round, IS_COMPLETE, MAY_BE_JOINED, NOBODY_HOLDS_IT, ATTEMPTS_ARE_LEFT),
+        condition=(
+            *SAME_RUN,
+            SAME_ROUND if run.round else FIRST_ROUND,
+            IS_COMPLETE,
+            MAY_BE_JOINED,
+            NOBODY_HOLDS_IT,
+            ATTEMPTS_ARE_LEFT,
+        ),
         values={
             **_of(run),
-            **round_value,
+            **_round_of(run),
             "clearing": text("clearing"),
             "claimed": text("claimed"),
             "joined": text("joined"),
@@ -381,9 +400,8 @@ def change_join(before: Job, after: Job, run: Run, *, needs_fence: bool) -> Upda
     A finish comes without: a success of any owner of this run and round counts, unless it is being cleared.
     """
     to_set, to_remove = changed_join(before.join, after.join)
-    same_round, round_value = _round_of(run)
-    values = {**_of(run), **round_value, **{f"to_{name}": value for name, value in to_set.items()}}
-    condition = [*SAME_RUN, same_round, "attribute_exists(joined_at)"]
+    values = {**_of(run), **_round_of(run), **{f"to_{name}": value for name, value in to_set.items()}}
+    condition = [*SAME_RUN, SAME_ROUND if run.round else FIRST_ROUND, "attribute_exists(joined_at)"]
     if not needs_fence:
         condition.append(NOT_CLEARING)
         values["clearing"] = text("clearing")
@@ -410,19 +428,18 @@ def make_complete(seen: Job, run: Run, *, into: str, members: Iterable[int], unn
     ``unnumbered``: how many counts came without a number, which nothing else would tell any more.
     """
     shards = tuple(members)
-    same_round, round_value = _round_of(run)
     return Update(
         sets=("processed_parts = total_parts", "unnumbered = :unnumbered"),
         adds=(f"{into} :set",) if shards else (),
         condition=(
             *SAME_RUN,
-            same_round,
+            SAME_ROUND if run.round else FIRST_ROUND,
             "processed_parts = :seen",
             "attribute_not_exists(join_state) OR join_state <> :joined",
         ),
         values={
             **_of(run),
-            **round_value,
+            **_round_of(run),
             "seen": number(seen.processed_parts),
             "unnumbered": number(unnumbered),
             "joined": text("joined"),
