@@ -286,7 +286,7 @@ def test_a_ledger_that_cannot_note_the_join_does_not_undo_it() -> None:
     def away(*_of_the_join: object, **_more: object) -> bool:
         raise LoadError("the database is away")
 
-    rig.loader.mark_joined = away  # type: ignore[method-assign, assignment]  # a bad day
+    rig.loader.mark_joined = away  # type: ignore[method-assign]  # a bad day
     assert rig.handle(1).joined
     assert rig.join.state == "joined"
 
