@@ -24,6 +24,8 @@ AWSCLI_STAMP := $(AWSCLI)/.installed
 NPM_STAMP := $(NPM)/.installed
 MARIADB := .cache/mariadb
 MARIADB_STAMP := $(MARIADB)/.installed
+CHROMIUM := .cache/chromium
+CHROMIUM_STAMP := $(CHROMIUM)/.installed
 GENERATED := docs/reference/commands.md docs/guide/aws.md # cog writes parts of them
 
 # What runs, runs with the project's own command first, and the servers beside it.
@@ -42,7 +44,7 @@ help: ## Show what can be made (this)
 venv: $(VENV_STAMP) ## Make .venv with the package and its tools
 
 .PHONY: servers
-servers: $(SERVERS_STAMP) $(NPM_STAMP) $(MARIADB_STAMP) ## Fetch the servers and data that tests use into .cache
+servers: $(SERVERS_STAMP) $(NPM_STAMP) $(MARIADB_STAMP) $(CHROMIUM_STAMP) ## Fetch the servers and data that tests use into .cache
 
 .PHONY: demo
 demo: $(DEMO_STAMP) ## Split a generated export, verify it, load it with faults thrown in, join once
@@ -146,6 +148,10 @@ $(NPM_STAMP): tools/npm.txt $(SERVERS_STAMP)
 	bash tools/npm.sh $(SERVERS) $(NPM) tools/npm.txt
 	@touch $@
 
-$(MARIADB_STAMP): tools/mariadb.sh
+$(CHROMIUM_STAMP): tools/chromium.sh tools/debian_packages.sh
+	bash tools/chromium.sh $(CHROMIUM)
+	@touch $@
+
+$(MARIADB_STAMP): tools/mariadb.sh tools/debian_packages.sh
 	bash tools/mariadb.sh $(MARIADB)
 	@touch $@

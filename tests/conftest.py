@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.servers.moto",
     "tests.servers.aws_desk",
     "tests.servers.function_zip",
+    "tests.servers.chromium",
 ]
 
 SERVER_FIXTURES = {
@@ -32,6 +33,7 @@ SERVER_FIXTURES = {
     "dynalite_server",
     "ministack_server",
     "moto_server",
+    "browser",
 }
 CI_MAY_SKIP: dict[str, str] = {}
 """Node ids of tests that CI may leave out, each with the reason."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.api import arguments
@@ -20,7 +21,7 @@ from splitjoin_cli.join.operate import status as found
 from splitjoin_cli.join.operate.advice import advise
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from splitjoin_cli.core.aws.options import AwsOptions, Session
     from splitjoin_cli.core.places import Place
@@ -45,6 +46,7 @@ def status(
     reconcile: bool = False,
     into: str | None = None,
     secret: str | None = None,
+    html: arguments.Path | None = None,
     profile: str | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
@@ -57,8 +59,8 @@ def status(
             print(job.progress.failures)
 
     The options are those of the command (``splitjoin status --help``): ``dest`` compares with the chunks stored there,
-    ``queue`` with its dead letters, ``reconcile`` with the ledger of the database ``into``. Raises NoSuchJobError,
-    UsageError, StoreError.
+    ``queue`` with its dead letters, ``reconcile`` with the ledger of the database ``into``; ``html`` is the file that
+    gets the report as a page. Raises NoSuchJobError, UsageError, StoreError.
     """
     request = status_request(
         file_name,
@@ -69,10 +71,12 @@ def status(
         reconcile=reconcile,
         into=into,
         secret=secret,
+        html=html,
         aws=arguments.aws(profile, region, endpoint_url, session),
     )
     with open_view(request) as view:
         view.look()
+        view.write_page()
         return view.jobs[0]
 
 
@@ -101,7 +105,11 @@ def list_jobs(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRequest:
-    """What is to be looked at. ``file_name``: None for all jobs. ``load``: the database whose ledger is compared."""
+    """What is to be looked at. ``file_name``: None for all jobs.
+
+    ``load``: the database whose ledger is read; ``reconcile``: it is compared with the tracker, too. ``html``: the file
+    that the page is written to.
+    """
 
     file_name: str | None
     tracker: TrackerUrl
@@ -109,6 +117,8 @@ class StatusRequest:
     dest: Place | None
     queue: str | None
     load: LoadRequest | None
+    reconcile: bool
+    html: FilePath | None
     aws: AwsOptions
 
 
@@ -122,6 +132,7 @@ def status_request(
     reconcile: bool = False,
     into: str | None = None,
     secret: str | None = None,
+    html: arguments.Path | None = None,
     aws: AwsOptions,
 ) -> StatusRequest:
     """The request, checked for what can be known without reaching anything. Raises UsageError."""
@@ -131,8 +142,14 @@ def status_request(
         raise UsageError("--reconcile is for one job", hint="give FILE_NAME")
     if reconcile and not into:
         raise UsageError("--reconcile needs a database", hint="give --into URL")
-    if into and not reconcile:
-        raise UsageError("--into is for --reconcile", hint="give --reconcile too")
+    if html is not None and file_name is None:
+        raise UsageError("--html is for one job", hint="give FILE_NAME")
+    if into and not reconcile and html is None:
+        raise UsageError("--into is for --reconcile and --html", hint="give --reconcile too")
+    if html is not None:
+        from splitjoin_cli.api.page.file import check_page
+
+        check_page(FilePath(html))
     load = None
     if into:
         database = arguments.database(into)
@@ -144,6 +161,8 @@ def status_request(
         dest=None if dest is None else parse_place(str(dest)),
         queue=queue,
         load=load,
+        reconcile=reconcile,
+        html=None if html is None else FilePath(html),
         aws=aws,
     )
 
@@ -160,6 +179,9 @@ class View(Protocol):
 
     def look(self) -> None:
         """Ask the tracker. Raises NoSuchJobError, StoreError."""
+
+    def write_page(self) -> FilePath | None:
+        """Write the last look as a page, where one was asked for; returns its path. Raises StoreError."""
 
 
 @contextmanager
@@ -202,18 +224,35 @@ class OneJob:
         self._tracker, self._file_name, self._request, self._letters = tracker, file_name, request, letters
         self.tracker_uri = tracker.uri
         self.jobs: list[JobStatus] = []
+        self._listed: Mapping[int, float | None] | None = None
 
     def reach(self) -> None:
         """See View."""
         self._tracker.reach()
 
+    def write_page(self) -> FilePath | None:
+        """See View."""
+        request = self._request
+        if request.html is None:
+            return None
+        from splitjoin_cli.api.page.facts import PageFacts
+        from splitjoin_cli.api.page.file import write_page
+
+        run, loads, database = self.jobs[0].progress.run, None, None
+        if request.load is not None:
+            database = str(request.load.into)
+            with closing(open_ledger(request.load, request.aws)) as reader:
+                loads = [] if run is None else reader.read_times(run.file_name, run.run_id)
+        write_page(request.html, PageFacts(self.jobs[0], self._listed, loads, database))
+        return request.html
+
     def look(self) -> None:
         """See View."""
         request = self._request
         progress = self._tracker.progress(self._file_name)
-        stored = self._stored(progress.total_parts)
+        self._listed = stored = self._stored(progress.total_parts)
         job = found.job_status(progress, now=time.time(), stuck_seconds=request.stuck_seconds, stored=stored)
-        if request.load is not None:
+        if request.load is not None and request.reconcile:
             job = replace(job, reconciliation=self._reconciled(request.load, progress))
         if self._letters is not None:
             job = replace(job, dead_letters=self._letters.look())
@@ -233,9 +272,9 @@ class OneJob:
         with closing(Chunks(self._request.aws)) as chunks:
             return look_at_objects(chunks, dest, progress.run, progress.total_parts, numbers)
 
-    def _stored(self, total_parts: int) -> Collection[int] | None:
+    def _stored(self, total_parts: int) -> Mapping[int, float | None] | None:
         dest = self._request.dest
-        return None if dest is None else stored_numbers(self._stored_request(dest), total_parts=total_parts)
+        return None if dest is None else stored_chunks(self._stored_request(dest), total_parts=total_parts)
 
     def _stored_request(self, place: Place) -> StoredRequest:
         return StoredRequest(place=place, file_name=self._file_name, jobs=1, aws=self._request.aws)
@@ -264,6 +303,9 @@ class AllJobs:
         """See View."""
         self._tracker.reach()
 
+    def write_page(self) -> FilePath | None:
+        """See View: a page is of one job."""
+
     def look(self) -> None:
         """See View."""
         self.jobs = found.list_jobs(self._tracker, now=time.time(), stuck_seconds=self._stuck_seconds)
@@ -273,21 +315,21 @@ class AllJobs:
         self.jobs = [replace(job, advice=advise(job, self.tracker_uri)) for job in self.jobs]
 
 
-def stored_numbers(request: StoredRequest, *, total_parts: int) -> frozenset[int]:
-    """The numbers of the chunks of one job that lie at a place, by their names; those of another total are not its.
+def stored_chunks(request: StoredRequest, *, total_parts: int) -> dict[int, float | None]:
+    """The chunks of one job at a place, by their names, and when each was stored; those of another total are not its.
 
     Raises NotFoundError where there is no such directory or bucket, StoreError.
     """
     job = names.parse_file_name(request.file_name or "")
     if job is None:
-        return frozenset()
+        return {}
     with open_place(request) as place:
-        stored_names = (names.parse(stored.name) for stored in place.sink.list(f"{job.client}_"))
-        return frozenset(
-            name.number
-            for name in stored_names
+        listed = ((names.parse(stored.name), stored.stored_at) for stored in place.sink.list(f"{job.client}_"))
+        return {
+            name.number: stored_at
+            for name, stored_at in listed
             if name is not None and (name.file_name, name.total) == (job.file_name, total_parts)
-        )
+        }
 
 
 def planned_rows(request: StoredRequest, run_id: str | None) -> dict[int, int | None]:

@@ -13,7 +13,7 @@ import click
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.lines import Line, Piece
-from splitjoin_cli.cli.params import Duration
+from splitjoin_cli.cli.params import Duration, Text
 from splitjoin_cli.cli.status_table import table
 from splitjoin_cli.cli.status_text import dead_letters_note, headline, report
 from splitjoin_cli.cli.terminal import stdout_columns
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 WATCH = "--watch"
 WATCH_SECONDS = 2.0
 ALARMS_SHOWN = 20
+STOPPED = 128
+"""Exit codes above are a signal's."""
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 EPILOG = """\
@@ -50,6 +52,7 @@ Examples:
   splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/
   splitjoin status acme_20240131 --tracker dynamodb:jobs --reconcile --into mysql://me@db/sales
   splitjoin status acme_20240131 --tracker dynamodb:jobs --queue "$QUEUE_URL"
+  splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/ --into sqlite:load.db --html page.html
   splitjoin status --tracker dynamodb:jobs --check --json
 
 Exit codes: 0 done, 1 failed (with --check also where there is no such tracker), 2 usage, 10 no such job,
@@ -101,6 +104,7 @@ class WatchCommand(click.Command):
 )
 @options.option("--into", metavar="URL", help="The database, as for simulate; it is only read.")
 @options.secret_option
+@options.option("--html", type=Text(), metavar="FILE", help="Write the report of FILE_NAME to FILE as one HTML page.")
 @options.option("--check", is_flag=True, help="Exit with 12 if a job is stuck or failed, or differs from the ledger.")
 @options.aws_options
 @options.talk_options
@@ -112,7 +116,9 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
 
     terminal = options.terminal(ctx, values)
     options.needed(values, "tracker", "tracker")
-    if not values["reconcile"] and not options.typed(ctx, "into"):
+    if file_name is None and not options.typed(ctx, "html"):
+        values["html"] = None
+    if not values["reconcile"] and values["html"] is None and not options.typed(ctx, "into"):
         values["into"] = values["secret"] = None
     asked = options.passed(ctx, values)
     watch, check = _watched(ctx, asked.pop("watch"), asked.pop("timeout")), asked.pop("check")
@@ -126,6 +132,7 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
             view.look()
         else:
             end = _watch(view, shown, terminal, watch, check=check)
+        written = None if end.code > STOPPED else view.write_page()
     if not view.jobs:
         terminal.note(f"{view.tracker_uri} has no jobs")
     if terminal.as_json:
@@ -133,6 +140,8 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
         terminal.document(documents[0] if file_name is not None else documents)
     elif view.jobs:
         terminal.report(shown.lines(stdout_columns()))
+    if written is not None:
+        terminal.note(f"the page: {written}")
     return _exit_code(view, terminal, end, check=check)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
+from splitjoin_cli.core.shown import visible
 from splitjoin_cli.core.words import count_text, duration_text, listed
 
 __all__ = ["byte_text", "count_text", "duration_text", "fact", "listed", "visible", "without_secrets"]
 
 LABEL_WIDTH = 12
-# Control characters but line feed and tab, line and paragraph separators, what turns the direction of writing, and
-# surrogates but those that stand for the bytes of a path that is not valid UTF-8.
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
 _URL_SECRETS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/?#@'\"]*@", re.IGNORECASE)
 _URL_QUERY = re.compile(r"(?P<url>https?://[^\s?#'\"]+)[?#][^\s'\"]*", re.IGNORECASE)
 
@@ -24,18 +22,6 @@ def fact(label: str, text: str) -> str:
 def without_secrets(message: str) -> str:
     """The message with no URL's user, password or query in it."""
     return _URL_QUERY.sub(r"\g<url>", _URL_SECRETS.sub(r"\g<scheme>", message))
-
-
-def visible(text: str) -> str:
-    """The text with an escape for each character that would move a cursor, change colours or hide others.
-
-    All that is printed passes here, in ``terminal``: names and messages come from others.
-    """
-    return _HIDDEN.sub(lambda found: _escape(ord(found[0])), text)
-
-
-def _escape(code: int) -> str:
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 -- two hexadecimal digits
 
 
 def byte_text(size: float) -> str:

@@ -87,7 +87,8 @@ class StoredObject:
 
     ``name`` is relative to the sink's own prefix. ``checksum`` is the CRC-64/NVME of all its bytes where the store
     knows it. ``metadata`` is the text of the ``splitjoin`` key; ``None`` where there is none *or* the answer came
-    from a listing, which has none. ``validator`` is the ETag on S3, time and inode in a directory.
+    from a listing, which has none. ``validator`` is the ETag on S3, time and inode in a directory. ``stored_at``: when
+    it was stored (seconds since 1970, UTC), where a listing says it; two that differ in it alone are the same.
     """
 
     name: str
@@ -95,6 +96,7 @@ class StoredObject:
     checksum: int | None = None
     metadata: str | None = None
     validator: str | None = None
+    stored_at: float | None = field(default=None, compare=False)
 
 
 class S3Location(NamedTuple):

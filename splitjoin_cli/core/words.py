@@ -12,17 +12,21 @@ if TYPE_CHECKING:
 __all__ = ["count_text", "duration_text", "listed", "which"]
 
 RANGES_SHOWN = 200
+RANGES_IN_A_SENTENCE = 12
 
 
-def listed(numbers: Iterable[int]) -> str:
+def listed(numbers: Iterable[int], most: int = RANGES_SHOWN) -> str:
     """``3, 7-9``, and where the others are to be found."""
-    text = ranges_text(numbers, most=RANGES_SHOWN)
+    text = ranges_text(numbers, most=most)
     return f"{text}; --json lists all" if text.endswith("more ranges") else text
 
 
 def which(numbers: tuple[int, ...] | list[int]) -> str:
-    """``chunk 3``, ``chunks 3, 7-9``."""
-    return f"{'chunk' if len(numbers) == 1 else 'chunks'} {listed(numbers)}"
+    """``chunk 3``, ``chunks 3, 7-9``; of many the first, in brackets behind how many they are."""
+    text = ranges_text(numbers, most=RANGES_IN_A_SENTENCE)
+    if text.endswith("more ranges"):
+        return f"{len(numbers):,} chunks ({text}; --json lists all)"
+    return f"{'chunk' if len(numbers) == 1 else 'chunks'} {text}"
 
 
 def count_text(count: int, thing: str) -> str:

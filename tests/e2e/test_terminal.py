@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
-HEAVY = {"numpy", "boto3", "botocore", "awscrt", "smart_open", "rich", "isal", "requests", "backports.zstd"}
+HEAVY = {"numpy", "boto3", "botocore", "awscrt", "smart_open", "rich", "isal", "requests", "backports.zstd", "jinja2"}
 
 
 def on_a_terminal(splitjoin: Splitjoin, *arguments: str, **env: str) -> tuple[int, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -48,15 +49,17 @@ class Cause:
 
 def causes(progress: JobProgress) -> list[Cause]:
     """What made chunks fail for good, each with its chunks, in the order of their first."""
-    found: dict[tuple[Kind, str | None], Cause] = {}
+    numbers: dict[tuple[Kind, str | None], list[int]] = {}
+    errors: dict[tuple[Kind, str | None], str] = {}
     for failure in progress.failures:
         if failure.final:
-            kind, about = _kind(failure.error)
-            cause = found.get((kind, about), Cause(kind, (), failure.error, about))
-            found[kind, about] = Cause(kind, (*cause.numbers, failure.number), cause.error, about)
-    return list(found.values())
+            key = _kind(failure.error)
+            numbers.setdefault(key, []).append(failure.number)
+            errors.setdefault(key, failure.error)
+    return [Cause(kind, tuple(numbers[kind, about]), error, about) for (kind, about), error in errors.items()]
 
 
+@lru_cache(1024)  # chunks of one job fail alike
 def _kind(error: str) -> tuple[Kind, str | None]:
     for kind, pattern in _KINDS:
         if (told := pattern.search(error)) is not None:

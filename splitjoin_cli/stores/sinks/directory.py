@@ -245,7 +245,7 @@ class DirectorySink:
             except FileNotFoundError:
                 return None
         check_ordinary(self._path / name, found)
-        return StoredObject(name, found.st_size, validator=_validator(found))
+        return StoredObject(name, found.st_size, validator=_validator(found), stored_at=found.st_mtime)
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
         """As in Sink."""
@@ -294,7 +294,7 @@ class DirectorySink:
             self._give_name(staged.place, name, when)
         staged.path = None
         self._sync_directory()
-        return StoredObject(name, found.st_size, validator=_validator(found))
+        return StoredObject(name, found.st_size, validator=_validator(found), stored_at=found.st_mtime)
 
     def discard(self, staged: StagedObject) -> None:
         """As in Staging."""

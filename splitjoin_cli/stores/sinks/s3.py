@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Self
@@ -208,7 +209,9 @@ class S3Sink:
                 key, size = (self._bucket.needed(item, field, "list_objects_v2", None) for field in ("Key", "Size"))
                 name = key[len(self._place.prefix) :]
                 if name:  # the prefix itself is an object where a console made a "folder"
-                    yield StoredObject(name=name, size=int(size), validator=item.get("ETag"))
+                    at = item.get("LastModified")
+                    stored_at = at.timestamp() if isinstance(at, dt.datetime) else None
+                    yield StoredObject(name=name, size=int(size), validator=item.get("ETag"), stored_at=stored_at)
             if not page.get("IsTruncated"):
                 return
             following = self._bucket.needed(page, "NextContinuationToken", "list_objects_v2", None)

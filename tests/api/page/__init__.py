@@ -1,0 +1,1 @@
+"""Tests of splitjoin_cli/api/page."""
