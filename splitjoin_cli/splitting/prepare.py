@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity, digest_options, run_id
-from splitjoin_cli.core.names import manifest_name
+from splitjoin_cli.core.names import manifest_name, plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.limits import large_warning, oversized_warning
@@ -86,9 +86,10 @@ class Preparation:
 
     def sweep(self) -> None:
         """Remove what killed runs of the job left, where the store lets it be found: a courtesy, no condition."""
-        prefixes = (self._name_prefix, manifest_name(self._job.file_name))
+        documents = {manifest_name(self._job.file_name), plan_name(self._job.file_name)}
         try:
-            swept = sum(self._sink.sweep(prefix) for prefix in prefixes)
+            swept = self._sink.sweep(self._name_prefix)
+            swept += self._sink.sweep(f"{self._job.file_name}.", only=documents.__contains__)
         except StoreError as exc:
             self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
             return
@@ -148,6 +149,8 @@ class Preparation:
             probed = probe(self._source, request.size, header=request.dialect.header)
             if probed is not None:
                 return self._probed(probed)
+        if not request.dry_run and existing.manifest is None:
+            self._sink.check_writable(plan_name(self._job.file_name))
         fresh = existing.is_empty and not request.dry_run and request.compress is None
         staged = (
             fresh

@@ -132,6 +132,15 @@ class SinkContract(WithSink):
         assert sink.get_small(NAME) is None
         assert sink.read_small(NAME, most=10) is None
 
+    def test_a_look_for_rights_makes_nothing(self, sink: Sink) -> None:
+        """No object, nothing that is left to sweep; and what is there stays."""
+        sink.check_writable(NAME)
+        assert list(sink.list("")) == []
+        assert sink.sweep("", count=True) == 0
+        sink.put_small(NAME, b"1")
+        sink.check_writable(NAME)
+        assert sink.get_small(NAME) == b"1"
+
     @pytest.mark.parametrize("data", [b"", b"123", b"1234", b"12345"])
     def test_first_bytes(self, sink: Sink, data: bytes) -> None:
         """So many, or all of a smaller object."""

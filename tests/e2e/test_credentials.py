@@ -129,6 +129,60 @@ def test_a_claim_that_is_denied_leaves_nothing(
     assert bucket.keys("in/") == bucket.open_uploads() == []
 
 
+@pytest.mark.parametrize("refusal", [EXPIRED, DENIED], ids=lambda refusal: refusal[1])
+def test_a_right_that_is_missing_is_found_before_the_source_is_read(
+    desk: Splitjoin, bucket: Bucket, proxy: Proxy, refusal: tuple[int, str]
+) -> None:
+    """No s3:PutObject: exit 1 after the first block of the source, and after nothing but an upload that was refused."""
+    asked_of: list[tuple[str, str]] = []
+
+    def refuse(asked: Asked) -> tuple[int, str] | None:
+        asked_of.append((asked.method, asked.key))
+        return refusal if asked.method in ("PUT", "POST") else None
+
+    proxy.refuse = refuse
+    large = b"id,name\n" + b"1234567,abcdefgh\n" * 1_000_000
+    bucket.client().put_object(Bucket=bucket.name, Key="src/large.csv", Body=large)
+    command = ("split", f"{bucket.uri}src/large.csv", f"{bucket.uri}in/", "--client", "acme", "--date", "d", "--json")
+    ran = desk(*command)
+    said, hint = SAID[refusal]
+    assert ran.code == 1
+    what = f"s3:CreateMultipartUpload {bucket.uri}in/acme_d.plan.json"
+    assert ran.error["message"] == f"nothing can be stored: {what}: {said}"
+    assert ran.error["hint"] == hint.format(permission="s3:PutObject")
+    assert {key for method, key in asked_of if method in ("PUT", "POST")} == {"in/acme_d.plan.json"}
+    assert len([key for method, key in asked_of if (method, key) == ("GET", "src/large.csv")]) <= 2
+    assert bucket.keys("in/") == bucket.open_uploads() == []
+    dry = desk(*command, "--dry-run")
+    assert dry.code == 0
+
+
+def test_the_look_for_rights_leaves_nothing(desk: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:
+    """The upload is aborted at once; one that may not be aborted fails nothing, and the next split sweeps it."""
+    asked_of: list[tuple[str, str]] = []
+
+    def refuse(asked: Asked) -> tuple[int, str] | None:
+        asked_of.append((asked.method, asked.key))
+        return DENIED if asked.method == "DELETE" and "uploadId" in asked.query else None
+
+    proxy.refuse = refuse
+    assert desk(*to_s3(bucket)).code == 0
+    assert [method for method, key in asked_of if key == "in/acme_d.plan.json"][:2] == ["POST", "DELETE"]
+    assert bucket.open_uploads() == ["in/acme_d.plan.json"]
+    proxy.refuse = lambda _: None
+    assert desk(*to_s3(bucket), "--force", "--run-label", "again").code == 0
+    assert bucket.open_uploads() == []
+
+
+@pytest.mark.parametrize("answer", [(501, "NotImplemented"), (405, "MethodNotAllowed")], ids=lambda answer: answer[1])
+def test_a_store_without_multipart_uploads_is_written_to(
+    desk: Splitjoin, bucket: Bucket, proxy: Proxy, answer: tuple[int, str]
+) -> None:
+    """The look for rights asks what such a store does not know: small chunks need none."""
+    proxy.refuse = lambda asked: answer if asked.method == "POST" and "uploads" in asked.query else None
+    assert desk.json(*to_s3(bucket))["uploaded"] == 3
+
+
 def test_a_key_of_kms_that_is_denied(desk: Splitjoin, bucket: Bucket, proxy: Proxy) -> None:
     """The bucket is open and the key is not: S3 denies the PUT in IAM's words, of which the user needs two."""
     key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"

@@ -208,6 +208,9 @@ class MortalSink:
     def get_small(self, name: str) -> bytes | None:
         return self.io(lambda: self.inner.get_small(name))
 
+    def check_writable(self, name: str) -> None:
+        self.inner.check_writable(name)
+
     def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         return self.io(lambda: self.inner.read_small(name, most=most))
 

@@ -125,6 +125,13 @@ class Sink(Protocol):
     def get_small(self, name: str) -> bytes | None:
         """The bytes of a small object, None when it is absent."""
 
+    def check_writable(self, name: str) -> None:
+        """Raise AccessError where the store says already that no object of this name may be stored.
+
+        A courtesy, before a source is read for long: where the store does not tell, nothing happens. No object MUST
+        become visible, and what is begun is ended.
+        """
+
     def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """The same with its validator, for a condition on just these bytes. ``most``: the first so many bytes alone."""
 

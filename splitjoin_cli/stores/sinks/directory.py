@@ -228,6 +228,9 @@ class DirectorySink:
             except FileNotFoundError:
                 return None
 
+    def check_writable(self, name: str) -> None:
+        """As in Sink: a directory says so when the first chunk is begun, before much is read."""
+
     def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """As in Sink."""
         with _explained("reading", self._path / name):

@@ -219,6 +219,9 @@ class MemorySink:
         held = self.store.objects.get(name)
         return None if held is None else held.data
 
+    def check_writable(self, name: str) -> None:
+        """As in Sink: memory takes all."""
+
     def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """As in Sink."""
         held = self.store.objects.get(name)

@@ -12,7 +12,7 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import ObjectChangedError, StoreError
+from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
 from splitjoin_cli.core.model import ByteRange, StoredObject
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
@@ -171,6 +171,22 @@ class S3Sink:
         """As in Sink."""
         found = self.read_small(name)
         return None if found is None else found.data
+
+    def check_writable(self, name: str) -> None:
+        """As in Sink: begin an upload as a chunk's, which needs the same rights as storing it, and abort it.
+
+        An upload that may not be aborted stays, empty: it costs nothing, and who may do so sweeps it later.
+        """
+        try:
+            upload = Upload(self._uploads, name, None)
+        except AccessError as exc:
+            raise AccessError(f"nothing can be stored: {exc.message}", hint=exc.hint) from exc
+        except StoreError:
+            return  # a store without multipart uploads, or in trouble: the first object says more
+        try:
+            upload.abort()
+        except StoreError:
+            upload.give_up()
 
     def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """As in Sink. Read no further where the store ignores the range."""

@@ -235,6 +235,10 @@ class Upload:
             abort_upload(self._bucket, self._key, self._id)
             self._uploads.forget(self._id)
 
+    def give_up(self) -> None:
+        """Leave it open, since it may not be aborted."""
+        self._uploads.forget(self._id)
+
     def _create(self, digest: Digest) -> str:
         parameters = self._place.new_object(self._metadata)
         if digest is Digest.CRC64NVME:
