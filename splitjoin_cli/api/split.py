@@ -8,6 +8,7 @@ import datetime as dt
 import os
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,7 +196,11 @@ def perform(
         sink = _sink(request)
         stack.callback(sink.close)
         opener = None if tracker is None else _job_opener(tracker, passing=passing)
-        run = SplitRun(request, job, source, sink, observer, open_job=opener, naming=naming, warnings=seen.warnings)
+        repairs = None if tracker is None or request.dry_run else partial(_TrackedRepairs, tracker)
+        run = SplitRun(
+            request, job, source, sink, observer,
+            open_job=opener, repairs=repairs, naming=naming, warnings=seen.warnings,
+        )  # fmt: skip
         try:
             return run.run()
         except BadInputError as exc:
@@ -257,3 +262,21 @@ def _sink(request: SplitRequest) -> Sink:
     from splitjoin_cli.stores.sinks.s3 import S3Sink
 
     return S3Sink(str(place), request.aws, jobs=request.jobs, objects=request.objects)
+
+
+class _TrackedRepairs:
+    """What ``replace`` wrote down in a tracker for a run. See Repairs."""
+
+    def __init__(self, tracker: Tracker, plan: PlanFile) -> None:
+        from splitjoin_cli.stores.trackers.base import Run
+
+        self._tracker, self._total = tracker, len(plan.chunks)
+        self._run = Run(plan.file_name, plan.run_id, plan.generation)
+        self.expected = tracker.all_expected(self._run)
+
+    def take_back(self, number: int, checksum: str | None) -> bool:
+        """See Repairs."""
+        from splitjoin_cli.stores.trackers.base import Mending
+
+        answer = self._tracker.expect(self._run, number, checksum, total_parts=self._total, asked=True)
+        return answer not in {Mending.COUNTED, Mending.JOINED}

@@ -61,7 +61,7 @@ def chunk_to_load(stored: StoredChunk) -> ChunkToLoad:
         compression=compression,
         open=stored.open,
         validator=stored.validator if stored.metadata is None else None,
-        mended=stored.metadata is not None and stored.metadata.mended,
+        mended=stored.metadata is not None and stored.metadata.mended is not None,
         checksum=_Checksum(stored),
         s3=stored.s3,
         etag_now=stored.etag_now,

@@ -15,10 +15,13 @@ from splitjoin_cli.splitting.result import chunk_name
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.splitting.claim import Existing
     from splitjoin_cli.splitting.result import Progress
+    from splitjoin_cli.splitting.standing import MendedChunk
     from splitjoin_cli.stores.sinks.base import Sink
 
 __all__ = ["conclude"]
@@ -26,14 +29,26 @@ __all__ = ["conclude"]
 STORE_TRIES = 5
 
 
-def conclude(sink: Sink, job: JobName, plan: PlanFile, existing: Existing, progress: Progress) -> None:
+def conclude(
+    sink: Sink, job: JobName, plan: PlanFile, existing: Existing, progress: Progress, mended: Mapping[int, MendedChunk]
+) -> None:
     """Write the manifest, look again whether all is there, remove what it replaces, then the plan.
+
+    ``mended``: the chunks that stand as ``replace`` stored them.
 
     Raises NameTakenError where another split, with ``--force``, or ``rm`` took the name away while this one ran. Each
     may have looked before this one stored its last chunks: a manifest that lacks one of its chunks is taken back.
     """
     if not _stands(sink, job, plan, existing):
         manifest = _manifest(plan, progress)
+        for number, one in mended.items():
+            manifest = manifest.with_mended(
+                number,
+                rows=one.rows,
+                size=one.size,
+                stored=progress.stored_bytes[number - 1],
+                checksum=progress.checksums[number - 1],
+            )
         _store(sink, job, plan, manifest)
         _look_again(sink, job, plan, manifest)
     if plan.generation > 1 and existing.chunks:

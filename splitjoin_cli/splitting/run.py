@@ -20,11 +20,14 @@ from splitjoin_cli.splitting.result import Progress, SplitResult
 from splitjoin_cli.splitting.send import Sending
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.claim import Existing
     from splitjoin_cli.splitting.request import SplitRequest
+    from splitjoin_cli.splitting.standing import Repairs
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
 
@@ -42,7 +45,7 @@ class OpenJob(Protocol):
 class SplitRun:
     """One split. ``run`` it once; the caller closes source and sink."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a split's parts
         self,
         request: SplitRequest,
         job: JobName,
@@ -51,15 +54,17 @@ class SplitRun:
         observer: Observer,
         *,
         open_job: OpenJob | None = None,
+        repairs: Callable[[PlanFile], Repairs] | None = None,
         naming: Naming | None = None,
         warnings: tuple[str, ...] = (),
     ) -> None:
-        """``request.dialect.encoding`` is that of the chunks; ``job`` the name; ``open_job`` None without a tracker.
+        """``request.dialect.encoding`` is that of the chunks; ``job`` the name.
 
+        ``open_job``, ``repairs``: who is told of the run, and what ``replace`` wrote down; None without a tracker.
         ``naming``: where the name comes from; None where it was typed.
         ``warnings``: what was seen of the source before.
         """
-        self._request, self._job, self._open_job = request, job, open_job
+        self._request, self._job, self._open_job, self._repairs = request, job, open_job, repairs
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
         self._under_way: tuple[PlanFile, Existing, Progress] | None = None
@@ -106,7 +111,10 @@ class SplitRun:
         trace.note("claimed", file_name=plan.file_name, run_id=plan.run_id, generation=plan.generation)
         progress = Progress.of(len(plan.chunks))
         self._under_way = plan, existing, progress
-        sending = Sending(claimed, self._source, self._sink, progress, self._observer, force=self._request.force)
+        repairs = None if self._repairs is None else self._repairs(plan)
+        sending = Sending(
+            claimed, self._source, self._sink, progress, self._observer, force=self._request.force, repairs=repairs
+        )
         try:
             self._fill(planned, sending, executor)
         except BaseException:
@@ -115,7 +123,7 @@ class SplitRun:
             raise
         if not progress.count("failed"):
             with trace.timed("concluded", chunks=len(plan.chunks)):
-                conclude(self._sink, self._job, plan, existing, progress)
+                conclude(self._sink, self._job, plan, existing, progress, sending.mended)
         elif existing.is_empty and progress.count("failed") == len(plan.chunks):
             withdraw(self._sink, self._job, plan)
             if sending.denied is not None:

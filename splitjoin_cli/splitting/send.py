@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
 from splitjoin_cli.splitting.result import chunk_name
-from splitjoin_cli.splitting.standing import Placing
+from splitjoin_cli.splitting.standing import MendedChunk, Placing, Repairs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.errors import SplitjoinError
-    from splitjoin_cli.core.model import Chunk, StoredObject
+    from splitjoin_cli.core.model import Chunk, ChunkState, StoredObject
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.claim import Claim
     from splitjoin_cli.splitting.request import SplitRequest
@@ -34,38 +35,55 @@ class Sending:
     """
 
     def __init__(
-        self, claim: Claim, source: Source, sink: Sink, progress: Progress, observer: Observer, *, force: bool
+        self,
+        claim: Claim,
+        source: Source,
+        sink: Sink,
+        progress: Progress,
+        observer: Observer,
+        *,
+        force: bool,
+        repairs: Repairs | None = None,
     ) -> None:
         """``claim``: of the name. ``progress``: of the plan's chunks, none of which is done.
 
-        ``force``: chunks of another run may be replaced.
+        ``force``: chunks of another run may be replaced. ``repairs``: None without a tracker.
         """
         self._claim, self._plan, self._source, self._sink = claim, claim.plan, source, sink
         self._progress, self._observer = progress, observer
-        self._placing = Placing(sink, claim.plan, claim.existing, force=force)
+        self._placing = Placing(sink, claim.plan, claim.existing, force=force, repairs=repairs)
         self.denied: AccessError | None = None
+
+    @property
+    def mended(self) -> Mapping[int, MendedChunk]:
+        """The chunks that ``replace`` stored and that stand, as far as they say so themselves."""
+        return self._placing.mended
 
     def publish(self, staging: Staging) -> None:
         """Give the staged chunks their names, but those that stand by now: another process may split the same."""
         plan = self._plan
         self._observer.phase("naming", None, len(plan.chunks))
         for chunk in plan.chunks:
-            self._publish(staging, chunk)
-            self._progress.set(chunk.number, "uploaded")
-            self._observer.chunk_done(chunk.number, "uploaded")
+            mended = self._publish(staging, chunk)
+            if mended is not None:
+                self._keep(chunk, mended)
+            state: ChunkState = "uploaded" if mended is None else "skipped"
+            self._progress.set(chunk.number, state)
+            self._observer.chunk_done(chunk.number, state)
 
-    def _publish(self, staging: Staging, chunk: Chunk) -> None:
+    def _publish(self, staging: Staging, chunk: Chunk) -> StoredObject | None:
+        """The object that stands as ``replace`` stored it; None for the split's own."""
         name, place = chunk_name(self._plan, chunk.number), self._placing.first(chunk)
         for _ in range(CHANGES):
             if place.stored is not None:
-                return
+                return place.stored if self._placing.is_mended(chunk, place.stored) else None
             self._claim.place()
             try:
                 staging.publish(chunk.number, name, metadata=self._metadata(chunk), when=place.when)
             except ObjectChangedError:
                 place = self._placing.again(chunk)
             else:
-                return
+                return None
         raise StoreError(
             f"{self._sink.properties.uri}{name}: other processes keep replacing it",
             hint="wait for them, then run the same command again",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from splitjoin_cli.core.bytes.crc64 import tagged
 from splitjoin_cli.core.errors import NameTakenError, StoreError
 from splitjoin_cli.splitting.claim import FORCE_HINT
 from splitjoin_cli.splitting.compared import has_the_bytes
@@ -12,7 +13,7 @@ from splitjoin_cli.splitting.result import chunk_name
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.format.manifest import PlanFile
@@ -20,10 +21,28 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.claim import Existing
     from splitjoin_cli.stores.sinks.base import Sink
 
-__all__ = ["Place", "Placing"]
+__all__ = ["MendedChunk", "Place", "Placing", "Repairs"]
 
 LOOK_AHEAD = 256
 """How many stored chunks a resume looks at before it is known whether they must be sent."""
+
+
+class MendedChunk(NamedTuple):
+    """A chunk that ``replace`` stored: its rows, and its bytes before compression, header included."""
+
+    rows: int
+    size: int
+
+
+class Repairs(Protocol):
+    """What ``replace`` wrote down in the tracker for chunks of this run."""
+
+    @property
+    def expected(self) -> Mapping[int, str]:
+        """By number the checksum that the stored chunk must have."""
+
+    def take_back(self, number: int, checksum: str | None) -> bool:
+        """The split stores its own chunk again, of that checksum where it is known. False where another is counted."""
 
 
 class Place(NamedTuple):
@@ -36,8 +55,16 @@ class Place(NamedTuple):
 class Placing:
     """Decides of each chunk of a plan whether it stands, and on what condition it may be stored. Thread-safe."""
 
-    def __init__(self, sink: Sink, plan: PlanFile, existing: Existing, *, force: bool) -> None:
-        """``existing``: what lay there when the name was claimed. ``force``: another run's chunks may be replaced."""
+    def __init__(
+        self, sink: Sink, plan: PlanFile, existing: Existing, *, force: bool, repairs: Repairs | None = None
+    ) -> None:
+        """``existing``: what lay there when the name was claimed. ``force``: another run's chunks may be replaced.
+
+        ``repairs``: None without a tracker.
+        """
+        self._repairs = repairs
+        self.mended: dict[int, MendedChunk] = {}
+        """The chunks that stand as ``replace`` stored them, as far as they say so themselves."""
         self._sink, self._plan, self._existing, self._force = sink, plan, existing, force
         self._conditions: dict[int, Condition] = {}
 
@@ -48,7 +75,7 @@ class Placing:
 
         Raises NameTakenError at another run's chunk, without ``force``.
         """
-        if not self._existing.chunks:
+        if not self._existing.chunks and not (self._repairs and self._repairs.expected):
             begin()
             yield from self._plan.chunks
             return
@@ -75,11 +102,30 @@ class Placing:
 
     def first(self, chunk: Chunk) -> Place:
         """Where a chunk goes by what lay there when the name was claimed. Raises NameTakenError."""
-        return self._place(chunk, self._existing.chunks.get(chunk_name(self._plan, chunk.number)))
+        return self._settled(chunk, self._existing.chunks.get(chunk_name(self._plan, chunk.number)))
 
     def again(self, chunk: Chunk) -> Place:
         """The same by what is there now: the store said that it is not what was seen. Raises NameTakenError."""
-        return self._place(chunk, self._sink.head(chunk_name(self._plan, chunk.number)))
+        return self._settled(chunk, self._sink.head(chunk_name(self._plan, chunk.number)))
+
+    def _settled(self, chunk: Chunk, found: StoredObject | None) -> Place:
+        place = self._place(chunk, found)
+        if place.stored is None and self._repairs is not None and chunk.number in self._repairs.expected:
+            self._take_back(self._repairs, chunk)
+        return place
+
+    def _take_back(self, repairs: Repairs, chunk: Chunk) -> None:
+        """The mended chunk is gone: what was written down for it goes, too. Raises NameTakenError if it is counted."""
+        known = self._plan.compression is None and chunk.checksum is not None
+        if repairs.take_back(chunk.number, tagged(chunk.checksum) if known and chunk.checksum is not None else None):
+            return
+        name, plan = chunk_name(self._plan, chunk.number), self._plan
+        raise NameTakenError(
+            f"{self._sink.properties.uri}{name} is gone, and was loaded as splitjoin replace had stored it; "
+            f"this is a split of {plan.source.uri}, which has its old bytes",
+            hint=f"store the mended file again: splitjoin replace {plan.file_name} --chunk {chunk.number} FILE; or "
+            f"take the run out of the database: splitjoin clear {plan.file_name}; or {FORCE_HINT}",
+        )
 
     def _place(self, chunk: Chunk, found: StoredObject | None) -> Place:
         if found is None:
@@ -87,7 +133,7 @@ class Placing:
         sink, plan = self._sink, self._plan
         if sink.properties.keeps_metadata or sink.staging is None:
             return self._by_metadata(chunk, found)
-        stored = _by_bytes(sink, plan, chunk, self._existing, found)
+        stored = self._mended_by_bytes(chunk, found) or _by_bytes(sink, plan, chunk, self._existing, found)
         if stored is None and not self._existing.is_finished(plan.run_id):
             self._refuse(found.name, None)  # whose it is nothing says
         return Place(stored, Condition(found.validator))
@@ -108,10 +154,35 @@ class Placing:
             return Place(None, when)
         if metadata.run_id != plan.run_id:
             self._refuse(found.name, metadata.run_id)
+        same = (metadata.run_id, metadata.number, metadata.range) == (plan.run_id, chunk.number, chunk.range)
+        if same and metadata.mended is not None:
+            self.mended[chunk.number] = MendedChunk(metadata.rows or 0, metadata.mended)
+            return Place(found, when)
         whole = plan.compression is not None or found.checksum in (None, chunk.checksum) or chunk.checksum is None
         size = plan.compression is not None or found.size == plan.header_bytes + chunk.range.size
-        same = (metadata.run_id, metadata.number, metadata.range) == (plan.run_id, chunk.number, chunk.range)
         return Place(found if same and whole and size else None, when)
+
+    def _mended_by_bytes(self, chunk: Chunk, found: StoredObject) -> StoredObject | None:
+        """The file, where a manifest or the tracker says that ``replace`` stored it, with its checksum."""
+        manifest, number, staging = self._existing.manifest, chunk.number, self._sink.staging
+        listed = manifest is not None and manifest.run_id == self._plan.run_id and number in manifest.mended
+        written = self._repairs.expected.get(number) if self._repairs is not None else None
+        if staging is None or not (listed or written is not None):
+            return None
+        checksum = staging.checksum(found.name)
+        wanted = manifest.chunks[number].checksum if listed and manifest is not None else None
+        if checksum is None or (checksum != wanted and tagged(checksum) != written):
+            return None
+        return replace(found, checksum=checksum)
+
+    def is_mended(self, chunk: Chunk, stored: StoredObject) -> bool:
+        """Whether an object that stands is other than the split would store it."""
+        if chunk.number in self.mended:
+            return True
+        size = self._plan.header_bytes + chunk.range.size
+        return self._plan.compression is None and (
+            stored.size != size or (None not in {stored.checksum, chunk.checksum} and stored.checksum != chunk.checksum)
+        )
 
     def _refuse(self, name: str, run: str | None) -> None:
         """Raise NameTakenError for another run's chunk, unless it may be replaced."""

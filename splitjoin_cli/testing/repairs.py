@@ -74,6 +74,7 @@ class RepairContract(WithTracker):
         assert expect(tracker, run, 2, total) is Mending.NOTED
         assert expect(tracker, run, 2, total) is Mending.NOTED
         assert tracker.expected(run, 2) == MENDED
+        assert tracker.all_expected(run) == {2: MENDED}
         message = (
             f"{run.file_name}: the tracker expects chunk 2 with the checksum {MENDED}, as splitjoin replace wrote it "
             f"down, and the one that was loaded has {OLD}"

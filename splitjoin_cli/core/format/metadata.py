@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
@@ -40,8 +40,9 @@ class ChunkMetadata:
     """What a stored chunk says of itself, in one key (see ``encode_metadata``).
 
     ``range`` as in ``model.Chunk``. ``header_lines``: physical lines of the header (0 without one): more than 1 when a
-    quoted newline is in it. ``generation`` numbers the runs of a job, from 1. ``mended``: ``replace`` stored it; the
-    range is the one that its old content had.
+    quoted newline is in it. ``generation`` numbers the runs of a job, from 1. ``mended``: ``replace`` stored it, and
+    these are its bytes before compression, header included; the range is that of its old content. None: it is as
+    the split made it.
     """
 
     file_name: str
@@ -55,7 +56,7 @@ class ChunkMetadata:
     header_lines: int
     header_bytes: int
     compression: Compression | None
-    mended: bool = False
+    mended: int | None = None
 
 
 def encode_metadata(metadata: ChunkMetadata) -> str:
@@ -64,7 +65,7 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
     A file name of 200 bytes takes at most 1,200 as ``\u`` escapes, and all else under 500. Raises ValueError above.
     """
     fields = {
-        "version": SECOND_VERSION if metadata.mended else VERSION,
+        "version": VERSION if metadata.mended is None else SECOND_VERSION,
         "file_name": metadata.file_name,
         "run_id": metadata.run_id,
         "generation": metadata.generation,
@@ -77,7 +78,7 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
         "header_lines": metadata.header_lines,
         "header_bytes": metadata.header_bytes,
         "compression": metadata.compression,
-        **({"mended": True} if metadata.mended else {}),
+        **({} if metadata.mended is None else {"mended": True, "bytes": metadata.mended}),
     }
     text = json.dumps(fields, separators=(",", ":"))
     if len(text) > METADATA_BYTES:
@@ -112,7 +113,14 @@ def decode_metadata(text: str, name: str = "a chunk", *, size: int | None = None
             header_lines=take(fields, "header_lines", int, most=MAX_HEADER_BYTES),
             header_bytes=header_bytes,
             compression=compression,
-            mended=second and "mended" in fields and take(fields, "mended", bool),
+            mended=_mended(fields, header_bytes) if second else None,
         )
     except DAMAGE as exc:
         raise damaged(name, "metadata", exc) from exc
+
+
+def _mended(fields: dict[str, Any], header_bytes: int) -> int | None:
+    """The bytes of a mended chunk; None where it is none."""
+    if "mended" not in fields or not take(fields, "mended", bool):
+        return None
+    return take(fields, "bytes", int, least=header_bytes)

@@ -205,7 +205,7 @@ class Replace:
                 header_lines=manifest.header_lines,
                 header_bytes=manifest.header_bytes,
                 compression=manifest.compression,
-                mended=self._marks,
+                mended=self._mended.size if self._marks else None,
             )
         )
 

@@ -271,9 +271,18 @@ def _set_of_manifest(open_chunk: OpenChunk, manifest: Manifest) -> _Set:
         manifest.total_parts,
         manifest.compression,
         header,
-        manifest.chunks.starts,
+        _starts(manifest),
         manifest,
     )
+
+
+def _starts(manifest: Manifest) -> array[int]:
+    """Where each chunk's body begins in the merged file, and where the last one ends."""
+    if not manifest.mended:
+        return manifest.chunks.starts
+    head = manifest.header_bytes
+    bodies = (manifest.chunk_bytes(number) - head for number in range(1, manifest.total_parts + 1))
+    return array("q", accumulate(bodies, initial=head))
 
 
 def _set_of_names(open_chunk: OpenChunk, file_name: str, here: Inventory, dialect: Dialect) -> _Set:

@@ -91,12 +91,14 @@ class VerifyReport:
     """What was found. ``total_parts`` is the manifest's, ``None`` without one.
 
     ``rows``: the records that were counted in the chunks, the header not; ``None`` unless every chunk could be counted.
+    ``mended``: the chunks that ``replace`` stored: they are not the source's any more, and not compared with it.
     """
 
     file_name: str
     problems: tuple[Problem, ...]
     total_parts: int | None = None
     rows: int | None = None
+    mended: tuple[int, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -106,7 +108,7 @@ class VerifyReport:
     def to_json(self) -> dict[str, object]:
         """The JSON result."""
         problems = [{"number": p.number, "kind": p.kind, "message": p.message} for p in self.problems]
-        return {"file_name": self.file_name, "ok": self.ok, "problems": problems}
+        return {"file_name": self.file_name, "ok": self.ok, "problems": problems, "mended": list(self.mended)}
 
 
 def verify(
@@ -141,7 +143,7 @@ def verify(
     check = _Check(sink, open_chunk, manifest, here, observer or Silent())
     problems += check.run(executor, jobs, source)
     problems.sort(key=lambda problem: problem.number or 0)
-    return VerifyReport(file_name, tuple(problems), manifest.total_parts, check.rows)
+    return VerifyReport(file_name, tuple(problems), manifest.total_parts, check.rows, tuple(sorted(manifest.mended)))
 
 
 def _missing(here: Inventory) -> Iterator[Problem]:
@@ -280,7 +282,9 @@ class _Check:
         self._read[number - 1] = 1
         buffer = memoryview(bytearray(min(SCAN_BYTES, plan.range.size + 1)))
         counter = RecordCounter(self._manifest.dialect, at=plan.range.start, block_bytes=len(buffer))
-        comparison = None if self._source is None else _Comparison(self._source, plan.range, len(buffer))
+        mended, size = number in self._manifest.mended, self._manifest.chunk_bytes(number) - self._manifest.header_bytes
+        compared = self._source is not None and not mended
+        comparison = _Comparison(self._source, plan.range, len(buffer)) if compared and self._source else None
         body_bytes = 0
         for block in reader.blocks(buffer):
             counter.feed(block)
@@ -288,8 +292,8 @@ class _Check:
                 comparison.feed(block)
             body_bytes += len(block)
             self._observer.advance(len(block))
-        if body_bytes != plan.range.size:
-            yield Problem(number, "coverage", f"{name} holds {body_bytes} bytes of the body, not {plan.range.size}")
+        if body_bytes != size:
+            yield Problem(number, "coverage", f"{name} holds {body_bytes} bytes of the body, not {size}")
         yield from self._record_problems(plan, name, counter)
         if plan.checksum is not None and reader.checksum != plan.checksum:
             found, said = tagged(reader.checksum), tagged(plan.checksum)

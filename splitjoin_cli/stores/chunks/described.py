@@ -80,7 +80,7 @@ def described(document: Manifest | PlanFile, name: ChunkName, size: int) -> Desc
         header_lines=document.header_lines,
         header_bytes=document.header_bytes,
         compression=document.compression,
-        mended=isinstance(document, Manifest) and name.number in document.mended,
+        mended=document.mended.get(name.number) if isinstance(document, Manifest) else None,
     )
     return Described(metadata, checksum)
 

@@ -421,6 +421,9 @@ class Tracker(Protocol):
     def expected(self, run: Run, number: int) -> str | None:
         """What ``expect`` wrote down for a chunk of the run; None where it did not."""
 
+    def all_expected(self, run: Run) -> dict[int, str]:
+        """The same for all chunks of the run, by number."""
+
     def claim_clear(self, run: Run) -> ClearClaim | Refused:
         """Take the join to clear ``run``; also one that is joined or failed, or that a killed clear has.
 

@@ -366,6 +366,24 @@ class DynamoDbTracker:
         found = item.get(items.expected_name(run, member))
         return None if found is None else str(found["S"])
 
+    def all_expected(self, run: Run) -> dict[int, str]:
+        """See Tracker."""
+        item = self._table.get(items.key_of_job(run.file_name))
+        job = items.job_or_none(item)
+        if item is None or job is None or job.run != run:
+            return {}
+        now, parts = rules.of_round(run, job), self._shard_parts
+        count = self._reports.shard_count(job.total_parts)
+        if not count:
+            return items.expected_numbers(item, now)
+        keys = [items.key_of_shard(now, index) for index in range(count)]
+        found = self._table.get_many(keys)
+        return {
+            index * parts + member + 1: checksum
+            for index, key in enumerate(keys)
+            for member, checksum in items.expected_numbers(found.get(key[items.KEY]["S"], {}), now).items()
+        }
+
     def claim_clear(self, run: Run) -> ClearClaim | Refused:
         """See Tracker."""
         token = self._new_token()

@@ -102,6 +102,12 @@ def key_of_failure(run: Run, chunk: int) -> Item:
     return {KEY: text(f"{failed_job(run)}#failure#{chunk}")}
 
 
+def expected_numbers(item: Mapping[str, Any], run: Run) -> dict[int, str]:
+    """What an item expects its chunks as, by their numbers in it."""
+    found = expected_in(item, run)
+    return {int(name.rpartition("_")[2]): str(value["S"]) for name, value in found.items()}
+
+
 def _int(item: Mapping[str, Any], name: str, default: int = 0) -> int:
     return int(float(item[name]["N"])) if name in item else default
 

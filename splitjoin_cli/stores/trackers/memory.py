@@ -296,6 +296,11 @@ class MemoryTracker:
         """See Tracker."""
         return self.table.expected.get((run.file_name, run.generation, number))
 
+    def all_expected(self, run: Run) -> dict[int, str]:
+        """See Tracker."""
+        mine = (run.file_name, run.generation)
+        return {key[2]: checksum for key, checksum in self.table.expected.items() if key[:2] == mine}
+
     def claim_clear(self, run: Run) -> ClearClaim | Refused:
         """See Tracker."""
         self._step("claim_clear")

@@ -246,6 +246,14 @@ class SqliteTracker:
                 return None
             return _expected(db, (run.file_name, run.generation, number))
 
+    def all_expected(self, run: Run) -> dict[int, str]:
+        """See Tracker."""
+        with self._reading() as db:
+            if db is None or not tables(db) >= LATER_TABLES:
+                return {}
+            query = "SELECT number, checksum FROM splitjoin_expected WHERE file_name = ? AND generation = ?"
+            return dict(db.execute(query, (run.file_name, run.generation)).fetchall())
+
     def claim_clear(self, run: Run) -> ClearClaim | Refused:
         """See Tracker."""
         token = self._new_token()
