@@ -6,7 +6,6 @@ Words in capitals are for the user to fill in. What must be done by other means 
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.names import parse_file_name
@@ -14,8 +13,10 @@ from splitjoin_cli.core.places import is_s3
 from splitjoin_cli.core.ranges import ranges_text
 from splitjoin_cli.core.words import count_text, duration_text, which
 from splitjoin_cli.join.operate.causes import causes
+from splitjoin_cli.join.operate.commands import Commands, command
 from splitjoin_cli.join.operate.reasons import Advice, Reason, Step
-from splitjoin_cli.stores.loaders.base import JOBS, LEDGER
+from splitjoin_cli.join.operate.remedies import before_split, remedies
+from splitjoin_cli.stores.loaders.base import JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ _LOST = re.compile(r"the ledger holds \d+: was the database restored\? Missing: 
 
 def advise(status: JobStatus, tracker_uri: str, dest: str | None = None) -> Advice:
     """What ``status`` means for whoever looks after the job. ``dest``: what it was compared with."""
-    typed = _Commands(status, tracker_uri, dest)
+    typed = Commands(status, tracker_uri, dest)
     return Advice(tuple(_reasons(status)), tuple(_ledger_steps(status, typed) or _steps(status, typed)))
 
 
@@ -54,6 +55,8 @@ def _state_reasons(status: JobStatus) -> Iterator[Reason]:
     progress, join = status.progress, status.progress.join
     idle = "" if status.idle_seconds is None else duration_text(status.idle_seconds)
     match status.state:
+        case _ if join.state == "clearing":
+            yield Reason("clearing", "splitjoin clear takes the run out of a database, and nothing is loaded meanwhile")
         case "failed" if join.state == "failed":
             yield Reason("join-failed", f"the join failed permanently: {join.error or 'no error was noted'}")
         case "failed":
@@ -115,18 +118,21 @@ def _causes(status: JobStatus) -> list[Cause]:
 # What next
 
 
-def _steps(status: JobStatus, typed: _Commands) -> Iterator[Step]:
+def _steps(status: JobStatus, typed: Commands) -> Iterator[Step]:
     progress = status.progress
     if status.state == "joined" or (progress.run_id is None and status.all_counted):
         return
     calm = status.state not in {"stuck", "failed", "waiting"} or (status.state == "waiting" and not typed.here)
     if others := _in_the_way(status):
-        yield Step(_before_split(unknown=others[0].run_id is None), command=False)
+        yield Step(before_split(unknown=others[0].run_id is None), command=False)
         yield typed.split(force=True)
+    elif status.progress.join.state == "clearing":
+        yield Step("let splitjoin clear end; if it was stopped, type it again", command=False)
+        yield typed.clear(None)
     elif calm and not status.given_up:
         yield typed.status("--watch")
     elif (found := _causes(status)) and any(cause.kind != "other" for cause in found):
-        yield from _remedies(found, typed)
+        yield from remedies(found, typed)
     elif status.never_uploaded and parse_file_name(progress.file_name) is not None:
         yield typed.split(force=False)
     elif status.state == "stuck" and not status.all_counted and status.never_uploaded is None and not status.given_up:
@@ -140,12 +146,7 @@ def _in_the_way(status: JobStatus) -> tuple[OtherObject, ...]:
     return (status.other_objects or ()) if status.state in {"stuck", "failed"} or status.given_up else ()
 
 
-def _before_split(*, unknown: bool) -> str:
-    also = "; or copy the object again with a tool that keeps its metadata" if unknown else ""
-    return f"take the file whose rows you want loaded, with the options of its first split{also}"
-
-
-def _again(status: JobStatus, found: list[Cause], typed: _Commands) -> Iterator[Step]:
+def _again(status: JobStatus, found: list[Cause], typed: Commands) -> Iterator[Step]:
     """Bring missing or failed chunks, or the join, on their way again."""
     if status.all_counted:
         lost = _LOST.search(status.progress.join.error or "") if status.state == "failed" else None
@@ -158,33 +159,7 @@ def _again(status: JobStatus, found: list[Cause], typed: _Commands) -> Iterator[
     yield typed.load_again(None)
 
 
-def _remedies(found: list[Cause], typed: _Commands) -> Iterator[Step]:
-    """For each cause what it needs; then, once, the command that goes on."""
-    splits = False
-    for cause in found:
-        chunks, last = which(cause.numbers), typed.load_again(ranges_text(cause.numbers)).text
-        match cause.kind:
-            case "ledger-run":
-                yield Step(typed.clear(cause), command=False)
-            case "ledger-table":
-                yield Step(f"{chunks}: start the worker with --table {cause.about}", command=False)
-            case "bad-row":
-                splits = True
-                text = f"{chunks}: mend the row in SOURCE and split it again; or change the table, then: {last}"
-                yield Step(text, command=False)
-            case "no-metadata":
-                splits = True
-                text = f"{chunks}: split again; or copy the object with a tool that keeps its metadata, then: {last}"
-                yield Step(text, command=False)
-            case "other":
-                yield Step(f"{chunks}: mend what the error says, then: {last}", command=False)
-            case _:
-                splits = True
-                yield Step(f"{chunks}: {_before_split(unknown=False)}", command=False)
-    yield typed.split(force=True) if splits else typed.load_again(None)
-
-
-def _ledger_steps(status: JobStatus, typed: _Commands) -> list[Step]:
+def _ledger_steps(status: JobStatus, typed: Commands) -> list[Step]:
     """What the comparison with the ledger asks for; nothing where the job's state says what to do."""
     found = status.reconciliation
     if found is None:
@@ -203,60 +178,5 @@ def _ledger_steps(status: JobStatus, typed: _Commands) -> list[Step]:
         table = [] if job is None else ["--table", job.table]
         steps.append(typed.simulate("--into", found.ledger.uri, *table, tracked=False))
     elif found.rows_differ or found.sums_differ:
-        steps.append(_command("verify", typed.place or "DEST", "--name", status.progress.file_name))
+        steps.append(command("verify", typed.place or "DEST", "--name", status.progress.file_name))
     return steps
-
-
-def _command(*words: str) -> Step:
-    return Step(shlex.join(["splitjoin", *words]))
-
-
-class _Commands:
-    """The commands of one job, with its names filled in."""
-
-    def __init__(self, status: JobStatus, tracker_uri: str, dest: str | None) -> None:
-        progress = status.progress
-        self._progress = progress
-        self._tracker = ("--tracker", tracker_uri)
-        self._queue = None if status.dead_letters is None else status.dead_letters.source
-        self.place = dest or progress.destination
-        self.here = self.place is not None and not is_s3(self.place)
-
-    def status(self, *more: str) -> Step:
-        return _command("status", self._progress.file_name, *self._tracker, *more)
-
-    def split(self, *, force: bool) -> Step:
-        job = parse_file_name(self._progress.file_name)
-        named = [] if job is None else [f"--client={job.client}", f"--date={job.date}"]
-        forced = ["--force"] if force else []
-        return _command("split", *forced, *named, *self._tracker, "SOURCE", self.place or "DEST")
-
-    def simulate(self, *more: str, tracked: bool = True) -> Step:
-        tracker = self._tracker if tracked else ()
-        return _command("simulate", self.place or "DEST", "--name", self._progress.file_name, *tracker, *more)
-
-    def load_again(self, numbers: str | None) -> Step:
-        """Send chunks through again: those that are missing, or of ``numbers`` those that are counted too."""
-        if self.here:
-            return self.simulate("--into", "DATABASE_URL")
-        progress = self._progress
-        chosen = [] if numbers is None else ["--chunks", numbers.replace(" ", ""), "--counted"]
-        known = (
-            [] if self.place is not None and self.place == progress.destination else ["--dest", self.place or "DEST"]
-        )
-        to = f"sqs:{self._queue or 'QUEUE_URL'}"
-        return _command("retry", progress.file_name, *self._tracker, *chosen, *known, "--to", to)
-
-    def join_again(self, *, swept: bool) -> Step:
-        """Reopened, a failed join is taken by the workers' sweep; one that no worker finishes has no sweep."""
-        here = [] if swept else ["--into", "DATABASE_URL", "--on-join", "JOIN_URL"]
-        return _command("retry", self._progress.file_name, *self._tracker, "--join", *here)
-
-    def clear(self, cause: Cause) -> str:
-        """Both ways out, for the database and for the worker."""
-        name = self._progress.file_name.replace("'", "''")
-        sql = f"DELETE FROM {LEDGER} WHERE file_name = '{name}' AND run_id = '{cause.about}';"  # noqa: S608 -- to be read, and typed by a person
-        return (
-            f"{which(cause.numbers)}: in the database, delete the rows of run {cause.about} from the table, then {sql}"
-            " Or start the worker with --run-column NAME, which replaces an older run's rows, or --beside-other-run"
-        )

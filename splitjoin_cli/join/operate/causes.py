@@ -13,17 +13,28 @@ if TYPE_CHECKING:
 __all__ = ["Cause", "Kind", "causes"]
 
 Kind = Literal[
-    "ledger-run", "ledger-object", "ledger-table", "no-metadata", "other-run", "other-total", "bad-row", "other"
+    "ledger-run",
+    "ledger-object",
+    "ledger-table",
+    "mended",
+    "no-metadata",
+    "other-run",
+    "other-total",
+    "columns",
+    "bad-row",
+    "other",
 ]
 
 # The first that fits. tests/join/operate/test_causes.py lets the parts that raise these errors raise them.
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("ledger-run", re.compile(r"the ledger holds \d+ rows (?:in \d+ chunks )?of run (?P<run>\w+)")),
-    ("ledger-object", re.compile(r"the ledger holds this number with ETag ")),
+    ("ledger-object", re.compile(r"the ledger holds this number with (?:ETag|other bytes)")),
+    ("mended", re.compile(r"as splitjoin replace wrote it down")),
     ("ledger-table", re.compile(r"the ledger says that this job is loaded into table (?P<table>.+), not ")),
     ("no-metadata", re.compile(r"carries no metadata of splitjoin")),
     ("other-run", re.compile(r"the tracker has run (?P<run>\w+) ")),
     ("other-total", re.compile(r"the tracker has \d+ chunks, and this is one of \d+")),
+    ("columns", re.compile(r"\btable \S.* has no column .*, which the header names")),
     (
         "bad-row",
         re.compile(

@@ -8,7 +8,15 @@ from typing import Literal
 __all__ = ["Advice", "Reason", "ReasonKind", "Step"]
 
 ReasonKind = Literal[
-    "ledger", "join-failed", "chunks-failed", "failed-chunk", "other-object", "stuck", "dead-letters", "published"
+    "ledger",
+    "join-failed",
+    "chunks-failed",
+    "failed-chunk",
+    "other-object",
+    "stuck",
+    "dead-letters",
+    "published",
+    "clearing",
 ]
 
 

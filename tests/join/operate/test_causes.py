@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from splitjoin_cli.core.errors import SplitjoinError
 from splitjoin_cli.join.operate.advice import advise
-from splitjoin_cli.join.operate.causes import causes
+from splitjoin_cli.join.operate.causes import Kind, causes
+from splitjoin_cli.join.operate.remedies import REMEDIES
 from splitjoin_cli.join.operate.status import OtherObject, job_status
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
@@ -111,7 +112,7 @@ RAISED: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "ledger-table": (of_another_table, "acme"),
     "bad-row": (with_a_bad_row, None),
     "bad-row: a count": (with_rows_missing, None),
-    "bad-row: a column": (without_a_column, None),
+    "columns": (without_a_column, None),
     "other-run": (of_a_run_that_the_tracker_does_not_have, "c" * 32),
     "other-total": (of_another_total, None),
     "no-metadata": (without_metadata, None),
@@ -158,29 +159,80 @@ def test_no_remedy_is_the_same_chunk_again(case: str, tmp_path: Path) -> None:
         "the last try of chunk 1 failed permanently: no worker tries again by itself",
         f"chunk 1: {error}",
     ]
-    assert [step.command for step in told.steps] == [False, True]
-    wanted = f"{RETRY} --to sqs:QUEUE_URL" if case in {"ledger-run", "ledger-table"} else SPLIT
-    assert told.steps[-1].text == wanted
+    assert (told.steps[0].command, told.steps[-1].command) == (False, True)
+    assert told.steps[-1].text == LAST[case]
 
 
-def test_another_run_in_the_ledger_has_its_sql(tmp_path: Path) -> None:
-    """In full, with the two options that make it needless."""
-    first, _ = advice(failed(raised("ledger-run", tmp_path))).steps
+CLEAR = f"splitjoin clear acme_20240131 --into DATABASE_URL --tracker {TRACKER}"
+REPLACE = f"splitjoin replace acme_20240131 --chunk 1 FILE --tracker {TRACKER} --into DATABASE_URL --to sqs:QUEUE_URL"
+AGAIN = f"{RETRY} --to sqs:QUEUE_URL"
+LAST = {
+    "ledger-run": AGAIN, "ledger-object": AGAIN, "ledger-table": AGAIN, "columns": AGAIN, "bad-row": REPLACE,
+    "bad-row: a count": REPLACE, "no-metadata": REPLACE, "other-run": SPLIT, "other-total": SPLIT,
+}  # fmt: skip
+"""After what makes it help."""
+
+
+def test_another_run_in_the_ledger_is_cleared(tmp_path: Path) -> None:
+    """By its own name, with the two options that make it needless."""
+    first, second, _ = advice(failed(raised("ledger-run", tmp_path))).steps
     older = "a" * 32
     assert first.text == (
-        f"chunk 1: in the database, delete the rows of run {older} from the table, then "
-        f"DELETE FROM splitjoin_ledger WHERE file_name = 'acme_20240131' AND run_id = '{older}'; "
-        "Or start the worker with --run-column NAME, which replaces an older run's rows, or --beside-other-run"
+        f"chunk 1: take run {older} out of the database (with --run-column NAME where the table has one; without it"
+        " the command says the SQL); or start the worker with --run-column NAME, which replaces an older run's rows, or"
+        " with --beside-other-run"
     )
+    assert second.text == f"{CLEAR} --run {older}"
 
 
-def test_a_bad_row_has_two_ways_out(tmp_path: Path) -> None:
-    """The file, or the table; of the second the command names the chunk."""
-    first, _ = advice(failed(raised("bad-row", tmp_path))).steps
+def test_a_bad_row_has_three_ways_out(tmp_path: Path) -> None:
+    """The chunk, the table, or the file; each with its whole commands."""
+    first, second = advice(failed(raised("bad-row", tmp_path))).steps
     assert first.text == (
-        f"chunk 1: mend the row in SOURCE and split it again; or change the table, then: {RETRY} --chunks 1 --counted "
-        "--to sqs:QUEUE_URL"
+        f"chunk 1: copy it from {PLACE} to FILE, mend the row there, and replace it. Or change the table, then:"
+        f" {AGAIN}. Or mend the row in SOURCE, then: {CLEAR} --run {RUN.run_id}; and: {SPLIT}"
     )
+    assert second.text == REPLACE
+
+
+def test_many_bad_rows_are_mended_in_the_source(tmp_path: Path) -> None:
+    """Nobody replaces a hundred chunks by hand."""
+    told = advice(failed(*[raised("bad-row", tmp_path)] * 4)).steps
+    assert [step.text for step in told] == [
+        "chunks 1-4: mend the rows in SOURCE, take this run out of the database, and split SOURCE again",
+        f"{CLEAR} --run {RUN.run_id}",
+        SPLIT,
+    ]
+
+
+def test_a_mended_chunk_whose_old_bytes_came_is_replaced_again() -> None:
+    """Its own words, as ledger and tracker say them."""
+    error = (
+        "the ledger expects this number with the checksum A, as splitjoin replace wrote it down, and the chunk has B"
+    )
+    (cause,) = causes(failed(error))
+    assert cause.kind == "mended"
+    first, last = advice(failed(error)).steps
+    assert first.text == "chunk 1: replace it again, with the FILE that is to be loaded"
+    assert last.text == REPLACE
+
+
+def test_every_cause_has_a_remedy() -> None:
+    """A new one without is a type error, and fails here."""
+    assert set(REMEDIES) == set(get_args(Kind))
+
+
+def test_a_clear_that_was_stopped_is_typed_again() -> None:
+    """Nothing else helps: it holds the job until it ends."""
+    tracker = MemoryTracker()
+    tracker.open_job(JobSpec(RUN, 9, destination=PLACE))
+    tracker.claim_clear(RUN)
+    told = advice(tracker.progress(RUN.file_name), age=9999)
+    assert [reason.kind for reason in told.reasons] == ["clearing"]
+    assert [step.text for step in told.steps] == [
+        "let splitjoin clear end; if it was stopped, type it again",
+        f"{CLEAR} --run {RUN.run_id}",
+    ]
 
 
 def test_chunks_that_failed_alike_are_told_once() -> None:
@@ -190,7 +242,7 @@ def test_chunks_that_failed_alike_are_told_once() -> None:
         "chunks 1, 3: the database is away",
         "chunk 2: record 3 has 2 fields",
     ]
-    assert len(told.steps) == 3
+    assert [step.text for step in told.steps][::3] == ["chunks 1, 3: mend what the error says", AGAIN]
     alone = advice(failed("the database is away")).steps
     assert [step.text for step in alone] == ["mend what the error says", f"{RETRY} --to sqs:QUEUE_URL"]
 
