@@ -91,9 +91,10 @@ class DuckdbLoader(LedgerLoader):
         if session.rows(f"{sql} AND database_name = current_database()", (name, schema or "main")):
             raise self._not_a_table("view")
         sql = (
-            "SELECT column_name, data_type, column_default FROM duckdb_columns()"
-            " WHERE lower(table_name) = lower(?) AND lower(schema_name) = lower(?)"
-            " AND database_name = current_database() ORDER BY column_index"
+            "SELECT column_name, data_type, column_default FROM information_schema.columns"
+            " WHERE lower(table_name) = lower(?) AND lower(table_schema) = lower(?)"
+            " AND table_catalog = current_database() AND is_generated IS DISTINCT FROM 'ALWAYS'"
+            " ORDER BY ordinal_position"
         )
         found = session.rows(sql, (name, schema or "main"))
         return tuple(TableColumn(str(name), str(kind), str(kind).startswith(_TEXT), text) for name, kind, text in found)

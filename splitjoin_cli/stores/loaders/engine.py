@@ -238,9 +238,10 @@ class Engine(ABC):
         if missing:
             listed = shown(", ".join(map(repr, missing)))
             more = f" ({len(missing):,} columns in all)" if listed.count("...") else ""
+            there = shown(", ".join(repr(column.name) for column in table), HINT_BYTES)
             raise BadRowError(
                 f"table {self._target.table} has no column {listed}{more}, which the header names",
-                hint=f"its columns are {shown(', '.join(repr(column.name) for column in table), HINT_BYTES)}",
+                hint=f"its columns, less those that the database generates, are {there}",
             )
         return tuple(found)
 
