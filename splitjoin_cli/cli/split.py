@@ -101,6 +101,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
     terminal = options.terminal(ctx, values)
     source, destination = _source_and_destination(paths)
     _check_s3_options(ctx, source, destination, values)
+    _settle_names(ctx, source, values)
     from splitjoin_cli.api.split import split
 
     try:
@@ -138,6 +139,19 @@ def _check_s3_options(ctx: click.Context, source: str, destination: str, values:
         if options.typed(ctx, name):
             raise UsageError(f"--{name.replace('_', '-')} is for s3:// destinations", hint="leave it out")
         values[name] = nothing
+
+
+def _settle_names(ctx: click.Context, source: str, values: dict[str, Any]) -> None:
+    """A pattern that was typed beats a client and a date of the environment; one of the environment is for files."""
+    pattern = values["name_pattern"]
+    if pattern is None:
+        return
+    if options.typed(ctx, "name_pattern"):
+        for name in ("client", "date"):
+            if f"(?P<{name}>" in pattern and not options.typed(ctx, name):
+                values[name] = None
+    elif source == "-":
+        values["name_pattern"] = None
 
 
 def _stopped(error: StoppedError, source: str, terminal: Terminal) -> int:

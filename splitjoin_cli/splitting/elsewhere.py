@@ -72,7 +72,7 @@ class Elsewhere:
         earlier = other.job.client != job.client
         again = f"--client {job.client} to split it as {job.file_name} as well"
         if not earlier:
-            again = "--date, --force or --run-label to split it under another date as well"
+            again = "--date, --force or --run-label to split it all the same"
         where = f", {other.job.file_name}, named as earlier releases did" if earlier else f", of {other.job.date}"
         if head.options_digest is None:
             return NameTakenError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sqlite3
 import tempfile
@@ -324,6 +325,23 @@ def test_sources_that_are_none(splitjoin: Splitjoin) -> None:
     }
     ran = splitjoin("simulate", "nowhere/", "--json")
     assert (ran.code, ran.document["error"]["message"]) == (1, "no such directory: nowhere")
+
+
+@pytest.mark.usefixtures("_temporary_place")
+def test_a_file_is_named_as_split_names_it(splitjoin: Splitjoin, tmp_path: Path) -> None:
+    """Client and date come from CLIENT_DATE; the table is the client's."""
+    (tmp_path / "acme_2024-01-31.csv").write_bytes(b"id\n1\n")
+    ran = splitjoin("simulate", str(tmp_path / "acme_2024-01-31.csv"), "--json")
+    assert (ran.code, ran.document["file_name"], ran.document["table"]) == (0, "acme_2024-01-31", "acme")
+    (tmp_path / "Account Export.csv").write_bytes(b"id\n1\n")
+    error = splitjoin("simulate", str(tmp_path / "Account Export.csv"), "--json").document["error"]
+    assert error["message"].startswith("client 'Account Export' holds ' ' (U+0020) at character 8; ")
+    assert error["hint"] == "give one with --name CLIENT_DATE"
+    os.mkfifo(tmp_path / "pipe")
+    error = splitjoin("simulate", str(tmp_path / "pipe"), "--json").document["error"]
+    assert (error["message"], error["hint"]) == (
+        f"{tmp_path}/pipe is a pipe: --name is needed", "give one with --name CLIENT_DATE",
+    )  # fmt: skip
 
 
 # -- split --tracker

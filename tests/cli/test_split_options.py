@@ -177,6 +177,52 @@ def test_the_requester_pays_for_a_source(splitjoin: Splitjoin, core: RecordsRequ
     assert core.request.objects == ObjectOptions(request_payer=True)
 
 
+@pytest.mark.parametrize(
+    ("environment", "words", "name"),
+    [
+        (
+            {"CLIENT": "other"},
+            ["20240131-acme.csv", "--name-pattern=(?P<date>[0-9]+)-(?P<client>[a-z]+)"],
+            "acme_20240131",
+        ),
+        ({"CLIENT": "other"}, ["20240131-acme.csv", "--name-pattern=(?P<date>[0-9]+)"], "other_20240131"),
+        (
+            {"CLIENT": "other"},
+            ["20240131-acme.csv", "--name-pattern=(?P<date>[0-9]+)-(?P<client>[a-z]+)", "--client=mine"],
+            "mine_20240131",
+        ),
+        ({"NAME_PATTERN": "(?P<date>[0-9]+)"}, ["20240131-acme.csv", "--client=b"], "b_20240131"),
+        ({"NAME_PATTERN": "(?P<client>x)"}, ["-", "--client=b", "--date=1"], "b_1"),
+        ({"NAME_PATTERN": "(?P<date>x)", "DATE": "1"}, ["-", "--client=b"], "b_1"),
+    ],
+)
+def test_names_and_the_environment(
+    splitjoin: Splitjoin,
+    core: RecordsRequests,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    words: list[str],
+    name: str,
+) -> None:
+    """A typed pattern beats the environment's client; what is typed beats both; no pattern is for standard input."""
+    for variable, value in environment.items():
+        monkeypatch.setenv(f"SPLITJOIN_{variable}", value)
+    assert splitjoin("split", words[0], "out", *words[1:]).code == 0
+    assert f"{core.request.client}_{core.request.date}" == name
+
+
+def test_a_pipe_needs_a_client(splitjoin: Splitjoin, core: RecordsRequests, tmp_path: Path) -> None:
+    """Whatever it is called: a number of /dev/fd, or a name of the user's."""
+    pipe = tmp_path / "acme_20240131.csv"
+    os.mkfifo(pipe)
+    ran = splitjoin("split", str(pipe), "out", "--json")
+    assert ran.document["error"] == {
+        "code": 2, "message": f"{pipe} is a pipe: --client is needed", "hint": "add --client NAME",
+    }  # fmt: skip
+    assert splitjoin("split", str(pipe), "out", "--client=acme", "--date=1").code == 0
+    assert (core.request.client, core.request.date) == ("acme", "1")
+
+
 def test_every_option_has_its_variable_tested() -> None:
     """A new option is tested with its variable, or with the talk it makes."""
     options = {one.name.upper() for one in command.params if one.name and one.param_type_name == "option"}

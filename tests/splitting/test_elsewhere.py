@@ -74,7 +74,7 @@ def test_an_unfinished_split_of_a_day_before_is_to_be_resumed(day: dt.date, date
         assert error.value.message == f"memory:/// has an unfinished split of the same content, of {date}"
         assert error.value.hint == (
             f"to resume it, type: splitjoin split --client=acme --date={date} --rows=2 --jobs=2 -- acme.csv out; "
-            "or --date, --force or --run-label to split it under another date as well"
+            "or --date, --force or --run-label to split it all the same"
         )
     assert objects(store) == left
 
@@ -87,7 +87,7 @@ def test_with_other_options_its_command_is_not_known() -> None:
         split(EXPORT, MemorySink(store), request(size=RowCount(1)), naming=on(TODAY))
     assert error.value.hint == (
         "to resume it, type the command that began it, with --client=acme --date=20260228; "
-        "or --date, --force or --run-label to split it under another date as well"
+        "or --date, --force or --run-label to split it all the same"
     )
 
 
@@ -100,9 +100,7 @@ def test_a_finished_split_of_a_day_before_is_done(options: dict[str, Any], tmp_p
     assert error.value.message == (
         f"{tmp_path}/ has a finished split of the same content, of 20260227 (run {done.run_id}): it is done"
     )
-    assert error.value.hint == (
-        "nothing is left to do; or --date, --force or --run-label to split it under another date as well"
-    )
+    assert error.value.hint == ("nothing is left to do; or --date, --force or --run-label to split it all the same")
     assert not [path.name for path in tmp_path.iterdir() if "20260301" in path.name]
 
 
