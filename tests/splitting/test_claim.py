@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.core.errors import NameTakenError, SplitjoinError, StoreError
+from splitjoin_cli.core.errors import AccessError, NameTakenError, SplitjoinError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.model import Dialect
@@ -379,6 +379,23 @@ def test_a_dry_run_makes_nothing(options: dict[str, str], tmp_path: Path) -> Non
     result = split(EXPORT, DirectorySink(tmp_path / "a" / "b"), request(dry_run=True, **options))
     assert not list(tmp_path.iterdir())
     assert [chunk["state"] for chunk in result.to_json()["chunks"]] == ["planned", "planned"]
+
+
+class NotWritable(TwoPass):
+    """A store that says already that nothing can be stored."""
+
+    def check_writable(self, name: str) -> None:
+        raise AccessError(f"nothing can be stored: {name}")
+
+
+def test_a_right_that_is_missing_is_found_before_the_scan() -> None:
+    """Not where nothing is to be stored: a dry run, and a split that is whole, go on."""
+    store = MemoryStore()
+    with pytest.raises(AccessError, match=r"^nothing can be stored: acme_20240131\.plan\.json$"):
+        split(b'"not,a\n"table', NotWritable(store))
+    assert split(EXPORT, NotWritable(store), request(dry_run=True)).progress.count("planned") == 2
+    split(EXPORT, TwoPass(store))
+    assert split(EXPORT, NotWritable(store)).progress.count("skipped") == 2
 
 
 @pytest.mark.parametrize("compress", [None, "gzip"])

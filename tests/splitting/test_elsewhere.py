@@ -222,16 +222,23 @@ def test_a_damaged_head_is_a_warning() -> None:
     ]
 
 
-def test_a_split_that_ends_meanwhile_is_found() -> None:
-    """Its plan is listed, then goes: its manifest is there by then."""
+@pytest.mark.parametrize(("before", "state"), [(True, "a finished"), (False, "an unfinished")])
+def test_a_split_that_ends_meanwhile_is_found(state: str, *, before: bool) -> None:
+    """Its plan is listed, then goes, before or after the first look at it: its manifest is there by then."""
     store, yesterday = MemoryStore(), JobName("acme", "20260228")
     abandoned(store, EXPORT, yesterday)
 
+    def end() -> None:
+        if "acme_20260228.plan.json" in store.objects:
+            split(EXPORT, MemorySink(store), job=yesterday)
+
     class EndsMeanwhile(MemorySink):
         def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
-            if "acme_20260228.plan.json" in store.objects:
-                split(EXPORT, MemorySink(store), job=yesterday)
-            return super().read_small(name, most=most)
+            if before:
+                end()
+            found = super().read_small(name, most=most)
+            end()
+            return found
 
-    with pytest.raises(NameTakenError, match=r"has a finished split of the same content, of 20260228"):
+    with pytest.raises(NameTakenError, match=f"has {state} split of the same content, of 20260228"):
         split(EXPORT, EndsMeanwhile(store), naming=on(TODAY))
