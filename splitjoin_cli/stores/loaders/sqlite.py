@@ -39,8 +39,16 @@ HINTS = {
     "not a database": "name an SQLite file, or a path where there is none yet",
     "readonly": "check that you may write to the file and its directory",
     "disk is full": "free space there, then run the same command again",
+    "disk I/O error": "look at the disk, its space and its quota, then run the same command again",
 }
 """By what SQLite says."""
+PLACE_CODES = frozenset(
+    {
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
+        *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
+    }
+)
+"""What is wrong is the place, whichever row it meets: the same row may load once that is mended."""
 
 
 @final
@@ -111,7 +119,7 @@ class SqliteLoader(LedgerLoader):
         try:
             session.run_many(sql, counted)
         except sqlite3.Error as exc:
-            if _is_busy(exc):
+            if _is_busy(exc) or _code(exc) in PLACE_CODES:
                 raise
             raise BadRecordError(shown(str(exc)), numbered(counted.number)) from exc
         return counted.number
@@ -242,4 +250,9 @@ def _keeps_text(kind: str) -> bool:
 
 
 def _is_busy(error: Exception) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _code(error: Exception) -> int:
+    """SQLite's primary result code; 0 for an error of the driver's own."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
