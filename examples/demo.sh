@@ -55,3 +55,9 @@ python3 -c 'import sqlite3; print(*sqlite3.connect("sales.db").execute("SELECT C
 # The same again: everything is found done, and what follows the join does not run once more.
 printf '\n$ splitjoin simulate chunks/ ... | tail -n 5\n'
 splitjoin simulate chunks/ --into sqlite:sales.db --tracker sqlite:jobs.db --on-join 'exec:cat >> joined.json' -q | tail -n 5
+
+# What happened to every chunk, on one page; it stays when all else here goes.
+page=$(mktemp -d)/demo-report.html
+printf '\n$ splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/ --into sqlite:sales.db --html %s\n' "$page"
+splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/ --into sqlite:sales.db --html "$page" -q >/dev/null
+printf '\nWhat happened to every chunk: %s\n' "$page"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, open_ledger, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core import names
-from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.errors import NoSuchJobError, UsageError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate import status as found
@@ -249,7 +250,7 @@ class OneJob:
     def look(self) -> None:
         """See View."""
         request = self._request
-        progress = self._tracker.progress(self._file_name)
+        progress = self._progress()
         self._listed = stored = self._stored(progress.total_parts)
         job = found.job_status(progress, now=time.time(), stuck_seconds=request.stuck_seconds, stored=stored)
         if request.load is not None and request.reconcile:
@@ -260,6 +261,22 @@ class OneJob:
             job = replace(job, other_objects=self._other_objects(progress, stored, str(request.dest)))
         dest = None if request.dest is None else str(request.dest)
         self.jobs = [replace(job, advice=advise(job, self.tracker_uri, dest))]
+
+    def _progress(self) -> JobProgress:
+        """What the tracker has. The hint of NoSuchJobError brings back a job whose item was deleted."""
+        try:
+            return self._tracker.progress(self._file_name)
+        except NoSuchJobError as exc:
+            job = names.parse_file_name(self._file_name)
+            if job is not None:
+                dest = self._request.dest or "DEST"
+                again = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}", "--tracker"]
+                again += [self.tracker_uri, "SOURCE", str(dest)]
+                exc.hint = (
+                    f"splitjoin status lists those that are there; where it was deleted there, {shlex.join(again)}"
+                    " opens it again, with the options of the first time, and uploads nothing that is stored"
+                )
+            raise
 
     def _other_objects(self, progress: JobProgress, stored: Collection[int], dest: str) -> tuple[OtherObject, ...]:
         """Those of the first missing chunks that are stored: whose they are, each says itself."""

@@ -42,6 +42,8 @@ def _reasons(status: JobStatus) -> Iterator[Reason]:
     if (text := _ledger_why(status)) is not None:
         yield Reason("ledger", text)
     yield from _state_reasons(status)
+    if status.state in {"complete", "stuck"} and status.progress.join.state == "waiting":
+        yield Reason("join-waiting", f"a try of the join failed: {status.progress.join.error or 'no error was noted'}")
     for cause in _causes(status):
         yield Reason("failed-chunk", f"{which(cause.numbers)}: {cause.error}")
     for other in _in_the_way(status):
@@ -129,6 +131,9 @@ def _steps(status: JobStatus, typed: Commands) -> Iterator[Step]:
     elif status.progress.join.state == "clearing":
         yield Step("let splitjoin clear end; if it was stopped, type it again", command=False)
         yield typed.clear(None)
+    elif status.state == "complete" and progress.join.state == "waiting" and typed.here:
+        yield Step("mend what the error says", command=False)  # no worker tries it again by itself
+        yield typed.join_again(swept=False)
     elif calm and not status.given_up:
         yield typed.status("--watch")
     elif (found := _causes(status)) and any(cause.kind != "other" for cause in found):
@@ -150,7 +155,9 @@ def _again(status: JobStatus, found: list[Cause], typed: Commands) -> Iterator[S
     """Bring missing or failed chunks, or the join, on their way again."""
     if status.all_counted:
         lost = _LOST.search(status.progress.join.error or "") if status.state == "failed" else None
-        if lost is not None:
+        if lost is not None and typed.here:
+            yield typed.simulate("--into", "DATABASE_URL", tracked=False)  # the job's tracker lets no join begin
+        elif lost is not None:
             yield typed.load_again(lost["numbers"])
         yield typed.join_again(swept=status.state == "failed" and not typed.here)
         return

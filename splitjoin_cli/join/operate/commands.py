@@ -29,7 +29,7 @@ class Commands:
     def __init__(self, status: JobStatus, tracker_uri: str, dest: str | None) -> None:
         """``dest``: what the job was compared with; else where the tracker says that its chunks are."""
         progress = status.progress
-        self._progress = progress
+        self._progress, self._at = progress, int(status.at)
         self._tracker = ("--tracker", tracker_uri)
         self._queue = None if status.dead_letters is None else status.dead_letters.source
         self.place = dest or progress.destination
@@ -47,8 +47,8 @@ class Commands:
         return command("split", *forced, *named, *self._tracker, "SOURCE", self.place or "DEST")
 
     def simulate(self, *more: str, tracked: bool = True) -> Step:
-        """Load what is in a directory, here."""
-        tracker = self._tracker if tracked else ()
+        """Load what is in a directory, here. Not ``tracked``: with a tracker of its own, which no earlier one was."""
+        tracker = self._tracker if tracked else ("--tracker", f"sqlite:{self._progress.file_name}.repair-{self._at}.db")
         return command("simulate", self.place or "DEST", "--name", self._progress.file_name, *tracker, *more)
 
     def load_again(self, numbers: str | None) -> Step:

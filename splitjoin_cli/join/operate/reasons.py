@@ -10,6 +10,7 @@ __all__ = ["Advice", "Reason", "ReasonKind", "Step"]
 ReasonKind = Literal[
     "ledger",
     "join-failed",
+    "join-waiting",
     "chunks-failed",
     "failed-chunk",
     "other-object",
