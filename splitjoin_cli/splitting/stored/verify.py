@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.bytes.base import ByteStream
+    from splitjoin_cli.core.format.metadata import ChunkMetadata
     from splitjoin_cli.core.model import ByteRange, Chunk
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
@@ -350,6 +351,23 @@ class _Check:
         if (said.number, said.range, said.rows) != (plan.number, plan.range, plan.rows):
             message = f"{name} says that it is chunk {said.number}, bytes {said.range.start} to {said.range.end}"
             yield Problem(number, "metadata", f"{message}, of {said.rows} rows")
+        if others := _other_fields(said, self._manifest):
+            yield Problem(
+                number, "metadata", f"{name} differs from the manifest in what it says of {', '.join(others)}"
+            )
+
+
+def _other_fields(said: ChunkMetadata, manifest: Manifest) -> list[str]:
+    """The fields of a chunk's metadata that workers read, and that are not as the manifest has them."""
+    wanted = {
+        "file_name": manifest.file_name,
+        "total": manifest.total_parts,
+        "dialect": manifest.dialect,
+        "header_lines": manifest.header_lines,
+        "header_bytes": manifest.header_bytes,
+        "compression": manifest.compression,
+    }
+    return [field for field, value in wanted.items() if getattr(said, field) != value]
 
 
 def _torn(what: str, record_start: int, why: str) -> str:

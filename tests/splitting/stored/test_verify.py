@@ -191,6 +191,24 @@ def test_damaged_compression_is_unreadable(compression: str) -> None:
     assert problems[1].message.startswith(f"chunk {name}: {name} is cut short: its {compression} data breaks off")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ('"total":3', '"total":9', "total"),
+        ('"compression":null', '"compression":"gzip"', "compression"),
+        ('"delimiter":","', '"delimiter":";"', "dialect"),
+        ('"header_lines":1', '"header_lines":2', "header_lines"),
+    ],
+)
+def test_metadata_that_workers_would_read_otherwise_is_a_problem(old: str, new: str, field: str) -> None:
+    """A worker reads a chunk by what it says of itself: a set that it refuses, or loads otherwise, is not ok."""
+    place = stored_split(HEADER, CHUNKS)
+    assert old in place.metadata[SECOND]
+    place.metadata[SECOND] = place.metadata[SECOND].replace(old, new)
+    said = f"{SECOND} differs from the manifest in what it says of {field}"
+    assert checked(place).problems == (Problem(2, "metadata", said),)
+
+
 def test_chunk_of_another_run_is_a_metadata_problem() -> None:
     """A chunk that says it is of another run, though its bytes are the same, and one whose text is not ours."""
     place = stored_split(HEADER, CHUNKS)
