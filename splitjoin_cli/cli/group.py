@@ -25,6 +25,8 @@ class Entry(NamedTuple):
 COMMANDS: Mapping[str, Entry] = {
     "split": Entry("splitjoin_cli.cli.split", "Split a CSV file into chunks in a directory or on S3."),
     "verify": Entry("splitjoin_cli.cli.verify", "Check a stored split, and compare it with its source."),
+    "ls": Entry("splitjoin_cli.cli.ls", "List the splits of a directory or S3 prefix."),
+    "rm": Entry("splitjoin_cli.cli.rm", "Remove a split: its chunks, manifest, plan and open uploads."),
     "merge": Entry("splitjoin_cli.cli.merge", "Put the chunks of a split back together."),
     "status": Entry("splitjoin_cli.cli.status", "Show jobs: what is counted, missing, failed, joined."),
     "simulate": Entry("splitjoin_cli.cli.simulate", "Load and join chunks here, with faults thrown in."),

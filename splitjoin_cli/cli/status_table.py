@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.cli.lines import Tone
     from splitjoin_cli.join.operate.status import JobStatus
 
-__all__ = ["table"]
+__all__ = ["Column", "rows_of", "table"]
 
 GAP = "  "
 NAME_COLUMNS = 24
@@ -43,16 +43,23 @@ class Column(NamedTuple):
 
 def table(jobs: Sequence[JobStatus], width: int | None = None, *, full: bool = False) -> list[Line]:
     """A line for each job. ``full``: whole times, and all columns, however wide. ``width``: None for any."""
-    names = [visible(job.progress.file_name) for job in jobs]
-    longest = max(map(display_width, ("job", *names)))
-    columns = _columns(jobs, full=full)
-    room = longest
-    if width is not None and not full:
+    names, tones = [job.progress.file_name for job in jobs], [STATE_TONES[job.state] for job in jobs]
+    return rows_of("job", names, _columns(jobs, full=full), tones, None if full else width)
+
+
+def rows_of(
+    head: str, of: Sequence[str], columns: list[Column], tones: Sequence[Tone], width: int | None
+) -> list[Line]:
+    """A line for each name, with as many columns as fit into ``width``; ``tones``: of the cells called ``state``."""
+    names = [visible(name) for name in of]
+    longest = room = max(map(display_width, (head, *names)))
+    if width is not None:
         columns = _fitting(columns, width - min(longest, NAME_COLUMNS))
-        room = max(min(longest, width - _taken(columns)), display_width("job"))
-    lines = [Line((Piece("job" + " " * (room - 3), "faint"), *(_cell(column, -1) for column in columns)), None)]
-    for index, (job, name) in enumerate(zip(jobs, names, strict=True)):
-        cells = [_cell(column, index, STATE_TONES[job.state]) for column in columns]
+        room = max(min(longest, width - _taken(columns)), display_width(head))
+    margin = " " * (room - len(head))
+    lines = [Line((Piece(head + margin, "faint"), *(_cell(column, -1) for column in columns)), None)]
+    for index, (tone, name) in enumerate(zip(tones, names, strict=True)):
+        cells = [_cell(column, index, tone) for column in columns]
         if display_width(name) > room:
             lines.append(Line((Piece(name, "strong"),), None))
             name = ""  # noqa: PLW2901 -- it has been said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from splitjoin_cli.join.operate.status import iso_time
+from splitjoin_cli.core.times import iso_time
 
 __all__ = ["Times", "relative_text"]
 

@@ -16,6 +16,7 @@ from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.names import JobName, manifest_name, parse, parse_manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.core.words import count_text
+from splitjoin_cli.splitting.heads import manifest_head
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 CLAIM_TRIES = 5
 FORCE_HINT = "--force replaces it; or choose another --client, --date or destination"
+OVERWRITTEN_HINT = (
+    "the other's chunks may be overwritten by this one's: splitjoin verify says so; "
+    "if they are, run the other command again"
+)
 
 
 class Standing(NamedTuple):
@@ -227,6 +232,36 @@ def next_generation(sink: Sink, existing: Existing, plan: PlanFile, *, force: bo
     return existing.generation + 1 if replaces else plan.generation
 
 
+def taken_over(sink: Sink, plan: PlanFile, other: PlanFile | Removal) -> NameTakenError:
+    """The error of a split whose name another process took while it ran."""
+    where = f"{sink.properties.uri}{plan.file_name}"
+    if isinstance(other, Removal):
+        return NameTakenError(
+            f"splitjoin rm took {where} while this split ran (run {plan.run_id})",
+            hint="wait for it; if the split is still wanted, run the same command again",
+        )
+    return NameTakenError(
+        f"{where} was taken over, with --force, by a split of "
+        f"{other.source.uri} (run {other.run_id}) while this one ran (run {plan.run_id})",
+        hint=OVERWRITTEN_HINT,
+    )
+
+
+def plan_gone(sink: Sink, plan: PlanFile) -> NameTakenError:
+    """The error of a split whose plan was removed while it ran, by another split that ended, by ``rm`` or by hand."""
+    where, seen = f"{sink.properties.uri}{plan.file_name}", manifest_head(sink, plan.file_name)
+    if seen is not None and seen.head.run_id != plan.run_id:
+        return NameTakenError(
+            f"{where} holds a finished split (run {seen.head.run_id}) by now, which took the name while this one ran "
+            f"(run {plan.run_id})",
+            hint=OVERWRITTEN_HINT,
+        )
+    return NameTakenError(
+        f"the plan of {where} (run {plan.run_id}) was removed while this split ran, by splitjoin rm or by hand",
+        hint="if the split is still wanted, run the same command again",
+    )
+
+
 class Claim:
     """A name that a split has. ``existing``: what was there; ``plan``: the one to carry out, with its generation.
 
@@ -237,6 +272,24 @@ class Claim:
         """``placed``: the plan is stored."""
         self.existing, self.plan = existing, plan
         self._sink, self._job, self._placed = sink, job, placed
+        self._seen: Condition | None = None  # the plan, as the last check saw it
+
+    def check(self) -> None:
+        """Raise NameTakenError where the stored plan is no longer this run's: what others stored must not be replaced.
+
+        An object that was looked at before this, and is replaced as it was seen, is none that another run stored since.
+        """
+        if not self._placed:
+            return
+        found = self._sink.head(plan_name(self._job.file_name))
+        if found is not None and Condition(found.validator) == self._seen:
+            return
+        held = standing(self._sink, self._job)
+        if held is None:
+            raise plan_gone(self._sink, self.plan)
+        if not is_of(held.plan, self.plan):
+            raise taken_over(self._sink, self.plan, held.plan)
+        self._seen = held.seen
 
     def place(self) -> None:
         """Store the plan unless it is there. Raises NameTakenError where another took the name meanwhile."""

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest
-from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.names import manifest_name
-from splitjoin_cli.splitting.claim import FORCE_HINT, is_of, release, standing
+from splitjoin_cli.splitting.claim import is_of, plan_gone, release, standing, taken_over
 from splitjoin_cli.splitting.heads import manifest_head
 from splitjoin_cli.splitting.result import chunk_name
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
@@ -63,17 +62,13 @@ def _stands(sink: Sink, job: JobName, plan: PlanFile, existing: Existing) -> boo
     """Whether this run's manifest stands already. Raises NameTakenError where the name is no longer this run's."""
     held = standing(sink, job)
     if held is not None and not is_of(held.plan, plan):
-        raise _taken_over(sink, plan, held.plan)
+        raise taken_over(sink, plan, held.plan)
     if held is not None and not existing.is_finished(plan.run_id):
         return False  # one that came meanwhile is met when this run's is stored
     seen = manifest_head(sink, plan.file_name)
     finished = seen is not None and seen.head.run_id == plan.run_id
     if held is None and not finished:
-        raise NameTakenError(
-            f"the plan of {sink.properties.uri}{plan.file_name} (run {plan.run_id}) was removed while this split ran, "
-            "by splitjoin rm or by hand",
-            hint="if the split is still wanted, run the same command again",
-        )
+        raise plan_gone(sink, plan)
     return finished
 
 
@@ -90,11 +85,7 @@ def _store(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) -> None
                 return
             held = standing(sink, job)
             if held is None or not is_of(held.plan, plan):
-                raise NameTakenError(
-                    f"{sink.properties.uri}{plan.file_name} holds a finished split (run {seen.head.run_id}) by now; "
-                    f"this is a split of {plan.source.uri} (run {plan.run_id})",
-                    hint=FORCE_HINT,
-                ) from None
+                raise plan_gone(sink, plan) from None
             sink.delete(manifest_name(plan.file_name), when=seen.seen)
         else:
             return
@@ -115,7 +106,7 @@ def _look_again(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) ->
     if seen is not None and seen.head.run_id == plan.run_id:
         sink.delete(manifest_name(plan.file_name), when=seen.seen)
     if held is not None and not ours:
-        raise _taken_over(sink, plan, held.plan)
+        raise taken_over(sink, plan, held.plan)
     raise NameTakenError(
         f"chunk {number} of {sink.properties.uri}{plan.file_name} (run {plan.run_id}) was removed or replaced "
         "while this split ran",
@@ -134,21 +125,6 @@ def _first_missing(sink: Sink, plan: PlanFile, manifest: Manifest) -> int | None
                 break
             number += 1
     return number if number <= total else None
-
-
-def _taken_over(sink: Sink, plan: PlanFile, other: PlanFile | Removal) -> NameTakenError:
-    where = f"{sink.properties.uri}{plan.file_name}"
-    if isinstance(other, Removal):
-        return NameTakenError(
-            f"splitjoin rm took {where} while this split ran (run {plan.run_id})",
-            hint="wait for it; if the split is still wanted, run the same command again",
-        )
-    return NameTakenError(
-        f"{where} was taken over, with --force, by a split of "
-        f"{other.source.uri} (run {other.run_id}) while this one ran (run {plan.run_id})",
-        hint="the other's chunks may be overwritten by this one's: splitjoin verify says so; "
-        "if they are, run the other command again",
-    )
 
 
 def _write(sink: Sink, name: str, manifest: Manifest) -> None:

@@ -51,7 +51,7 @@ class Sending:
         """
         self._claim, self._plan, self._source, self._sink = claim, claim.plan, source, sink
         self._progress, self._observer = progress, observer
-        self._placing = Placing(sink, claim.plan, claim.existing, force=force, repairs=repairs)
+        self._placing = Placing(sink, claim.plan, claim.existing, force=force, repairs=repairs, check=claim.check)
         self.denied: AccessError | None = None
 
     @property

@@ -56,13 +56,20 @@ class Placing:
     """Decides of each chunk of a plan whether it stands, and on what condition it may be stored. Thread-safe."""
 
     def __init__(
-        self, sink: Sink, plan: PlanFile, existing: Existing, *, force: bool, repairs: Repairs | None = None
+        self,
+        sink: Sink,
+        plan: PlanFile,
+        existing: Existing,
+        *,
+        force: bool,
+        repairs: Repairs | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """``existing``: what lay there when the name was claimed. ``force``: another run's chunks may be replaced.
+        """``existing``: what was there when the name was claimed. ``force``: another run's chunks may be replaced.
 
-        ``repairs``: None without a tracker.
+        ``repairs``: None without a tracker. ``check``: raises NameTakenError where the name is no longer the plan's.
         """
-        self._repairs = repairs
+        self._repairs, self._check = repairs, check
         self.mended: dict[int, MendedChunk] = {}
         """The chunks that stand as ``replace`` stored them, as far as they say so themselves."""
         self._sink, self._plan, self._existing, self._force = sink, plan, existing, force
@@ -109,7 +116,10 @@ class Placing:
         return self._settled(chunk, self._sink.head(chunk_name(self._plan, chunk.number)))
 
     def _settled(self, chunk: Chunk, found: StoredObject | None) -> Place:
+        """Look at the object first, then at the claim: what is replaced was there while the name was this run's."""
         place = self._place(chunk, found)
+        if place.stored is None and place.when != ABSENT:
+            self._check()
         if place.stored is None and self._repairs is not None and chunk.number in self._repairs.expected:
             self._take_back(self._repairs, chunk)
         return place

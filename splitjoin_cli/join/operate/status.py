@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
+from splitjoin_cli.core.times import iso_time
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate.reasons import Advice
 
@@ -27,7 +27,6 @@ __all__ = [
     "Pace",
     "alarming",
     "cells",
-    "iso_time",
     "job_status",
     "list_jobs",
     "pace",
@@ -241,10 +240,3 @@ def _cell(lacking: int, size: int) -> Cell:
     if not lacking:
         return "done"
     return "none" if lacking == size else "some"
-
-
-def iso_time(at: float | None) -> str | None:
-    """Seconds since 1970 as ISO 8601 in UTC, to the millisecond, with Z."""
-    if at is None:
-        return None
-    return dt.datetime.fromtimestamp(at, tz=dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.join.operate.status import cells, iso_time, job_status, list_jobs, pace
+from splitjoin_cli.core.times import iso_time
+from splitjoin_cli.join.operate.status import cells, job_status, list_jobs, pace
 from splitjoin_cli.stores.trackers.base import Claim, Failure, JobProgress, JobSpec, Join, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from splitjoin_cli.testing.jobs import START, Clock
