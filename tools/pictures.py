@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 COLUMNS, ROWS = 80, 50
 EXPORTS = Path("/tmp/exports")  # noqa: S108
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-NAMED = {"brown": "yellow", "default": None}
+NAMED = {"brown": "yellow", "brightblack": "bright_black", "default": None}
 FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # no font from elsewhere
 
 

@@ -146,7 +146,7 @@ def status_request(
     if html is not None and file_name is None:
         raise UsageError("--html is for one job", hint="give FILE_NAME")
     if into and not reconcile and html is None:
-        raise UsageError("--into is for --reconcile and --html", hint="give --reconcile too")
+        raise UsageError("--into is for --reconcile", hint="give --reconcile too")
     if html is not None:
         from splitjoin_cli.api.page.file import check_page
 
