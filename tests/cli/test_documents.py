@@ -55,11 +55,27 @@ def test_an_empty_document(capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_columns_of_a_table_are_aligned() -> None:
     """To the widest cell, wherever it is; numbers to the right, what is not known is a question mark."""
     chunks: list[dict[str, Any]] = [
-        {"number": 1, "rows": None, "bytes": 1000, "start": 3, "end": 1000, "name": "acme_1-1-2.csv"},
-        {"number": 2, "rows": 123456, "bytes": 7, "start": 1000, "end": 1004, "name": "acme_1-2-2.csv"},
+        {
+            "number": 1,
+            "rows": None,
+            "bytes": 1000,
+            "start": 3,
+            "end": 1000,
+            "state": "planned",
+            "name": "acme_1-1-2.csv",
+        },
+        {
+            "number": 2,
+            "rows": 123456,
+            "bytes": 7,
+            "start": 1000,
+            "end": 1004,
+            "state": "stored",
+            "name": "acme_1-2-2.csv",
+        },
     ]
     assert list(_table(chunks)) == [
-        "number    rows  bytes  start   end  name",
-        "     1       ?   1000      3  1000  acme_1-1-2.csv",
-        "     2  123456      7   1000  1004  acme_1-2-2.csv",
+        "number    rows  bytes  start   end  state    name",
+        "     1       ?   1000      3  1000  planned  acme_1-1-2.csv",
+        "     2  123456      7   1000  1004  stored   acme_1-2-2.csv",
     ]

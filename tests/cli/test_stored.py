@@ -88,6 +88,7 @@ def test_verify_lists_problems_and_exits_1(splitjoin: Command, directory: Path) 
         "file_name": FILE_NAME,
         "ok": False,
         "problems": [{"number": 2, "kind": "missing", "message": "chunk 2 of 3 is not there"}],
+        "mended": [],
     }
 
 
@@ -178,7 +179,7 @@ def test_merge_of_a_set_that_is_not_whole_fails(splitjoin: Command, directory: P
 
 def test_prefix_on_s3_is_verified(splitjoin: Command, prefix: str, s3_env: Bucket) -> None:
     """Chunks and their metadata are read from S3; one of another run is found."""
-    whole = {"file_name": FILE_NAME, "ok": True, "problems": []}
+    whole = {"file_name": FILE_NAME, "ok": True, "problems": [], "mended": []}
     assert splitjoin("verify", prefix, "--json").document == whole
     key = f"in/{FILE_NAME}-2-3.csv.gz"
     s3_env.client().put_object(Bucket=s3_env.name, Key=key, Body=s3_env.get(key), Metadata={"splitjoin": "{}"})
