@@ -13,7 +13,7 @@ import duckdb
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.duckdb import DuckdbLoader
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
-from tests.stores.loaders.chunks import JOB, RUN, chunk_of
+from splitjoin_cli.testing.chunks import JOB, RUN, chunk_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

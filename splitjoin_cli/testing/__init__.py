@@ -11,6 +11,23 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{suite}"
-        for suite in ("jobs", "joins", "reading", "reports", "sinks", "sources", "staging", "trackers")
+        for suite in (
+            "jobs",
+            "joins",
+            "loader_bad_rows",
+            "loader_fields",
+            "loader_records",
+            "loader_runs",
+            "loader_values",
+            "loaders",
+            "loading",
+            "reading",
+            "repairs",
+            "reports",
+            "sinks",
+            "sources",
+            "staging",
+            "trackers",
+        )
     )
 )

@@ -1,4 +1,4 @@
-"""The contract of a loader: it puts a chunk into a database, once. tests/contracts/test_loaders.py holds each rule."""
+"""The contract of a loader: it puts a chunk into a database, once. splitjoin_cli/testing/ tests each rule."""
 
 from __future__ import annotations
 

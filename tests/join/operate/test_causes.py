@@ -16,9 +16,9 @@ from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
 from splitjoin_cli.stores.trackers.base import JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
+from splitjoin_cli.testing.chunks import chunk_of
 from tests.join.memory import FILE_NAME, chunk_uri
 from tests.join.rig import RUN, Rig
-from tests.stores.loaders.chunks import chunk_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

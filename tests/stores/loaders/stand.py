@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.core.model import S3Location
 from splitjoin_cli.stores.loaders.aurora_mysql import AuroraMysqlLoader
 from splitjoin_cli.stores.loaders.aurora_postgresql import AuroraPostgresqlLoader
-from tests.stores.loaders.chunks import chunk_of
+from splitjoin_cli.testing.chunks import chunk_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

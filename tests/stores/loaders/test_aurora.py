@@ -17,7 +17,7 @@ from splitjoin_cli.stores.loaders.aurora_postgresql import AuroraPostgresqlLoade
 from splitjoin_cli.stores.loaders.base import LoadResult, LoadTarget
 from splitjoin_cli.stores.loaders.from_s3 import OTHERWISE
 from splitjoin_cli.stores.loaders.urls import DatabaseUrl
-from tests.stores.loaders.chunks import JOB, RUN, chunk_of
+from splitjoin_cli.testing.chunks import JOB, RUN, chunk_of
 from tests.stores.loaders.stand import ETAG, KEY, Stand, aurora_mysql, aurora_postgresql, standing
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from splitjoin_cli.core.errors import BadRowError, SourceError
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.stores.loaders.body import NotPlainError, gathered, plain_blocks
-from tests.stores.loaders.chunks import Streams, chunk_of, with_stream
+from splitjoin_cli.testing.chunks import Streams, chunk_of, with_stream
 
 PIECES = ["a", '"', '""', ",", "\n", "\r\n", '"b",', ',"c\r\nd"', '"\n', '\n"']
 BLOCKS = st.lists(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), max_size=6)

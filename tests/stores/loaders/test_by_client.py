@@ -11,7 +11,7 @@ from splitjoin_cli.stores.loaders import by_client
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.by_client import LoaderByClient, table_of_client
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
-from tests.stores.loaders.chunks import chunk_of
+from splitjoin_cli.testing.chunks import chunk_of
 
 if TYPE_CHECKING:
     from pathlib import Path

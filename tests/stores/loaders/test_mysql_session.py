@@ -10,7 +10,7 @@ import pytest
 from splitjoin_cli.core.errors import BadRowError
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.mysql import SETTINGS, MysqlLoader, MysqlSession
-from tests.stores.loaders.chunks import JOB, RUN
+from splitjoin_cli.testing.chunks import JOB, RUN
 from tests.stores.loaders.stand import Stand, aurora_mysql, standing
 
 if TYPE_CHECKING:

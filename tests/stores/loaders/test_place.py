@@ -14,7 +14,7 @@ from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, CopyLines, Record, numbered
 from splitjoin_cli.stores.loaders.fields import records
 from splitjoin_cli.stores.loaders.place import placed, whole_records
-from tests.stores.loaders.chunks import chunk_of
+from splitjoin_cli.testing.chunks import chunk_of
 from tests.stores.loaders.test_fields import CUTS, TEXTS, cut
 
 MOST = 1 << 20

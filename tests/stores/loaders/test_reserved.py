@@ -16,7 +16,7 @@ from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.postgresql import PostgresqlLoader
 from splitjoin_cli.stores.loaders.reserved import ReservedNameError, check_system
 from splitjoin_cli.stores.loaders.urls import parse
-from tests.stores.loaders.chunks import JOB, RUN, chunk_of
+from splitjoin_cli.testing.chunks import JOB, RUN, chunk_of
 
 if TYPE_CHECKING:
     from pathlib import Path

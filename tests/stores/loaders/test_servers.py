@@ -20,8 +20,8 @@ from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.mysql import MysqlLoader
 from splitjoin_cli.stores.loaders.postgresql import PostgresqlLoader
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
+from splitjoin_cli.testing.chunks import JOB, RUN, chunk_of
 from tests.servers.processes import ROOT
-from tests.stores.loaders.chunks import JOB, RUN, chunk_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,7 +170,7 @@ KILLED = """
 import os, signal, sys
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
-from tests.stores.loaders.chunks import Streams, chunk_of, many_rows, with_stream
+from splitjoin_cli.testing.chunks import Streams, chunk_of, many_rows, with_stream
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,7 @@ import pytest
 from splitjoin_cli.core.errors import BadRowError, LoadError
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
-from tests.stores.loaders.chunks import chunk_of
+from splitjoin_cli.testing.chunks import chunk_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

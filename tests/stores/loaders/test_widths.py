@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, Record
 from splitjoin_cli.stores.loaders.body import NotPlainError, plain_blocks
 from splitjoin_cli.stores.loaders.widths import FieldCounter, checked_rows
-from tests.stores.loaders.chunks import Streams, chunk_of, with_stream
+from splitjoin_cli.testing.chunks import Streams, chunk_of, with_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Chunks for tests of loaders, and streams that misbehave."""
+"""What the suites of loaders load: chunks, and streams that misbehave."""
 
 from __future__ import annotations
 
