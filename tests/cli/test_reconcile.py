@@ -62,8 +62,9 @@ class Loaded:
 
 
 @pytest.fixture
-def loaded(splitjoin: Splitjoin, tmp_path: Path) -> Loaded:
-    """Six chunks of five rows, joined."""
+def loaded(splitjoin: Splitjoin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loaded:
+    """Six chunks of five rows, joined; a repair keeps its tracker in the current directory."""
+    monkeypatch.chdir(tmp_path)
     return Loaded(splitjoin, tmp_path)
 
 
