@@ -166,7 +166,8 @@ def test_store_that_does_not_know_the_checksums(splitjoin_s3: Splitjoin, bucket:
     seen: list[str] = []
 
     def old_store(asked: Asked) -> tuple[int, str] | None:
-        seen.extend(name for name in asked.headers if "checksum" in name or "trailer" in name)
+        if "uploads" not in asked.query:  # an upload is begun with what it wants to be told, before the scan
+            seen.extend(name for name in asked.headers if "checksum" in name or "trailer" in name)
         return (501, "NotImplemented") if "x-amz-checksum-crc64nvme" in asked.headers else None
 
     proxy.refuse = old_store
