@@ -177,10 +177,7 @@ def perform(
     if request.encoding is not None:
         request = replace(request, dialect=_of_chunks(request.dialect, request.encoding))
     with ExitStack() as stack:
-        if tracker is None:
-            tracker = _tracker(request, stack)
-        if tracker is not None and not request.dry_run:
-            tracker.job(job.file_name)  # one that cannot be reached is told before the source is read
+        tracker = _reached(tracker or _tracker(request, stack), request, job)
         source, start = open_text(
             request.source,
             tmp_dir=request.tmp_dir,
@@ -207,6 +204,13 @@ def perform(
             if seen.markup is None:
                 raise
             raise seen.explained(exc) from exc
+
+
+def _reached(tracker: Tracker | None, request: SplitRequest, job: JobName) -> Tracker | None:
+    """``tracker``, asked for the job: one that cannot be reached is an error before the source is read."""
+    if tracker is not None and not request.dry_run:
+        tracker.job(job.file_name)
+    return tracker
 
 
 def _tracker(request: SplitRequest, stack: ExitStack) -> Tracker | None:

@@ -43,7 +43,7 @@ def test_whole_split_is_ok(compression: None, counted: bool) -> None:  # noqa: F
     """No problem of a set that is as it was stored; its rows are counted here, where nobody has counted them."""
     report = checked(stored_split(HEADER, CHUNKS, compression=compression, counted=counted))
     assert report == VerifyReport(FILE_NAME, (), 3, 5)
-    assert report.to_json() == {"file_name": FILE_NAME, "ok": True, "problems": []}
+    assert report.to_json() == {"file_name": FILE_NAME, "ok": True, "problems": [], "mended": []}
 
 
 @pytest.mark.parametrize("open_as", [MemorySource, streamed])
@@ -243,6 +243,7 @@ def test_split_under_way_is_told_from_a_whole_one() -> None:
             },
             {"number": 2, "kind": "missing", "message": "chunk 2 of 3 is not there"},
         ],
+        "mended": [],
     }
 
 
