@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import Session
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.model import Dialect, SourceProperties
+    from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.splitting.request import ChunkCompression, OnStrayQuote, ServerSideEncryption
