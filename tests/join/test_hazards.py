@@ -262,10 +262,10 @@ def test_h7_the_total_is_known_before_the_first_chunk_is_there(flow: Flow, monke
     seen: list[tuple[int, bool]] = []
     publish = DirectorySink.publish
 
-    def noticed(sink: DirectorySink, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+    def noticed(sink: DirectorySink, staged: StagedObject, name: str, **options: Any) -> StoredObject:  # noqa: ANN401 -- the sink's
         if names.parse(name) is not None:
             seen.append((flow.head().total_parts, (flow.out / names.plan_name(FILE_NAME)).exists()))
-        return publish(sink, staged, name, metadata=metadata)
+        return publish(sink, staged, name, **options)
 
     monkeypatch.setattr(DirectorySink, "publish", noticed)
     flow.split(export(5))
@@ -305,10 +305,10 @@ def test_h10_a_split_that_was_interrupted_is_seen_and_resumed(flow: Flow, monkey
     """What is missing is named, the job is flagged as stuck, nothing joins; the same split again brings the rest."""
     publish = DirectorySink.publish
 
-    def full_disk(sink: DirectorySink, staged: StagedObject, name: str, *, metadata: str | None = None) -> StoredObject:
+    def full_disk(sink: DirectorySink, staged: StagedObject, name: str, **options: Any) -> StoredObject:  # noqa: ANN401 -- the sink's
         if name.startswith(f"{FILE_NAME}-2-"):
             raise StoreError("no space left")
-        return publish(sink, staged, name, metadata=metadata)
+        return publish(sink, staged, name, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(DirectorySink, "publish", full_disk)
