@@ -186,7 +186,8 @@ def test_resume_leaves_the_query_out_and_says_so(splitjoin: Splitjoin, resource:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 143, stderr
     expected = (
-        f"Hint: to resume, type: splitjoin split --client=acme --date=d --chunk-size=400000 -- {resource.url} out "
+        "Hint: no chunk is stored yet, so the source is read again from its beginning; to resume, type: "
+        f"splitjoin split --client=acme --date=d --chunk-size=400000 -- {resource.url} out "
         "(and add the query of SOURCE's URL, which is not shown here)\n"
     )
     assert stderr.decode().endswith(expected)
