@@ -17,6 +17,7 @@ from splitjoin_cli.core.errors import (
     CopyRefusedError,
     CorruptObjectError,
     NotFoundError,
+    ObjectChangedError,
     SourceError,
     SplitjoinError,
     StoreError,
@@ -25,12 +26,13 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.core.model import ByteRange, S3Location
 from splitjoin_cli.stores.sinks import s3 as s3_module
 from splitjoin_cli.stores.sinks import s3_writer
-from splitjoin_cli.stores.sinks.base import ABSENT
+from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 from splitjoin_cli.stores.sinks.s3 import S3Sink
 from splitjoin_cli.stores.sinks.s3_body import MAX_PARTS, plan_parts
 from splitjoin_cli.stores.sinks.s3_place import Digest
 from splitjoin_cli.stores.sinks.s3_writer import part_bytes
 from splitjoin_cli.testing.bodies import Blocks, Bytes, ChangesAfterFirstRead, FailsAt
+from splitjoin_cli.testing.sinks import noise
 from tests.servers.faults import Faults, FlakyProxy
 from tests.stores.sinks.conftest import QUICK
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
+    from splitjoin_cli.core.model import StoredObject
     from tests.servers.s3 import S3Server
 
 MIB = 1024 * 1024
@@ -245,6 +248,65 @@ def test_a_store_without_conditions_is_asked_first(sink: S3Sink, faults: Faults)
     assert sink.put_small("plan.json", b"1", when=ABSENT) is True
     assert sink.put_small("there.json", b"1", when=ABSENT) is False
     assert (sink.get_small("plan.json"), sink.get_small("there.json")) == (b"1", b"0")
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1 * MIB, 11 * MIB])
+def test_a_store_without_any_conditions_is_asked_first(sink: S3Sink, faults: Faults, size: int) -> None:
+    """NotImplemented for every condition: HEAD, then the write or removal; what was not seen is left alone."""
+    operations = ("PutObject", "CompleteMultipartUpload", "DeleteObject")
+
+    def refuse(request: Any, event_name: str, **_: object) -> Any:  # noqa: ANN401
+        operation = event_name.rpartition(".")[2]
+        if not {"If-None-Match", "If-Match"} & set(request.headers):
+            return None
+        faults.answer(operation, status=501, code="NotImplemented")
+        return faults._plans.pop(operation)(1, request)
+
+    for operation in operations:
+        sink._bucket._client.meta.events.register(f"before-send.s3.{operation}", refuse)
+    body, other, runs = Bytes(noise(size)), Bytes(b"another's"), map(str, itertools.count())
+
+    def write(when: Condition) -> StoredObject:
+        writer = sink.writer("a", metadata=next(runs), when=when)
+        writer.write(body.data)
+        try:
+            return writer.commit(checksum=None)
+        except ObjectChangedError:
+            writer.abort()
+            raise
+
+    seen = write(ABSENT)
+    for when in (ABSENT, Condition('"another"')):
+        with pytest.raises(ObjectChangedError, match=r"another object has this key by now$"):
+            write(when)
+        with pytest.raises(ObjectChangedError):
+            sink.put("a", other, checksum=None, when=when)
+    assert sink.delete("a", when=Condition('"another"')) is False
+    assert sink.get_small("a") == body.data
+    assert write(Condition(seen.validator)).checksum == body.crc
+    now = sink.head("a")
+    assert now is not None
+    assert sink.delete("a", when=Condition(now.validator)) is True
+    assert sink.head("a") is None
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize(("size", "operation"), [(1 * MIB, "PutObject"), (11 * MIB, "CompleteMultipartUpload")])
+def test_a_conditional_write_whose_answer_was_lost_is_ours(
+    sink: S3Sink, faults: Faults, size: int, operation: str
+) -> None:
+    """The repeated request meets our own object, or no upload: what is there is what was wanted."""
+    body = Bytes(noise(size))
+    faults.lose_answer(operation, 1)
+    writer = sink.writer("a", metadata="1", when=ABSENT)
+    writer.write(body.data)
+    assert writer.commit(checksum=body.crc).checksum == body.crc
+    faults.lose_answer("DeleteObject", faults.seen["DeleteObject"] + 1)
+    found = sink.head("a")
+    assert found is not None
+    assert sink.delete("a", when=Condition(found.validator)) is True
+    assert sink.head("a") is None
 
 
 @pytest.mark.usefixtures("small_parts")
