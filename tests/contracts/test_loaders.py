@@ -16,6 +16,7 @@ from splitjoin_cli.core.errors import BadRowError
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.stores.loaders import mysql
 from splitjoin_cli.testing.chunks import chunk_of, count_records
+from splitjoin_cli.testing.loader_repairs import LoaderRepairsContract
 from splitjoin_cli.testing.loader_runs import LoaderRunsContract
 from splitjoin_cli.testing.loader_values import LoaderValuesContract
 from splitjoin_cli.testing.loaders import LOADED, LoaderContract, ServerLoaderContract, StrictTypesContract, times_of
@@ -34,7 +35,7 @@ OF_THEIR_OWN = {"AuroraMysqlLoader", "AuroraPostgresqlLoader", "LoaderByClient"}
 rig = rigs.rig
 
 
-class TestLoaders(LoaderContract, LoaderValuesContract, LoaderRunsContract):
+class TestLoaders(LoaderContract, LoaderValuesContract, LoaderRunsContract, LoaderRepairsContract):
     pass
 
 
