@@ -178,7 +178,7 @@ def test_verify_and_merge_documents(splitjoin: Splitjoin) -> None:
     """Verify says what is wrong with which chunk; merge refuses that set, and an output that is there."""
     (splitjoin.directory / "acme.csv").write_bytes(EXPORT)
     splitjoin.ok("split", "acme.csv", "out", "--date", "d", "--chunks", "3")
-    assert splitjoin.json("verify", "out") == {"file_name": "acme_d", "ok": True, "problems": []}
+    assert splitjoin.json("verify", "out") == {"file_name": "acme_d", "ok": True, "problems": [], "mended": []}
     merged = splitjoin.json("merge", "out", "again.csv")
     assert (splitjoin.directory / "again.csv").read_bytes() == EXPORT
     assert (merged["file_name"], merged["bytes"], merged["rows"]) == ("acme_d", len(EXPORT), 400)
@@ -192,6 +192,7 @@ def test_verify_and_merge_documents(splitjoin: Splitjoin) -> None:
         "file_name": "acme_d",
         "ok": False,
         "problems": [{"number": 2, "kind": "missing", "message": ran.document["problems"][0]["message"]}],
+        "mended": [],
     }
     assert splitjoin("merge", "out", "third.csv", "--json").error["code"] == 1
     assert not (splitjoin.directory / "third.csv").exists()

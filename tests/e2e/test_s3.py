@@ -70,7 +70,7 @@ def test_file_to_s3(splitjoin_s3: Splitjoin, bucket: Bucket, size: tuple[str, st
         assert expected.items() <= said.items()
         assert (said["start"], said["end"], said["total"]) == (chunk["start"], chunk["end"], result["total_parts"])
     assert splitjoin_s3.json("verify", f"{bucket.uri}in/", "--source", "acme.csv") == {
-        "file_name": "acme_d", "ok": True, "problems": [],
+        "file_name": "acme_d", "ok": True, "problems": [], "mended": [],
     }  # fmt: skip
     assert splitjoin_s3.ok("merge", f"{bucket.uri}in/", "-").out == EXPORT
 
