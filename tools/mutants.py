@@ -150,7 +150,7 @@ TARGETS = (
             f"MemoryTracker.{name}"
             for name in _words(
                 "mark_done _mark_in_head _mark _full _count_shard mark_retried renew_join _give_up "
-                "finish_join expect finish_clear count_full_shards unfinished"
+                "finish_join expect all_expected finish_clear count_full_shards unfinished"
             )
         ),
         {
@@ -183,7 +183,7 @@ TARGETS = (
                 f"SqliteTracker.{name}": "the file and the connection"
                 for name in _words("init reach job progress list close _reading _connected _check _make")
             },
-            "SqliteTracker.expected": "a file of an earlier release",
+            **dict.fromkeys(("SqliteTracker.expected", "SqliteTracker.all_expected"), "a file of an earlier release"),
         },
         texts=(
             ("mark_done: INSERT OR IGNORE -> OR REPLACE", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO"),
@@ -202,8 +202,8 @@ TARGETS = (
             f"DynamoDbTracker.{name}"
             for name in _words(
                 "open_job replace_job mark_done _count _count_in_shard claim_join renew_join _give_up "
-                "_change_owned _change finish_join reopen_join expect expected _is_in_round claim_clear finish_clear "
-                "_expected_of _count_all _complete_mixed"
+                "_change_owned _change finish_join reopen_join expect expected all_expected _is_in_round "
+                "claim_clear finish_clear _count_all _complete_mixed"
             )
         ),
         {"DynamoDbTracker.__init__": "a client given or made", "DynamoDbTracker.close": "a client given or made"},
@@ -246,7 +246,7 @@ TARGETS = (
                 "handle_batch _handle_stored _load_and_count _standing _ledger_says_joined _join _unread _failed"
             )
         )
-        | {"_superseded"},
+        | {"_superseded", "acknowledged"},
         {
             "Worker._handle": "which store's reads",
             "Worker._ours": "whose words the error is in",
@@ -280,7 +280,17 @@ UNNOTICED: dict[str, str] = {
     "dynamodb_updates.open_job: condition attribute_not_exists(join_state) OR join_state <> :joined"
     " less attribute_not_exists(join_state)": ABSENT_DIFFERS,
     "dynamodb_updates.claim_join: condition attribute_not_exists(join_state) OR (join_state <> :joined AND"
-    " join_state <> :failed) less attribute_not_exists(join_state)": ABSENT_DIFFERS,
+    " join_state <> :failed AND join_state <> :clearing) less attribute_not_exists(join_state)": ABSENT_DIFFERS,
+    **{
+        f"dynamodb_updates.{name}: condition attribute_not_exists(join_state) OR {rest}"
+        " less attribute_not_exists(join_state)": ABSENT_DIFFERS
+        for name, rest in (
+            ("expect", "join_state <> :clearing"),
+            ("expect", "join_state <> :joined"),
+            ("change_join", "join_state <> :clearing"),
+            ("claim_clear", "join_state <> :claimed OR lease_until < :now"),
+        )
+    },
     "dynamodb_updates.make_complete: condition attribute_not_exists(join_state) OR join_state <> :joined"
     " less attribute_not_exists(join_state)": ABSENT_DIFFERS,
 }

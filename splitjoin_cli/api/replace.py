@@ -63,7 +63,7 @@ def replace(
     aws = arguments.aws(profile, region, endpoint_url, session)
     if into is None and tracker is None:
         raise UsageError(
-            "whether the chunk is loaded already can be told by nothing",
+            "whether the chunk is loaded already is not known",
             hint="give --into, the database, or --tracker; or both",
         )
     url = None if tracker is None else arguments.tracker(tracker)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.splitting.run import OpenJob
     from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sources.base import Source
     from splitjoin_cli.stores.trackers.base import Tracker
 
 __all__ = ["run_split", "split"]
@@ -189,16 +190,15 @@ def perform(
         )
         stack.callback(source.close)
         note_source(source.properties)
-        name = "standard input" if request.source == "-" else source.properties.uri
-        seen = look(start, name, request.dialect, typed=request.dialect_typed)
+        seen = look(start, _named(request, source), request.dialect, typed=request.dialect_typed)
         sink = _sink(request)
         stack.callback(sink.close)
         opener = None if tracker is None else _job_opener(tracker, passing=passing)
-        repairs = None if tracker is None or request.dry_run else partial(_TrackedRepairs, tracker)
+        repairs = None if tracker is None else partial(_TrackedRepairs, tracker)
+        told = seen.warnings
         run = SplitRun(
-            request, job, source, sink, observer,
-            open_job=opener, repairs=repairs, naming=naming, warnings=seen.warnings,
-        )  # fmt: skip
+            request, job, source, sink, observer, open_job=opener, repairs=repairs, naming=naming, warnings=told
+        )
         try:
             return run.run()
         except BadInputError as exc:
@@ -212,6 +212,11 @@ def _reached(tracker: Tracker | None, request: SplitRequest, job: JobName) -> Tr
     if tracker is not None and not request.dry_run:
         tracker.job(job.file_name)
     return tracker
+
+
+def _named(request: SplitRequest, source: Source) -> str:
+    """How messages call the source."""
+    return "standard input" if request.source == "-" else source.properties.uri
 
 
 def _tracker(request: SplitRequest, stack: ExitStack) -> Tracker | None:

@@ -34,12 +34,12 @@ class LoaderRepairsContract(WithLoader):
     def test_a_checksum_that_was_written_down_is_the_only_one_that_is_loaded(
         self, rig: LoaderRig, loader: Loader
     ) -> None:
-        """Another is an error that names both, before and after the right one is loaded; a new process knows it, too."""
+        """Another is an error that names both, before and after the right one is loaded, in any process."""
         assert loader.expect(JOB, RUN, 1, 1, MENDED, own=False, write=False) is Expectation.NOTED
         assert loader.expect(JOB, RUN, 1, 1, MENDED, own=False) is Expectation.NOTED
         message = (
-            f"the ledger expects this number with the checksum {MENDED}, as splitjoin replace wrote it down, and the chunk"
-            f" has {OLD}"
+            f"the ledger expects this number with the checksum {MENDED}, as splitjoin replace wrote it down, and the"
+            f" chunk has {OLD}"
         )
         for _ in range(2):
             with contextlib.closing(rig.loader()) as other:
@@ -66,8 +66,8 @@ class LoaderRepairsContract(WithLoader):
         assert loader.load(mended_chunk()).already_loaded
         error = fails(RunConflictError, loader, chunk_of(b"1,Ann\n"))
         assert error.reason == (
-            f"the ledger holds this number with other bytes: the checksum that was loaded is {MENDED}, and the chunk's is"
-            " the split's own"
+            f"the ledger holds this number with other bytes: the checksum that was loaded is {MENDED}, and the chunk's"
+            " is the split's own"
         )
 
     def test_a_newer_run_drops_what_was_written_down_and_keeps_an_older_one_out(self, rig: LoaderRig) -> None:
@@ -91,7 +91,7 @@ class LoaderRepairsContract(WithLoader):
         assert job.table == TABLE
 
     def test_a_run_is_cleared_by_its_run_column(self, rig: LoaderRig) -> None:
-        """Its rows, its ledger and joined_at; another run's stay, and what replace wrote down. Then it can be loaded."""
+        """Its rows, its ledger and joined_at; another run's stay, and what replace wrote down."""
         with contextlib.closing(rig.loader(run_column="run", beside_other_run=True)) as loader:
             loader.load(chunk_of(b"1,Ann\n"))
             loader.load(chunk_of(b"2,Bob\n3,Eve\n", number=2))

@@ -125,7 +125,7 @@ def test_what_replace_needs_is_said(failed: Splitjoin) -> None:
     """A ledger or a tracker, a number that the split has, a job that is known."""
     mended = mend(failed)
     ran = failed("replace", JOB, "--chunk", "2", mended, "--dest", "out", "--json")
-    assert (ran.code, ran.error["message"]) == (2, "whether the chunk is loaded already can be told by nothing")
+    assert (ran.code, ran.error["message"]) == (2, "whether the chunk is loaded already is not known")
     assert failed("replace", JOB, "--chunk", "9", mended, *TRACKER, "--json").error["code"] == 2
     assert failed("replace", "other_1", "--chunk", "2", mended, *TRACKER, "--json").error["code"] == 10
     loaded = mend(failed, 1)

@@ -172,7 +172,8 @@ class DynamoDbTracker:
             rules.check_total(job, total_parts)
             rules.check_round(job, run)
             if into == "done":
-                loaded = self._expected_of(answer.item, run, member, checksum, run.file_name, member)
+                expected = items.expected_text(answer.item, run, member)
+                loaded = repairs.check_expected(expected, checksum, run.file_name, member)
             if member in items.numbers(answer.item, into):
                 return Duplicate(job)
         raise self._lost("mark_done", run)
@@ -196,18 +197,11 @@ class DynamoDbTracker:
             head = items.head_of_shard(answer.item, run)
             rules.superseded(head, run)
             rules.check_total(head, total_parts)
-            loaded = self._expected_of(answer.item, run, member, checksum, run.file_name, number)
+            expected = items.expected_text(answer.item, run, member)
+            loaded = repairs.check_expected(expected, checksum, run.file_name, number)
             if member in shard.done:
                 return False, shard
         raise self._lost("mark_done", run)
-
-    @staticmethod
-    def _expected_of(
-        item: Item, run: Run, member: int, checksum: Checksum | None, file_name: str, number: int
-    ) -> str | None:
-        """The checksum to count with, where the item expects one; raises where what was loaded has another."""
-        expected = item.get(items.expected_name(run, member))
-        return repairs.check_expected(None if expected is None else str(expected["S"]), checksum, file_name, number)
 
     def _count_shard(self, run: Run, total_parts: int, index: int, shard: items.Shard) -> Marked:
         size = self._size(index, total_parts)
@@ -334,13 +328,13 @@ class DynamoDbTracker:
             now = rules.of_round(run, job)
             key = items.key_of_shard(now, index) if in_shard else items.key_of_job(run.file_name)
             met = self._table.get(key) if in_shard else item
-            standing = (met or {}).get(items.expected_name(now, member))
+            standing = items.expected_text(met or {}, now, member)
             answer = repairs.expecting(
                 job, now, checksum, total_parts=total_parts, asked=asked,
                 counted=member in items.numbers(met or {}, "done"),
-                standing=None if standing is None else str(standing["S"]),
+                standing=standing,
             )  # fmt: skip
-            if answer is not Mending.NOTED or (asked and standing is not None and standing["S"] == checksum):
+            if answer is not Mending.NOTED or (asked and checksum is not None and standing == checksum):
                 return answer
             change = updates.expect_in_shard if in_shard else updates.expect
             update = change(now, total_parts, member=member, checksum=checksum, asked=asked)
@@ -363,8 +357,7 @@ class DynamoDbTracker:
         if job.total_parts > self._shard_parts:
             index, member = divmod(number - 1, self._shard_parts)
             item = self._table.get(items.key_of_shard(rules.of_round(run, job), index)) or {}
-        found = item.get(items.expected_name(run, member))
-        return None if found is None else str(found["S"])
+        return items.expected_text(item, run, member)
 
     def all_expected(self, run: Run) -> dict[int, str]:
         """See Tracker."""
@@ -372,8 +365,7 @@ class DynamoDbTracker:
         job = items.job_or_none(item)
         if item is None or job is None or job.run != run:
             return {}
-        now, parts = rules.of_round(run, job), self._shard_parts
-        count = self._reports.shard_count(job.total_parts)
+        now, parts, count = rules.of_round(run, job), self._shard_parts, self._reports.shard_count(job.total_parts)
         if not count:
             return items.expected_numbers(item, now)
         keys = [items.key_of_shard(now, index) for index in range(count)]

@@ -92,6 +92,11 @@ def expected_name(run: Run, member: int) -> str:
     return f"expected_{run.generation}_{member}"
 
 
+def expected_text(item: Mapping[str, Any], run: Run, member: int) -> str | None:
+    """The checksum that a chunk must be counted with; None where none was written down."""
+    return _text(item, expected_name(run, member))
+
+
 def expected_in(item: Mapping[str, Any], run: Run) -> dict[str, Item]:
     """All such attributes of the run that an item has."""
     return {name: value for name, value in item.items() if name.startswith(f"expected_{run.generation}_")}
