@@ -137,6 +137,9 @@ def test_usage(splitjoin: Splitjoin) -> None:
     other = splitjoin(*LOOK, "--html", "export.csv", "--json")
     assert (other.code, other.error["message"]) == (2, "export.csv is there, and is not an HTML page")
     assert (splitjoin.directory / "export.csv").read_text() == "id\n1\n"
+    assert (
+        splitjoin(*LOOK, "--html", "-", "--json").error["message"] == "--html writes a file, and - is standard output"
+    )
     missing = splitjoin(*LOOK, "--html", "reports/report.html", "--json")
     assert (missing.code, missing.error["message"]) == (1, f"no such directory: {splitjoin.directory}/reports")
     within = splitjoin.within(SPLITJOIN_HTML="report.html")

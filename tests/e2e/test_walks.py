@@ -119,6 +119,24 @@ def test_a_table_that_was_altered_meanwhile(split: Splitjoin) -> None:
     assert (walk.typed, rows_of(split)) == (["simulate"], ROWS)
 
 
+def test_a_bad_row_that_is_mended_in_its_chunk(split: Splitjoin) -> None:
+    """The chunk is copied, mended and replaced, as it is said; the others stay loaded."""
+    shutil.rmtree(split.directory / "in")
+    (split.directory / "jobs.db").unlink()
+    bad = split.directory / "acme.csv"
+    bad.write_text(bad.read_text().replace("3,n3", "3,n3,x"))
+    split.ok(*SPLIT)
+    assert split("simulate", "in", "--into", "sqlite:load.db").code == 1
+    mended = (split.directory / "in" / "acme_1-2-3.csv").read_text().replace(",x", "")
+    (split.directory / "mended.csv").write_text(mended)
+    walk = Walk(split, HERE | {"FILE": "mended.csv"})
+    assert walk.status()["next"][0].startswith(
+        f"chunk 2: copy it from {split.directory}/in/ to FILE, mend the row there"
+    )
+    walk.to_the_join()
+    assert (walk.typed, rows_of(split)) == (["replace", "simulate"], ROWS)
+
+
 def test_a_continuation_that_fails(split: Splitjoin) -> None:
     """All is loaded, and what follows is run alone, once it can be."""
     assert split("simulate", "in", "--into", "sqlite:load.db", "--on-join", "exec:exit 3").code == 1

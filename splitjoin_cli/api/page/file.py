@@ -44,6 +44,8 @@ def write_page(path: Path, facts: PageFacts) -> None:
 
 def check_page(path: Path) -> None:
     """Raise UsageError, or StoreError, where no page can be written, or a file would be lost."""
+    if str(path) == "-":
+        raise UsageError("--html writes a file, and - is standard output", hint="name a file with --html FILE")
     if path.is_dir():
         raise UsageError(f"{path} is a directory", hint="name a file in it with --html FILE")
     if not path.resolve().parent.is_dir():
