@@ -101,7 +101,7 @@ def _tries(count: int) -> str:
     return f"{count:,} {'try' if count == 1 else 'tries'}"
 
 
-def _join(status: JobStatus, times: Times) -> str:
+def _join(status: JobStatus, times: Times) -> str:  # noqa: PLR0911 -- a state each
     join = status.progress.join
     tries = _tries(join.attempts)
     error = f": {join.error}" if join.error else ""
@@ -115,6 +115,8 @@ def _join(status: JobStatus, times: Times) -> str:
         case "waiting":
             again = times.text(join.lease_until) if join.held(status.at) else "now"
             return f"failed, the next try may begin {again}, {tries}{error}"
+        case "clearing":
+            return "held by splitjoin clear; if it was killed, type it again"
         case "failed":
             return f"failed permanently, {tries}{error}"
         case _:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.core.names import chunk_names
+from splitjoin_cli.stores.trackers.base import Run
+from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.e2e.command import Splitjoin
 
 if TYPE_CHECKING:
@@ -246,3 +248,19 @@ def test_a_bad_row_on_s3_is_mended_and_loaded_by_the_worker(
     assert postgres.query("SELECT SUM(amount), COUNT(*) FROM acme") == [(78, ROWS)]
     runs = {json.loads(body)["run_id"] for body in aws_desk.bodies(aws_desk.joins)}
     assert runs == {report["run_id"]}
+
+
+def test_a_killed_clear_is_shown_and_taken_over(failed: Splitjoin) -> None:
+    """Status says who holds the join; a rejoin is refused; the same command ends it."""
+    run_id = str(failed.json("status", JOB, *TRACKER)["run_id"])
+    tracker = SqliteTracker(failed.directory / "t.db")
+    tracker.claim_clear(Run(JOB, run_id))
+    tracker.close()
+    status = failed.json("status", JOB, *TRACKER)
+    assert (status["state"], status["join"]["owner"]) == ("joining", "clear")
+    assert "held by splitjoin clear; if it was killed, type it again" in failed.ok("status", JOB, *TRACKER).stdout
+    ran = failed("retry", JOB, *TRACKER, "--join", "--json")
+    assert ran.error["message"] == f"{JOB}: splitjoin clear takes the run out of the database"
+    cleared = failed.json("clear", JOB, *TRACKER, *INTO, "--run-column", "run")
+    assert (cleared["chunks"], cleared["tracker"]) == (3, "sqlite:t.db")
+    assert failed.json("status", JOB, *TRACKER)["state"] == "waiting"

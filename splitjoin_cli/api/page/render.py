@@ -169,7 +169,7 @@ def _joining(status: JobStatus, track: Track) -> Happening:
     return Happening("join", "join", text, (Bar(x, max(4.0, round(track.place(end) - x, 1))),))
 
 
-def _join_text(join: Join, now: float) -> str:
+def _join_text(join: Join, now: float) -> str:  # noqa: PLR0911 -- a state each
     tries = f"{join.attempts:,} {'try' if join.attempts == 1 else 'tries'}"
     match join.state:
         case "joined":
@@ -180,6 +180,8 @@ def _join_text(join: Join, now: float) -> str:
             return f"the lease of {join.owner} ended {_moment(join.lease_until)}, {tries}"
         case "waiting":
             return f"a try failed, the next may begin {_moment(join.lease_until)}, {tries}"
+        case "clearing":
+            return "splitjoin clear holds it; if it was killed, type it again"
         case "failed":
             return f"failed permanently after {tries}"
         case _:

@@ -22,6 +22,11 @@ def check_rejoin(job: Job, *, now: float) -> Run:
             f"{job.file_name}: only the published counter wrote this job, and it has no join of ours",
             hint="the published counter runs the continuation itself",
         )
+    if job.join.state == "clearing":
+        raise SplitjoinError(
+            f"{job.file_name}: splitjoin clear takes the run out of the database",
+            hint="wait for it; if it was killed, type the same splitjoin clear again",
+        )
     if job.join.alive(now):
         raise SplitjoinError(
             f"{job.file_name}: the join is held by {job.join.owner}, whose lease is alive",
