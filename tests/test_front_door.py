@@ -266,3 +266,43 @@ def test_an_observer_hears_what_happens(export: Path) -> None:
     splitjoin_cli.split(export, "chunks", client="acme", date="20240131", chunk_size="1KiB", observer=heard)
     splitjoin_cli.verify("chunks", observer=heard)
     assert heard.phases == ["splitting", "naming", "verifying"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"compress": "bz2"}, "compress=: 'bz2' is not one of 'gzip', 'zstd'"),
+        ({"on_stray_quote": "ignore"}, "on_stray_quote=: 'ignore' is not one of 'error', 'literal'"),
+        ({"jobs": 0}, "jobs=: 0 is not a number from 1 to 1024"),
+    ],
+)
+def test_a_split_stores_nothing_under_a_wrong_word_or_number(
+    export: Path, options: dict[str, Any], message: str
+) -> None:
+    """What the command's options refuse is refused here too, before a plan is written."""
+    with pytest.raises(splitjoin_cli.UsageError) as caught:
+        splitjoin_cli.split(export, "chunks/", **options)
+    assert str(caught.value) == message
+    assert not Path("chunks").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 65])
+def test_no_call_waits_for_workers_that_there_cannot_be(export: Path, workers: int) -> None:
+    """Without a worker a simulation would never end."""
+    message = f"workers=: {workers} is not a number from 1 to 64"
+    with pytest.raises(splitjoin_cli.UsageError) as caught:
+        splitjoin_cli.simulate(export, workers=workers)
+    assert str(caught.value) == message
+    with pytest.raises(splitjoin_cli.UsageError) as caught:
+        splitjoin_cli.Worker(QUEUE, into="sqlite:sales.db", tracker="sqlite:jobs.db", workers=workers)
+    assert str(caught.value) == message
+
+
+@pytest.mark.usefixtures("export")
+def test_an_empty_source_is_called_empty() -> None:
+    """An unset variable of a script is no client with too few characters, whether a client was typed or not."""
+    for client in (None, "acme"):
+        with pytest.raises(splitjoin_cli.UsageError) as caught:
+            splitjoin_cli.split("", "chunks/", client=client)
+        assert str(caught.value) == "SOURCE is empty"
+        assert caught.value.hint == "name a file, a URL, or - for standard input"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
@@ -26,7 +26,9 @@ __all__ = [
     "Path",
     "Seconds",
     "Tags",
+    "at_once",
     "aws",
+    "choice",
     "database",
     "dialect",
     "numbers",
@@ -115,6 +117,20 @@ def secret(arn: str | None, into: DatabaseUrl | None) -> str | None:
 
     check_secret_arn(arn)
     return arn
+
+
+def choice(name: str, value: str | None, allowed: Collection[str]) -> None:
+    """Let one of a few words pass, or none. Raises UsageError before anything is stored under a wrong one."""
+    if value is not None and value not in allowed:
+        listed = ", ".join(map(repr, allowed))
+        raise UsageError(f"--{name}: {value!r} is not one of {listed}", hint="use one of them")
+
+
+def at_once(name: str, value: int, most: int) -> int:
+    """How much is done at the same time: with 0 workers a call would wait for ever. Raises UsageError."""
+    if not 1 <= value <= most:
+        raise UsageError(f"--{name}: {value} is not a number from 1 to {most}", hint="use a number in this range")
+    return value
 
 
 def seconds(name: str, value: Seconds) -> float:

@@ -80,7 +80,9 @@ def _directory(path: Path) -> OpenPlace:
     from splitjoin_cli.stores.sources.local import LocalSource
 
     if not path.exists():
-        raise NotFoundError(f"no such directory: {path}")
+        raise NotFoundError(
+            f"no such directory: {path}", hint="check the path; it is relative to the working directory"
+        )
     if not path.is_dir():
         raise UsageError(
             f"{path} is not a directory", hint="name the directory, or s3:// prefix, that holds the chunks"

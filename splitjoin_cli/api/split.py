@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.core import trace
@@ -20,7 +20,8 @@ from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.source_name import name_pattern as compiled
-from splitjoin_cli.splitting.request import DEFAULT_JOBS, SplitRequest
+from splitjoin_cli.core.units import MAX_JOBS
+from splitjoin_cli.splitting.request import DEFAULT_JOBS, ChunkCompression, OnStrayQuote, SplitRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.source_name import Naming
-    from splitjoin_cli.splitting.request import ChunkCompression, OnStrayQuote, ServerSideEncryption
+    from splitjoin_cli.splitting.request import ServerSideEncryption
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.splitting.run import OpenJob
     from splitjoin_cli.stores.sinks.base import Sink
@@ -95,6 +96,8 @@ def split(
     A chunk that failed is in the result (``failed`` in ``result.to_json()``), with the command that resumes. Raises
     UsageError, BadInputError, NameTakenError, SourceError, StoreError.
     """
+    arguments.choice("compress", compress, get_args(ChunkCompression))
+    arguments.choice("on-stray-quote", on_stray_quote, get_args(OnStrayQuote))
     place = parse_place(os.fspath(destination))
     objects = arguments.objects(sse, sse_kms_key_id, storage_class, tag, request_payer, expected_bucket_owner)
     unused = ObjectOptions(request_payer=request_payer and is_s3(os.fspath(source)))
@@ -113,7 +116,7 @@ def split(
         encoding=encoding,
         strict=strict,
         compress=compress,
-        jobs=jobs,
+        jobs=arguments.at_once("jobs", jobs, MAX_JOBS),
         fsync=fsync,
         dry_run=dry_run,
         force=force,
@@ -152,7 +155,9 @@ def run_split(
 
 
 def check_named(request: SplitRequest) -> None:
-    """Raise UsageError for what has no name of its own, where no client was typed."""
+    """Raise UsageError for a source that is not named, and for one without a name where no client was typed."""
+    if not request.source:
+        raise UsageError("SOURCE is empty", hint="name a file, a URL, or - for standard input")
     if request.client is not None:
         return
     if request.source == "-":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, open_joiner, open_loader, open_tracker, reach
-from splitjoin_cli.core.units import LARGE_RECORD_BYTES
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES, MAX_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ class Worker:
         idle_seconds = None if idle_exit is None else arguments.seconds("idle-exit", idle_exit)
         self._aws = arguments.aws(profile, region, endpoint_url, session)
         self._options = SqsWorkerOptions(
-            workers=workers,
+            workers=arguments.at_once("workers", workers, MAX_WORKERS),
             wait_seconds=poll_seconds(idle_seconds),
             grace_seconds=GRACE_SECONDS if grace is None else arguments.seconds("grace", grace),
             sweep_seconds=sweep_seconds(self._lease_seconds),

@@ -12,15 +12,13 @@ from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.params import Count, Duration, EndpointUrl, OneByte, OneByteOrNone, Size, Text
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.units import LARGE_RECORD_BYTES
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES, MAX_JOBS
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
-
-MAX_JOBS = 1024
 
 
 def option(*declarations: str, **settings: Any) -> Callable[[Command], Command]:  # noqa: ANN401 -- click's own settings

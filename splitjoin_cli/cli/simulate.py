@@ -11,13 +11,13 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Count
 from splitjoin_cli.cli.text import count_text, duration_text
+from splitjoin_cli.core.units import MAX_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.api.simulate.report import ChunkStory, SimulateReport
 
-MAX_WORKERS = 64
 DEFAULT_WORKERS = 4
 EVENTS_SHOWN = 10
 PROBLEMS_SHOWN = 20

@@ -12,13 +12,13 @@ from splitjoin_cli.cli.params import Count, Duration
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import count_text
 from splitjoin_cli.core.errors import StoppedError
+from splitjoin_cli.core.units import MAX_WORKERS
 
 if TYPE_CHECKING:
     from splitjoin_cli.cli.terminal import Terminal
     from splitjoin_cli.core.aws.sqs import QueueFacts
     from splitjoin_cli.join.held_messages import WorkerTotals
 
-MAX_WORKERS = 64
 DEFAULT_WORKERS = 4
 
 EPILOG = """\

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = [
     "LARGE_RECORD_BYTES",
     "MAX_INTEGER",
+    "MAX_JOBS",
+    "MAX_WORKERS",
     "SECONDS_IN",
     "SIZE_UNITS",
     "parse_seconds",
@@ -20,6 +22,8 @@ __all__ = [
     "size_text",
 ]
 
+MAX_JOBS = 1024
+MAX_WORKERS = 64
 LARGE_RECORD_BYTES = 256 * 1024 * 1024
 """A loader refuses a larger record unless it is asked to take it, and a split warns of it."""
 MAX_INTEGER = 2**63 - 1

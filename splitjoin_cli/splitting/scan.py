@@ -16,6 +16,7 @@ from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.errors import BadInputError, SourceChangedError
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
 from splitjoin_cli.core.parallel import run_workers
+from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.locate import find_open_quote, line_of
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
@@ -225,7 +226,7 @@ class Scan:
         line = line_of(self._source, start)
         return BadInputError(
             f"{self._source.properties.uri}, line {line} (byte {start}): "
-            f"the record has {fields} fields, the first record has {expected}",
+            f"the record has {count_text(fields, 'field')}, the first record has {expected}",
             hint="repair the record, or leave --strict out to split it as it is",
         )
 

@@ -137,6 +137,17 @@ def test_mistakes_are_named(
     assert (directory.parent / "file").read_bytes() == b"kept"
 
 
+@pytest.mark.parametrize("arguments", [["verify", "none"], ["merge", "none", "out.csv"], ["simulate", "none/"]])
+def test_a_missing_directory_of_chunks_has_a_next_step(
+    splitjoin: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """Mostly the command runs in another directory than the split did."""
+    monkeypatch.chdir(tmp_path)
+    error = splitjoin(*arguments, "--json").document["error"]
+    assert (error["code"], error["message"]) == (1, "no such directory: none")
+    assert error["hint"] == "check the path; it is relative to the working directory"
+
+
 def test_merge_writes_the_file_and_names_it(splitjoin: Command, directory: Path, tmp_path: Path) -> None:
     """OUT on stdout, talk on stderr."""
     out = tmp_path / "out.csv"

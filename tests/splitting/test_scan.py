@@ -273,7 +273,8 @@ def test_strict_names_the_first_ragged_record(
     """Also the last one without a line end, and an empty line among several columns."""
     with pytest.raises(BadInputError) as caught:
         scanned(MemorySource(data, "memory:x"), executor, strict=True, block_bytes=block_bytes)
-    assert caught.value.message == f"memory:x, {place}: the record has {fields} fields, the first record has 2"
+    counted = "1 field" if fields == 1 else f"{fields} fields"
+    assert caught.value.message == f"memory:x, {place}: the record has {counted}, the first record has 2"
     assert caught.value.hint == "repair the record, or leave --strict out to split it as it is"
 
 

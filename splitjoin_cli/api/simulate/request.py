@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_tracker
@@ -20,7 +20,8 @@ from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.names import parse_file_name
 from splitjoin_cli.core.places import DirectoryPlace, S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.core.units import LARGE_RECORD_BYTES
+from splitjoin_cli.core.units import LARGE_RECORD_BYTES, MAX_WORKERS
+from splitjoin_cli.splitting.request import OnStrayQuote
 
 if TYPE_CHECKING:
     from splitjoin_cli.api.simulate.report import SimulateReport
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.request import OnStrayQuote, Size
+    from splitjoin_cli.splitting.request import Size
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
     from splitjoin_cli.stores.trackers.base import Tracker
     from splitjoin_cli.stores.trackers.urls import TrackerUrl
@@ -90,6 +91,7 @@ def simulate(
         rates = FaultRates(duplicates, failures, crashes, seed)
     except ValueError as exc:
         raise UsageError(str(exc)) from exc
+    arguments.choice("on-stray-quote", on_stray_quote, get_args(OnStrayQuote))
     database = None if into is None else arguments.database(into)
     request = SimulateRequest(
         source=os.fspath(source),
@@ -103,7 +105,9 @@ def simulate(
         tracker=None if tracker is None else arguments.tracker(tracker),
         on_join=on_join,
         file_name=name,
-        options=SimulationOptions(workers=workers, shuffle=shuffle, rates=rates),
+        options=SimulationOptions(
+            workers=arguments.at_once("workers", workers, MAX_WORKERS), shuffle=shuffle, rates=rates
+        ),
         size=arguments.size(chunk_size, chunks, rows),
         dialect=arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header),
         dialect_typed=dialect_typed,

@@ -122,4 +122,6 @@ class UrlSource:
         except Exception as exc:
             if is_final(exc):
                 raise
-            raise SourceError(f"cannot open {self._uri}: {kind_of_error(exc)}") from None
+            raise SourceError(
+                f"cannot open {self._uri}: {kind_of_error(exc)}", hint="check the URL, the login and the network"
+            ) from None
