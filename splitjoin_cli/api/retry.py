@@ -17,6 +17,7 @@ from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.errors import NoSuchJobError, UsageError
 from splitjoin_cli.core.places import S3Place, parse_place
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions, Session
@@ -241,4 +242,4 @@ def rejoin(request: RejoinRequest) -> RejoinReport:
         check_complete(job)
         if loader is not None:
             job = try_again(open_joiner(tracker, loader, continuation, request.lease_seconds), tracker, run)
-        return RejoinReport(job, before, joined=job.join.state == "joined", dry_run=False)
+        return RejoinReport(job, before, joined=job.join.state == JoinState.JOINED, dry_run=False)

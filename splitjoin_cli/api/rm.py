@@ -16,6 +16,7 @@ from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.request import DEFAULT_JOBS
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions, Session
@@ -78,7 +79,7 @@ def _refusal(name: str, job: Job | None, tracker: str | None) -> StoreError | No
             f"without a tracker nothing says whether {name} is loaded",
             hint=f"give --tracker URL; or {FORCE_HINT}",
         )
-    if job is None or job.join.state == "joined":
+    if job is None or job.join.state == JoinState.JOINED:
         return None
     return StoreError(
         f"{name} is not joined: {tracker} has {job.processed_parts:,} of {job.total_parts:,} chunks counted",

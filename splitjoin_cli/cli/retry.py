@@ -15,6 +15,7 @@ from splitjoin_cli.cli.terminal import Warns, error_document
 from splitjoin_cli.cli.text import count_text, listed
 from splitjoin_cli.core.errors import PartialError, SplitjoinError
 from splitjoin_cli.core.names import parse_file_name
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.api.retry import RejoinReport
@@ -96,7 +97,7 @@ def _forget_untyped(ctx: click.Context, values: dict[str, Any]) -> None:
 
 def _sent(report: RetryReport, terminal: Terminal, file_name: str, tracker: str) -> int:
     """Say what became of the chunks, and return the exit code."""
-    if report.sent and report.progress.join.state == "joined":
+    if report.sent and report.progress.join.state == JoinState.JOINED:
         ask = shlex.join(["splitjoin", "status", file_name, "--tracker", tracker, "--reconcile", "--into"])
         terminal.note(
             f"Warning: {file_name} is joined: workers let its chunks be, and load none again. Where the database has"
@@ -152,7 +153,7 @@ def _say(report: RetryReport, terminal: Terminal, tracker: str) -> None:
     elif not report.failed and not report.never_uploaded:
         counted = f"{progress.processed_parts:,} of {count_text(progress.total_parts, 'chunk')} counted"
         terminal.data(f"{progress.file_name}: nothing to send, {counted}, join: {progress.join.state}")
-        if not progress.missing and progress.join.state != "joined":
+        if not progress.missing and progress.join.state != JoinState.JOINED:
             terminal.note(shlex.join(["splitjoin", "retry", progress.file_name, "--tracker", tracker, "--join"]))
 
 

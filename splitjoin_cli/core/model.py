@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal, NamedTuple
 
 LineEnd = Literal["\n", "\r\n", "mixed"]
 Compression = Literal["gzip", "bz2", "xz", "zstd"]
-ChunkState = Literal["planned", "uploaded", "skipped", "failed", "stored"]
 
 LF = 0x0A
 CR = 0x0D
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8: bytes of the first record, not of its first field
+
+
+class ChunkState(StrEnum):
+    """What became of a chunk in a split, as the JSON documents say it.
+
+    ``STORED``: a rehearsal found it there. ``SKIPPED``: a split did, and left it as it is.
+    """
+
+    PLANNED = "planned"
+    UPLOADED = "uploaded"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    STORED = "stored"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import SplitjoinError, StoppedError
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.join.joiner import Joiner, JoinTry
@@ -84,7 +85,7 @@ def _look(job: Job, found: _Found, tracker: Tracker, loader: Loader, joiner: Joi
 
 def _wants_join(job: Job, run: Run, found: _Found, tracker: Tracker, loader: Loader) -> bool:
     """Count what is full; whether the job is complete then, and this database's to join."""
-    if job.join.state == "joined":
+    if job.join.state == JoinState.JOINED:
         tracker.finish_join(run)  # it was interrupted while it tidied up
         found.settled.add(job.file_name)
         return False
@@ -116,14 +117,14 @@ def _is_ours(loader: Loader, run: Run) -> bool:
 
 def _is_stuck(job: Job, now: float, stuck_after_seconds: float) -> bool:
     """Nothing was newly counted for too long, nor, when all is counted, a join finished; or it failed for good."""
-    if job.join.state == "failed":
+    if job.join.state == JoinState.FAILED:
         return True
     since = job.counted_at if job.counted_at is not None else job.created_at
     return since is not None and now - since > stuck_after_seconds and not job.join.alive(now)
 
 
 def _why(job: Job) -> str:
-    if job.join.state == "failed":
+    if job.join.state == JoinState.FAILED:
         return f"the join of {job.file_name} failed: {job.join.error}"
     if job.complete:
         return f"all {job.total_parts} chunks of {job.file_name} are counted, and it is not joined"

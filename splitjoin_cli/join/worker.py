@@ -6,7 +6,8 @@ import logging
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.errors import (
     BadInputError,
@@ -22,7 +23,7 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.join.chunk import chunk_to_load, run_of
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import Counted, JobSpec, Refusal, Superseded
+from splitjoin_cli.stores.trackers.base import Counted, JobSpec, JoinState, Refusal, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,15 +41,26 @@ _LOG = logging.getLogger(__name__)
 # Trying the same again cannot help; somebody has to change the chunk, the table, or the mix-up.
 FINAL_ERRORS = (BadRowError, BadInputError, MixupError, RunConflictError)
 
-End = Literal["counted", "joined", "replaced", "left", "failed"]
+
+class End(StrEnum):
+    """How the work on one event ended, as the log lines say it."""
+
+    COUNTED = "counted"
+    """The job is not complete yet."""
+    JOINED = "joined"
+    """Now or before."""
+    REPLACED = "replaced"
+    """A newer run has the job."""
+    LEFT = "left"
+    """Another worker holds the join."""
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
     """What became of one event.
 
-    ``acknowledge``: it need not come again. ``end``: ``counted`` (the job is not complete yet), ``joined`` (now or
-    before), ``replaced`` (a newer run has the job), ``left`` (somebody else holds the join), ``failed``.
+    ``acknowledge``: it need not come again.
     ``rows``: of the chunk in the database, None where it did not come so far. ``loaded``, ``counted``, ``joined``:
     whether this event did it, rather than an earlier one. ``run`` is None where the object could not be read.
     """
@@ -170,12 +182,12 @@ class Worker:
             run = run_of(stored)
             job = self._tracker.job(run.file_name)
             run = rules.of_round(run, job)
-            begun = self._load_and_count(Handled(arrived, acknowledge=False, end="failed", run=run), stored, run, job)
+            begun = self._load_and_count(Handled(arrived, acknowledge=False, end=End.FAILED, run=run), stored, run, job)
         except StoppedError:
             raise
         except OlderRunError as exc:
             self._log.debug("%s", exc.message, extra=_extra(arrived, run))
-            return Handled(arrived, acknowledge=True, end="replaced", run=run)
+            return Handled(arrived, acknowledge=True, end=End.REPLACED, run=run)
         except Exception as exc:  # noqa: BLE001 -- whatever it is: it is recorded, and the event comes again
             return self._failed(arrived, run, exc)
         return begun if begun.acknowledge else self._join(begun, run)
@@ -196,9 +208,9 @@ class Worker:
             run, name.number, total_parts=name.total, rows=loaded.rows, checksum=chunk.checksum
         )
         if isinstance(marked, Superseded):
-            return replace(begun, acknowledge=True, end="replaced")
+            return replace(begun, acknowledge=True, end=End.REPLACED)
         begun = replace(begun, counted=isinstance(marked, Counted))
-        return begun if marked.complete else replace(begun, acknowledge=True, end="counted")
+        return begun if marked.complete else replace(begun, acknowledge=True, end=End.COUNTED)
 
     def _standing(self, stored: StoredChunk, run: Run, job: Job | None) -> End | None:
         """Look at the job before anything is loaded; open it where it is new. Not None: the event is done with.
@@ -209,14 +221,14 @@ class Worker:
             # The ledger learns of a join only after the tracker knew the job: what was absent just now may be there.
             job = self._tracker.job(run.file_name)
             if job is None:
-                return "joined"
+                return End.JOINED
         if job is None:
             place = stored.uri[: len(stored.uri) - len(stored.uri.rpartition("/")[2])]
             job = self._tracker.open_job(JobSpec(run, stored.name.total, destination=place or None))
         if _superseded(job, run, stored):
-            return "replaced"
+            return End.REPLACED
         rules.check_total(job, stored.name.total)
-        return "joined" if job.join.state == "joined" else None
+        return End.JOINED if job.join.state == JoinState.JOINED else None
 
     def _ledger_says_joined(self, run: Run) -> bool:
         """The ledger answers late redeliveries where the tracker has lost the job."""
@@ -232,9 +244,9 @@ class Worker:
             return replace(begun, error=self._ours(exc, begun.arrived, run))
         if tried.settled:
             replaced = tried.replaced or tried.refused is Refusal.SUPERSEDED
-            return replace(begun, acknowledge=True, end="replaced" if replaced else "joined", joined=tried.joined)
+            return replace(begun, acknowledge=True, end=End.REPLACED if replaced else End.JOINED, joined=tried.joined)
         if tried.refused is Refusal.HELD:
-            return replace(begun, acknowledge=self._sweep_runs, end="left")
+            return replace(begun, acknowledge=self._sweep_runs, end=End.LEFT)
         error = tried.error or OtherRunError(f"{run.file_name}: the join cannot be claimed: {tried.refused}")
         return replace(begun, error=error)
 
@@ -249,9 +261,9 @@ class Worker:
         run = job.run if job is not None else None
         if job is not None and isinstance(exc, NotFoundError):
             if job.generation > 1 and job.total_parts != name.total:
-                return Handled(arrived, acknowledge=True, end="replaced", run=run)
-            if job.join.state == "joined":
-                return Handled(arrived, acknowledge=True, end="joined", run=run)
+                return Handled(arrived, acknowledge=True, end=End.REPLACED, run=run)
+            if job.join.state == JoinState.JOINED:
+                return Handled(arrived, acknowledge=True, end=End.JOINED, run=run)
         same = job is not None and job.total_parts == name.total
         return self._failed(arrived, run if same else None, exc)
 
@@ -265,7 +277,7 @@ class Worker:
                 self._tracker.mark_failed(run, arrived.name.number, error=error.reason_first, final=final)
             except SplitjoinError as also:
                 self._log.error("the failure could not be recorded: %s", also.message, extra=_extra(arrived, run))
-        return Handled(arrived, acknowledge=False, end="failed", run=run, error=error)
+        return Handled(arrived, acknowledge=False, end=End.FAILED, run=run, error=error)
 
     def _ours(self, exc: Exception, arrived: ChunkArrived, run: Run | None) -> SplitjoinError:
         if isinstance(exc, SplitjoinError):

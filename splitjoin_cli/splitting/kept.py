@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.result import chunk_name
 
@@ -47,9 +48,9 @@ def _again(source: SourceProperties) -> str:
 def _kept(plan: PlanFile, existing: Existing, progress: Progress) -> int:
     """Those that were sent, and those of this run that were there: not all of them are looked at yet."""
     if not existing.holds(plan.run_id):
-        return progress.count("uploaded") + progress.count("skipped")
+        return progress.count(ChunkState.UPLOADED) + progress.count(ChunkState.SKIPPED)
     return sum(
-        progress.state(number) in ("uploaded", "skipped")
-        or (progress.state(number) == "planned" and chunk_name(plan, number) in existing.chunks)
+        progress.state(number) in (ChunkState.UPLOADED, ChunkState.SKIPPED)
+        or (progress.state(number) == ChunkState.PLANNED and chunk_name(plan, number) in existing.chunks)
         for number in range(1, len(plan.chunks) + 1)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.splitting.claim import next_generation
 from splitjoin_cli.splitting.result import Progress
 from splitjoin_cli.splitting.standing import Placing
@@ -33,7 +34,7 @@ def rehearse(
     def stands(chunk: Chunk, stored: StoredObject) -> None:
         progress.stored_bytes[chunk.number - 1] = stored.size
         progress.checksums[chunk.number - 1] = stored.checksum or 0
-        progress.set(chunk.number, "stored")
+        progress.set(chunk.number, ChunkState.STORED)
 
     if existing.chunks:
         for _ in Placing(sink, plan, existing, force=force).missing(executor, stands, begin=lambda: None):

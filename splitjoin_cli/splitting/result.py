@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, overload
 from splitjoin_cli.core.bytes.crc64 import tagged
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
 from splitjoin_cli.core.format.documents import dialect_fields
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.names import chunk_names
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
-    from splitjoin_cli.core.model import ChunkState
 
-STATES: tuple[ChunkState, ...] = ("planned", "uploaded", "skipped", "failed", "stored")
+STATES = tuple(ChunkState)
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class SplitResult:
     @property
     def failed(self) -> int:
         """How many chunks could not be stored; the same call resumes."""
-        return self.progress.count("failed")
+        return self.progress.count(ChunkState.FAILED)
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``--json``; its ``chunks`` are made as they are asked for."""
@@ -112,8 +112,8 @@ class SplitResult:
             "rows": self.rows,
             "bytes": chunks.end - chunks.start + plan.header_bytes * len(chunks),
             "chunks": ChunkDocuments(self),
-            "uploaded": progress.count("uploaded"),
-            "skipped": progress.count("skipped") + progress.count("stored"),
+            "uploaded": progress.count(ChunkState.UPLOADED),
+            "skipped": progress.count(ChunkState.SKIPPED) + progress.count(ChunkState.STORED),
             "failed": self.failed,
             "warnings": list(plan.warnings),
             "seconds": round(self.seconds, 3),

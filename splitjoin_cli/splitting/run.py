@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import AccessError, NameTakenError, StoppedError
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.source_name import Naming
 from splitjoin_cli.splitting.claim import check_not_removed, claim, look, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
@@ -118,13 +119,13 @@ class SplitRun:
         try:
             self._fill(planned, sending, executor)
         except BaseException:
-            if existing.is_empty and not progress.count("uploaded"):
+            if existing.is_empty and not progress.count(ChunkState.UPLOADED):
                 withdraw(self._sink, self._job, plan)
             raise
-        if not progress.count("failed"):
+        if not progress.count(ChunkState.FAILED):
             with trace.timed("concluded", chunks=len(plan.chunks)):
                 conclude(self._sink, self._job, plan, existing, progress, sending.mended)
-        elif existing.is_empty and progress.count("failed") == len(plan.chunks):
+        elif existing.is_empty and progress.count(ChunkState.FAILED) == len(plan.chunks):
             withdraw(self._sink, self._job, plan)
             if sending.denied is not None:
                 raise AccessError(f"no chunk was stored: {sending.denied.message}", hint=sending.denied.hint)
@@ -159,7 +160,7 @@ class SplitRun:
 
     def _result(self, plan: PlanFile, progress: Progress) -> SplitResult:
         resume = None
-        if progress.count("failed"):
+        if progress.count(ChunkState.FAILED):
             from splitjoin_cli.splitting.resume import resume_command
 
             resume = resume_command(self._request, self._job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.splitting.result import chunk_name
 from splitjoin_cli.splitting.standing import MendedChunk, Placing, Repairs
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.errors import SplitjoinError
-    from splitjoin_cli.core.model import Chunk, ChunkState, StoredObject
+    from splitjoin_cli.core.model import Chunk, StoredObject
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.claim import Claim
     from splitjoin_cli.splitting.request import SplitRequest
@@ -67,7 +68,7 @@ class Sending:
             mended = self._publish(staging, chunk)
             if mended is not None:
                 self._keep(chunk, mended)
-            state: ChunkState = "uploaded" if mended is None else "skipped"
+            state = ChunkState.UPLOADED if mended is None else ChunkState.SKIPPED
             self._progress.set(chunk.number, state)
             self._observer.chunk_done(chunk.number, state)
 
@@ -118,21 +119,21 @@ class Sending:
 
     def _done(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)
-        self._progress.set(chunk.number, "uploaded")
-        self._observer.chunk_done(chunk.number, "uploaded")
+        self._progress.set(chunk.number, ChunkState.UPLOADED)
+        self._observer.chunk_done(chunk.number, ChunkState.UPLOADED)
 
     def _skip(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)
-        self._progress.set(chunk.number, "skipped")
+        self._progress.set(chunk.number, ChunkState.SKIPPED)
         self._observer.advance(self._plan.header_bytes + chunk.range.size)
-        self._observer.chunk_done(chunk.number, "skipped")
+        self._observer.chunk_done(chunk.number, ChunkState.SKIPPED)
 
     def _failed(self, chunk: Chunk, error: SplitjoinError) -> None:
         if self.denied is None and isinstance(error, AccessError):
             self.denied = error
         self._progress.errors[chunk.number] = error.message
-        self._progress.set(chunk.number, "failed")
-        self._observer.chunk_done(chunk.number, "failed")
+        self._progress.set(chunk.number, ChunkState.FAILED)
+        self._observer.chunk_done(chunk.number, ChunkState.FAILED)
         self._observer.warn(f"chunk {chunk.number} failed: {error.message}")
 
     def _keep(self, chunk: Chunk, stored: StoredObject) -> None:

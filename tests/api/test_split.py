@@ -9,6 +9,7 @@ import pytest
 
 from splitjoin_cli.api.split import run_split
 from splitjoin_cli.core.errors import NameTakenError
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.places import DirectoryPlace
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.request import RowCount, SplitRequest
@@ -39,7 +40,7 @@ def test_the_same_file_past_midnight_is_not_split_again(tmp_path: Path) -> None:
     """A second later, on leap day, and up to 31 days on: done; after that, and with other content, it is a new job."""
     nightly = Nightly(tmp_path, "acme.csv")
     assert nightly.split(0).file_name == "acme_20240228"
-    assert nightly.split(0).progress.count("skipped") == 2
+    assert nightly.split(0).progress.count(ChunkState.SKIPPED) == 2
     for days in (1 / 86_400, 1, 2, 31):
         with pytest.raises(NameTakenError, match=r"^.* has a finished split of the same content, of 20240228 \(run "):
             nightly.split(days)
@@ -52,8 +53,8 @@ def test_the_same_file_past_midnight_is_not_split_again(tmp_path: Path) -> None:
 def test_a_date_in_the_name_is_no_question(tmp_path: Path) -> None:
     """The job is the same on every day; two days' exports may be alike."""
     first, second = Nightly(tmp_path, "acme_20240227.csv"), Nightly(tmp_path, "acme_20240228.csv")
-    assert first.split(0).progress.count("uploaded") == 2
-    assert first.split(5).progress.count("skipped") == 2
+    assert first.split(0).progress.count(ChunkState.UPLOADED) == 2
+    assert first.split(5).progress.count(ChunkState.SKIPPED) == 2
     assert second.split(1).file_name == "acme_20240228"
     assert second.split(2, date="20240301").file_name == "acme_20240301"
 

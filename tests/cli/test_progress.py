@@ -11,6 +11,7 @@ import pytest
 from splitjoin_cli.cli.progress import PlainProgress
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.cli.text import byte_text, duration_text
+from splitjoin_cli.core.model import ChunkState
 
 MIB = 1024 * 1024
 
@@ -34,7 +35,7 @@ def test_a_line_at_most_every_ten_seconds() -> None:
         for number in range(1, 1001):
             clock.now += 0.025
             progress.advance(MIB)
-            progress.chunk_done(number, "uploaded")
+            progress.chunk_done(number, ChunkState.UPLOADED)
     assert lines == [
         "uploading 1,000 chunks, 1.0 GiB",
         "uploading: 399 of 1,000 chunks, 400.0 MiB of 1.0 GiB, 40 %, 40.0 MiB/s, 15 s left",
@@ -88,7 +89,7 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         observer.phase("uploading [b]", 3 * MIB, 3)
         observer.advance(3 * MIB)
         for number in (1, 2, 3):
-            observer.chunk_done(number, "uploaded")
+            observer.chunk_done(number, ChunkState.UPLOADED)
         observer.warn("odd [bold]name \x1b[2J")
         observer.detail("a detail")
     shown = tty.getvalue()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.core.errors import BadInputError, NameTakenError, SplitjoinError, StoreError
+from splitjoin_cli.core.model import ChunkState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ def talks(observer: Observer) -> None:
     observer.advance(3_000_000)
     observer.phase("uploading", None, 3)
     observer.advance(500)
-    observer.chunk_done(1, "uploaded")
+    observer.chunk_done(1, ChunkState.UPLOADED)
     observer.warn("2 records are longer than a chunk \x1b[2J[bold]")
     observer.detail("part 7 was sent again")
 

@@ -10,7 +10,7 @@ from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import SweepReport, sweep
-from splitjoin_cli.join.worker import Handled, Worker
+from splitjoin_cli.join.worker import End, Handled, Worker
 from splitjoin_cli.stores.trackers.base import Refused, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryChunks, MemoryLoader, chunk_uri
@@ -85,7 +85,7 @@ class Rig:
             stored = self.chunks.open_chunk(chunk_uri(number, self.total))
             arrived = ChunkArrived.at(stored.uri)
             worker._load_and_count(
-                Handled(arrived, acknowledge=False, end="failed"), stored, RUN, self.tracker.job(RUN.file_name)
+                Handled(arrived, acknowledge=False, end=End.FAILED), stored, RUN, self.tracker.job(RUN.file_name)
             )
 
     def claim(self, owner: str = "dead") -> Claim:

@@ -15,6 +15,7 @@ from splitjoin_cli.api.split import run_split
 from splitjoin_cli.core import names
 from splitjoin_cli.core.aws.s3 import Retry
 from splitjoin_cli.core.errors import BadInputError, NameTakenError, PartialError, StoreError
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.places import DirectoryPlace
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.join.continuation import MemoryContinuation
@@ -250,7 +251,7 @@ def test_h6_the_same_file_delivered_again_after_the_join_changes_nothing(flow: F
     for uri in flow.uris():
         flow.handle(uri)
     again = flow.split(export(4))
-    assert again.progress.count("uploaded") == 0
+    assert again.progress.count(ChunkState.UPLOADED) == 0
     for uri in flow.uris():
         outcome = flow.handle(uri)
         assert (outcome.end, outcome.acknowledge, outcome.counted) == ("joined", True, False)
@@ -333,7 +334,7 @@ def interrupted(flow: Flow) -> None:
         result = flow.split(export(6))
     except (PartialError, StoreError):
         return
-    assert result.progress.count("failed")
+    assert result.progress.count(ChunkState.FAILED)
 
 
 def test_h11_a_lease_that_ran_out_while_its_owner_works_makes_one_join(flow: Flow) -> None:

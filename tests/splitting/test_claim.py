@@ -11,7 +11,7 @@ import pytest
 from splitjoin_cli.core.errors import AccessError, NameTakenError, SplitjoinError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.format.removal import Removal
-from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.model import ChunkState, Dialect
 from splitjoin_cli.core.names import JobName
 from splitjoin_cli.splitting.claim import look
 from splitjoin_cli.splitting.request import RowCount
@@ -137,7 +137,11 @@ def test_the_same_split_again_is_the_same_run() -> None:
     split(EXPORT, TwoPass(store))
     left = dict(store.objects)
     result = split(EXPORT, TwoPass(store), request(jobs=5))
-    assert [result.progress.count(state) for state in ("uploaded", "skipped", "failed")] == [0, 2, 0]
+    assert [result.progress.count(state) for state in (ChunkState.UPLOADED, ChunkState.SKIPPED, ChunkState.FAILED)] == [
+        0,
+        2,
+        0,
+    ]
     assert all(store.objects[name] is held for name, held in left.items())
     assert store.objects.keys() == left.keys()
 
@@ -149,10 +153,10 @@ def test_a_run_that_was_forced_stays_what_it_is() -> None:
     split(EXPORT, TwoPass(store), request(force=True))
     left = objects(store)
     result = split(EXPORT, TwoPass(store), request(force=True))
-    assert (result.progress.count("skipped"), result.plan.generation) == (2, 2)
+    assert (result.progress.count(ChunkState.SKIPPED), result.plan.generation) == (2, 2)
     assert objects(store) == left
     del store.objects["acme_20240131-1-2.csv"]
-    assert split(EXPORT, TwoPass(store)).progress.count("uploaded") == 1
+    assert split(EXPORT, TwoPass(store)).progress.count(ChunkState.UPLOADED) == 1
     assert objects(store) == left
 
 
@@ -162,11 +166,11 @@ def test_a_forced_run_in_a_directory_is_skipped_by_its_checksums(compress: str |
     split(OTHER, DirectorySink(tmp_path), request(compress=compress))
     split(EXPORT, DirectorySink(tmp_path), request(compress=compress, force=True))
     left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert split(EXPORT, DirectorySink(tmp_path), request(compress=compress)).progress.count("skipped") == 2
+    assert split(EXPORT, DirectorySink(tmp_path), request(compress=compress)).progress.count(ChunkState.SKIPPED) == 2
     damaged = min(path for path in tmp_path.iterdir() if "-1-2" in path.name)
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"X")
     again = split(EXPORT, DirectorySink(tmp_path), request(compress=compress))
-    assert (again.progress.count("skipped"), again.progress.count("uploaded")) == (1, 1)
+    assert (again.progress.count(ChunkState.SKIPPED), again.progress.count(ChunkState.UPLOADED)) == (1, 1)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == left
 
 
@@ -213,7 +217,7 @@ def test_chunks_of_another_run_without_a_manifest_say_whose_they_are() -> None:
     with pytest.raises(NameTakenError) as error:
         split(EXPORT, MemorySink(store))
     assert f" holds 2 chunks of run {run_of(OTHER)} without a manifest; " in error.value.message
-    assert split(OTHER, MemorySink(store)).progress.count("skipped") == 2
+    assert split(OTHER, MemorySink(store)).progress.count(ChunkState.SKIPPED) == 2
     assert MANIFEST in store.objects
 
 
@@ -241,7 +245,10 @@ def test_a_directory_whose_manifest_is_gone_gets_it_back(
     for path in [path for path in tmp_path.iterdir() if any(part in path.name for part in lost)]:
         path.unlink()
     again = split(EXPORT, DirectorySink(tmp_path), request(compress=compress))
-    assert (again.progress.count("skipped"), again.progress.count("uploaded")) == (2 - len(lost), len(lost))
+    assert (again.progress.count(ChunkState.SKIPPED), again.progress.count(ChunkState.UPLOADED)) == (
+        2 - len(lost),
+        len(lost),
+    )
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == left
 
 
@@ -287,7 +294,7 @@ def test_an_older_runs_chunk_is_replaced_with_force_alone() -> None:
     assert error.value.hint == HINT
     assert objects(store) == left
     result = split(EXPORT, TwoPass(store), request(force=True))
-    assert (result.progress.count("uploaded"), result.progress.count("skipped")) == (1, 1)
+    assert (result.progress.count(ChunkState.UPLOADED), result.progress.count(ChunkState.SKIPPED)) == (1, 1)
     assert chunks(store) == chunks_of(EXPORT)
     assert PLAN not in store.objects
 
@@ -393,9 +400,9 @@ def test_a_right_that_is_missing_is_found_before_the_scan() -> None:
     store = MemoryStore()
     with pytest.raises(AccessError, match=r"^nothing can be stored: acme_20240131\.plan\.json$"):
         split(b'"not,a\n"table', NotWritable(store))
-    assert split(EXPORT, NotWritable(store), request(dry_run=True)).progress.count("planned") == 2
+    assert split(EXPORT, NotWritable(store), request(dry_run=True)).progress.count(ChunkState.PLANNED) == 2
     split(EXPORT, TwoPass(store))
-    assert split(EXPORT, NotWritable(store)).progress.count("skipped") == 2
+    assert split(EXPORT, NotWritable(store)).progress.count(ChunkState.SKIPPED) == 2
 
 
 @pytest.mark.parametrize("compress", [None, "gzip"])
@@ -424,7 +431,7 @@ def test_a_dry_run_says_that_the_name_is_taken() -> None:
     left = objects(store)
     with pytest.raises(NameTakenError):
         split(EXPORT, MemorySink(store), request(dry_run=True))
-    assert split(EXPORT, MemorySink(store), request(dry_run=True, force=True)).progress.count("planned") == 2
+    assert split(EXPORT, MemorySink(store), request(dry_run=True, force=True)).progress.count(ChunkState.PLANNED) == 2
     assert objects(store) == left
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.core.errors import NameTakenError
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.names import JobName
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.source_name import Naming
@@ -143,7 +144,7 @@ def test_todays_own_split_goes_on_beside_yesterdays() -> None:
     store = MemoryStore()
     split(EXPORT, MemorySink(store), job=JobName("acme", "20260228"))
     split(EXPORT, MemorySink(store), request(force=True), naming=on(TODAY))
-    assert split(EXPORT, MemorySink(store), naming=on(TODAY)).progress.count("skipped") == 2
+    assert split(EXPORT, MemorySink(store), naming=on(TODAY)).progress.count(ChunkState.SKIPPED) == 2
 
 
 NAMED = Naming(JobName("acme", "20240131"), None, "acme_20240131")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.core.errors import StoppedError
-from splitjoin_cli.core.model import SourceProperties
+from splitjoin_cli.core.model import ChunkState, SourceProperties
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.claim import look
 from splitjoin_cli.splitting.kept import kept_text
@@ -20,7 +20,6 @@ from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.splitting.runs import JOB, TwoPass, request, split, stream_of
 
 if TYPE_CHECKING:
-    from splitjoin_cli.core.model import ChunkState
     from splitjoin_cli.stores.sources.base import Source
 
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n4,d\n"
@@ -78,7 +77,7 @@ def test_while_chunks_are_sent(chunks: int, said: str) -> None:
     store = MemoryStore()
     assert stopped(MemorySource(EXPORT), TwoPass(store), "uploading", chunks) == said
     result = split(MemorySource(EXPORT), TwoPass(store), ONE_BY_ONE)
-    assert result.progress.count("skipped") == chunks
+    assert result.progress.count(ChunkState.SKIPPED) == chunks
 
 
 def test_a_directory_that_is_stopped_while_chunks_are_named_keeps_those() -> None:
@@ -86,7 +85,7 @@ def test_a_directory_that_is_stopped_while_chunks_are_named_keeps_those() -> Non
     store = MemoryStore()
     said = "2 of 4 chunks are kept; the source is not scanned again, and only the other 2 chunks are read"
     assert stopped(MemorySource(EXPORT), MemorySink(store), "naming", 2) == said
-    assert split(MemorySource(EXPORT), MemorySink(store), ONE_BY_ONE).progress.count("skipped") == 2
+    assert split(MemorySource(EXPORT), MemorySink(store), ONE_BY_ONE).progress.count(ChunkState.SKIPPED) == 2
 
 
 def test_what_was_kept_before_counts() -> None:

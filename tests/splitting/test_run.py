@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.format.manifest import Manifest
-from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.model import ChunkState, Dialect
 from splitjoin_cli.core.names import SUFFIX_OF
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
@@ -206,7 +206,7 @@ def test_a_file_that_was_only_touched_is_the_same_run(tmp_path: Path) -> None:
     os.utime(source, ns=(1, 1))
     again = split(LocalSource(str(source)), DirectorySink(place))
     assert again.plan.run_id == first.plan.run_id
-    assert again.progress.count("skipped") == 5
+    assert again.progress.count(ChunkState.SKIPPED) == 5
 
 
 def test_a_run_label_makes_another_run() -> None:

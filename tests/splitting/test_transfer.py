@@ -20,7 +20,7 @@ from splitjoin_cli.core.errors import (
     StoppedError,
     StoreError,
 )
-from splitjoin_cli.core.model import ByteRange
+from splitjoin_cli.core.model import ByteRange, ChunkState
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.request import RowCount
 from splitjoin_cli.splitting.transfer import ChunkBody
@@ -33,7 +33,7 @@ from tests.splitting.runs import MANIFEST, PLAN, TwoPass, blocks_of, chunks, obj
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.core.model import ChunkState, SourceProperties, StoredObject
+    from splitjoin_cli.core.model import SourceProperties, StoredObject
     from splitjoin_cli.stores.sources.base import Source
 
 EXPORT = b"id,name\n" + b"".join(b"%d,name %d\n" % (number, number) for number in range(10))
@@ -234,7 +234,7 @@ def test_a_signal_in_the_main_thread_ends_all(monkeypatch: pytest.MonkeyPatch) -
     assert heard.warnings == []
     assert sorted(store.objects) == [NAMES[0], PLAN]
     monkeypatch.undo()
-    assert split(EXPORT, TwoPass(store)).progress.count("skipped") == 1
+    assert split(EXPORT, TwoPass(store)).progress.count(ChunkState.SKIPPED) == 1
 
 
 def _raises_once(action: Callable[..., None]) -> Callable[..., object]:

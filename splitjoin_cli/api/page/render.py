@@ -14,6 +14,7 @@ from splitjoin_cli.api.page.facts import seconds_of
 from splitjoin_cli.core.ranges import ranges_text
 from splitjoin_cli.core.shown import visible
 from splitjoin_cli.core.words import count_text, duration_text
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +165,7 @@ def _joining(status: JobStatus, track: Track) -> Happening:
     text = _join_text(join, status.at)
     if join.joined_at is None:
         return Happening("join", "join", text)
-    end = join.finished_at or (status.at if join.state == "claimed" else join.changed_at) or join.joined_at
+    end = join.finished_at or (status.at if join.state == JoinState.CLAIMED else join.changed_at) or join.joined_at
     x = min(track.place(join.joined_at), 996.0)
     return Happening("join", "join", text, (Bar(x, max(4.0, round(track.place(end) - x, 1))),))
 

@@ -12,17 +12,18 @@ from splitjoin_cli.api.simulate.faults import CrashError, FaultRates, Faults, Fa
 from splitjoin_cli.api.simulate.mailbox import Letter, Mailbox
 from splitjoin_cli.api.simulate.standing import Standing
 from splitjoin_cli.api.simulate.tally import CountedContinuation, Tally
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import sweep
 from splitjoin_cli.join.worker import Worker
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from splitjoin_cli.api.simulate.chunks import ChunkSet
     from splitjoin_cli.api.simulate.report import SimulateReport
-    from splitjoin_cli.core.model import ChunkState
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.join.base import Continuation
     from splitjoin_cli.join.worker import Handled
@@ -170,10 +171,10 @@ class Simulation:
             message.faults += 1
             self._mailbox.put_back(message)
         elif outcome is not None and outcome.acknowledge:
-            self._done(message.number, "uploaded")
+            self._done(message.number, ChunkState.UPLOADED)
             self._mailbox.delete()
         elif message.receives >= REAL_TRIES:
-            self._done(message.number, "failed")
+            self._done(message.number, ChunkState.FAILED)
             self._mailbox.delete()
         else:
             message.receives += 1
@@ -228,18 +229,20 @@ class Simulation:
     def _reopen(self) -> None:
         """What an operator does when a join failed by no fault of its own: here, by injected ones."""
         job = self._parts.tracker.job(self._found.run.file_name)
-        if job is None or job.join.state != "failed" or job.run != self._found.run:
+        if job is None or job.join.state != JoinState.FAILED or job.run != self._found.run:
             return
         error = job.join.error or ""
         if _is_injected(error) and not self._counted.failures:
             self._parts.tracker.reopen_join(self._found.run)
 
     def _is_settled(self, job: Job) -> bool:
-        if job.join.state == "joined" or job.run != self._found.run or not job.complete:
+        if job.join.state == JoinState.JOINED or job.run != self._found.run or not job.complete:
             return True
         if job.join.alive(time.time()):
             return False
-        return self._counted.failures >= REAL_TRIES or (job.join.state == "failed" and not _is_injected(job.join.error))
+        return self._counted.failures >= REAL_TRIES or (
+            job.join.state == JoinState.FAILED and not _is_injected(job.join.error)
+        )
 
 
 def _no_backoff(_attempt: int) -> float:

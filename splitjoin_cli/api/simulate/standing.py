@@ -9,6 +9,7 @@ from splitjoin_cli.api.simulate.report import SimulateReport
 from splitjoin_cli.core.errors import NoSuchJobError
 from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.core.words import count_text
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ class Standing:
         run = found.run
         ledger, job = loader.job(run.file_name), tracker.job(run.file_name)
         joined = ledger is not None and ledger.run_id == run.run_id and ledger.joined_at is not None
-        self._joined = joined or (job is not None and job.run == run and job.join.state == "joined")
+        self._joined = joined or (job is not None and job.run == run and job.join.state == JoinState.JOINED)
         self._rows = loader.table_rows(run.file_name, run.run_id)
 
     def report(self, tally: Tally, continuation: CountedContinuation, seconds: float) -> SimulateReport:
@@ -44,7 +45,7 @@ class Standing:
         for number in loaded & found.rows.keys():
             tally.stories[number].rows = found.rows[number]
         progress = self._progress()
-        joined = progress is not None and progress.join.state == "joined"
+        joined = progress is not None and progress.join.state == JoinState.JOINED
         chunk, worker = tally.joined_by or (None, progress.join.owner if progress is not None and joined else None)
         report = SimulateReport(
             file_name=found.run.file_name,
@@ -89,7 +90,7 @@ class Standing:
         """
         run = self._found.run
         keys = {payload.run_id for payload in continuation.effects}
-        finished = progress is not None and progress.run == run and progress.join.state == "joined"
+        finished = progress is not None and progress.run == run and progress.join.state == JoinState.JOINED
         if self._joined or (finished and tally.joined_by is None):
             keys.add(run.run_id)
         return keys

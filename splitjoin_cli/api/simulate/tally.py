@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.api.simulate.faults import InjectedError
 from splitjoin_cli.api.simulate.report import ChunkStory
 from splitjoin_cli.core.words import count_text
+from splitjoin_cli.join.worker import End
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,9 +119,9 @@ def _event(trouble: Trouble, outcome: Handled | None) -> str:
         else f"{count_text(outcome.rows, 'row')} {'loaded' if outcome.loaded else 'found loaded'}, "
     )
     ends = {
-        "counted": "counted" if outcome.counted else "found counted",
-        "joined": "joined" if outcome.joined else "found joined",
-        "replaced": "a newer run has the job",
-        "left": "another holds the join",
+        End.COUNTED: "counted" if outcome.counted else "found counted",
+        End.JOINED: "joined" if outcome.joined else "found joined",
+        End.REPLACED: "a newer run has the job",
+        End.LEFT: "another holds the join",
     }
     return rows + ends[outcome.end]

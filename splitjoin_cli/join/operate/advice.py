@@ -17,6 +17,7 @@ from splitjoin_cli.join.operate.commands import Commands, command
 from splitjoin_cli.join.operate.reasons import Advice, Reason, Step
 from splitjoin_cli.join.operate.remedies import before_split, remedies
 from splitjoin_cli.stores.loaders.base import JOBS
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def _reasons(status: JobStatus) -> Iterator[Reason]:
     if (text := _ledger_why(status)) is not None:
         yield Reason("ledger", text)
     yield from _state_reasons(status)
-    if status.state in {"complete", "stuck"} and status.progress.join.state == "waiting":
+    if status.state in {"complete", "stuck"} and status.progress.join.state == JoinState.WAITING:
         yield Reason("join-waiting", f"a try of the join failed: {status.progress.join.error or 'no error was noted'}")
     for cause in _causes(status):
         yield Reason("failed-chunk", f"{which(cause.numbers)}: {cause.error}")
@@ -57,9 +58,9 @@ def _state_reasons(status: JobStatus) -> Iterator[Reason]:
     progress, join = status.progress, status.progress.join
     idle = "" if status.idle_seconds is None else duration_text(status.idle_seconds)
     match status.state:
-        case _ if join.state == "clearing":
+        case _ if join.state == JoinState.CLEARING:
             yield Reason("clearing", "splitjoin clear takes the run out of a database, and nothing is loaded meanwhile")
-        case "failed" if join.state == "failed":
+        case "failed" if join.state == JoinState.FAILED:
             yield Reason("join-failed", f"the join failed permanently: {join.error or 'no error was noted'}")
         case "failed":
             final = [failure.number for failure in progress.failures if failure.final]
@@ -114,7 +115,9 @@ def _ledger_why(status: JobStatus) -> str | None:
 
 
 def _causes(status: JobStatus) -> list[Cause]:
-    return causes(status.progress) if status.state == "failed" and status.progress.join.state != "failed" else []
+    return (
+        causes(status.progress) if status.state == "failed" and status.progress.join.state != JoinState.FAILED else []
+    )
 
 
 # What next
@@ -128,10 +131,10 @@ def _steps(status: JobStatus, typed: Commands) -> Iterator[Step]:
     if others := _in_the_way(status):
         yield Step(before_split(unknown=others[0].run_id is None), command=False)
         yield typed.split(force=True)
-    elif status.progress.join.state == "clearing":
+    elif status.progress.join.state == JoinState.CLEARING:
         yield Step("let splitjoin clear end; if it was stopped, type it again", command=False)
         yield typed.clear(None)
-    elif status.state == "complete" and progress.join.state == "waiting" and typed.here:
+    elif status.state == "complete" and progress.join.state == JoinState.WAITING and typed.here:
         yield Step("mend what the error says", command=False)  # no worker tries it again by itself
         yield typed.join_again(swept=False)
     elif calm and not status.given_up:

@@ -20,7 +20,7 @@ from splitjoin_cli.core.format.metadata import ChunkMetadata, encode_metadata
 from splitjoin_cli.join.events import notification
 from splitjoin_cli.stores.loaders.base import Expectation
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
-from splitjoin_cli.stores.trackers.base import Mending
+from splitjoin_cli.stores.trackers.base import JoinState, Mending
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject
@@ -277,7 +277,7 @@ class Replace:
             raise self._refused("it is counted already")
 
     def _is_joined(self, job: Job | None) -> bool:
-        return job is not None and job.join.state == "joined"
+        return job is not None and job.join.state == JoinState.JOINED
 
     def _refused(self, why: str) -> SplitjoinError:
         name = self._before.manifest.file_name

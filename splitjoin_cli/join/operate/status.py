@@ -10,6 +10,7 @@ from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
 from splitjoin_cli.core.times import iso_time
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate.reasons import Advice
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -126,7 +127,7 @@ class JobStatus:
                 "state": join.state,
                 "owner": join.owner,
                 "attempts": join.attempts,
-                "joined_at": iso_time(join.joined_at) if join.state == "joined" else None,
+                "joined_at": iso_time(join.joined_at) if join.state == JoinState.JOINED else None,
             },
         }
         letters = None if self.dead_letters is None else self.dead_letters.of(progress.file_name)
@@ -177,11 +178,11 @@ def _state(progress: JobProgress, now: float, stale: bool) -> JobState:  # noqa:
     """The first that fits, in this order."""
     join = progress.join
     counted = progress.processed_parts >= progress.total_parts
-    if join.state == "joined":
+    if join.state == JoinState.JOINED:
         return JobState.JOINED
     if join.alive(now):
         return JobState.JOINING
-    if join.state == "failed" or any(failure.final for failure in progress.failures):
+    if join.state == JoinState.FAILED or any(failure.final for failure in progress.failures):
         return JobState.FAILED
     # Nobody is to finish the join of an item that the published expression wrote alone: it is no worse for its age.
     if stale and not (counted and progress.run_id is None):
@@ -194,7 +195,7 @@ def _state(progress: JobProgress, now: float, stale: bool) -> JobState:  # noqa:
 def _idle_seconds(progress: JobProgress, now: float) -> float | None:
     """Since the last newly counted chunk, or since the job began. Duplicates, failures and claims are no progress."""
     last = progress.created_at if progress.counted_at is None else progress.counted_at
-    return None if last is None or progress.join.state == "joined" else max(0.0, now - last)
+    return None if last is None or progress.join.state == JoinState.JOINED else max(0.0, now - last)
 
 
 def _never_uploaded(progress: JobProgress, stored: Collection[int]) -> NumberRanges:

@@ -15,7 +15,7 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import CorruptObjectError, NameTakenError, NotFoundError, StoreError, UsageError
 from splitjoin_cli.core.format.manifest import Manifest
-from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.model import ChunkState, Dialect
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.ranges import ranges_text
@@ -356,7 +356,7 @@ class _Merging:
             if body_bytes is not None and at < offset + body_bytes:
                 raise _corrupt(f"{name} ends after {at - offset} of the {body_bytes} bytes of its body")
             self._check_checksum(name, number, reader.checksum)
-        self._observer.chunk_done(number, "uploaded")
+        self._observer.chunk_done(number, ChunkState.UPLOADED)
         return at - offset
 
     def _check_header(self, name: str, header: bytes) -> None:

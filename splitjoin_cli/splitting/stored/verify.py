@@ -14,6 +14,7 @@ from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
 from splitjoin_cli.core.format.manifest import CoverageError, Manifest
 from splitjoin_cli.core.format.metadata import decode_metadata
+from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.stored.chunks import (
@@ -269,7 +270,7 @@ class _Check:
                 problems += self._content_problems(number, name, reader)
         except ChunkError as exc:
             problems.append(Problem(number, "unreadable", exc.message))
-        self._observer.chunk_done(number, "skipped")
+        self._observer.chunk_done(number, ChunkState.SKIPPED)
         return problems
 
     def _content_problems(self, number: int, name: str, reader: ChunkReader) -> Iterator[Problem]:

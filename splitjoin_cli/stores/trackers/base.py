@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Checksum = Callable[[], str | None]
     """Tells an object's checksum, ``crc64nvme:BASE64``; it may have to read the object for it."""
 
-JoinState = Literal["none", "claimed", "waiting", "failed", "joined", "clearing"]
 
 SHARD_PARTS = 256
 """Chunks that are counted in one place; a job of more has one place for each so many: DynamoDB's bill asks for it."""
@@ -30,6 +30,17 @@ ERROR_BYTES = 500
 """Error texts are cut to so many bytes of UTF-8."""
 CLEAR = "clear"
 """The join's owner while ``clear`` takes a run out of its database."""
+
+
+class JoinState(StrEnum):
+    """What a join is in, as the stores and the JSON documents say it; see Join."""
+
+    NONE = "none"
+    CLAIMED = "claimed"
+    WAITING = "waiting"
+    FAILED = "failed"
+    JOINED = "joined"
+    CLEARING = "clearing"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,7 +90,7 @@ class Join:
     every try of the continuation sends the same bytes.
     """
 
-    state: JoinState = "none"
+    state: JoinState = JoinState.NONE
     owner: str | None = None
     token: str | None = None
     fence: int = 0
@@ -92,13 +103,17 @@ class Join:
 
     def held(self, now: float) -> bool:
         """Whether nobody may claim at ``now``: a lease is alive, a failure's wait is not over, or ``clear`` has it."""
-        if self.state == "clearing":
+        if self.state == JoinState.CLEARING:
             return True
-        return self.state in {"claimed", "waiting"} and self.lease_until is not None and self.lease_until >= now
+        return (
+            self.state in {JoinState.CLAIMED, JoinState.WAITING}
+            and self.lease_until is not None
+            and self.lease_until >= now
+        )
 
     def alive(self, now: float) -> bool:
         """Whether an owner holds a live lease, or ``clear`` has the join: its claim has no end."""
-        return self.state in {"claimed", "clearing"} and self.held(now)
+        return self.state in {JoinState.CLAIMED, JoinState.CLEARING} and self.held(now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from splitjoin_cli.stores.trackers.base import (
     ClearClaim,
     Counted,
     Duplicate,
+    JoinState,
     Mending,
     Refusal,
     Refused,
@@ -108,7 +109,7 @@ class DynamoDbTracker:
             if answer.written:
                 return job
             rules.opened(job, spec, self._clock())
-            if job.join.state == "joined":
+            if job.join.state == JoinState.JOINED:
                 return job
         raise self._lost("open_job", spec.run)
 
@@ -345,7 +346,7 @@ class DynamoDbTracker:
     def _is_in_round(self, run: Run) -> bool:
         """Whether the round still stands: a clear carries over what shards expect, and may have done so before."""
         job = rules.known(self.job(run.file_name), run.file_name, self.uri)
-        return job.join.state != "clearing" and job.run == run and job.round == run.round
+        return job.join.state != JoinState.CLEARING and job.run == run and job.round == run.round
 
     def expected(self, run: Run, number: int) -> str | None:
         """See Tracker."""
@@ -381,7 +382,7 @@ class DynamoDbTracker:
         token = self._new_token()
         for _ in range(RACES):
             before = rules.known(self.job(run.file_name), run.file_name, self.uri)
-            if before.join.state == "clearing" and before.join.token == token:
+            if before.join.state == JoinState.CLEARING and before.join.token == token:
                 return repairs.clear_claim(before, before)  # an earlier try of this call arrived, its answer did not
             after, answer = repairs.clearing(before, run, token=token, now=self._clock())
             if isinstance(answer, Refused):
@@ -438,7 +439,7 @@ class DynamoDbTracker:
     def _complete_mixed(self, job: Job, run: Run, numbered: int, *, into: str) -> Job:
         """Make complete what ours and a published counter counted together, or its duplicates beyond the total."""
         enough = into == "shards" or job.processed_parts > job.total_parts
-        if job.complete or not enough or job.join.state == "joined":
+        if job.complete or not enough or job.join.state == JoinState.JOINED:
             return job
         members = range(self._reports.shard_count(job.total_parts)) if into == "shards" else ()
         unnumbered = max(0, job.total_parts - numbered)

@@ -18,7 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from splitjoin_cli.stores.trackers.base import Failure, Job, Join
+from splitjoin_cli.stores.trackers.base import Failure, Job, Join, JoinState
+from splitjoin_cli.stores.trackers.rules import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,7 +138,7 @@ def numbers(item: Mapping[str, Any], name: str) -> frozenset[int]:
 def job_of(item: Mapping[str, Any]) -> Job:
     """A job's item as a value; one that only the published counter wrote has no run."""
     read: dict[str, Any] = {"fence": _int(item, "fence"), "attempts": _int(item, "join_attempts")}
-    read["state"] = _text(item, "join_state") or "none"
+    read["state"] = state_of(_text(item, "join_state") or JoinState.NONE, item["file_name"]["S"])
     for field in fields(Join):
         if field.name not in read:
             take = _text if field.name in {"owner", "token", "error"} else _time
@@ -215,7 +216,7 @@ def changed_join(before: Join, after: Join) -> tuple[dict[str, Item], list[str]]
         value = getattr(after, name)
         if value == getattr(before, name) or name == "fence":
             continue
-        if value is None or (name == "state" and value == "none"):
+        if value is None or (name == "state" and value == JoinState.NONE):
             to_remove.append(attribute)
         else:
             to_set[attribute] = encode(value)

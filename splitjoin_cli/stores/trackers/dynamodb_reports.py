@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import rules
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -138,4 +139,4 @@ class Reports:
 
 def _is_tidied(item: Item) -> bool:
     """Whether the job is joined and its shards and failures are on their way out."""
-    return items.MARKER not in item and item.get("join_state", {}).get("S") == "joined"
+    return items.MARKER not in item and item.get("join_state", {}).get("S") == JoinState.JOINED

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import CLEAR, MAX_CLAIMS
+from splitjoin_cli.stores.trackers.base import CLEAR, MAX_CLAIMS, JoinState
 from splitjoin_cli.stores.trackers.dynamodb_calls import Update
 from splitjoin_cli.stores.trackers.dynamodb_items import (
     EXPIRES,
@@ -110,7 +110,7 @@ def open_job(spec: JobSpec, now: float) -> Update:
             "total": number(spec.total_parts),
             "now": number(rules.stamp(now)),
             "zero": number(0),
-            "joined": text("joined"),
+            "joined": text(JoinState.JOINED),
         },
     )
 
@@ -224,11 +224,11 @@ def expect(run: Run, total_parts: int, *, member: int, checksum: str | None, ask
     """
     name = expected_name(run, member)
     condition = [*SAME_RUN, SAME_ROUND if run.round else FIRST_ROUND, "total_parts = :total", NOT_CLEARING]
-    values = {**_of(run), **_round_of(run), "total": number(total_parts), "clearing": text("clearing")}
+    values = {**_of(run), **_round_of(run), "total": number(total_parts), "clearing": text(JoinState.CLEARING)}
     if asked:
         condition.append("NOT contains(done, :member)")
         condition.append(NOT_JOINED)
-        values |= {"member": number(member), "joined": text("joined")}
+        values |= {"member": number(member), "joined": text(JoinState.JOINED)}
     sets = () if checksum is None else (f"{name} = :checksum",)
     removes = (name,) if checksum is None else ()
     return Update(sets=sets, removes=removes, condition=tuple(condition), values={**values, **_checksum_of(checksum)})
@@ -283,8 +283,8 @@ def claim_clear(before: Job, after: Job) -> Update:
         values={
             **_of(run),
             **_round_of(run),
-            "clearing": text("clearing"),
-            "claimed": text("claimed"),
+            "clearing": text(JoinState.CLEARING),
+            "claimed": text(JoinState.CLAIMED),
             "owner": text(CLEAR),
             "token": text(after.join.token),
             "now": number(after.join.changed_at),
@@ -312,7 +312,7 @@ def finish_clear(claim: ClearClaim) -> Update:
             **_round_of(run),
             "next": number(run.round + 1),
             "zero": number(0),
-            "clearing": text("clearing"),
+            "clearing": text(JoinState.CLEARING),
             "token": text(claim.token),
             "fence": number(claim.fence),
         },
@@ -380,10 +380,10 @@ def claim_join(run: Run, *, owner: str, token: str, lease_seconds: float, now: f
         values={
             **_of(run),
             **_round_of(run),
-            "clearing": text("clearing"),
-            "claimed": text("claimed"),
-            "joined": text("joined"),
-            "failed": text("failed"),
+            "clearing": text(JoinState.CLEARING),
+            "claimed": text(JoinState.CLAIMED),
+            "joined": text(JoinState.JOINED),
+            "failed": text(JoinState.FAILED),
             "owner": text(owner),
             "token": text(token),
             "until": number(rules.stamp(now + lease_seconds)),
@@ -404,12 +404,12 @@ def change_join(before: Job, after: Job, run: Run, *, needs_fence: bool) -> Upda
     condition = [*SAME_RUN, SAME_ROUND if run.round else FIRST_ROUND, "attribute_exists(joined_at)"]
     if not needs_fence:
         condition.append(NOT_CLEARING)
-        values["clearing"] = text("clearing")
+        values["clearing"] = text(JoinState.CLEARING)
     if needs_fence:
         condition.append("fence = :fence")
         values["fence"] = number(before.join.fence)
         for name, value in (("claim_by", before.join.token), ("join_state", before.join.state)):
-            if value is None or value == "none":
+            if value is None or value == JoinState.NONE:
                 condition.append(f"attribute_not_exists({name})")
             else:
                 condition.append(f"{name} = :was_{name}")
@@ -442,7 +442,7 @@ def make_complete(seen: Job, run: Run, *, into: str, members: Iterable[int], unn
             **_round_of(run),
             "seen": number(seen.processed_parts),
             "unnumbered": number(unnumbered),
-            "joined": text("joined"),
+            "joined": text(JoinState.JOINED),
             **({"set": number_set(shards)} if shards else {}),
         },
     )
@@ -459,5 +459,5 @@ def leave_unfinished(run: Run, *, shard_duplicates: int) -> Update:
         sets=("shard_duplicates = :duplicates",),
         removes=(MARKER,),
         condition=(*SAME_RUN, "join_state = :joined", f"attribute_exists({MARKER})"),
-        values={**_of(run), "joined": text("joined"), "duplicates": number(shard_duplicates)},
+        values={**_of(run), "joined": text(JoinState.JOINED), "duplicates": number(shard_duplicates)},
     )

@@ -18,6 +18,7 @@ from splitjoin_cli.stores.trackers.base import (
     Duplicate,
     Failure,
     InitReport,
+    JoinState,
     Mending,
     Refused,
     Superseded,
@@ -341,7 +342,9 @@ class MemoryTracker:
         """See Tracker."""
         self._step("unfinished")
         with self._lock:
-            jobs = [job for job in self.table.jobs.values() if job.run_id is not None and job.join.state != "joined"]
+            jobs = [
+                job for job in self.table.jobs.values() if job.run_id is not None and job.join.state != JoinState.JOINED
+            ]
         yield from jobs
 
     def progress(self, file_name: str) -> JobProgress:

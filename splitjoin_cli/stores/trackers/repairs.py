@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import ClearedError, RunConflictError, StoreError
-from splitjoin_cli.stores.trackers.base import CLEAR, ClearClaim, Job, Join, Mending, Refusal, Refused
+from splitjoin_cli.stores.trackers.base import CLEAR, ClearClaim, Job, Join, JoinState, Mending, Refusal, Refused
 from splitjoin_cli.stores.trackers.rules import check_total, same, stamp, superseded
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def expecting(
     if job.run_id is None or superseded(job, run):
         return Mending.SUPERSEDED
     check_total(job, total_parts)
-    if job.join.state == "clearing":
+    if job.join.state == JoinState.CLEARING:
         raise ClearedError(f"{job.file_name}: it is being cleared", hint="let splitjoin clear end first")
     if asked and (checksum is None or standing != checksum):
-        if job.join.state == "joined":
+        if job.join.state == JoinState.JOINED:
             return Mending.JOINED
         if counted:
             return Mending.COUNTED
@@ -57,10 +57,10 @@ def clearing(job: Job, run: Run, *, token: str, now: float) -> tuple[Job, ClearC
     if job.run_id is None or superseded(job, run):
         return job, Refused(Refusal.SUPERSEDED, job)
     join = job.join
-    if join.state == "claimed" and join.alive(now):
+    if join.state == JoinState.CLAIMED and join.alive(now):
         return job, Refused(Refusal.HELD, job)
     taken = Join(
-        state="clearing",
+        state=JoinState.CLEARING,
         owner=CLEAR,
         token=token,
         fence=join.fence + 1,
@@ -83,7 +83,7 @@ def clears(job: Job | None, claim: ClearClaim) -> bool:
     """Whether the job still is this clear's."""
     if job is None or not same(job, claim.run):
         return False
-    return job.join.state == "clearing" and (job.join.fence, job.join.token) == (claim.fence, claim.token)
+    return job.join.state == JoinState.CLEARING and (job.join.fence, job.join.token) == (claim.fence, claim.token)
 
 
 def cleared(job: Job) -> Job:

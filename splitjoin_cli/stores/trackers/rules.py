@@ -26,6 +26,7 @@ from splitjoin_cli.stores.trackers.base import (
     Job,
     JobProgress,
     Join,
+    JoinState,
     Refusal,
     Refused,
     Superseded,
@@ -42,6 +43,17 @@ LAPSED = f"claimed {MAX_CLAIMS} times and never finished: each owner died or out
 def stamp(now: float) -> float:
     """The clock's time as every store keeps it: whole milliseconds."""
     return round(now, 3)
+
+
+def state_of(stored: str, file_name: str) -> JoinState:
+    """The state of a join as a store holds it. Raises StoreError for one that only a later release knows."""
+    try:
+        return JoinState(stored)
+    except ValueError:
+        raise StoreError(
+            f"{file_name}: the tracker holds the join in the state {stored[:40]!r}, which this release does not know",
+            hint="use the release of splitjoin that wrote it, or a later one",
+        ) from None
 
 
 def cut(text: str) -> str:
@@ -167,11 +179,11 @@ def claimed(
     if join.token == token and join.alive(now):
         return job, claim_of(job, run)
     if join.attempts >= MAX_CLAIMS:
-        job = replace(job, join=replace(join, state="failed", error=join.error or LAPSED, changed_at=at))
+        job = replace(job, join=replace(join, state=JoinState.FAILED, error=join.error or LAPSED, changed_at=at))
         return job, Refused(Refusal.FAILED, job)
     join = replace(
         join,
-        state="claimed",
+        state=JoinState.CLAIMED,
         owner=owner,
         token=token,
         fence=join.fence + 1,
@@ -187,16 +199,16 @@ def claimed(
 def _refusal(job: Job, run: Run, token: str, now: float) -> Refusal | None:  # noqa: PLR0911 -- a reason each
     if superseded(job, run):
         return Refusal.SUPERSEDED
-    if job.join.state == "clearing" or job.round != run.round:
+    if job.join.state == JoinState.CLEARING or job.round != run.round:
         return Refusal.CLEARED
-    if job.join.state == "joined":
+    if job.join.state == JoinState.JOINED:
         return Refusal.JOINED
-    if job.join.state == "failed":
+    if job.join.state == JoinState.FAILED:
         return Refusal.FAILED
     if job.run_id is None or not job.complete:
         return Refusal.INCOMPLETE
     if job.join.held(now) and job.join.token != token:
-        return Refusal.HELD if job.join.state == "claimed" else Refusal.WAITING
+        return Refusal.HELD if job.join.state == JoinState.CLAIMED else Refusal.WAITING
     return None
 
 
@@ -220,14 +232,14 @@ def owns(job: Job | None, claim: Claim) -> bool:
     if job is None or not same(job, claim.run):
         return False
     join = job.join
-    return join.state == "claimed" and (join.fence, join.token) == (claim.fence, claim.token)
+    return join.state == JoinState.CLAIMED and (join.fence, join.token) == (claim.fence, claim.token)
 
 
 def given_up(job: Job | None, claim: Claim) -> bool:
     """Whether this claim's own release or failure stands already: nobody claimed since, and the token is gone."""
     if job is None or not same(job, claim.run):
         return False
-    return job.join.fence == claim.fence and job.join.token is None and job.join.state != "joined"
+    return job.join.fence == claim.fence and job.join.token is None and job.join.state != JoinState.JOINED
 
 
 def renewed(job: Job, lease_seconds: float, now: float) -> Job:
@@ -239,7 +251,7 @@ def released(job: Job, now: float) -> Job:
     """The job with its claim given back: no attempt."""
     join = job.join
     attempts = max(0, join.attempts - 1)
-    join = replace(join, state="none", owner=None, token=None, lease_until=None, attempts=attempts)
+    join = replace(join, state=JoinState.NONE, owner=None, token=None, lease_until=None, attempts=attempts)
     return replace(job, join=replace(join, changed_at=stamp(now)))
 
 
@@ -248,7 +260,7 @@ def failed(job: Job, *, error: str, backoff_seconds: float, final: bool, now: fl
     join, final = job.join, final or job.join.attempts >= MAX_CLAIMS
     join = replace(
         join,
-        state="failed" if final else "waiting",
+        state=JoinState.FAILED if final else JoinState.WAITING,
         token=None,
         lease_until=None if final else stamp(now + backoff_seconds),
         error=cut(error),
@@ -259,14 +271,16 @@ def failed(job: Job, *, error: str, backoff_seconds: float, final: bool, now: fl
 
 def finished(job: Job, run: Run, now: float) -> Job | Superseded:
     """The job after its continuation succeeded; Superseded where that is no matter to it any more."""
-    if superseded(job, run) or job.join.state == "clearing" or job.round != run.round:
+    if superseded(job, run) or job.join.state == JoinState.CLEARING or job.round != run.round:
         return Superseded(job)
-    if job.join.state == "joined":
+    if job.join.state == JoinState.JOINED:
         return job
     if job.run_id is None or job.join.joined_at is None:
         raise StoreError(f"{job.file_name}: finish_join of a join that was never claimed")
     at = stamp(now)
-    join = replace(job.join, state="joined", token=None, lease_until=None, error=None, finished_at=at, changed_at=at)
+    join = replace(
+        job.join, state=JoinState.JOINED, token=None, lease_until=None, error=None, finished_at=at, changed_at=at
+    )
     return replace(job, join=join)
 
 
@@ -275,9 +289,9 @@ def reopened(job: Job, run: Run, now: float) -> Job:
     if job.run_id is None or superseded(job, run):
         raise OtherRunError(f"{job.file_name}: the tracker has {job.run or 'no run'}, and this is {run}")
     check_round(job, run)
-    if job.join.state not in {"failed", "waiting"}:
+    if job.join.state not in {JoinState.FAILED, JoinState.WAITING}:
         return job
-    join = replace(job.join, state="none", owner=None, token=None, lease_until=None, attempts=0, error=None)
+    join = replace(job.join, state=JoinState.NONE, owner=None, token=None, lease_until=None, attempts=0, error=None)
     return replace(job, join=replace(join, changed_at=stamp(now)))
 
 

@@ -381,7 +381,8 @@ class SqliteTracker:
 
 def _job(db: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
     head: Mapping[str, Any] = dict(zip(JOB_COLUMNS, row, strict=False))
-    join: Mapping[str, Any] = dict(zip(JOIN_COLUMNS, row[len(JOB_COLUMNS) :], strict=True))
+    join = dict(zip(JOIN_COLUMNS, row[len(JOB_COLUMNS) :], strict=True))
+    join["state"] = rules.state_of(join["state"], head["file_name"])
     return Job(**head, round=_round(db, head["file_name"], head["generation"]), join=Join(**join))
 
 

@@ -18,7 +18,7 @@ from splitjoin_cli.core.errors import NotFoundError, UsageError
 from splitjoin_cli.join.operate.advice import advise
 from splitjoin_cli.join.operate.status import job_status
 from splitjoin_cli.stores.loaders.base import LoadTime
-from splitjoin_cli.stores.trackers.base import Failure, JobProgress, Join
+from splitjoin_cli.stores.trackers.base import Failure, JobProgress, Join, JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ RUNS = {"script", "link", "iframe", "object", "embed", "img", "image", "video", 
 @pytest.mark.parametrize("name", [f"acme{MARKUP}_1", "</title><script>alert(1)</script>_1", "{{ 7 * 7 }}_1"])
 def test_nothing_of_others_is_markup_or_asks_for_anything(name: str) -> None:
     """Names, errors and places are text: no element of theirs, no attribute that fetches or runs anything."""
-    join = Join("failed", owner=MARKUP, attempts=5, error=MARKUP)
+    join = Join(JoinState.FAILED, owner=MARKUP, attempts=5, error=MARKUP)
     shown = page(facts(failing=[2], error=MARKUP, file_name=name, destination=MARKUP, run_id=MARKUP, join=join))
     assert shown.startswith("<!doctype html>\n")
     elements = Elements(shown).found
@@ -105,7 +105,7 @@ def row(shown: str, label: str) -> str:
 
 def test_all_that_is_known_is_drawn() -> None:
     """Each happening has its bars, and how many, when; nothing is unknown."""
-    join = Join("joined", owner="w", attempts=1, joined_at=START + 21, finished_at=START + 22)
+    join = Join(JoinState.JOINED, owner="w", attempts=1, joined_at=START + 21, finished_at=START + 22)
     shown = page(facts(join=join))
     assert 'class="unknown"' not in shown
     assert "3 chunks, within 2.0 s" in row(shown, "uploaded")

@@ -9,7 +9,7 @@ import pytest
 
 from splitjoin_cli.core.times import iso_time
 from splitjoin_cli.join.operate.status import cells, job_status, list_jobs, pace
-from splitjoin_cli.stores.trackers.base import Claim, Failure, JobProgress, JobSpec, Join, Run
+from splitjoin_cli.stores.trackers.base import Claim, Failure, JobProgress, JobSpec, Join, JoinState, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from splitjoin_cli.testing.jobs import START, Clock
 
@@ -36,7 +36,16 @@ def status(at: float = 20.0, *, stored: frozenset[int] | None = None, **changes:
 
 
 COUNTED: dict[str, Any] = {"processed_parts": 3, "missing": (), "complete": True}
-CLAIMED = Join("claimed", owner="w", token="t", fence=1, lease_until=START + 100, attempts=1, joined_at=START + 15)  # noqa: S106 -- no secret
+CLAIMED = Join(
+    JoinState.CLAIMED,
+    owner="w",
+    token="t",  # noqa: S106 -- no secret
+    fence=1,
+    lease_until=START + 100,
+    attempts=1,
+    joined_at=START + 15,
+)
+WAITING = Join(JoinState.WAITING, lease_until=START + 50)
 LONG_CLAIMED = replace(CLAIMED, lease_until=START + 4000)
 FAILED = Failure(2, "row 7", 3, START + 12, final=True)
 PUBLISHED: dict[str, Any] = {"run_id": None, "created_at": None, "counted_at": None, "updated_at": None}
@@ -49,12 +58,12 @@ STATES: dict[str, tuple[float, dict[str, Any], str]] = {
     "a live lease, long after the last count": (3000, COUNTED | {"join": LONG_CLAIMED}, "joining"),
     "a lapsed lease": (200, COUNTED | {"join": CLAIMED}, "complete"),
     "a lapsed lease, too long ago": (911, COUNTED | {"join": CLAIMED}, "stuck"),
-    "joined": (20, COUNTED | {"join": Join("joined", joined_at=START + 15)}, "joined"),
-    "joined long ago": (9999, COUNTED | {"join": Join("joined", joined_at=START + 15)}, "joined"),
+    "joined": (20, COUNTED | {"join": Join(JoinState.JOINED, joined_at=START + 15)}, "joined"),
+    "joined long ago": (9999, COUNTED | {"join": Join(JoinState.JOINED, joined_at=START + 15)}, "joined"),
     "a chunk failed for good": (20, {"failures": (FAILED,)}, "failed"),
     "a chunk failed and comes again": (20, {"failures": (replace(FAILED, final=False),)}, "running"),
-    "the join failed for good": (20, COUNTED | {"join": Join("failed", attempts=5)}, "failed"),
-    "the join waits for its next try": (20, COUNTED | {"join": Join("waiting", lease_until=START + 50)}, "complete"),
+    "the join failed for good": (20, COUNTED | {"join": Join(JoinState.FAILED, attempts=5)}, "failed"),
+    "the join waits for its next try": (20, COUNTED | {"join": WAITING}, "complete"),
     "failed beats stuck": (9999, {"failures": (FAILED,)}, "failed"),
     "nothing new for long enough": (910, {}, "stuck"),
     "nothing new for not quite so long": (909, {}, "running"),
@@ -106,7 +115,7 @@ def test_document() -> None:
 
 def test_joined_at_is_told_once_it_is_joined() -> None:
     """It is the time of the first claim, as the continuation was told it."""
-    join = Join("joined", owner="w", attempts=2, joined_at=START + 15, finished_at=START + 18)
+    join = Join(JoinState.JOINED, owner="w", attempts=2, joined_at=START + 15, finished_at=START + 18)
     assert status(**COUNTED, join=join).to_json()["join"] == {
         "state": "joined", "owner": "w", "attempts": 2, "joined_at": "2023-11-14T22:13:35.000Z",
     }  # fmt: skip

@@ -9,16 +9,16 @@ import pytest
 
 from splitjoin_cli.core.errors import NameTakenError, OtherRunError, StoreError
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import Claim, Job, JobSpec, Join, Refusal, Refused, Run, Superseded
+from splitjoin_cli.stores.trackers.base import Claim, Job, JobSpec, Join, JoinState, Refusal, Refused, Run, Superseded
 
 NOW = 1_700_000_000.0
 RUN = Run("acme_20240131", "1a2b3c4d" * 4)
 OTHER = Run(RUN.file_name, "ffff0000" * 4)
 TOKEN = "token 1"  # noqa: S105 -- no secret
-JOIN = Join("claimed", "worker 1", TOKEN, 1, NOW + 60, 1, None, NOW, None, NOW)
+JOIN = Join(JoinState.CLAIMED, "worker 1", TOKEN, 1, NOW + 60, 1, None, NOW, None, NOW)
 JOB = Job(RUN.file_name, 2, 2, RUN.run_id, 1, rows=20, join=JOIN)
 CLAIM = Claim(RUN, "worker 1", TOKEN, 1, 1, NOW + 60, NOW, 2)
-GIVEN_UP = replace(JOIN, state="waiting", token=None)
+GIVEN_UP = replace(JOIN, state=JoinState.WAITING, token=None)
 
 
 def joined(job: Job = JOB, **changes: Any) -> Job:  # noqa: ANN401 -- any of Join's
@@ -137,7 +137,7 @@ def test_a_lease_lasts_through_its_last_moment() -> None:
     assert GIVEN_UP.held(NOW)
     assert not GIVEN_UP.alive(NOW)
     assert not replace(JOIN, lease_until=None).held(NOW)
-    assert not replace(JOIN, state="failed").held(NOW)
+    assert not replace(JOIN, state=JoinState.FAILED).held(NOW)
 
 
 def test_a_finish_needs_a_claim_of_its_run() -> None:
