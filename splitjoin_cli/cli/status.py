@@ -124,7 +124,7 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     watch, check = _watched(ctx, asked.pop("watch"), asked.pop("timeout")), asked.pop("check")
     aws = arguments.aws(asked.pop("profile"), asked.pop("region"), asked.pop("endpoint_url"))
     with open_view(status_request(file_name, aws=aws, **asked)) as view:
-        shown = _Shown(view, one=file_name is not None, full=terminal.verbose)
+        shown = _Shown(view, one=file_name is not None, full=terminal.verbose, watched=watch is not None)
         if check:
             view.reach()
         end = End()
@@ -173,9 +173,9 @@ def _watched(ctx: click.Context, seconds: float | None, timeout: float | None) -
 class _Shown:
     """A view for people."""
 
-    def __init__(self, view: View, *, one: bool, full: bool) -> None:
-        """``one``: a job with its map, rather than a line for each. ``full``: whole times."""
-        self._view, self._one, self._full = view, one, full
+    def __init__(self, view: View, *, one: bool, full: bool, watched: bool) -> None:
+        """``one``: a job with its map, rather than a line for each. ``full``: whole times. ``watched``: see report."""
+        self._view, self._one, self._full, self._watched = view, one, full, watched
         self._first: JobStatus | None = None
 
     def lines(self, width: int | None) -> list[Line]:
@@ -185,7 +185,7 @@ class _Shown:
             return []
         if self._one:
             self._first = self._first or jobs[0]
-            return report(jobs[0], earlier=self._first, full=self._full)
+            return report(jobs[0], earlier=self._first, full=self._full, watched=self._watched)
         letters = jobs[0].dead_letters
         note = None if letters is None else dead_letters_note(letters)
         lines = table(jobs, width, full=self._full)

@@ -31,8 +31,13 @@ TONES: dict[str, Tone] = {"failed": "bad", "why": "warning", "dead letter": "war
 _MINUTE, _HOUR = 60, 3600
 
 
-def report(status: JobStatus, *, earlier: JobStatus | None = None, full: bool = False) -> list[Line]:
-    """One job, whole. ``earlier``: an earlier look, which the pace is measured from. ``full``: whole times."""
+def report(
+    status: JobStatus, *, earlier: JobStatus | None = None, full: bool = False, watched: bool = False
+) -> list[Line]:
+    """One job, whole. ``earlier``: an earlier look, which the pace is measured from. ``full``: whole times.
+
+    ``watched``: to watch it is nothing to be proposed.
+    """
     times = Times(status.at, full=full)
     blocks = [
         [_headline(status)],
@@ -40,7 +45,7 @@ def report(status: JobStatus, *, earlier: JobStatus | None = None, full: bool = 
         list(_map(status)),
         [_line(text) for text in (*_missing(status, times), *_dead_letters(status))],
         [_line(text) for text in ledger_lines(status)],
-        list(_advice(status)),
+        list(_advice(status, watched=watched)),
     ]
     lines: list[Line] = []
     for block in filter(None, blocks):
@@ -181,11 +186,12 @@ def dead_letters_note(found: DeadLetters) -> str | None:
     return "; ".join(notes) or None
 
 
-def _advice(status: JobStatus) -> Iterator[Line]:
+def _advice(status: JobStatus, *, watched: bool) -> Iterator[Line]:
     """Why, and what to do: whatever comes before the last step is to be done first. A command is never wrapped."""
     for reason in status.advice.reasons:
         yield _line(fact("why", reason.text))
-    *before, last = status.advice.steps or (None,)
+    steps = [step for step in status.advice.steps if not (watched and step.text.endswith(" --watch"))]
+    *before, last = steps or (None,)
     for label, step in [*(("first", step) for step in before), ("next", last)]:
         if step is not None:
             yield fact_line(fact(label, step.text), "strong" if step.command else "plain", whole=step.command)

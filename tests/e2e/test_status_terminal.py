@@ -88,6 +88,7 @@ def test_ctrl_c_leaves_the_last_view(splitjoin: Splitjoin, tracker: str) -> None
     assert seen.code == 130
     assert seen.lines[0] == "running_1: running, 3 of 4 chunks counted (75 %)"
     assert "not begun" in " ".join(seen.lines)
+    assert not any(line.startswith("next") for line in seen.lines)  # it is watched already
     assert sum(line.startswith("running_1: ") for line in seen.lines) == 1
     assert not any(word in "\n".join(seen.lines).lower() for word in ("resume", "interrupted", "error", "traceback"))
 

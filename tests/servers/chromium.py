@@ -37,16 +37,18 @@ FLAGS = (
 DARK = "--blink-settings=preferredColorScheme=0"
 LIGHT = "--blink-settings=preferredColorScheme=1"
 SECONDS = 60.0
+_OWN = re.compile(r"(^|\.)(google|googleapis|gstatic|gvt1|chromium)\.(com|org)$")
+"""Hosts that Chromium asks for its own sake, now and then, whatever is open: none is reached from here."""
 _URL = re.compile(r'"url":"((?:https?|wss?|ftp)://[^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """``dom``: of the page once it was loaded. ``console``: what it said there. ``hosts``: that were asked."""
+    """``dom``: of the page once it was loaded. ``console``: what it said there. ``hosts``: that it asked for."""
 
     dom: str
     console: tuple[str, ...]
-    hosts: frozenset[str | None]
+    hosts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Browser:
             done = self._run(directory, page, f"--log-net-log={log}", DARK if dark else LIGHT, "--dump-dom")
             found = _URL.findall(log.read_text(errors="replace"))
         console = tuple(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-        return Visit(done.stdout, console, frozenset(urlsplit(url).hostname for url in found))
+        hosts = {urlsplit(url).hostname or "" for url in found}
+        return Visit(done.stdout, console, frozenset(host for host in hosts if not _OWN.search(host)))
 
     def shoot(self, page: Path, picture: Path, *, width: int, height: int = 1200, dark: bool = False) -> bytes:
         """Its picture, a PNG."""
