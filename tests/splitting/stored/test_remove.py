@@ -238,6 +238,10 @@ ACTS: dict[str, Callable[[MemoryStore], object]] = {
 }
 
 
+TWO_FORCED = [act for name, act in ACTS.items() if name.startswith("another split, forced")]
+"""Of two with --force at once the one that lost the name may store a last chunk: its exit 11 says so."""
+
+
 @pytest.mark.parametrize("kind", [MemorySink, TwoPass])
 @pytest.mark.parametrize("forced", [False, True])
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
@@ -256,7 +260,8 @@ def test_a_split_that_is_held_up_anywhere_leaves_no_silent_damage(
             split(OTHER, MemorySink(store))
         sink = held_up(kind(store), at, act)
         error = ended(sink, lambda sink: split(EXPORT, sink, request(jobs=1, force=forced)))
-        if error is None or "splitjoin verify says so" not in (error.hint or ""):
+        told = error is not None and "splitjoin verify says so" in (error.hint or "")
+        if not (told and act in TWO_FORCED):
             check_no_silent_damage(store, at)
         with suppress(NotFoundError):
             remove(MemorySink(store))
@@ -279,6 +284,23 @@ def test_a_removal_that_is_held_up_anywhere_leaves_no_silent_damage(act: str) ->
         check_no_silent_damage(store, at)
         met, at = sink.met, at + 1
     assert at > 8
+
+
+def test_what_a_running_split_stores_meanwhile_goes_too() -> None:
+    """Its last chunks come after the listing: the look again finds them before the name is free."""
+    store = MemoryStore()
+    split(EXPORT, MemorySink(store))
+    late = ["acme_20240131-1-3.csv", "acme_20240131-2-3.csv"]
+
+    class Late(MemorySink):
+        def sweep(self, name_prefix: str, **options: Any) -> int:  # noqa: ANN401 -- MemorySink's
+            if late and PLAN in store.objects:
+                MemorySink(store).put(late.pop(), Bytes(b"id,name\n"), checksum=None)
+            return super().sweep(name_prefix, **options)
+
+    assert remove(Late(store)).removed == 4
+    assert late == []
+    assert objects(store) == {}
 
 
 def test_another_removal_that_takes_over_is_told() -> None:
