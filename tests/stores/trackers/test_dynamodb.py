@@ -11,10 +11,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.core.aws.s3 import Retry
-from splitjoin_cli.core.errors import NameTakenError, NotFoundError, StoreError
+from splitjoin_cli.core.errors import ClearedError, NameTakenError, NotFoundError, StoreError
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
-from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, InitReport, Job, JobSpec, Run
+from splitjoin_cli.stores.trackers.base import (
+    Claim,
+    ClearClaim,
+    Counted,
+    Duplicate,
+    InitReport,
+    Job,
+    JobSpec,
+    Refusal,
+    Refused,
+    Run,
+)
 from splitjoin_cli.stores.trackers.dynamodb import KEEP_SECONDS, DynamoDbTracker
 from splitjoin_cli.stores.trackers.dynamodb_calls import Table as Calls
 from splitjoin_cli.testing.deliveries import Said, Tally, deliver_twice
@@ -702,3 +713,81 @@ def test_a_report_of_100_000_chunks_is_a_few_requests(table: Table, run: Run) ->
     report = tracker.progress(run.file_name)
     assert (report.processed_parts, report.missing, report.rows) == (99_997, missing, 999_970)
     assert counts.requests == {"GetItem": 1, "BatchGetItem": 4, "Query": 1}
+
+
+MENDED = "crc64nvme:AAAAAAAAAAE="
+
+
+@pytest.mark.parametrize("total", [2, SMALL_SHARD + 1], ids=["one item", "shards"])
+@pytest.mark.parametrize("meanwhile", ["counted", "joined", "clearing", "cleared", "replaced"])
+def test_what_happens_between_the_read_and_the_write_of_an_expectation(
+    table: Table, run: Run, meanwhile: str, total: int
+) -> None:
+    """It is told as if it had been read: nothing is written down for a chunk that is counted, or an older run."""
+    plain = table.tracker(table.plain)
+    plain.open_job(JobSpec(run, total))
+
+    def join() -> None:
+        mark_all(plain, run, total)
+        plain.claim_join(run, owner="worker 1", lease_seconds=LEASE)
+        plain.finish_join(run)
+
+    def clear() -> None:
+        claim = plain.claim_clear(run)
+        assert isinstance(claim, ClearClaim)
+        assert plain.finish_clear(claim)
+
+    acts: dict[str, Callable[[], object]] = {
+        "counted": lambda: plain.mark_done(run, 1, total_parts=total, rows=1),
+        "joined": join,
+        "clearing": lambda: plain.claim_clear(run),
+        "cleared": clear,
+        "replaced": lambda: plain.replace_job(JobSpec(Run(run.file_name, "ffff" * 8), total)),
+    }
+    client = table.client()
+    ActsBetween(client, "GetItem", acts[meanwhile], reads=1 if total == 2 else 2)
+    overtaken = table.tracker(client)
+    if meanwhile == "clearing":
+        with pytest.raises(ClearedError):
+            overtaken.expect(run, 1, MENDED, total_parts=total, asked=True)
+        return
+    answer = overtaken.expect(run, 1, MENDED, total_parts=total, asked=True)
+    expected = {"counted": "counted", "joined": "joined", "cleared": "noted", "replaced": "superseded"}
+    assert str(answer) == expected[meanwhile]
+    job = plain.job(run.file_name)
+    assert job is not None
+    assert job.run is not None
+    assert plain.expected(job.run, 1) == (MENDED if meanwhile == "cleared" else None)
+
+
+def test_a_claim_between_the_read_and_the_write_keeps_a_clear_out(table: Table, run: Run) -> None:
+    """The join is a worker's by then; and a finish after the clear's claim does not undo it."""
+    plain = table.tracker(table.plain)
+    mark_all(plain, run, 2)
+    client = table.client()
+    ActsBetween(client, "GetItem", lambda: plain.claim_join(run, owner="worker 1", lease_seconds=LEASE))
+    answer = table.tracker(client).claim_clear(run)
+    assert isinstance(answer, Refused)
+    assert answer.reason is Refusal.HELD
+    table.clock.move(LEASE + 1)
+    client = table.client()
+    ActsBetween(client, "GetItem", lambda: plain.claim_clear(run))
+    assert not table.tracker(client).finish_join(run)
+    job = plain.job(run.file_name)
+    assert job is not None
+    assert job.join.state == "clearing"
+
+
+def test_lost_answers_of_a_clear_change_nothing(table: Table, run: Run) -> None:
+    """Its claim and its end are known again by their token and fence."""
+    plain = table.tracker(table.plain)
+    mark_all(plain, run, 2)
+    client = table.client()
+    LosesResponses(client, "UpdateItem")
+    tracker = table.tracker(client)
+    claim = tracker.claim_clear(run)
+    assert isinstance(claim, ClearClaim)
+    after = tracker.finish_clear(claim)
+    assert after == plain.job(run.file_name)
+    assert after is not None
+    assert (after.round, after.processed_parts, after.join.fence) == (1, 0, 1)

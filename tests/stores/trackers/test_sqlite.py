@@ -18,9 +18,9 @@ import pytest
 from splitjoin_cli.core.errors import NoSuchJobError, StoreError
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
-from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, JobSpec, Run
+from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, JobSpec, Mending, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
-from splitjoin_cli.stores.trackers.sqlite_file import ALL_TABLES
+from splitjoin_cli.stores.trackers.sqlite_file import ALL_TABLES, LATER_TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,3 +218,18 @@ def test_a_report_of_100_000_chunks_is_quick(tmp_path: Path) -> None:
     report = tracker.progress(RUN.file_name)
     assert time.monotonic() - began < 1.5
     assert (report.processed_parts, len(report.missing or ())) == (66_667, 33_333)
+
+
+def test_a_file_of_an_earlier_release_is_read_and_grows_with_the_first_write(tmp_path: Path) -> None:
+    """It has no tables for rounds and mended chunks: a look makes none, a write makes them."""
+    path = tmp_path / "jobs.db"
+    with contextlib.closing(SqliteTracker(path)) as tracker:
+        tracker.mark_done(RUN, 1, total_parts=2, rows=1)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for table in LATER_TABLES:
+            db.execute(f"DROP TABLE {table}")
+    with contextlib.closing(SqliteTracker(path)) as tracker:
+        assert tracker.progress(RUN.file_name).missing == (2,)
+        assert (tracker.expected(RUN, 1), tracker.all_expected(RUN)) == (None, {})
+        assert tracker.expect(RUN, 2, "crc64nvme:AAAAAAAAAAE=", total_parts=2, asked=True) is Mending.NOTED
+        assert tracker.all_expected(RUN) == {2: "crc64nvme:AAAAAAAAAAE="}
