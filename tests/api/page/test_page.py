@@ -196,6 +196,29 @@ def test_spread_of_durations() -> None:
     assert spread_of([]) is None
 
 
+JOINS = {
+    "not begun": Join(),
+    "given back after 2 tries": Join(attempts=2),
+    "w holds it until 2023-11-14 22:14:20 UTC, 1 try": Join(
+        JoinState.CLAIMED, owner="w", lease_until=START + 60, attempts=1
+    ),
+    "the lease of w ended 2023-11-14 22:13:40 UTC, 1 try": Join(
+        JoinState.WAITING, owner="w", lease_until=START + 20, attempts=1
+    ),
+    "a try failed, the next may begin 2023-11-14 22:14:20 UTC, 2 tries": Join(
+        JoinState.WAITING, lease_until=START + 60, attempts=2
+    ),
+    "failed permanently after 5 tries": Join(JoinState.FAILED, attempts=5),
+    "splitjoin clear holds it; if it was killed, type it again": Join(JoinState.CLEARING, changed_at=START + 30),
+}
+
+
+@pytest.mark.parametrize("text", JOINS)
+def test_every_state_of_the_join_has_its_words(text: str) -> None:
+    """On the time-line and in its own section."""
+    assert page(facts(join=JOINS[text])).count(text) >= 2
+
+
 def test_a_job_without_any_time() -> None:
     """Only the published counter wrote it: a page all the same."""
     given = facts(stored=False, loads=False, created_at=None, counted_at=None, updated_at=None, run_id=None)
