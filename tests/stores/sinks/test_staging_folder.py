@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -231,25 +232,23 @@ def test_a_destination_that_is_a_link_works(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def as_another_user(tmp_path: Path) -> Iterator[Path]:
-    """A directory that everybody may write to, with permissions that count (they do not for root)."""
-    place = tmp_path / "shared"
-    place.mkdir()
-    place.chmod(0o777)
-    if os.geteuid():
-        yield place
-        return
-    parents = [path for path in place.parents if path.is_relative_to(tmp_path.parents[1])]
-    modes = [(path, path.stat().st_mode) for path in parents]
-    for path in parents:
-        path.chmod(0o755)
-    os.seteuid(OTHER_USER)
-    try:
-        yield place
-    finally:
-        os.seteuid(0)
-        for path, mode in modes:
-            path.chmod(mode)
+def as_another_user() -> Iterator[Path]:
+    """A directory that everybody may write to, with permissions that count (they do not for root).
+
+    Directly in the system's place for temporary files: pytest's own folders are closed to others, and shared by its
+    processes, so that one of them could close a folder again while another test is in it.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        place = Path(made)
+        place.chmod(0o777)
+        if os.geteuid():
+            yield place
+            return
+        os.seteuid(OTHER_USER)
+        try:
+            yield place
+        finally:
+            os.seteuid(0)
 
 
 @pytest.mark.parametrize("closed", ["folder", "files", "lock"])
