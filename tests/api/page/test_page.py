@@ -203,7 +203,7 @@ JOINS = {
         JoinState.CLAIMED, owner="w", lease_until=START + 60, attempts=1
     ),
     "the lease of w ended 2023-11-14 22:13:40 UTC, 1 try": Join(
-        JoinState.WAITING, owner="w", lease_until=START + 20, attempts=1
+        JoinState.CLAIMED, owner="w", lease_until=START + 20, attempts=1
     ),
     "a try failed, the next may begin 2023-11-14 22:14:20 UTC, 2 tries": Join(
         JoinState.WAITING, lease_until=START + 60, attempts=2
