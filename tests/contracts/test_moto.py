@@ -1,4 +1,4 @@
-"""The contracts on moto: sinks, sources, trackers and the queue, one request after another.
+"""The contracts on moto: sinks, sources and trackers, one request after another; the queue's is in test_queues.py.
 
 Where moto differs from AWS a test says so, and what it differs in is tested on another stand-in.
 """
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.core.aws.sqs import SqsQueue
 from splitjoin_cli.core.errors import CorruptObjectError
 from splitjoin_cli.core.model import S3Location
 from splitjoin_cli.stores.sinks import s3_writer
@@ -124,40 +123,3 @@ class TestTrackersOnMoto(TrackerContract, ReportContract, JoinContract):
     def rig(self, moto_table: DynamoDbRig) -> DynamoDbRig:
         """The table, and a clock of its own."""
         return DynamoDbRig(moto_table.client, moto_table.table)
-
-
-@pytest.fixture
-def queue(moto_server: MotoServer) -> Iterator[SqsQueue]:
-    """A queue with a dead-letter queue."""
-    client, name = moto_server.client("sqs"), f"chunks-{secrets.token_hex(6)}"
-    dead = client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
-    arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = f'{{"maxReceiveCount": 3, "deadLetterTargetArn": "{arn}"}}'
-    attributes = {"RedrivePolicy": policy, "VisibilityTimeout": "7"}
-    url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-    with contextlib.closing(SqsQueue(url)) as made:
-        yield made
-
-
-def test_a_queue_says_what_it_is(queue: SqsQueue) -> None:
-    """Its timeout, its redrive policy, and which queue takes its dead letters."""
-    facts = queue.facts()
-    assert (facts.visibility_seconds, facts.max_receives, facts.messages) == (7, 3, 0)
-    dead = queue.dead_letter_queue(facts)
-    assert dead is not None
-    assert dead.url == f"{queue.url}-dead"
-
-
-def test_messages_are_hidden_given_back_and_deleted(queue: SqsQueue) -> None:
-    """Ten at once; one that is given back comes again, with its receives counted; one that is deleted does not."""
-    assert queue.send([str(number) for number in range(10)]) == [None] * 10
-    received = [*queue.receive(10, wait_seconds=0, visibility_seconds=60)]
-    while more := queue.receive(10, wait_seconds=0, visibility_seconds=60):
-        received += more
-    assert sorted(int(message.body) for message in received) == list(range(10))
-    assert {message.receives for message in received} == {1}
-    queue.delete(received[0])
-    assert queue.hide(received[1:3], 0) == []
-    again = queue.receive(10, wait_seconds=0, visibility_seconds=60)
-    assert {message.message_id for message in again} == {message.message_id for message in received[1:3]}
-    assert {message.receives for message in again} == {2}
