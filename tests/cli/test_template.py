@@ -62,11 +62,11 @@ def test_a_default_that_cannot_be(splitjoin: Splitjoin) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--table", "x.SplitJoin_jobs"], "Table cannot be that: a table's name that does not begin with splitjoin_"),
-        (["--table", '"splitjoin_jobs"'], "Table cannot be that: a table's name that does not begin with splitjoin_"),
+        (["--table", "x.SplitJoin_jobs"], "Table must be a table's name that does not begin with splitjoin_"),
+        (["--table", '"splitjoin_jobs"'], "Table must be a table's name that does not begin with splitjoin_"),
         (
             ["--run-column", "splitjoin_run"],
-            "RunColumn cannot be that: a column's name that does not begin with splitjoin_",
+            "RunColumn must be a column's name that does not begin with splitjoin_",
         ),
         (
             ["--set", "Table=\u017fplitjoin_jobs"],

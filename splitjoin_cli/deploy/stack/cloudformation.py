@@ -135,7 +135,7 @@ class Parameter:
             raise UsageError(f"{name} cannot be {value!r}: it is one of {', '.join(map(repr, self.values))}")
         if self.pattern is not None and not re.fullmatch(self.pattern, value):
             # The value is not repeated: it may hold a password.
-            raise UsageError(f"{name} cannot be that: {self.explained}")
+            raise UsageError(f"{name} must be {self.explained}")
         if self.type == "Number" and not (re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) and self._holds(int(value))):
             raise UsageError(f"{name} cannot be {value!r}: it is a number from {self.least} to {self.most}")
         return value

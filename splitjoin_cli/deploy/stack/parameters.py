@@ -81,7 +81,7 @@ _DATABASE: dict[str, Parameter] = {
     "Into": Parameter(
         "The database: mysql://USER@HOST/DB, postgresql://, aurora-mysql:// or aurora-postgresql://.",
         pattern=r"^(aurora-)?(mysql|postgresql)://([^\s:@/]+@)?[^\s@/]+/[^\s@/?]+(\?[^\s@]*)?$",
-        explained="the URL of a database server, without a password: that is the secret's",
+        explained="the URL of a database server, without a password: the secret holds it",
     ),
     "Table": Parameter("Its table, or SCHEMA.NAME; nothing: the client's name.", default="",
                        pattern=_no_own(r"([^.]+\.)?"), explained=f"a table's name that does not begin with {PREFIX}"),

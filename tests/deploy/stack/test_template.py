@@ -23,7 +23,7 @@ RESOURCES: dict[str, Document] = DOCUMENT["Resources"]
 FILE_BYTES = 51_200
 """CloudFormation user guide, "Quotas": a template that is passed as a file."""
 
-NO_URL = "Into cannot be that: the URL of a database server, without a password: that is the secret's"
+NO_URL = "Into must be the URL of a database server, without a password: the secret holds it"
 OBJECTS = "the objects under the chunks' prefix have names that nobody knows beforehand"
 STREAMS = "Lambda names a log stream for each process that runs the function"
 NETWORK = "Describe actions take no resource, and Lambda tries the others with * before it attaches a function to a VPC"
@@ -224,11 +224,11 @@ def test_the_handler_is_where_lambda_looks_for_it() -> None:
         ("Concurrency", "1", "Concurrency cannot be '1': it is a number from 2 to 1000"),
         ("Concurrency", "many", "Concurrency cannot be 'many': it is a number from 2 to 1000"),
         ("Timeout", "301", "Timeout cannot be '301': it is one of '30', '60', '120', '180', '300', '600', '900'"),
-        ("ChunkPrefix", "chunks", "ChunkPrefix cannot be that: a prefix that ends with a slash"),
+        ("ChunkPrefix", "chunks", "ChunkPrefix must be a prefix that ends with a slash"),
         ("Into", "mysql://me:hunter2@db/sales", "the mysql URL holds a password, and process lists show it"),
         ("Into", "mysql://db/sales?password=hunter2", "the mysql URL holds a password, and process lists show it"),
         ("Into", "sqlite:sales.db", NO_URL),
-        ("AlarmArn", "arn:aws:sqs:eu-west-1:123456789012:q", "AlarmArn cannot be that: the ARN of a topic, or nothing"),
+        ("AlarmArn", "arn:aws:sqs:eu-west-1:123456789012:q", "AlarmArn must be the ARN of a topic, or nothing"),
     ],
 )  # fmt: skip
 def test_a_default_that_cannot_be(name: str, value: str, message: str) -> None:
