@@ -183,7 +183,7 @@ TARGETS = (
                 f"SqliteTracker.{name}": "the file and the connection"
                 for name in _words("init reach job progress list close _reading _connected _check _make")
             },
-            **dict.fromkeys(("SqliteTracker.expected", "SqliteTracker.all_expected"), "a file of an earlier release"),
+            **dict.fromkeys(("SqliteTracker.all_expected",), "a file of an earlier release"),
         },
         texts=(
             ("mark_done: INSERT OR IGNORE -> OR REPLACE", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO"),
@@ -202,7 +202,7 @@ TARGETS = (
             f"DynamoDbTracker.{name}"
             for name in _words(
                 "open_job replace_job mark_done _count _count_in_shard claim_join renew_join _give_up "
-                "_change_owned _change finish_join reopen_join expect expected all_expected _is_in_round "
+                "_change_owned _change finish_join reopen_join expect all_expected _is_in_round "
                 "claim_clear finish_clear _count_all _complete_mixed"
             )
         ),

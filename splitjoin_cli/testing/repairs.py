@@ -70,10 +70,10 @@ class RepairContract(WithTracker):
     ) -> None:
         """It names both checksums and counts nothing; the right one counts; a duplicate is compared as well."""
         tracker.open_job(JobSpec(run, total))
-        assert tracker.expected(run, 2) is None
+        assert tracker.all_expected(run).get(2) is None
         assert expect(tracker, run, 2, total) is Mending.NOTED
         assert expect(tracker, run, 2, total) is Mending.NOTED
-        assert tracker.expected(run, 2) == MENDED
+        assert tracker.all_expected(run).get(2) == MENDED
         assert tracker.all_expected(run) == {2: MENDED}
         message = (
             f"{run.file_name}: the tracker expects chunk 2 with the checksum {MENDED}, as splitjoin replace wrote it "
@@ -108,13 +108,13 @@ class RepairContract(WithTracker):
         tracker.mark_done(run, 2, total_parts=total, rows=10)
         assert expect(tracker, run, 2, total) is Mending.COUNTED
         assert expect(tracker, run, 2, total, checksum=None) is Mending.COUNTED
-        assert tracker.expected(run, 2) is None
+        assert tracker.all_expected(run).get(2) is None
         assert expect(tracker, run, 2, total, asked=False) is Mending.NOTED
         assert expect(tracker, run, 2, total) is Mending.NOTED
         assert expect(tracker, run, 2, total, checksum=OLD) is Mending.COUNTED
-        assert tracker.expected(run, 2) == MENDED
+        assert tracker.all_expected(run).get(2) == MENDED
         assert expect(tracker, run, 2, total, checksum=None, asked=False) is Mending.NOTED
-        assert tracker.expected(run, 2) is None
+        assert tracker.all_expected(run).get(2) is None
 
     @TOTALS
     def test_nothing_is_written_down_for_a_joined_run(self, tracker: Tracker, run: Run, total: int) -> None:
@@ -141,10 +141,10 @@ class RepairContract(WithTracker):
         second = tracker.replace_job(JobSpec(other(run), 3)).run
         assert second is not None
         assert expect(tracker, run, 1, 3) is Mending.SUPERSEDED
-        assert tracker.expected(second, 1) is None
+        assert tracker.all_expected(second).get(1) is None
         third = tracker.replace_job(JobSpec(run, 3)).run
         assert third is not None
-        assert tracker.expected(third, 1) is None
+        assert tracker.all_expected(third).get(1) is None
         assert isinstance(tracker.mark_done(third, 1, total_parts=3, rows=10), Counted)
 
     @TOTALS
@@ -174,7 +174,7 @@ class RepairContract(WithTracker):
         assert report.missing == tuple(range(1, total + 1))
         assert run.file_name in {job.file_name for job in tracker.unfinished()}
         again = now(tracker, run)
-        assert tracker.expected(again, 2) == MENDED
+        assert tracker.all_expected(again).get(2) == MENDED
         with pytest.raises(RunConflictError):
             tracker.mark_done(again, 2, total_parts=total, rows=10, checksum=lambda: OLD)
         for number in range(1, total + 1):

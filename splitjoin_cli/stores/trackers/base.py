@@ -214,7 +214,6 @@ class Refusal(enum.StrEnum):
     WAITING = "waiting"
     SUPERSEDED = "superseded"
     CLEARED = "cleared"
-    """``clear`` has the join, or has begun a new round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,15 +238,12 @@ class ClearClaim:
 
 
 class Mending(enum.StrEnum):
-    """What became of a checksum that ``expect`` was to write down."""
+    """What became of a checksum that ``expect`` was to write down: only NOTED wrote something."""
 
     NOTED = "noted"
     COUNTED = "counted"
-    """The chunk is counted, with other bytes as far as anybody knows: nothing was written."""
     JOINED = "joined"
-    """The run is joined: nothing was written."""
     SUPERSEDED = "superseded"
-    """A newer run has the job: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,11 +429,8 @@ class Tracker(Protocol):
         the run. Raises OtherRunError, OtherTotalError, NoSuchJobError; ClearedError while the run is cleared.
         """
 
-    def expected(self, run: Run, number: int) -> str | None:
-        """What ``expect`` wrote down for a chunk of the run; None where it did not."""
-
     def all_expected(self, run: Run) -> dict[int, str]:
-        """The same for all chunks of the run, by number."""
+        """What ``expect`` wrote down for the run's chunks, by number."""
 
     def claim_clear(self, run: Run) -> ClearClaim | Refused:
         """Take the join to clear ``run``; also one that is joined or failed, or that a killed clear has.

@@ -348,18 +348,6 @@ class DynamoDbTracker:
         job = rules.known(self.job(run.file_name), run.file_name, self.uri)
         return job.join.state != JoinState.CLEARING and job.run == run and job.round == run.round
 
-    def expected(self, run: Run, number: int) -> str | None:
-        """See Tracker."""
-        item = self._table.get(items.key_of_job(run.file_name))
-        job = items.job_or_none(item)
-        if item is None or job is None or job.run != run:
-            return None
-        member = number
-        if job.total_parts > self._shard_parts:
-            index, member = divmod(number - 1, self._shard_parts)
-            item = self._table.get(items.key_of_shard(rules.of_round(run, job), index)) or {}
-        return items.expected_text(item, run, member)
-
     def all_expected(self, run: Run) -> dict[int, str]:
         """See Tracker."""
         item = self._table.get(items.key_of_job(run.file_name))

@@ -132,7 +132,7 @@ class MemoryTracker:
                 return self._mark_in_head(run, number, total_parts, rows, checksum)
         index = (number - 1) // self._shard_parts
         with self._lock:
-            repairs.check_expected(self.expected(run, number), checksum, run.file_name, number)
+            repairs.check_expected(self._expected(run, number), checksum, run.file_name, number)
             new = self._mark(run, index, number, total_parts, rows)
             full = self._full(run, index, total_parts)
         if not full:
@@ -153,7 +153,7 @@ class MemoryTracker:
                 return Superseded(head)
             rules.check_total(head, total_parts)
             rules.check_round(head, run)
-        repairs.check_expected(self.expected(run, number), checksum, run.file_name, number)
+        repairs.check_expected(self._expected(run, number), checksum, run.file_name, number)
         if not self._mark(run, 0, number, total_parts, rows):
             return Duplicate(head)
         job = self._put(rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock()))
@@ -284,7 +284,7 @@ class MemoryTracker:
             shard = self.table.shards.get(_key(job.run or run, index))
             answer = repairs.expecting(
                 job, run, checksum, total_parts=total_parts, asked=asked,
-                counted=shard is not None and number in shard.done, standing=self.expected(run, number),
+                counted=shard is not None and number in shard.done, standing=self._expected(run, number),
             )  # fmt: skip
             key = (run.file_name, run.generation, number)
             if answer is Mending.NOTED and checksum is not None:
@@ -293,8 +293,7 @@ class MemoryTracker:
                 self.table.expected.pop(key, None)
             return answer
 
-    def expected(self, run: Run, number: int) -> str | None:
-        """See Tracker."""
+    def _expected(self, run: Run, number: int) -> str | None:
         return self.table.expected.get((run.file_name, run.generation, number))
 
     def all_expected(self, run: Run) -> dict[int, str]:

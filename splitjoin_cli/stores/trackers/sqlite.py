@@ -239,13 +239,6 @@ class SqliteTracker:
                     db.execute("INSERT INTO splitjoin_expected VALUES (?, ?, ?, ?)", (*key, checksum))
             return answer
 
-    def expected(self, run: Run, number: int) -> str | None:
-        """See Tracker."""
-        with self._reading() as db:
-            if db is None or not tables(db) >= LATER_TABLES:
-                return None
-            return _expected(db, (run.file_name, run.generation, number))
-
     def all_expected(self, run: Run) -> dict[int, str]:
         """See Tracker."""
         with self._reading() as db:

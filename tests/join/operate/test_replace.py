@@ -78,7 +78,7 @@ def test_a_mended_chunk_is_stored_listed_and_sent() -> None:
     assert new.chunks[2].checksum == crc64(MENDED)
     hold("manifest", json.loads(new.to_bytes()))
     hold("metadata", json.loads(text))
-    assert made.tracker().expected(RUN, 2) == tagged(crc64(MENDED))
+    assert made.tracker().all_expected(RUN).get(2) == tagged(crc64(MENDED))
     (failure,) = made.tracker().progress(FILE_NAME).failures
     assert (failure.final, failure.retried) == (False, True)
     (event,) = made.events.sent
@@ -112,7 +112,7 @@ def test_nothing_is_visible_before_it_is_written_down() -> None:
             made.replace(life)
         if made.objects()[NAME][0] == MENDED:
             assert made.database.expected == {(FILE_NAME, RUN_ID, 2): tagged(crc64(MENDED))}
-            assert made.tracker().expected(RUN, 2) == tagged(crc64(MENDED))
+            assert made.tracker().all_expected(RUN).get(2) == tagged(crc64(MENDED))
 
 
 def test_what_is_loaded_or_counted_is_not_replaced() -> None:
@@ -189,7 +189,7 @@ def test_a_mended_chunk_is_mended_again_and_restored_as_mended() -> None:
     other = HEADER + b"2,Bo\n3,Ida\n9,Zoe\n"
     assert made.replace(Life(), data=other).rows_before == 2
     assert stored_manifest(made).rows == 5
-    assert made.tracker().expected(RUN, 2) == tagged(crc64(other))
+    assert made.tracker().all_expected(RUN).get(2) == tagged(crc64(other))
 
 
 @pytest.mark.parametrize("name", [NAME, manifest_name(FILE_NAME)])

@@ -757,7 +757,7 @@ def test_what_happens_between_the_read_and_the_write_of_an_expectation(
     job = plain.job(run.file_name)
     assert job is not None
     assert job.run is not None
-    assert plain.expected(job.run, 1) == (MENDED if meanwhile == "cleared" else None)
+    assert plain.all_expected(job.run).get(1) == (MENDED if meanwhile == "cleared" else None)
 
 
 def test_a_claim_between_the_read_and_the_write_keeps_a_clear_out(table: Table, run: Run) -> None:
