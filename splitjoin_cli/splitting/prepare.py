@@ -20,7 +20,7 @@ from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.splitting.scan import Scan, ScanOptions
 from splitjoin_cli.splitting.speculate import Speculation
-from splitjoin_cli.splitting.staging import Staging
+from splitjoin_cli.splitting.staging import StagedChunks
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.plan import CutRule
     from splitjoin_cli.splitting.probe import Probed
     from splitjoin_cli.splitting.request import SplitRequest
-    from splitjoin_cli.splitting.scan import Found
+    from splitjoin_cli.splitting.scan import Scanned
     from splitjoin_cli.stores.sinks.base import Copier, Sink
     from splitjoin_cli.stores.sources.base import Source
 
@@ -44,7 +44,7 @@ class Planned:
 
     plan: PlanFile
     header: bytes
-    staging: Staging | None = None
+    staging: StagedChunks | None = None
 
 
 class Preparation:
@@ -184,9 +184,11 @@ class Preparation:
                     staging.discard()
                 raise
 
-    def _scan(self, rule: CutRule, executor: Executor, *, staged: bool) -> tuple[PlanBuilder, Found, Staging | None]:
+    def _scan(
+        self, rule: CutRule, executor: Executor, *, staged: bool
+    ) -> tuple[PlanBuilder, Scanned, StagedChunks | None]:
         into = self._sink.staging if staged else None
-        staging = None if into is None else Staging(into, self._name_prefix)
+        staging = None if into is None else StagedChunks(into, self._name_prefix)
         builder = PlanBuilder(rule, header=self._request.dialect.header, start=Mark(0, 0, 0, 0))
         block_bytes = best_block_bytes(self._source.properties.read_bytes)
         options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)
@@ -205,7 +207,7 @@ class Preparation:
             raise
         return builder, found, staging
 
-    def _found(self, builder: PlanBuilder, found: Found, rule: CutRule, staging: Staging | None) -> Planned:
+    def _found(self, builder: PlanBuilder, found: Scanned, rule: CutRule, staging: StagedChunks | None) -> Planned:
         warnings = []
         if isinstance(rule, BySize) and rule.oversized:
             warnings.append(oversized_warning(rule.oversized))

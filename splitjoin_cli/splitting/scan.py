@@ -63,7 +63,7 @@ class ScanOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Scanned:
     """What a scan found, beside the chunks in its PlanBuilder. ``size``: bytes of the source; ``header``: its bytes."""
 
     size: int
@@ -108,7 +108,7 @@ class Scan:
         self._header = bytearray(header)
         self._start = builder.position
 
-    def run(self, executor: Executor) -> Found:
+    def run(self, executor: Executor) -> Scanned:
         """Scan to the end. Raises BadInputError, at the first byte that breaks the rules, and what the source raises.
 
         ``executor`` must run ``options.threads`` calls at once, on threads.
@@ -247,7 +247,7 @@ class Scan:
             "or --quotechar none if quotes mean nothing in it; check --delimiter and --escapechar",
         )
 
-    def _finish(self) -> Found:
+    def _finish(self) -> Scanned:
         builder, alphabet = self._builder, self._options.alphabet
         if builder.position == builder.skipped:
             raise limits.empty_source(self._source.properties.uri)
@@ -264,7 +264,7 @@ class Scan:
         if self._consumer is not None:
             self._consumer.end(cuts, header=header)
         rows = builder.records - builder.header.records
-        return Found(builder.position, builder.crc, header, _lines(header), line_end, rows)
+        return Scanned(builder.position, builder.crc, header, _lines(header), line_end, rows)
 
     def _check_last(self) -> None:
         """The last record, when it has no line end."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.claim import Claim
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import Progress
-    from splitjoin_cli.splitting.staging import Staging
+    from splitjoin_cli.splitting.staging import StagedChunks
     from splitjoin_cli.stores.sinks.base import Copier, Sink
     from splitjoin_cli.stores.sources.base import Source
 
@@ -60,7 +60,7 @@ class Sending:
         """The chunks that ``replace`` stored and that stand, as far as they say so themselves."""
         return self._placing.mended
 
-    def publish(self, staging: Staging) -> None:
+    def publish(self, staging: StagedChunks) -> None:
         """Give the staged chunks their names, but those that stand by now: another process may split the same."""
         plan = self._plan
         self._observer.phase("naming", None, len(plan.chunks))
@@ -72,7 +72,7 @@ class Sending:
             self._progress.set(chunk.number, state)
             self._observer.chunk_done(chunk.number, state)
 
-    def _publish(self, staging: Staging, chunk: Chunk) -> StoredObject | None:
+    def _publish(self, staging: StagedChunks, chunk: Chunk) -> StoredObject | None:
         """The object that stands as ``replace`` stored it; None for the split's own."""
         name, place = chunk_name(self._plan, chunk.number), self._placing.first(chunk)
         for _ in range(CHANGES):

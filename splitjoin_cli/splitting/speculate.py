@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.records.base import BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.scan import ScanOptions
-    from splitjoin_cli.splitting.staging import Staging
+    from splitjoin_cli.splitting.staging import StagedChunks
     from splitjoin_cli.stores.sinks.base import StagedObject
     from splitjoin_cli.stores.sources.base import Source
 
@@ -74,7 +74,7 @@ class Speculation:
     """The first chunks of a split into a sink that stages, as many as can be had this way. ``run`` it once."""
 
     def __init__(
-        self, source: Source, builder: PlanBuilder, staging: Staging, options: ScanOptions, observer: Observer
+        self, source: Source, builder: PlanBuilder, staging: StagedChunks, options: ScanOptions, observer: Observer
     ) -> None:
         """``builder`` and ``staging``: as nothing has come to them yet."""
         self._source, self._builder, self._staging = source, builder, staging

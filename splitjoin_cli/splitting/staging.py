@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.stores.sinks.base import Condition, StagedObject
-    from splitjoin_cli.stores.sinks.base import Staging as SinkStaging
+    from splitjoin_cli.stores.sinks.base import Condition, StagedObject, Staging
 
 MOVE_BYTES = 1 << 20
 
@@ -35,10 +34,10 @@ class _Staged:
         self.moves: tuple[_Staged, int] | None = None  # the chunk that takes the rest of this body, from an offset on
 
 
-class Staging:
+class StagedChunks:
     """The chunks of one split, staged; a BlockConsumer. After the scan, ``chunks`` are whole and in order."""
 
-    def __init__(self, sink: SinkStaging, name_prefix: str) -> None:
+    def __init__(self, sink: Staging, name_prefix: str) -> None:
         """``name_prefix``: the job's, by which ``sweep`` finds what a killed process left."""
         self._sink, self._name_prefix = sink, name_prefix
         self._lock = threading.Lock()

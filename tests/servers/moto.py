@@ -59,8 +59,13 @@ class MotoServer:
 
     def bucket(self) -> str:
         """A bucket that all tests share, by prefixes of their own."""
-        self.client("s3").create_bucket(Bucket=BUCKET)
-        return BUCKET
+        return _bucket(self.endpoint_url)
+
+
+@cache
+def _bucket(endpoint_url: str) -> str:
+    _client(endpoint_url, "s3").create_bucket(Bucket=BUCKET)
+    return BUCKET
 
 
 @cache

@@ -20,7 +20,7 @@ from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.plan import ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes
-from splitjoin_cli.splitting.scan import Found, Scan, ScanOptions
+from splitjoin_cli.splitting.scan import Scan, Scanned, ScanOptions
 from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.splitting.csvs import BOM, ForwardOnly, dialects, dirty_files, records_of, valid_files
 
@@ -65,7 +65,7 @@ def scanned(
     threads: int = THREADS,
     block_bytes: int = 64,
     consumer: BlockConsumer | None = None,
-) -> tuple[PlanBuilder, Found]:
+) -> tuple[PlanBuilder, Scanned]:
     """A scan, by default into chunks of ten records."""
     dialect = dialect or Dialect()
     source = MemorySource(source) if isinstance(source, bytes) else source
@@ -252,7 +252,7 @@ def test_line_ends_and_header_lines(
 def test_a_source_without_a_header(executor: ThreadPoolExecutor) -> None:
     """Its first record is a row, and there are no header's bytes."""
     builder, found = scanned(BOM + b"1,2\n3,4\n", executor, dialect=Dialect(header=False), block_bytes=3)
-    assert found == Found(11, crc64(BOM + b"1,2\n3,4\n"), b"", 0, "\n", 2)
+    assert found == Scanned(11, crc64(BOM + b"1,2\n3,4\n"), b"", 0, "\n", 2)
     assert builder.header == Mark(0, 0, 0, 0)
 
 

@@ -23,7 +23,7 @@ from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize
 from splitjoin_cli.splitting.scan import ScanOptions
 from splitjoin_cli.splitting.speculate import Speculation
-from splitjoin_cli.splitting.staging import Staging
+from splitjoin_cli.splitting.staging import StagedChunks
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStaged, MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource
@@ -307,7 +307,7 @@ def test_an_interruption_stops_the_threads_and_leaves_nothing() -> None:
             future.result = result  # type: ignore[method-assign,assignment]
             return future
 
-    staging = Staging(MemorySink(store), "acme_20240131-")
+    staging = StagedChunks(MemorySink(store), "acme_20240131-")
     builder = PlanBuilder(BySize(300), header=True, start=Mark(0, 0, 0, 0))
     options = ScanOptions(Alphabet.of(Dialect()), 2, block_bytes=64)
     speculation = Speculation(MemorySource(EXPORT), builder, staging, options, Slow())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import BadInputError, StoreError
 from splitjoin_cli.splitting.request import ChunkSize, RowCount
-from splitjoin_cli.splitting.staging import Staging
+from splitjoin_cli.splitting.staging import StagedChunks
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStaged, MemoryStore
 from tests.splitting.runs import MANIFEST, blocks_of, request, split, stream_of
@@ -59,7 +59,7 @@ def test_chunks_are_written_in_whatever_blocks_they_come(
     body, cuts, blocks = drawn
     store = MemoryStore()
     sink = MemorySink(store)
-    staging = Staging(sink, "acme_20240131-")
+    staging = StagedChunks(sink, "acme_20240131-")
     data, base, writes = HEADER + body, 0, []
     header = bytearray(HEADER)
     for end, known in blocks:
