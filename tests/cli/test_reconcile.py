@@ -168,7 +168,7 @@ def test_a_database_that_is_not_there_is_not_made(loaded: Loaded) -> None:
 USAGE: dict[str, tuple[list[str], str, str]] = {
     "no database": ([NAME, "--reconcile"], "--reconcile needs a database", "give --into URL"),
     "no job": (["--reconcile", "--into=sqlite:x"], "--reconcile is for one job", "give FILE_NAME"),
-    "into alone": ([NAME, "--into=sqlite:x"], "--into is for --reconcile and --html", "give --reconcile too"),
+    "into alone": ([NAME, "--into=sqlite:x"], "--into is for --reconcile", "give --reconcile too"),
     "a password": (
         [NAME, "--reconcile", "--into=mysql://me:secret@h/d"],
         "the mysql URL holds a password, and process lists show it",
