@@ -241,16 +241,16 @@ TARGETS = (
         "splitjoin_cli.join.worker",
         JOIN,
         frozenset(
-            f"Worker.{name}"
+            f"ChunkWorker.{name}"
             for name in _words(
                 "handle_batch _handle_stored _load_and_count _standing _ledger_says_joined _join _unread _failed"
             )
         )
         | {"_superseded", "acknowledged"},
         {
-            "Worker._handle": "which store's reads",
-            "Worker._ours": "whose words the error is in",
-            "Worker._tell": "what the log says",
+            "ChunkWorker._handle": "which store's reads",
+            "ChunkWorker._ours": "whose words the error is in",
+            "ChunkWorker._tell": "what the log says",
             "_extra": "what the log says",
         },
     ),
@@ -273,8 +273,8 @@ UNNOTICED: dict[str, str] = {
     "sqlite._report: WHERE less generation = ?": "replace_job has deleted the older generation's counts",
     "joiner.Joiner._payload: held.chunks < claim.total_parts and (reason := self._lacking(claim, held))"
     " less held.chunks < claim.total_parts": "it only spares a look: _lacking compares again",
-    "worker.Worker._standing: job is None and self._ledger_says_joined(run) less job is None": "it only spares a look"
-    " into the database: the job is read again then, and is what decides",
+    "worker.ChunkWorker._standing: job is None and self._ledger_says_joined(run)"
+    " less job is None": "it only spares a look into the database: the job is read again then, and is what decides",
     "rules.claimed: join.token == token and join.alive(now) less join.token == token": "a live claim of another token"
     " was refused as held before",
     "dynamodb_updates.open_job: condition attribute_not_exists(join_state) OR join_state <> :joined"

@@ -108,7 +108,7 @@ class Worker:
         from splitjoin_cli.core.aws.sqs import SqsQueue
         from splitjoin_cli.join.continuation import parse_continuation
         from splitjoin_cli.join.queue_worker import Desk, SqsWorker
-        from splitjoin_cli.join.worker import Worker as Handler
+        from splitjoin_cli.join.worker import ChunkWorker
         from splitjoin_cli.stores.chunks.any import Chunks
 
         aws, workers = self._aws, self._options.workers
@@ -122,7 +122,7 @@ class Worker:
             facts = queue.facts()
             chunks = stack.enter_context(closing(Chunks(aws, connections=2 * workers)))
             joiner = open_joiner(tracker, loader, continuation, self._lease_seconds)
-            handler = Handler(
+            handler = ChunkWorker(
                 chunks=chunks,
                 loader=loader,
                 tracker=tracker,

@@ -21,7 +21,7 @@ from splitjoin_cli.join.events import batch_answer, read_lambda_event
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.operate.status import job_status
 from splitjoin_cli.join.sweep import sweep
-from splitjoin_cli.join.worker import Worker
+from splitjoin_cli.join.worker import ChunkWorker
 from splitjoin_cli.stores.chunks.any import Chunks
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Function:
         return self._handle(event, joiner, deadline)
 
     def _handle(self, event: Mapping[str, Any], joiner: Joiner, deadline: Deadline) -> dict[str, Any]:
-        worker = Worker(
+        worker = ChunkWorker(
             chunks=DeadlineChunks(self._chunks, deadline),
             loader=self._loader,
             tracker=self._tracker,

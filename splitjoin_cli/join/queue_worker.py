@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.sqs import Message, Queue, QueueFacts
     from splitjoin_cli.join.events import Delivery
     from splitjoin_cli.join.joiner import Joiner
-    from splitjoin_cli.join.worker import Handled, Worker
+    from splitjoin_cli.join.worker import ChunkWorker, Handled
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Tracker
 
@@ -67,7 +67,7 @@ class SqsWorkerOptions:
 class Desk:
     """What handles messages and sweeps, on any number of threads at once."""
 
-    worker: Worker
+    worker: ChunkWorker
     joiner: Joiner
     loader: Loader
     tracker: Tracker

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Job, Run, Tracker
 
-__all__ = ["BatchOutcome", "Handled", "Worker", "acknowledged"]
+__all__ = ["BatchOutcome", "ChunkWorker", "Handled", "acknowledged"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def acknowledged(delivery: Delivery, outcomes: Sequence[Handled]) -> bool:
     return delivery.error is None and all(outcome.acknowledge for outcome in outcomes)
 
 
-class Worker:
+class ChunkWorker:
     """Handles events, one call each, any number of threads at once.
 
     Any step can be the last before a crash: the event then comes again, and each step finds what was done. An event is

@@ -18,7 +18,7 @@ from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import read_lambda_event
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import sweep
-from splitjoin_cli.join.worker import Worker
+from splitjoin_cli.join.worker import ChunkWorker
 from splitjoin_cli.stores.chunks.any import Chunks
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
@@ -58,7 +58,7 @@ class Elsewhere:
         joiner = Joiner(
             tracker=tracker, loader=loader, continuation=self.joins, owner="worker", lease_seconds=60,
         )  # fmt: skip
-        self.worker = Worker(chunks=chunks, loader=loader, tracker=tracker, joiner=joiner, sweep_runs=True)
+        self.worker = ChunkWorker(chunks=chunks, loader=loader, tracker=tracker, joiner=joiner, sweep_runs=True)
         self._sweep = partial(sweep, tracker=tracker, loader=loader, joiner=joiner, clock=time.time)
 
     def put(self, number: int, *, rows: int = 3, first: int | None = None) -> str:

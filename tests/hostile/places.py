@@ -16,7 +16,7 @@ from splitjoin_cli.core.aws.options import AwsOptions
 from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
-from splitjoin_cli.join.worker import Worker
+from splitjoin_cli.join.worker import ChunkWorker
 from splitjoin_cli.stores.chunks.directory import DirectoryChunks
 from splitjoin_cli.stores.loaders import urls
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
@@ -125,7 +125,7 @@ def check_worker(root: Path) -> None:
         tracker=tracker, loader=loader, continuation=MemoryContinuation(), owner="w", lease_seconds=60.0,
         keep_lease=lambda _tracker, _claim, _seconds: contextlib.nullcontext(),
     )  # fmt: skip
-    worker = Worker(chunks=DirectoryChunks(), loader=loader, tracker=tracker, joiner=joiner, sweep_runs=True)
+    worker = ChunkWorker(chunks=DirectoryChunks(), loader=loader, tracker=tracker, joiner=joiner, sweep_runs=True)
     try:
         loader.prepare()
         for name in NAMES:

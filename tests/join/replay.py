@@ -18,7 +18,7 @@ from splitjoin_cli.core.errors import ContinuationError, LoadError, SplitjoinErr
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import _Found, sweep
-from splitjoin_cli.join.worker import Worker
+from splitjoin_cli.join.worker import ChunkWorker
 from splitjoin_cli.stores.chunks.base import StoredChunk
 from splitjoin_cli.stores.trackers.base import Failure, Job, Refused
 from splitjoin_cli.stores.trackers.memory import MemoryTable, MemoryTracker
@@ -280,7 +280,7 @@ def no_renewal(_tracker: Tracker, _claim: Claim, _lease_seconds: float) -> Itera
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who takes part: how a worker's event is handled. ``sweep_runs``: as in Worker. ``first_call``: a worker's."""
+    """Who takes part: how an event is handled. ``sweep_runs``: as in ChunkWorker. ``first_call``: a worker's."""
 
     sweep_runs: bool = True
     first_call: str = "job"
@@ -303,7 +303,7 @@ class Cast:
         )
         if not process.number:
             return sweep(tracker=tracker, loader=loader, joiner=joiner, clock=lambda: stores.now, log=QUIET)
-        worker = Worker(
+        worker = ChunkWorker(
             chunks=stores.chunks,
             loader=loader,
             tracker=tracker,

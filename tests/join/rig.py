@@ -10,7 +10,7 @@ from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import SweepReport, sweep
-from splitjoin_cli.join.worker import End, Handled, Worker
+from splitjoin_cli.join.worker import ChunkWorker, End, Handled
 from splitjoin_cli.stores.trackers.base import Refused, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryChunks, MemoryLoader, chunk_uri
@@ -63,8 +63,8 @@ class Rig:
             keep_lease=lambda _tracker, _claim, _seconds: nullcontext(),
         )
 
-    def worker(self, *, tracker: Tracker | None = None, continuation: Continuation | None = None) -> Worker:
-        return Worker(
+    def worker(self, *, tracker: Tracker | None = None, continuation: Continuation | None = None) -> ChunkWorker:
+        return ChunkWorker(
             chunks=self.chunks,
             loader=self.loader,
             tracker=tracker or self.tracker,

@@ -22,7 +22,7 @@ from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import ChunkArrived, notification, read_lambda_event
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import sweep
-from splitjoin_cli.join.worker import Handled, Worker
+from splitjoin_cli.join.worker import ChunkWorker, Handled
 from splitjoin_cli.splitting.request import RowCount, SplitRequest
 from splitjoin_cli.stores.chunks.any import Chunks
 from splitjoin_cli.stores.loaders.base import LoadTarget
@@ -105,7 +105,7 @@ class Flow:
         return sorted(str(path) for path in self.out.iterdir() if names.parse(path.name) is not None)
 
     def handle(self, uri: str, *, tracker: Any = None, loader: Any = None) -> Handled:  # noqa: ANN401 -- one that dies
-        worker = Worker(
+        worker = ChunkWorker(
             chunks=self.chunks,
             loader=loader or self.database,
             tracker=tracker or self.tracker,

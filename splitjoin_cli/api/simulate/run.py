@@ -16,7 +16,7 @@ from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import sweep
-from splitjoin_cli.join.worker import Worker
+from splitjoin_cli.join.worker import ChunkWorker
 from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Simulation:
             self._bug = exc
             self._mailbox.close()
 
-    def _worker(self, owner: str) -> Worker:
+    def _worker(self, owner: str) -> ChunkWorker:
         parts, faults = self._parts, self._faults
         tracker = cast("Tracker", FaultyIo(parts.tracker, "tracker", faults))
         loader = cast("Loader", FaultyIo(parts.loader, "loader", faults))
@@ -144,11 +144,11 @@ class Simulation:
             backoff=_no_backoff,
         )
         chunks = FaultyChunks(parts.chunks, faults)
-        return Worker(
+        return ChunkWorker(
             chunks=chunks, loader=loader, tracker=tracker, joiner=joiner, sweep_runs=True, max_receives=REAL_TRIES
         )
 
-    def _deliver(self, worker: Worker, owner: str, message: Letter) -> None:
+    def _deliver(self, worker: ChunkWorker, owner: str, message: Letter) -> None:
         """One delivery: handled, and then acknowledged, given up, or put back."""
         trouble = self._options.rates.trouble(message.number, message.faults + 1, copy=message.copy)
         duplicated = trouble.duplicated and not (message.copy or message.copied)
