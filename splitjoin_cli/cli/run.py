@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.group import cli
@@ -54,6 +55,16 @@ def _debugged(arguments: Sequence[str], terminal: Terminal) -> int:
     return code
 
 
+def _variable_hint(exc: click.UsageError) -> str | None:
+    """Where a wrong value came from, if it is not on the command line: the message names the option alone."""
+    parameter = exc.param if isinstance(exc, click.BadParameter) else None
+    if parameter is None or exc.ctx is None or parameter.name is None or not parameter.envvar:
+        return None
+    if exc.ctx.get_parameter_source(parameter.name) is not ParameterSource.ENVIRONMENT:
+        return None
+    return f"the value is from the environment: set or unset {parameter.envvar}"
+
+
 def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
     """The exit code, once what failed was said. Raises OutputClosedError."""
     try:
@@ -66,7 +77,7 @@ def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
         error: SplitjoinError = UsageError("no command was given", hint="splitjoin --help")
     except click.UsageError as exc:
         path = exc.ctx.command_path if exc.ctx else "splitjoin"
-        error = UsageError(exc.format_message(), hint=f"{path} --help")
+        error = UsageError(exc.format_message(), hint=_variable_hint(exc) or f"{path} --help")
     except click.ClickException as exc:
         error = SplitjoinError(exc.format_message())
     except (click.Abort, KeyboardInterrupt):

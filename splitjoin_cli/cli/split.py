@@ -215,9 +215,8 @@ def _say_failures(document: Mapping[str, Any], terminal: Terminal) -> None:
 
 
 def _table(chunks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The plan: a line for each chunk, columns aligned, numbers to the right, words to the left."""
+    """The plan: a line for each chunk, columns aligned."""
     names = ("number", "rows", "bytes", "start", "end", "state", "name")
-    words = names.index("state")
 
     def cells() -> Iterator[Sequence[str]]:
         return (["?" if chunk[name] is None else str(chunk[name]) for name in names] for chunk in chunks)
@@ -226,8 +225,4 @@ def _table(chunks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for line in cells():
         widths = [max(width, len(cell)) for width, cell in zip(widths, line, strict=True)]
     for line in chain((names,), cells()):
-        padded = [
-            cell.rjust(width) if index < words else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(line[:-1], widths, strict=False))
-        ]
-        yield "  ".join([*padded, line[-1]])
+        yield "  ".join([*(cell.rjust(width) for cell, width in zip(line[:-1], widths, strict=False)), line[-1]])

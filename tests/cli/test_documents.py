@@ -75,7 +75,7 @@ def test_the_columns_of_a_table_are_aligned() -> None:
         },
     ]
     assert list(_table(chunks)) == [
-        "number    rows  bytes  start   end  state    name",
+        "number    rows  bytes  start   end    state  name",
         "     1       ?   1000      3  1000  planned  acme_1-1-2.csv",
-        "     2  123456      7   1000  1004  stored   acme_1-2-2.csv",
+        "     2  123456      7   1000  1004   stored  acme_1-2-2.csv",
     ]

@@ -329,3 +329,16 @@ def test_a_signal_waits_until_a_thread_has_started(monkeypatch: pytest.MonkeyPat
         start_and_go_on()
     thread.join(timeout=30)
     assert not thread.is_alive()
+
+
+def test_a_wrong_value_from_the_environment_names_its_variable(
+    splitjoin: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option is not on the command line, so that the message alone would puzzle."""
+    monkeypatch.setenv("SPLITJOIN_CHUNKS", "abc")
+    ran = splitjoin("split", "a.csv", "d", "--json")
+    assert ran.code == 2
+    assert "'--chunks'" in ran.document["error"]["message"]
+    assert ran.document["error"]["hint"] == "the value is from the environment: set or unset SPLITJOIN_CHUNKS"
+    typed = splitjoin("split", "a.csv", "d", "--chunks", "abc", "--json")
+    assert typed.document["error"]["hint"] == "splitjoin split --help"

@@ -220,3 +220,25 @@ def test_closed_standard_output_is_no_traceback(splitjoin: Splitjoin) -> None:
     assert process.wait(60) == 1
     assert b"Traceback" not in said
     assert said.startswith(b"Error: ")
+
+
+def test_a_plan_that_cannot_be_read_has_a_way_out(splitjoin: Splitjoin, tmp_path: Path) -> None:
+    """It keeps the name from every split, until the command that the hint names removes it."""
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a_20240131.plan.json").write_text("{")
+    split = ("split", "a.csv", "d", "--date", "20240131", "--json")
+    ran = splitjoin(*split)
+    assert ran.code == 1
+    hint = ran.error["hint"]
+    assert hint.startswith("remove the unfinished split, then split again: splitjoin rm ")
+    splitjoin.ok(*hint.partition("splitjoin ")[2].split())
+    assert splitjoin(*split).code == 0
+
+
+def test_a_tracker_without_a_directory_is_found_before_the_source_is_read(splitjoin: Splitjoin, tmp_path: Path) -> None:
+    """The file would be made with the first write, after the scan."""
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    ran = splitjoin("split", "a.csv", "d", "--tracker", "sqlite:no/x.db")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr == "Error: sqlite:no/x.db: the directory no does not exist\nHint: make it first\n"

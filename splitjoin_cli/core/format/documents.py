@@ -71,10 +71,17 @@ class VersionError(FieldError):
 
 def damaged(name: str, kind: str, exc: BaseException) -> StoreError:
     """The error for a document that cannot be read; ``kind`` of it."""
-    if isinstance(exc, RecursionError):
-        return StoreError(f"{name} holds no {kind} that splitjoin can read: it is nested too deeply")
-    hint = "update splitjoin here: a newer release wrote it" if isinstance(exc, VersionError) else None
-    return StoreError(f"{name} holds no {kind} that splitjoin can read: {exc}", hint=hint)
+    reason = "it is nested too deeply" if isinstance(exc, RecursionError) else str(exc)
+    hint = None
+    if isinstance(exc, VersionError):
+        hint = "update splitjoin here: a newer release wrote it"
+    elif kind == "plan":  # which keeps its name from every split
+        import shlex  # noqa: PLC0415 -- a split of a local file has no use for it
+
+        place, _, own = name.rpartition("/")
+        left = f"--name {shlex.quote(own.removesuffix('.plan.json'))} --unfinished --force"
+        hint = f"remove the unfinished split, then split again: splitjoin rm {shlex.quote(place or '.')}/ {left}"
+    return StoreError(f"{name} holds no {kind} that splitjoin can read: {reason}", hint=hint)
 
 
 def quoted(value: str) -> str:

@@ -314,6 +314,8 @@ class SqliteTracker:
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """One snapshot; None where there is no file, or no table in it, which a look does not make."""
         if not self._path.exists():
+            if not self._path.parent.is_dir():  # a write would fail, and only after the source was read
+                raise StoreError(f"{self.uri}: the directory {self._path.parent} does not exist", hint="make it first")
             yield None
             return
         with self._connected(make=False) as db:
