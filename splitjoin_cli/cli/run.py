@@ -57,12 +57,12 @@ def _debugged(arguments: Sequence[str], terminal: Terminal) -> int:
 
 def _variable_hint(exc: click.UsageError) -> str | None:
     """Where a wrong value came from, if it is not on the command line: the message names the option alone."""
-    parameter = exc.param if isinstance(exc, click.BadParameter) else None
-    if parameter is None or exc.ctx is None or parameter.name is None or not parameter.envvar:
+    if not isinstance(exc, click.BadParameter) or exc.ctx is None or exc.param is None:
         return None
-    if exc.ctx.get_parameter_source(parameter.name) is not ParameterSource.ENVIRONMENT:
+    name, variable = exc.param.name, exc.param.envvar
+    if not name or not variable or exc.ctx.get_parameter_source(name) is not ParameterSource.ENVIRONMENT:
         return None
-    return f"the value is from the environment: set or unset {parameter.envvar}"
+    return f"the value is from the environment: set or unset {variable}"
 
 
 def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
