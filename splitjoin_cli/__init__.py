@@ -14,7 +14,7 @@ else; no folder or module beside this file may be called as one, since importing
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 TYPE_CHECKING = False  # typing takes as long to import as all of Python's start
 if TYPE_CHECKING:
