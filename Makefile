@@ -60,7 +60,7 @@ lambda: venv ## Build the Lambda function's zip in dist/
 
 .PHONY: test
 test: venv servers ## Run the tests
-	pytest -n $(TEST_WORKERS)
+	pytest -n $(TEST_WORKERS) --dist worksteal
 
 .PHONY: lint
 lint: venv ## Run what reads the code without running it
@@ -76,7 +76,7 @@ lint-template: venv $(LINTERS_STAMP) ## Run what reads the CloudFormation templa
 
 .PHONY: test-fast
 test-fast: venv ## Run the tests that need no server
-	pytest -n $(TEST_WORKERS) -m "not server and not soak" --ignore tests/e2e --ignore tests/benchmarks
+	pytest -n $(TEST_WORKERS) --dist worksteal -m "not server and not soak" --ignore tests/e2e --ignore tests/benchmarks
 
 .PHONY: docs
 docs: $(DOCS_STAMP) ## Build the site in dist/docs; broken links and unlisted pages fail

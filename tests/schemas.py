@@ -25,7 +25,8 @@ def schema(name: str) -> Draft202012Validator:
 
 def hold(name: str, document: Any) -> None:  # noqa: ANN401 -- a document may be anything
     """The document is of the schema; an error names the field."""
-    problems = [f"{'/'.join(map(str, one.absolute_path))}: {one.message}" for one in schema(name).iter_errors(document)]
+    errors = [part for one in schema(name).iter_errors(document) for part in (one.context or [one])]
+    problems = [f"{'/'.join(map(str, one.absolute_path))}: {one.message[:200]}" for one in errors]
     assert problems == [], f"{name}: {problems}"
 
 

@@ -67,7 +67,7 @@ def test_the_sql_of_aurora_mysql(mysql: Loader, stand: Stand) -> None:
     )
     assert [sql for sql in stand.statements[begin:] if sql.startswith("LOAD")] == [expected]
     verbs = [sql.split(" ", 1)[0] for sql in stand.statements[begin:]]
-    assert verbs == ["START", "SELECT", "INSERT", "SET", "LOAD", "UPDATE", "COMMIT"]
+    assert verbs == ["START", "SELECT", "SELECT", "INSERT", "SET", "LOAD", "UPDATE", "COMMIT"]
 
 
 HISTORY = """
