@@ -158,6 +158,8 @@ def check_named(request: SplitRequest) -> None:
     """Raise UsageError for a source that is not named, and for one without a name where no client was typed."""
     if not request.source:
         raise UsageError("SOURCE is empty", hint="name a file, a URL, or - for standard input")
+    if "://" not in request.source and Path(request.source).is_dir():
+        raise UsageError(f"{request.source} is a directory", hint="name one file in it")
     if request.client is not None:
         return
     if request.source == "-":

@@ -242,3 +242,21 @@ def test_a_tracker_without_a_directory_is_found_before_the_source_is_read(splitj
     ran = splitjoin("split", "a.csv", "d", "--tracker", "sqlite:no/x.db")
     assert (ran.code, ran.stdout) == (1, "")
     assert ran.stderr == "Error: sqlite:no/x.db: the directory no does not exist\nHint: make it first\n"
+
+
+def test_a_directory_as_source_is_named(splitjoin: Splitjoin, tmp_path: Path) -> None:
+    """Also the current one, whose name would be taken for a client's."""
+    (tmp_path / "exports").mkdir()
+    for source in (".", "exports"):
+        ran = splitjoin("split", source, "d", "--json")
+        assert (ran.code, ran.error["message"]) == (2, f"{source} is a directory")
+        assert ran.error["hint"] == "name one file in it"
+
+
+def test_an_output_that_cannot_be_written_has_a_next_step(splitjoin: Splitjoin, tmp_path: Path) -> None:
+    """The directory of OUT is not made."""
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    splitjoin.ok("split", "a.csv", "d", "--date", "20240131")
+    ran = splitjoin("merge", "d", "no/x.csv", "--json")
+    assert (ran.code, ran.error["message"]) == (1, "cannot write no/x.csv: No such file or directory")
+    assert ran.error["hint"] == "OUT's directory must exist, and you must be allowed to write to it"

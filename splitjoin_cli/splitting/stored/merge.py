@@ -139,7 +139,8 @@ class FileTarget:
             raise self._refused(exc) from exc
 
     def _refused(self, exc: OSError) -> StoreError:
-        return StoreError(f"cannot write {self._shown}: {exc.strerror or exc}")
+        hint = "OUT's directory must exist, and you must be allowed to write to it"
+        return StoreError(f"cannot write {self._shown}: {exc.strerror or exc}", hint=hint)
 
 
 class StreamTarget:
