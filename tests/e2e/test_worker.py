@@ -134,15 +134,15 @@ def test_a_poison_chunk_is_found_mended_and_sent_again(desk_command: Splitjoin, 
         rf"^dead letter chunk 3, received \d+ times: s3://{aws_desk.bucket}/{key}$", ran.stdout, re.MULTILINE
     )
     proposed = ran.stdout.splitlines()[-1].removeprefix("next").split()
-    assert proposed[:3] == ["splitjoin", "retry", "acme_1"]
+    assert proposed[:6] == ["splitjoin", "replace", "acme_1", "--chunk", "3", "FILE"]
     assert proposed[-2:] == ["--to", f"sqs:{aws_desk.queue}"]
     by_itself = command.json("status", "acme_1", "--queue", aws_desk.dead)
     assert {letter["number"] for letter in by_itself["dead_letters"]} == {3}
     assert by_itself["state"] == "failed"
     assert aws_desk.counts(aws_desk.dead) == before
-    s3.put_object(Body=whole, **about)
-    aws_desk.bodies(aws_desk.queue)  # the notification of the repair is lost
-    command.ok(*proposed[1:])
+    (command.directory / "mended.csv").write_bytes(whole)
+    typed = {"FILE": "mended.csv", "DATABASE_URL": "sqlite:sales.db"}
+    command.ok(*(typed.get(word, word) for word in proposed[1:]))
     command.ok(*work)
     status = command.json("status", "acme_1", "--queue", aws_desk.queue)
     assert (status["state"], status["rows"], status["failures"]) == ("joined", 50, [])
