@@ -28,6 +28,12 @@ CHROMIUM := .cache/chromium
 CHROMIUM_STAMP := $(CHROMIUM)/.installed
 GENERATED := docs/reference/commands.md docs/guide/aws.md # cog writes parts of them
 
+# What make test-fast leaves to make test: servers, whole commands, and files that take seconds by themselves.
+NOT_FAST := tests/e2e tests/benchmarks tests/contracts tests/hostile tests/test_ci.py tests/deploy/test_zip.py \
+	tests/join/test_explore.py tests/join/test_queue_worker.py tests/splitting/test_killed.py \
+	tests/splitting/test_every_path.py tests/splitting/records/test_numpy_scanner.py \
+	tests/splitting/stored/test_remove.py tests/stores/loaders/test_aurora.py
+
 # What runs, runs with the project's own command first, and the servers beside it.
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(SERVERS)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -75,8 +81,8 @@ lint-template: venv $(LINTERS_STAMP) ## Run what reads the CloudFormation templa
 	bash tools/lint_template.sh $(LINTERS)
 
 .PHONY: test-fast
-test-fast: venv ## Run the tests that need no server
-	pytest -n $(TEST_WORKERS) --dist worksteal -m "not server and not soak" --ignore tests/e2e --ignore tests/benchmarks
+test-fast: venv ## Run the quick tests, which need no server
+	pytest -n $(TEST_WORKERS) --dist worksteal -m "not server and not soak" $(addprefix --ignore=,$(NOT_FAST))
 
 .PHONY: docs
 docs: $(DOCS_STAMP) ## Build the site in dist/docs; broken links and unlisted pages fail
