@@ -296,7 +296,7 @@ def test_watch_ends_when_joined(splitjoin: Splitjoin, jobs: Jobs, case: str) -> 
 def test_watch_until_joined(splitjoin: Splitjoin, jobs: Jobs) -> None:
     """A line for each change on stderr, the last report on stdout."""
     jobs.open(60, counted=9)
-    later = threading.Timer(0.3, jobs.join)
+    later = threading.Timer(1.5, jobs.join)
     later.start()
     ran = splitjoin("status", "acme_20240131", "--watch", "0.05")
     later.join()
@@ -309,7 +309,7 @@ def test_watch_until_joined(splitjoin: Splitjoin, jobs: Jobs) -> None:
 def test_watch_with_json_prints_the_last_state_only(splitjoin: Splitjoin, jobs: Jobs) -> None:
     """One document on stdout, whatever happened before."""
     jobs.open(60, counted=9)
-    later = threading.Timer(0.3, jobs.join)
+    later = threading.Timer(1.5, jobs.join)
     later.start()
     ran = splitjoin("status", "acme_20240131", "--watch", "0.05", "--json", "-q")
     later.join()
@@ -319,7 +319,7 @@ def test_watch_with_json_prints_the_last_state_only(splitjoin: Splitjoin, jobs: 
 def test_watch_with_check_ends_at_trouble(splitjoin: Splitjoin, jobs: Jobs) -> None:
     """Exit 12 once the job is stuck or failed."""
     jobs.open(60, counted=1)
-    later = threading.Timer(0.3, lambda: jobs.ago(0).mark_failed(RUN, 2, error="bad", final=True))
+    later = threading.Timer(1.5, lambda: jobs.ago(0).mark_failed(RUN, 2, error="bad", final=True))
     later.start()
     ran = splitjoin("status", "acme_20240131", "--watch", "0.05", "--check", "--json")
     later.join()
@@ -329,7 +329,7 @@ def test_watch_with_check_ends_at_trouble(splitjoin: Splitjoin, jobs: Jobs) -> N
 def test_watch_ends_at_failed(splitjoin: Splitjoin, jobs: Jobs) -> None:
     """Exit 12 and a word why: no worker goes on by itself. With --json the document stands alone."""
     jobs.open(60, counted=1)
-    later = threading.Timer(0.3, lambda: jobs.ago(0).mark_failed(RUN, 2, error="bad", final=True))
+    later = threading.Timer(1.5, lambda: jobs.ago(0).mark_failed(RUN, 2, error="bad", final=True))
     later.start()
     ran = splitjoin("status", "acme_20240131", "--watch", "0.05")
     later.join()
