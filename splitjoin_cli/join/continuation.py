@@ -8,19 +8,25 @@ import signal
 import subprocess
 import tempfile
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, final
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, final
 
 from splitjoin_cli.core.errors import ContinuationError, UsageError
 from splitjoin_cli.stores.loaders.urls import PASSWORD_VARIABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.join.base import Continuation, JoinPayload
 
 __all__ = ["ExecContinuation", "MemoryContinuation", "NoContinuation", "parse_continuation"]
 
 SHELL = "/bin/sh"
+BEGIN = b"\n"
+"""The first line that a command's shell reads: it waits for it, and ends where its standard input ends before it."""
+AT_BEGIN = f'read -r SPLITJOIN_JOIN_BEGIN || exit; unset SPLITJOIN_JOIN_BEGIN; exec {SHELL} -c "$1"'
+"""POSIX lets ``read`` take no byte behind its line, so that the command reads all that follows."""
 EXEC_SECONDS = 3600.0
 KILL_AFTER_SECONDS = 5.0
 TAIL_BYTES = 4096
@@ -112,6 +118,8 @@ class ExecContinuation:
         self._command = command
         self._limit_seconds = limit_seconds
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+        self._lock = threading.Lock()
 
     @property
     def uri(self) -> str:
@@ -120,39 +128,68 @@ class ExecContinuation:
 
     def run(self, payload: JoinPayload) -> None:
         """See Continuation."""
-        inherited = {name: value for name, value in os.environ.items() if name not in WITHHELD}
-        variables = {f"SPLITJOIN_JOIN_{name.upper()}": str(value) for name, value in payload.to_json().items()}
         with tempfile.TemporaryFile() as output:
+            process: subprocess.Popen[bytes] | None = None
             try:
-                process = subprocess.Popen(  # noqa: S603 -- the user's own command
-                    [SHELL, "-c", self._command],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env={**inherited, **variables},
-                    start_new_session=True,  # a group of its own, so that all of it can be ended
-                )
-            except OSError as exc:
-                raise ContinuationError(f"{self.uri} could not be started: {exc.strerror or exc}") from exc
-            self._running.add(process)
-            with process:
-                try:
-                    process.communicate(payload.encoded().encode(), timeout=self._limit_seconds)
-                except subprocess.TimeoutExpired as exc:
+                with _pipe() as (told, teller):
+                    process = self._waiting(payload, told, output)
+                    self._register(process)
+                    teller.write(BEGIN + payload.encoded().encode())  # less than any pipe takes without a reader
+                process.wait(self._limit_seconds)
+            except BaseException as exc:
+                if process is not None:
                     _end(process)
+                if isinstance(exc, subprocess.TimeoutExpired):
                     raise ContinuationError(f"{self.uri} did not end within {self._limit_seconds:g} s") from exc
-                except BaseException:
-                    _end(process)
-                    raise
-                finally:
+                raise
+            finally:
+                if process is not None:
                     self._running.discard(process)
             if process.returncode:
                 raise ContinuationError(f"{self.uri} {_ended(process.returncode)}{_last_line(output.fileno())}")
 
+    def _waiting(self, payload: JoinPayload, told: IO[bytes], output: IO[bytes]) -> subprocess.Popen[bytes]:
+        """The command's shell, which runs nothing before it reads BEGIN from ``told``.
+
+        A signal's error may come at any moment: between the start of a process and the line that knows it, too. What
+        is lost there loses its standard input as well, and ends by itself. The pipe is not Popen's own, which would
+        stay open: a Popen that is dropped while its process runs is kept by its module.
+        """
+        inherited = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+        variables = {f"SPLITJOIN_JOIN_{name.upper()}": str(value) for name, value in payload.to_json().items()}
+        try:
+            return subprocess.Popen(  # noqa: S603 -- the user's own command
+                [SHELL, "-c", AT_BEGIN, SHELL, self._command],
+                stdin=told,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**inherited, **variables},
+                start_new_session=True,  # a group of its own, so that all of it can be ended
+            )
+        except OSError as exc:
+            raise ContinuationError(f"{self.uri} could not be started: {exc.strerror or exc}") from exc
+
+    def _register(self, process: subprocess.Popen[bytes]) -> None:
+        """Let ``close`` know of it, before it runs anything. Raises ContinuationError after ``close``."""
+        with self._lock:
+            if self._closed:
+                raise ContinuationError(f"{self.uri} was not started: the worker stops")
+            self._running.add(process)
+
     def close(self) -> None:
-        """See Continuation; ends what another thread still runs."""
+        """See Continuation; ends what another thread still runs, and lets it start no more."""
+        with self._lock:
+            self._closed = True
         for process in tuple(self._running):
             _end(process)
+
+
+@contextmanager
+def _pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Both ends, closed behind the block: where to read, and where to write."""
+    read, write = os.pipe()
+    with open(read, "rb", buffering=0) as told, open(write, "wb", buffering=0) as teller:  # noqa: PTH123 -- no path
+        yield told, teller
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -39,7 +39,7 @@ def look(start: bytes, name: str, dialect: Dialect, *, typed: bool) -> FirstBloc
     warnings = []
     if markup is not None:
         delimiter = dialect.delimiter.encode()
-        if not typed and not _may_be_table(start, delimiter, markup):
+        if not typed and delimiter not in start:
             raise BadInputError(f"{name} is {markup}, not delimited text", hint=_NO_TABLE)
         if typed or delimiter not in start.partition(b"\n")[0]:
             warnings.append(f"{name} begins like {markup}: it is split as the text it is")
@@ -48,18 +48,3 @@ def look(start: bytes, name: str, dialect: Dialect, *, typed: bool) -> FirstBloc
         line = start.count(b"\n", 0, nul) + 1
         warnings.append(f"{name}, line {line} (byte {nul}): a NUL byte; databases refuse text that holds one")
     return FirstBlock(name, markup, tuple(warnings))
-
-
-def _may_be_table(start: bytes, delimiter: bytes, markup: str) -> bool:
-    """Whether records of the first block hold the delimiter.
-
-    A page is prose: it is one, commas or not, where its first line is a page's and most of its lines have no delimiter.
-    """
-    if delimiter not in start:
-        return False
-    page = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html"))
-    if markup != "an HTML page" or not page:
-        return True
-    lines = [line for line in start.splitlines() if line.strip()]
-    holding = sum(delimiter in line for line in lines)
-    return delimiter in lines[0] or 2 * holding >= len(lines)

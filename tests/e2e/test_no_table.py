@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.e2e.command import Ran, Splitjoin
     from tests.servers.s3 import Bucket
 
-PAGE = b"<!DOCTYPE html>\n<html>\n<body>Please sign in, your session has expired.</body>\n</html>\n"
+PAGE = b"<!DOCTYPE html>\n<html>\n<body>Please sign in: your session has expired.</body>\n</html>\n"
 
 
 def tar() -> bytes:

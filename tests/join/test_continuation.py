@@ -11,7 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -110,12 +110,43 @@ def test_close_ends_what_another_thread_runs(tmp_path: Path) -> None:
     assert _is_gone(int(pids.read_text()))
 
 
+class InterruptsAsItStarts(subprocess.Popen[bytes]):
+    """A signal comes when the process runs, and before the caller knows of it."""
+
+    lost: ClassVar[list[int]] = []
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 -- as Popen's
+        super().__init__(*args, **options)
+        self.lost.append(self.pid)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_command_that_nobody_knows_of_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shell waits to be told to begin; the process is lost, and so is its standard input."""
+    monkeypatch.setattr(subprocess, "Popen", InterruptsAsItStarts)
+    with pytest.raises(KeyboardInterrupt):
+        ExecContinuation(f"touch {tmp_path / 'ran'}; sleep 600").run(PAYLOAD)
+    (pid,) = InterruptsAsItStarts.lost
+    assert _is_gone(pid)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_after_close_nothing_is_started(tmp_path: Path) -> None:
+    """A thread that was about to start its command, when the worker stopped, leaves nothing behind."""
+    continuation = ExecContinuation(f"touch {tmp_path / 'ran'}")
+    continuation.close()
+    with pytest.raises(ContinuationError) as caught:
+        continuation.run(PAYLOAD)
+    assert caught.value.message == "exec:touch was not started: the worker stops"
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize("ignored", [False, True], ids=["as it comes", "ignored by the parent"])
 def test_an_interrupted_worker_ends_its_command(tmp_path: Path, *, ignored: bool) -> None:
     """Nothing goes on behind the back of somebody who pressed Ctrl-C.
 
-    A shell starts what runs behind it with SIGINT ignored, and Python then leaves it so: the code sets the handler. The
-    command waits before it says that it runs: until then Python may still be inside the call that started it.
+    A shell starts what runs behind it with SIGINT ignored, and Python then leaves it so: the code sets the handler.
     """
     pids = tmp_path / "pids"
     code = (
@@ -123,7 +154,7 @@ def test_an_interrupted_worker_ends_its_command(tmp_path: Path, *, ignored: bool
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from splitjoin_cli.join.continuation import ExecContinuation\n"
         "from splitjoin_cli.join.base import JoinPayload\n"
-        f"ExecContinuation('sleep 0.5; echo $$ > {pids}; sleep 600').run(JoinPayload('a_1', 'r', 1, 1, ''))\n"
+        f"ExecContinuation('echo $$ > {pids}; sleep 600').run(JoinPayload('a_1', 'r', 1, 1, ''))\n"
     )
     with _ignored(signal.SIGINT) if ignored else nullcontext():
         process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
