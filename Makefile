@@ -106,8 +106,9 @@ fix: venv ## Format, mend what ruff can mend, write the generated parts of the d
 	cog -r -I . $(GENERATED)
 
 .PHONY: soak
-soak: venv servers ## Run the tests that take minutes
+soak: venv servers ## Run the tests that take minutes, and the laws against twenty times as many examples
 	pytest -m soak --capture=no
+	LAW_FACTOR=20 pytest -n $(TEST_WORKERS) -m "hypothesis and not soak"
 
 .PHONY: bench
 bench: venv servers ## Compare with other tools

@@ -11,6 +11,7 @@ import pytest
 
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
+from tests import laws
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -37,6 +38,10 @@ SERVER_FIXTURES = {
 }
 CI_MAY_SKIP: dict[str, str] = {}
 """Node ids of tests that CI may leave out, each with the reason."""
+
+# Container images forbid bytecode. Each of the hundreds of commands that tests start would compile the package again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +87,7 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    laws.load()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

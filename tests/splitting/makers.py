@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from hypothesis import note
 
 from splitjoin_cli.core.native import kernels
 from splitjoin_cli.splitting.records.compiled import CompiledScanner
 from splitjoin_cli.splitting.records.open import numpy_scanner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from splitjoin_cli.core.native import Kernel
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
 
@@ -28,10 +31,12 @@ def _compiled(kernel: Kernel) -> MakeScanner:
     return make
 
 
-every_scanner = pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(numpy_scanner, id="numpy"),
-        *(pytest.param(_compiled(kernel), id=kernel.name) for kernel in kernels()),
-    ],
-)
+SCANNERS: dict[str, MakeScanner] = {"numpy": numpy_scanner} | {kernel.name: _compiled(kernel) for kernel in kernels()}
+every_scanner = pytest.mark.parametrize("make", SCANNERS.values(), ids=SCANNERS.keys())
+
+
+def each_scanner() -> Iterator[MakeScanner]:
+    """The same within a law: an example is drawn once for all of them. A failure's last note names the scanner."""
+    for name, make in SCANNERS.items():
+        note(f"scanner: {name}")
+        yield make

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.model import Dialect
@@ -13,6 +13,7 @@ from splitjoin_cli.splitting import locate
 from splitjoin_cli.splitting.locate import RaggedRecord, find_open_quote, find_ragged, line_of, read_blocks
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.stores.sources.memory import MemorySource
+from tests.laws import examples
 from tests.splitting.csvs import BOM, ForwardOnly, records_of, valid_files
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def test_the_first_ragged_record_is_found(kind: str, data: bytes, start: int, ex
     assert find_ragged(opened(data, kind), CSV, start, 1) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(valid_files(Dialect()), st.integers(0, 3), BLOCKS)
 def test_ragged_records_are_the_csv_modules(data: bytes, expected: int, block_bytes: int) -> None:
     """The first record whose fields are not as many as expected, in any file and blocks of any size."""

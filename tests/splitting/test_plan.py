@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.bytes.crc64 import crc64
@@ -18,6 +18,7 @@ from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuil
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import new_scanner
 from splitjoin_cli.splitting.records.outcome import State
+from tests.laws import examples
 from tests.splitting.csvs import BLOCK_BYTES, BOM, records_of, valid_files
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def rows_in(chunk: Chunk, ends: list[int]) -> int:
     return sum(chunk.range.start < end <= chunk.range.end for end in ends)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(FILES, RULES, HEADERS, BLOCK_BYTES)
 def test_chunks_are_the_header_and_whole_records(
     data: bytes,
@@ -85,7 +86,7 @@ def test_chunks_are_the_header_and_whole_records(
     assert builder.crc == crc64(data)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(FILES, st.integers(1, 80), HEADERS, BLOCK_BYTES)
 def test_sizes_are_kept_and_used_up(
     data: bytes,
@@ -107,7 +108,7 @@ def test_sizes_are_kept_and_used_up(
     assert rule.oversized == sum(head + end - start > size for start, end in records)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(FILES, st.integers(1, 8), BLOCK_BYTES)
 def test_rows_are_exact(data: bytes, rows: int, block_bytes: int) -> None:
     """Every chunk but the last has so many records, and the last has at least one."""
@@ -117,7 +118,7 @@ def test_rows_are_exact(data: bytes, rows: int, block_bytes: int) -> None:
     assert [chunk.rows for chunk in builder.chunks] == ([rows] * full + [rest] * (rest > 0) or [0])
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(FILES, st.integers(1, 16), HEADERS, BLOCK_BYTES)
 def test_as_many_chunks_as_asked(
     data: bytes,
@@ -142,7 +143,7 @@ def test_a_count_makes_chunks_of_about_the_same_size() -> None:
     assert [chunk.rows for chunk in builder.chunks] == [25, 25, 25, 25]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(FILES, st.integers(1, 80), BLOCK_BYTES, BLOCK_BYTES)
 def test_blocks_do_not_matter(data: bytes, size: int, left_bytes: int, right_bytes: int) -> None:
     """The plan is a function of the bytes and the rule, whatever the sizes of the blocks."""
@@ -221,7 +222,7 @@ def test_a_checksum_is_the_difference_of_two_marks(before: bytes, inside: bytes,
     assert crc_between(start, end) == crc64(inside)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(FILES, st.integers(4, 40), st.data())
 def test_large_records_are_counted(data: bytes, large: int, drawn: st.DataObject) -> None:
     """Those above the limit, and where the first begins, in blocks of any size up to the limit."""

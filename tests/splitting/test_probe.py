@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import BadInputError
@@ -21,6 +21,7 @@ from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.splitting.scan import Scan, ScanOptions
 from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.positioned import PositionedStream
+from tests.laws import examples
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import SourceProperties
@@ -68,7 +69,7 @@ def scanned(data: bytes, size: ChunkSize | ChunkCount, *, header: bool) -> tuple
 LINES = st.lists(st.text('ab",ü', max_size=12).map(lambda line: line.encode() + b"\n"), min_size=1, max_size=25)
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(
     lines=LINES,
     size=st.one_of(st.builds(ChunkSize, st.integers(1, 80)), st.builds(ChunkCount, st.integers(1, 30))),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.bytes.crc64 import crc64
@@ -25,6 +25,7 @@ from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.stores.sources.local import LocalSource
 from splitjoin_cli.stores.sources.memory import MemorySource
+from tests.laws import examples
 from tests.splitting.exports import Export, exports
 from tests.splitting.runs import JOB, MANIFEST, TwoPass, blocks_of, objects, plain, request, split, stream_of
 
@@ -88,7 +89,7 @@ def _check_size(export: Export, size: Size, bodies: list[bytes], rows: list[int]
         assert len(bodies) == max(1, min(size.count, len(export.body)))
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(
     export=exports(),
     size=SIZES,
@@ -118,7 +119,7 @@ def test_a_split_in_memory_is_exact(
     assert store.unfinished == {}
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     export=exports(),
     size=SIZES,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.bytes.crc64 import crc64
@@ -22,6 +22,7 @@ from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes
 from splitjoin_cli.splitting.scan import Scan, Scanned, ScanOptions
 from splitjoin_cli.stores.sources.memory import MemorySource
+from tests.laws import examples
 from tests.splitting.csvs import BOM, ForwardOnly, dialects, dirty_files, records_of, valid_files
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class KeepsBlocks:
         self.ended = True
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.data(), dialects(), st.sampled_from([3, 7, 64, 1000]), st.integers(1, THREADS), st.integers(1, 90))
 def test_a_scan_finds_what_the_csv_module_reads(
     executor: ThreadPoolExecutor, data: st.DataObject, dialect: Dialect, block_bytes: int, threads: int, size: int
@@ -134,7 +135,7 @@ def test_a_scan_finds_what_the_csv_module_reads(
     assert consumer.ended
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.data(), dialects(), st.sampled_from([3, 7, 64, 1000]))
 def test_dirty_files_are_the_csv_modules_or_named(
     executor: ThreadPoolExecutor, data: st.DataObject, dialect: Dialect, block_bytes: int
@@ -278,7 +279,7 @@ def test_strict_names_the_first_ragged_record(
     assert caught.value.hint == "repair the record, or leave --strict out to split it as it is"
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(valid_files(Dialect()), st.sampled_from([3, 7, 64]))
 def test_strict_is_exact(executor: ThreadPoolExecutor, data: bytes, block_bytes: int) -> None:
     """It fails where the csv module reads a record of another length, and nowhere else."""

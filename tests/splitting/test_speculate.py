@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import BadInputError, SourceChangedError, StoreError
@@ -27,6 +27,7 @@ from splitjoin_cli.splitting.staging import StagedChunks
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStaged, MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource
+from tests.laws import examples
 from tests.splitting.csvs import BOM, ForwardOnly
 from tests.splitting.exports import Export
 from tests.splitting.runs import blocks_of, chunks, objects, request, split
@@ -124,7 +125,7 @@ def long_exports(draw: st.DrawFn) -> Export:
     return Export(tuple(lines), dialect)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     export=long_exports(),
     size=st.one_of(st.builds(ChunkSize, st.integers(40, 300)), st.builds(ChunkCount, st.integers(2, 9))),

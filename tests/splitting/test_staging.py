@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import BadInputError, StoreError
@@ -18,6 +18,7 @@ from splitjoin_cli.splitting.request import ChunkSize, RowCount
 from splitjoin_cli.splitting.staging import StagedChunks
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStaged, MemoryStore
+from tests.laws import examples
 from tests.splitting.runs import MANIFEST, blocks_of, request, split, stream_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def pieces(draw: st.DrawFn) -> tuple[bytes, list[int], list[tuple[int, list[int]
     return body, cuts, blocks
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(pieces(), st.booleans())
 def test_chunks_are_written_in_whatever_blocks_they_come(
     drawn: tuple[bytes, list[int], list[tuple[int, list[int]]]],

@@ -10,13 +10,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.bytes import codecs
 from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.model import Compression
 from splitjoin_cli.testing.reading import PiecewiseStream, drained
+from tests.laws import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ def test_suffix_decides_where_content_is_too_short_to_tell(compression: Compress
 
 
 @every_compression
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=st.data())
 def test_members_are_read_to_the_last(compression: Compression, data: st.DataObject) -> None:
     """However content is cut into members, and whatever the buffer: all of it comes back (round trip)."""
@@ -115,7 +116,7 @@ def skippable_of_size(size: int) -> bytes:
 
 
 @every_compression
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_cut_short_is_always_noticed(compression: Compression, data: st.DataObject) -> None:
     """Data that breaks off anywhere is bad input, never a short file; the message has the byte where it breaks off."""
@@ -231,7 +232,7 @@ def test_close_is_passed_on_and_ends_the_pass(compression: Compression) -> None:
 
 
 @pytest.mark.parametrize("compression", get_args(codecs.ChunkCompression))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(data=st.data())
 def test_chunks_are_a_function_of_their_content(compression: codecs.ChunkCompression, data: st.DataObject) -> None:
     """However a chunk is cut into calls, its compressed bytes are the same, and they unpack to it."""

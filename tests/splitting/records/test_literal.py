@@ -7,11 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.splitting.records.literal import Machine, true_quotes
 from splitjoin_cli.splitting.records.outcome import State
+from tests.laws import examples
 
 QUOTE, COMMA = ord('"'), ord(",")
 STARTS = [State.FIELD, State.DATA, State.CLOSED, State.QUOTED]
@@ -42,7 +43,7 @@ def at_once(data: bytes, state: State) -> list[int]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.sampled_from(['"', '"', "a", ",", "\n"]), min_size=1, max_size=80), st.sampled_from(STARTS))
 def test_quotes_are_judged_as_one_by_one(pieces: list[str], state: State) -> None:
     """For any text and start."""
@@ -76,7 +77,7 @@ def rows_by_machine(data: bytes) -> list[str]:
     return [data[start:end].decode() for start, end in pairwise(cuts) if start < end]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.sampled_from(['"', '"', "a", ",", "\n", "\r\n", "\\"]), min_size=1, max_size=60))
 def test_the_machine_cuts_records_as_the_csv_module_does(pieces: list[str]) -> None:
     """With an escape character, stray quotes and quotes that nobody closes."""

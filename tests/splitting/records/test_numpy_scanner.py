@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import cache, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.model import CR, LF, Dialect
@@ -23,11 +23,14 @@ from splitjoin_cli.splitting.records.outcome import (
     combine,
     join,
 )
+from tests.laws import examples
 from tests.splitting.csvs import BLOCK_BYTES, BOM, alphabet_of, dialects, dirty_files, records_of, valid_files
-from tests.splitting.makers import MakeScanner, every_scanner
+from tests.splitting.makers import SCANNERS, MakeScanner, each_scanner, every_scanner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from splitjoin_cli.splitting.records.base import BlockScanner
 
 NOTHING = Outcome(State.FIELD, 0, NO_OFFSET, NO_OFFSET, 0, 0, 0, None)
 CSV = Alphabet(delimiter=ord(","), quote=ord('"'), escape=None)
@@ -62,6 +65,15 @@ def walk(make: MakeScanner, data: bytes, alphabet: Alphabet, block_bytes: int) -
         ends += scanner.ends(block, state, position)
         total, position = join(total, position, outcome), position + len(block)
     return Walk(total, ends, before)
+
+
+def walk_of_all(data: bytes, alphabet: Alphabet, block_bytes: int) -> Walk:
+    """The walk of every scanner, which is one: all of it, or up to the same defect."""
+    first, *others = [walk(make, data, alphabet, block_bytes) for make in each_scanner()]
+    for other in others:
+        assert same(other.outcome, first.outcome)
+        assert other[1:] == first[1:] or first.outcome.defect is not None
+    return first
 
 
 def check_against_csv(data: bytes, dialect: Dialect, walked: Walk) -> None:
@@ -99,12 +111,27 @@ def step(byte: int, state: State, alphabet: Alphabet) -> State | Kind:
     return Kind.CLOSING if after is None else after
 
 
+class Rules(dict[tuple[int, State], "State | Kind"]):
+    """``step`` of one alphabet, each byte in each state looked up once."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        self._alphabet = alphabet
+
+    def __missing__(self, key: tuple[int, State]) -> State | Kind:
+        after = self[key] = step(*key, self._alphabet)
+        return after
+
+
+rules = cache(Rules)
+
+
 def automaton(data: bytes, alphabet: Alphabet, state: State) -> Outcome:
     """The rules byte by byte, up to the first that is broken: what the masks must agree with."""
     records = crlf = delimiters = tail = 0
     first = last = NO_OFFSET
+    after_byte = rules(alphabet)
     for at, byte in enumerate(data):
-        after = step(byte, state, alphabet)
+        after = after_byte[byte, state]
         if isinstance(after, Kind):
             defect = Defect(at if after == Kind.OPENING else at - 1, after)
             return Outcome(state, records, first, last, crlf, delimiters, tail, defect)
@@ -117,30 +144,26 @@ def automaton(data: bytes, alphabet: Alphabet, state: State) -> Outcome:
     return Outcome(state, records, first, last, crlf, delimiters, tail, None)
 
 
-@every_scanner
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data(), dialects(), BLOCK_BYTES)
-def test_record_ends_are_the_csv_modules(
-    make: MakeScanner, data: st.DataObject, dialect: Dialect, block_bytes: int
-) -> None:
+def test_record_ends_are_the_csv_modules(data: st.DataObject, dialect: Dialect, block_bytes: int) -> None:
     """For every valid file, in every dialect, in blocks of any size, stray quotes literal or not."""
     content = data.draw(valid_files(dialect))
     body = content.removeprefix(BOM)
     for literal in (False, True):
-        walked = walk(make, body, alphabet_of(dialect, literal=literal), block_bytes)
+        walked = walk_of_all(body, alphabet_of(dialect, literal=literal), block_bytes)
         assert walked.outcome.defect is None
         check_against_csv(body, dialect, walked)
 
 
-@every_scanner
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data(), dialects(), BLOCK_BYTES)
 def test_literal_reads_dirty_files_as_the_csv_module_does(
-    make: MakeScanner, data: st.DataObject, dialect: Dialect, block_bytes: int
+    data: st.DataObject, dialect: Dialect, block_bytes: int
 ) -> None:
     """Stray quotes and quotes that nobody closes, escaped or not; only a CR without its LF remains a defect."""
     content = data.draw(dirty_files(dialect))
-    walked = walk(make, content, alphabet_of(dialect, literal=True), block_bytes)
+    walked = walk_of_all(content, alphabet_of(dialect, literal=True), block_bytes)
     if walked.outcome.defect is not None:  # an LF that is escaped is none
         assert walked.outcome.defect.kind == Kind.LONE_CR
         assert dialect.escapechar is not None
@@ -149,34 +172,35 @@ def test_literal_reads_dirty_files_as_the_csv_module_does(
     check_against_csv(content, dialect, walked)
 
 
-@every_scanner
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data(), dialects(), st.sampled_from(State))
-def test_masks_agree_with_the_rules_byte_by_byte(
-    make: MakeScanner, data: st.DataObject, dialect: Dialect, state: State
-) -> None:
+def test_masks_agree_with_the_rules_byte_by_byte(data: st.DataObject, dialect: Dialect, state: State) -> None:
     """From every start state the first byte that breaks a rule is named, and where none does, all is counted."""
     content = data.draw(dirty_files(dialect, lone_returns=True))
     alphabet = alphabet_of(dialect)
     assume(alphabet.escape is not None or state not in (State.ESCAPED, State.ESCAPED_QUOTED))
     expected = automaton(content, alphabet, state)
     block = memoryview(content)
-    found = make(alphabet, len(block)).outcome(block, state)
-    assert found.defect == expected.defect
-    if expected.defect is None:
-        assert found == expected
+    for make in each_scanner():
+        assert same(make(alphabet, len(block)).outcome(block, state), expected)
 
 
-@every_scanner
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data(), dialects(), BLOCK_BYTES)
 def test_outcomes_do_not_depend_on_what_was_asked_before(
-    make: MakeScanner, data: st.DataObject, dialect: Dialect, block_bytes: int
+    data: st.DataObject, dialect: Dialect, block_bytes: int
 ) -> None:
     """A scan of every state, a scan of the likely ones, and one state alone give the same outcomes."""
     alphabet = alphabet_of(dialect, literal=data.draw(st.booleans()))
+    content = data.draw(dirty_files(dialect, lone_returns=True))
+    for make in each_scanner():
+        check_what_was_asked_before(make, content, alphabet, block_bytes)
+
+
+def check_what_was_asked_before(make: MakeScanner, content: bytes, alphabet: Alphabet, block_bytes: int) -> None:
+    """For one scanner."""
     every, likely, alone = (make(alphabet, block_bytes) for _ in range(3))
-    for block in blocks_of(data.draw(dirty_files(dialect, lone_returns=True)), block_bytes):
+    for block in blocks_of(content, block_bytes):
         index = every.scan(block, every_state=True)
         lazy = likely.scan(block)
         assert index.size == lazy.size == len(block)
@@ -196,28 +220,35 @@ def same(left: Outcome, right: Outcome) -> bool:
     return left.defect == right.defect if right.defect is not None else left == right
 
 
-def combined_at_random(indexes: Sequence[BlockIndex], choose: Callable[[int], int]) -> BlockIndex:
-    """Neighbours combined in any order."""
+def combined(indexes: Sequence[BlockIndex], picks: Sequence[int]) -> BlockIndex:
+    """Neighbours combined in the order of ``picks``: the left one of each pair, among those that are there then."""
     left = list(indexes)
-    while len(left) > 1:
-        at = choose(len(left) - 1)
+    for at in picks:
         left[at : at + 2] = [combine(left[at], left[at + 1])]
-    return left[0]
+    (whole,) = left
+    return whole
 
 
-@every_scanner
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data(), dialects(), BLOCK_BYTES)
-def test_blocks_combine_in_any_order(
-    make: MakeScanner, data: st.DataObject, dialect: Dialect, block_bytes: int
-) -> None:
+def test_blocks_combine_in_any_order(data: st.DataObject, dialect: Dialect, block_bytes: int) -> None:
     """Any tree over the blocks gives the fold from the left, and that gives the scan of the whole."""
     content = data.draw(dirty_files(dialect, lone_returns=True))
     alphabet = alphabet_of(dialect, literal=data.draw(st.booleans()))
+    count = len(blocks_of(content, block_bytes))
+    picks = [data.draw(st.integers(0, left - 1)) for left in range(count - 1, 0, -1)]
+    for make in each_scanner():
+        check_any_order(make, content, alphabet, block_bytes, picks)
+
+
+def check_any_order(
+    make: MakeScanner, content: bytes, alphabet: Alphabet, block_bytes: int, picks: Sequence[int]
+) -> None:
+    """For one scanner and one tree."""
     scanner = make(alphabet, block_bytes)
     indexes = [scanner.scan(block, every_state=True) for block in blocks_of(content, block_bytes)]
     folded = reduce(combine, indexes, IDENTITY)
-    tree = combined_at_random(indexes, lambda n: data.draw(st.integers(0, n - 1)))
+    tree = combined(indexes, picks)
     assert tree == folded
     assert combine(folded, IDENTITY) == folded == combine(IDENTITY, folded)
     whole = memoryview(content)
@@ -247,12 +278,9 @@ def test_an_unknown_outcome_stays_unknown(make: MakeScanner) -> None:
     assert combined == BlockIndex(8, (None,) * len(State))
 
 
-@every_scanner
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data(), dialects(), BLOCK_BYTES)
-def test_the_last_opening_quote_is_found(
-    make: MakeScanner, data: st.DataObject, dialect: Dialect, block_bytes: int
-) -> None:
+def test_the_last_opening_quote_is_found(data: st.DataObject, dialect: Dialect, block_bytes: int) -> None:
     """Of a file cut anywhere: the quote that began the last field with quotes."""
     content = data.draw(valid_files(dialect)).removeprefix(BOM)
     content = content[: data.draw(st.integers(1, max(1, len(content))))]
@@ -263,12 +291,13 @@ def test_the_last_opening_quote_is_found(
         if state == State.FIELD and content[at] == alphabet.quote:
             expected = at
         state = automaton(content[at : at + 1], alphabet, state).end
-    scanner, state, position, found = make(alphabet, block_bytes), State.FIELD, 0, NO_OFFSET
-    for block in blocks_of(content, block_bytes):
-        opening = scanner.last_opening(block, state)
-        found = found if opening == NO_OFFSET else position + opening
-        state, position = scanner.outcome(block, state).end, position + len(block)
-    assert found == expected
+    for make in each_scanner():
+        scanner, state, position, found = make(alphabet, block_bytes), State.FIELD, 0, NO_OFFSET
+        for block in blocks_of(content, block_bytes):
+            opening = scanner.last_opening(block, state)
+            found = found if opening == NO_OFFSET else position + opening
+            state, position = scanner.outcome(block, state).end, position + len(block)
+        assert found == expected
 
 
 LONG = [b",", b",", b"abcdefgh" * 40, b'"' + b"x,y\n" * 90 + b'"', b'"a""b"', b"\n", b"\r\n", b'""']
@@ -287,16 +316,15 @@ def test_large_blocks_are_as_exact_as_small_ones(make: MakeScanner, escape: str 
     assert walked == walk(make, data, alphabet_of(dialect, literal=True), 4096)
 
 
-@every_scanner
-def test_large_blocks_agree_with_the_rules_byte_by_byte(make: MakeScanner) -> None:
+def test_large_blocks_agree_with_the_rules_byte_by_byte() -> None:
     """The same without strays: each field has its delimiter or line end."""
     random = np.random.default_rng(6)
     ends = [b",", b",", b"\n", b"\r\n"]
     data = b"".join(LONG[2 + random.integers(3)] + ends[random.integers(4)] for _ in range(1500))
     assert len(data) > 200_000
-    block = memoryview(data)
-    scanner = make(CSV, len(block))
-    assert scanner.outcome(block, State.FIELD) == automaton(data, CSV, State.FIELD)
+    wanted = automaton(data, CSV, State.FIELD)
+    for name, make in SCANNERS.items():
+        assert make(CSV, len(data)).outcome(memoryview(data), State.FIELD) == wanted, name
 
 
 @every_scanner
@@ -318,21 +346,25 @@ def test_blocks_of_any_size_and_start_agree_with_the_rules(make: MakeScanner, qu
             assert wanted.defect is not None or found == wanted
 
 
-@every_scanner
-def test_the_first_defect_is_found_wherever_it_is(make: MakeScanner) -> None:
-    """In the middle of ordinary records: a stray quote that opens or closes, a lone CR; also with another one later."""
+@cache
+def broken_files() -> list[tuple[bytes, Outcome]]:
+    """Ordinary records with a stray quote that opens or closes, or a lone CR, in their middle; what they are."""
     record = b'12,"a, b","c""d",\r\n"x\ny",z,,w\n'
     clean = record * 250
-    scanner = make(CSV, len(clean))
     assert automaton(clean, CSV, State.FIELD).defect is None
-    random = np.random.default_rng(8)
-    for place in random.integers(0, len(clean), size=120):
+    files = []
+    for place in np.random.default_rng(8).integers(0, len(clean), size=120):
         broken = bytearray(clean)
         broken[place : place + 1] = (b'"', b"\r", b'q"q')[place % 3]
-        wanted = automaton(bytes(broken), CSV, State.FIELD)
-        found = scanner.outcome(memoryview(broken), State.FIELD)
-        assert found.defect == wanted.defect
-        assert wanted.defect is not None or found == wanted
+        files.append((bytes(broken), automaton(bytes(broken), CSV, State.FIELD)))
+    return files
+
+
+@every_scanner
+def test_the_first_defect_is_found_wherever_it_is(make: MakeScanner) -> None:
+    """In the middle of ordinary records; also with another one later."""
+    for broken, wanted in broken_files():
+        assert same(make(CSV, len(broken)).outcome(memoryview(broken), State.FIELD), wanted)
 
 
 @every_scanner
@@ -418,35 +450,37 @@ def test_the_alphabet_of_a_dialect() -> None:
     assert Alphabet.of(Dialect(escapechar="\\"), literal=True) == Alphabet(44, 34, 92, literal=True)
 
 
-@every_scanner
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data(), dialects(), BLOCK_BYTES, st.one_of(st.none(), st.integers(0, 3)))
 def test_the_first_ragged_record_is_found(
-    make: MakeScanner, data: st.DataObject, dialect: Dialect, block_bytes: int, expected: int | None
+    data: st.DataObject, dialect: Dialect, block_bytes: int, expected: int | None
 ) -> None:
     """In blocks of any size: the first record that ends with other than so many delimiters, or than the first has."""
     content = data.draw(valid_files(dialect)).removeprefix(BOM)
     assume(content)
-    scanner, total, position = make(alphabet_of(dialect), block_bytes), NOTHING, 0
-    walked = walk(make, content, alphabet_of(dialect), block_bytes)
+    walked = walk_of_all(content, alphabet_of(dialect), block_bytes)
     counts = np.diff(walked.delimiters_before, prepend=0).tolist()
     wanted = counts[0] if expected is None and counts else expected
     wrong = next((number for number, count in enumerate(counts) if count != wanted), None)
-    found: FieldCount | None = None
-    record_start, known = 0, expected
-    for block in blocks_of(content, block_bytes):
+    first = None if wrong is None else FieldCount(([0, *walked.ends])[wrong], counts[wrong])
+    for make in each_scanner():
+        scanner = make(alphabet_of(dialect), block_bytes)
+        assert first_ragged(scanner, blocks_of(content, block_bytes), expected, wanted) == first
+
+
+def first_ragged(
+    scanner: BlockScanner, blocks: Sequence[memoryview], expected: int | None, wanted: int | None
+) -> FieldCount | None:
+    """Of all blocks, asked one after the other. ``wanted``: the delimiters of a record, once the first one is known."""
+    total, position, record_start, known = NOTHING, 0, 0, expected
+    for block in blocks:
         begun = total.tail if total.records else total.delimiters
         found = scanner.first_ragged(block, total.end, before=begun, expected=known)
         if found is not None:
-            start = record_start if found.start == NO_OFFSET else position + found.start
-            found = FieldCount(start, found.delimiters)
-            break
+            return FieldCount(record_start if found.start == NO_OFFSET else position + found.start, found.delimiters)
         outcome = scanner.outcome(block, total.end)
         if outcome.records:
             record_start = position + outcome.last_end
         total, position = join(total, position, outcome), position + len(block)
         known = wanted if total.records else expected
-    if wrong is None:
-        assert found is None
-    else:
-        assert found == FieldCount(([0, *walked.ends])[wrong], counts[wrong])
+    return None

@@ -6,7 +6,7 @@ import encodings.aliases
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import BadInputError, UsageError
@@ -18,6 +18,7 @@ from splitjoin_cli.stores.sources.transcode import (
     reject_wide_encoding,
 )
 from splitjoin_cli.testing.reading import PiecewiseStream, drained
+from tests.laws import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def transcoded(data: bytes, encoding: str, read_bytes: int = 1 << 18, buffer_byt
 
 
 @pytest.mark.parametrize("encoding", [*WIDE, "utf-7", "cp037", "iso2022_jp", "hz"])
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=st.data())
 def test_text_survives_any_cut(encoding: str, data: st.DataObject) -> None:
     """Transcoding is decoding, wherever reads cut the input, inside characters and surrogate pairs included."""
