@@ -18,6 +18,7 @@ from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.text import without_secrets
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.progress import skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -156,6 +157,12 @@ class Traced:
         with self._lock:
             self._bytes += size
         self._inner.advance(size)
+
+    def skip(self, size: int) -> None:
+        """See ``progress.skip``."""
+        with self._lock:
+            self._bytes += size
+        skip(self._inner, size)
 
     def chunk_done(self, number: int, state: ChunkState) -> None:
         """See Observer."""

@@ -101,7 +101,7 @@ class Terminal:
     @contextlib.contextmanager
     def observer(self) -> Iterator[Observer]:
         """What shows progress until the block is left: bars on a terminal, else a line now and then."""
-        from splitjoin_cli.cli.progress import PlainProgress, RichProgress
+        from splitjoin_cli.cli.progress import PlainProgress
 
         shown: AbstractContextManager[Observer]
         if self.quiet:
@@ -109,6 +109,8 @@ class Terminal:
         elif not self.progress:
             shown = contextlib.nullcontext(Warns(self))
         elif is_terminal(sys.stderr) and not trace.heard():
+            from splitjoin_cli.cli.bars import RichProgress
+
             shown = RichProgress(verbose=self.verbose)
         else:  # also beside the lines of --debug, which would tear a drawing apart
             shown = PlainProgress(say, verbose=self.verbose)

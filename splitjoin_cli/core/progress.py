@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.core.model import ChunkState
+
+    Moved = Callable[[int], None]
+    """Hears of bytes as they move; a negative number takes back bytes that have to move again. Thread-safe."""
+
+__all__ = ["Observer", "Silent", "Tally", "skip"]
 
 
 class Observer(Protocol):
-    """Hears what happens. All methods are thread-safe, return at once and never raise."""
+    """Hears what happens. All methods are thread-safe, return at once and never raise.
+
+    It may also have ``skip(size)``, see there.
+    """
 
     def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:
         """A phase begins, and the one before it has ended; a total is None where it is not known.
@@ -18,7 +29,7 @@ class Observer(Protocol):
         """
 
     def advance(self, size: int) -> None:
-        """``size`` more bytes of this phase are done."""
+        """``size`` more bytes of this phase have moved; where it is negative, so many have to move again."""
 
     def chunk_done(self, number: int, state: ChunkState) -> None:
         """One more chunk of this phase is done, whatever came of it."""
@@ -47,3 +58,34 @@ class Silent:
 
     def detail(self, message: str) -> None:
         """Do nothing."""
+
+
+def skip(observer: Observer, size: int) -> None:
+    """Tell that ``size`` bytes of this phase were done before it: they say nothing of how fast it is.
+
+    An observer without ``skip`` hears them as ``advance``.
+    """
+    heard: Moved = getattr(observer, "skip", observer.advance)
+    heard(size)
+
+
+class Tally:
+    """The bytes of one thing, told as they move and put right when it is done, or has failed. Thread-safe."""
+
+    def __init__(self, tell: Moved) -> None:
+        """``tell`` hears of each change."""
+        self._tell, self._lock = tell, threading.Lock()
+        self.size = 0
+
+    def add(self, size: int) -> None:
+        """``size`` more, or fewer, have moved."""
+        with self._lock:
+            self.size += size
+        self._tell(size)
+
+    def settle(self, size: int) -> None:
+        """Let what was told be ``size`` in all: 0 where all of it has to move again."""
+        with self._lock:
+            change, self.size = size - self.size, size
+        if change:
+            self._tell(change)

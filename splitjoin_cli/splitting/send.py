@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
 from splitjoin_cli.core.model import ChunkState
+from splitjoin_cli.core.progress import skip
 from splitjoin_cli.splitting.result import chunk_name
 from splitjoin_cli.splitting.standing import MendedChunk, Placing, Repairs
 
@@ -125,7 +126,7 @@ class Sending:
     def _skip(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)
         self._progress.set(chunk.number, ChunkState.SKIPPED)
-        self._observer.advance(self._plan.header_bytes + chunk.range.size)
+        skip(self._observer, self._plan.header_bytes + chunk.range.size)
         self._observer.chunk_done(chunk.number, ChunkState.SKIPPED)
 
     def _failed(self, chunk: Chunk, error: SplitjoinError) -> None:

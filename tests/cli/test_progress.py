@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from dataclasses import dataclass
 
 import pytest
+from rich.console import Console
 
+from splitjoin_cli.cli.bars import PhaseLine
+from splitjoin_cli.cli.phase import Phase
 from splitjoin_cli.cli.progress import PlainProgress
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.cli.text import byte_text, duration_text
 from splitjoin_cli.core.model import ChunkState
+from splitjoin_cli.core.progress import Silent, skip
 
 MIB = 1024 * 1024
 
@@ -52,24 +57,42 @@ def test_totals_that_are_not_known() -> None:
         progress.phase("scanning", None, None)
         clock.now += 20
         progress.advance(40 * MIB)
-    assert lines == ["scanning", "scanning: 40.0 MiB, 2.0 MiB/s", "scanning done: 40.0 MiB in 20 s"]
+    assert lines == ["scanning", "scanning: 40.0 MiB, 2.0 MiB/s, ? left", "scanning done: 40.0 MiB in 20 s"]
 
 
 def test_an_error_is_no_end() -> None:
-    """A phase that failed is not said to be done."""
+    """A phase that failed is not said to be done; a rate of less than a second is none."""
     clock = SetClock()
     lines: list[str] = []
 
     def fails() -> None:
         with PlainProgress(lines.append, clock=clock) as progress:
             progress.phase("uploading", 100, 2)
-            clock.now += 1
+            clock.now += 0.5
             progress.advance(50)
             raise KeyError
 
     with pytest.raises(KeyError):
         fails()
-    assert lines[-1] == "stopped uploading: 0 of 2 chunks, 50 B of 100 B, 50 %, 50 B/s, 1.0 s left"
+    assert lines[-1] == "stopped uploading: 0 of 2 chunks, 50 B of 100 B, 50 %, ?/s, ? left"
+
+
+def test_chunks_that_failed_are_told() -> None:
+    """The end of a phase says how many chunks failed, and a phase without bytes speaks of chunks alone."""
+    lines: list[str] = []
+    with PlainProgress(lines.append, clock=SetClock()) as progress:
+        progress.phase("naming", None, 1)
+        progress.chunk_done(1, ChunkState.UPLOADED)
+        progress.phase("uploading", 100, 2)
+        progress.advance(50)
+        progress.chunk_done(1, ChunkState.UPLOADED)
+        progress.chunk_done(2, ChunkState.FAILED)
+    assert lines == [
+        "naming 1 chunk",
+        "naming done: 1 chunk in 0.0 s",
+        "uploading 2 chunks, 100 B",
+        "uploading done: 2 chunks, 50 B, 1 failed in 0.0 s",
+    ]
 
 
 class Tty(io.StringIO):
@@ -77,12 +100,26 @@ class Tty(io.StringIO):
         return True
 
 
-def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bars show chunks and bytes; a warning stands above them, its brackets and escapes as text."""
-    tty = Tty()
-    monkeypatch.setattr(sys, "stderr", tty)
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Tty:
+    """A terminal of 160 columns in stderr's place, which keeps what is written."""
+    made = Tty()
+    monkeypatch.setattr(sys, "stderr", made)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "160")
+    return made
+
+
+def shown(tty: Tty) -> list[str]:
+    """The lines that were drawn, without colours."""
+    return re.split(r"[\r\n]+", ESCAPES.sub("", tty.getvalue()))
+
+
+def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars show chunks and bytes; a warning stands above them, its brackets and escapes as text."""
+    tty = on_a_terminal(monkeypatch)
     with Terminal(verbose=True).observer() as observer:
         observer.phase("scanning", None, None)
         observer.advance(5)
@@ -92,12 +129,115 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
             observer.chunk_done(number, ChunkState.UPLOADED)
         observer.warn("odd [bold]name \x1b[2J")
         observer.detail("a detail")
-    shown = tty.getvalue()
-    assert "3 of 3 chunks" in shown
-    assert "3.0/3.0 MiB" in shown
-    assert "uploading [b]" in shown
-    assert "Warning: odd [bold]name \\x1b[2J" in shown
-    assert "a detail" in shown
+    lines = shown(tty)
+    assert re.fullmatch(r"uploading \[b\]  ━+  3 of 3 chunks +3\.0 MiB +\d+\.\d \wiB/s +in 0\.0 s", lines[-2])
+    assert re.fullmatch(r"scanning  ━+ +5 B .*", lines[-3])
+    assert "Warning: odd [bold]name \\x1b[2J" in lines
+    assert "a detail" in lines
+
+
+def test_no_bar_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stopped in its middle leaves a line in its bar's place, and the bars before it."""
+    tty = on_a_terminal(monkeypatch)
+
+    def fails() -> None:
+        with Terminal().observer() as observer:
+            observer.phase("scanning", 10, None)
+            observer.phase("uploading", 100, 2)
+            observer.advance(50)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    scanning, uploading = (line for line in shown(tty)[-4:] if line)
+    assert re.fullmatch(r"scanning  ━+ .*", scanning)
+    assert uploading == "stopped uploading: 0 of 2 chunks, 50 B of 100 B, 50 %, ?/s, ? left"
+
+
+def drawn(phase: Phase, columns: int, *, now: float, no_color: bool = False) -> str:
+    """The line of a phase."""
+    out = io.StringIO()
+    console = Console(file=out, width=columns, force_terminal=True, color_system="standard", no_color=no_color)
+    console.print(PhaseLine(phase, now), end="")
+    return ESCAPES.sub("", out.getvalue())
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 120, 200])
+@pytest.mark.parametrize("no_color", [False, True])
+def test_a_bar_is_one_line_as_wide_as_the_terminal(columns: int, *, no_color: bool) -> None:
+    """From the first to the last byte each bar fills its line, and never two."""
+    phase = Phase("uploading", 4096 * MIB, 1033, 0.0)
+    for now in range(0, 400, 70):
+        line = drawn(phase, columns, now=float(now), no_color=no_color)
+        assert line.endswith("\n")
+        assert (line.count("\n"), len(line) - 1) == (1, columns), line
+        phase.advance(700 * MIB, float(now))
+        phase.chunk_done(failed=False)
+    phase.ended_at = 400.0
+    assert "╺" not in drawn(phase, columns, now=400.0, no_color=no_color)
+
+
+def test_what_stands_beside_a_bar() -> None:
+    """The wider the terminal, the more: the time left first, then rate, bytes, chunks, the percentage."""
+    phase = Phase("uploading", 4096 * MIB, 33, 0.0)
+    phase.advance(1536 * MIB, 30.0)
+    texts = {columns: drawn(phase, columns, now=30.0).strip() for columns in (32, 50, 80, 120)}
+    assert [re.sub(r"[━╸╺]+", "-", text) for text in texts.values()] == [
+        "uploading  -   50 s left",
+        "uploading  -  51.2 MiB/s   50 s left",
+        "uploading  -   0/33 chunks   1.50 GiB/4.0 GiB  51.2 MiB/s   50 s left",
+        "uploading  -   37 %   0 of 33 chunks   1.50 GiB of 4.0 GiB  51.2 MiB/s   50 s left",
+    ]
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    """A network that slows down is followed within the window; one that stands has no time left to tell."""
+    phase = Phase("uploading", 1000 * MIB, None, 0.0)
+    now = 0.0
+    for _ in range(400):  # 10 s at 40 MiB/s
+        now += 0.025
+        phase.advance(MIB, now)
+    assert (phase.rate_text(now), phase.left_text(now)) == ("40.0 MiB/s", "15 s left")
+    for _ in range(22):  # 11 s at 2 MiB/s
+        now += 0.5
+        phase.advance(MIB, now)
+    assert (phase.rate_text(now), phase.left_text(now)) == ("2.0 MiB/s", "4:49 min left")
+    now += 11
+    assert (phase.rate_text(now), phase.left_text(now)) == ("0 B/s", "? left")
+
+
+def test_bytes_that_are_taken_back() -> None:
+    """A request that is repeated sends its bytes again: neither the bytes nor the rate count them twice."""
+    phase = Phase("uploading", 100 * MIB, None, 0.0)
+    for now in range(1, 9):
+        phase.advance(5 * MIB, float(now))
+    phase.advance(-20 * MIB, 8.0)
+    assert (phase.percent_text(), phase.rate_text(8.0)) == ("20 %", "2.5 MiB/s")
+    phase.advance(-20 * MIB, 8.0)
+    assert (phase.percent_text(), phase.rate_text(8.0), phase.left_text(8.0)) == ("0 %", "?/s", "? left")
+
+
+def test_what_was_done_before_is_no_rate() -> None:
+    """A resumed split passes over its stored chunks in no time: that says nothing of the network."""
+    phase = Phase("uploading", 1000 * MIB, 10, 0.0)
+    phase.skip(900 * MIB)
+    assert (phase.percent_text(), phase.rate_text(2.0)) == ("90 %", "?/s")
+    phase.advance(20 * MIB, 2.0)
+    assert (phase.rate_text(2.0), phase.left_text(2.0)) == ("10.0 MiB/s", "8.0 s left")
+
+
+def test_an_observer_without_skip_hears_an_advance() -> None:
+    """Observers of earlier releases know no ``skip``."""
+
+    class Counts(Silent):
+        size = 0
+
+        def advance(self, size: int) -> None:
+            self.size += size
+
+    counts = Counts()
+    skip(counts, 5)
+    assert counts.size == 5
 
 
 @pytest.mark.parametrize(

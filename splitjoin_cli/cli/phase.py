@@ -1,0 +1,141 @@
+"""What is known of the phase that is under way: how much is done, how fast it is, and how long it still takes."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from splitjoin_cli.cli.text import byte_text, count_text, duration_text
+
+WINDOW_SECONDS = 10.0
+"""The rate is that of so many seconds before now: it follows the network, and one slow answer does not upset it."""
+LEAST_SECONDS = 1.0
+"""A rate of less time than this says nothing."""
+STEP_SECONDS = 0.25
+UNKNOWN = "?"
+
+
+class Rate:
+    """Bytes a second over the last WINDOW_SECONDS, of what has moved. Not thread-safe."""
+
+    def __init__(self, began: float) -> None:
+        """``began``: by the clock whose times the methods get."""
+        self._moved = 0
+        self._samples = deque([(began, 0)])  # times, and what had moved by then
+
+    def add(self, size: int, now: float) -> None:
+        """``size`` more bytes have moved, or fewer."""
+        self._moved += size
+        if now - self._samples[-1][0] >= STEP_SECONDS:
+            self._samples.append((now, self._moved))
+            while self._samples[1][0] <= now - WINDOW_SECONDS:
+                self._samples.popleft()
+
+    def bytes_per_second(self, now: float) -> float | None:
+        """The rate; None until it is known."""
+        long_ago = now - WINDOW_SECONDS
+        since, before = next((one for one in reversed(self._samples) if one[0] <= long_ago), self._samples[0])
+        seconds = now - since
+        if seconds < LEAST_SECONDS or not self._moved:
+            return None
+        return max(self._moved - before, 0) / seconds
+
+
+@dataclass(slots=True)
+class Phase:
+    """A phase, and what was heard of it. Not thread-safe."""
+
+    name: str
+    total_bytes: int | None
+    total_chunks: int | None
+    began: float
+    bytes_done: int = 0
+    chunks_done: int = 0
+    chunks_failed: int = 0
+    ended_at: float | None = None
+    _rate: Rate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rate = Rate(self.began)
+
+    def advance(self, size: int, now: float) -> None:
+        """``size`` bytes have moved."""
+        self.bytes_done += size
+        self._rate.add(size, now)
+
+    def skip(self, size: int) -> None:
+        """``size`` bytes were done before."""
+        self.bytes_done += size
+
+    def chunk_done(self, *, failed: bool) -> None:
+        """One more chunk is done."""
+        self.chunks_done += 1
+        self.chunks_failed += failed
+
+    @property
+    def counts_bytes(self) -> bool:
+        """Whether bytes are of interest in it: some phases have chunks only."""
+        return self.total_bytes is not None or self.bytes_done != 0 or self.total_chunks is None
+
+    def seconds(self, now: float) -> float:
+        """How long it lasts, or lasted."""
+        return max((now if self.ended_at is None else self.ended_at) - self.began, 1e-9)
+
+    def rate(self, now: float) -> float | None:
+        """Bytes a second: of the last seconds, and of the whole phase once it has ended; None until it is known."""
+        if self.ended_at is not None:
+            return self.bytes_done / self.seconds(now)
+        return self._rate.bytes_per_second(now)
+
+    def rate_text(self, now: float) -> str:
+        """``110.0 MiB/s``, ``?/s``."""
+        rate = self.rate(now)
+        return f"{UNKNOWN if rate is None else byte_text(rate)}/s"
+
+    def left_text(self, now: float) -> str:
+        """``23 s left``, ``? left``."""
+        rate = self.rate(now)
+        if self.total_bytes is None or not rate:
+            return f"{UNKNOWN} left"
+        return f"{duration_text(max(self.total_bytes - self.bytes_done, 0) / rate)} left"
+
+    def percent_text(self) -> str:
+        """``37 %``; 100 only when nothing is left."""
+        if not self.total_bytes:
+            return ""
+        return f"{min(max(100 * self.bytes_done // self.total_bytes, 0), 100)} %"
+
+    def chunks_text(self) -> str:
+        """``12 of 33 chunks``; empty where they do not count."""
+        if self.total_chunks is None:
+            return count_text(self.chunks_done, "chunk") if self.chunks_done else ""
+        return f"{self.chunks_done:,} of {count_text(self.total_chunks, 'chunk')}"
+
+    def summary(self, now: float) -> str:
+        """``uploading: 12 of 33 chunks, 1.50 GiB of 4.0 GiB, 37 %, 110.0 MiB/s, 23 s left``."""
+        facts = [self.chunks_text()]
+        if self.counts_bytes:
+            of = "" if self.total_bytes is None else f" of {byte_text(self.total_bytes)}"
+            facts += [f"{fine_byte_text(self.bytes_done)}{of}", self.percent_text()]
+            facts += [self.rate_text(now), self.left_text(now)]
+        facts += [self.failed_text()]
+        return f"{self.name}: {', '.join(filter(None, facts))}"
+
+    def ended(self, now: float) -> str:
+        """``uploading done: 33 chunks, 4.0 GiB in 38 s``."""
+        facts = [count_text(self.chunks_done, "chunk")] if self.chunks_done else []
+        facts += [byte_text(self.bytes_done)] if self.bytes_done or not facts else []
+        facts += filter(None, [self.failed_text()])
+        return f"{self.name} done: {', '.join(facts)} in {duration_text(self.seconds(now))}"
+
+    def failed_text(self) -> str:
+        """``2 failed``; empty where none has."""
+        return f"{self.chunks_failed:,} failed" if self.chunks_failed else ""
+
+
+def fine_byte_text(size: float) -> str:
+    """Bytes that grow before one's eyes: more digits where a tenth of the unit takes long."""
+    for unit, power, digits in (("GiB", 3, 2), ("TiB", 4, 4)):
+        if 1000 * 1024 ** (power - 1) <= size < 1000 * 1024**power or (unit == "TiB" and size >= 1000 * 1024**3):
+            return f"{size / 1024**power:.{digits}f} {unit}"
+    return byte_text(size)
