@@ -17,6 +17,7 @@ import click
 import pytest
 
 import splitjoin_cli
+from splitjoin_cli.api import arguments
 from splitjoin_cli.api import split as api_split
 from splitjoin_cli.api.door import python_words
 from splitjoin_cli.cli.group import COMMANDS
@@ -155,12 +156,25 @@ def test_what_retry_would_send_is_the_commands_document(tmp_path: Path) -> None:
 def test_options_are_called_as_on_the_command_line(name: str) -> None:
     """By the same names; DOOR_ALONE is for Python alone, talk and looking again for a terminal."""
     typed = {one.name for one in command(name).params if isinstance(one, click.Option)} - TALK - LOOKING
-    parameters = inspect.signature(function(name)).parameters.values()
-    ours = {one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY} - DOOR_ALONE
+    ours = keywords(function(name)) - DOOR_ALONE
     assert ours == typed
 
 
+def keywords(called: Callable[..., Any]) -> set[str]:
+    """The keywords of a function, those of a dialect included."""
+    parameters = inspect.signature(called).parameters.values()
+    found = {one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY}
+    of_dialect = [str(one.annotation) for one in parameters if one.kind is inspect.Parameter.VAR_KEYWORD]
+    for kind in (arguments.HeaderKeywords, arguments.DialectKeywords):
+        if any(kind.__name__ in text for text in of_dialect):
+            found |= kind.__annotations__.keys()
+    return found
+
+
 FIELDS = {
+    **dict.fromkeys(("dialect", "null", "c_escapes", "escape_in", "line_end", "on_stray_quote"), "dialect"),
+    **dict.fromkeys(("skip_initial_space", "skip_blank_lines", "skip_repeated_headers"), "dialect"),
+    "skip_lines": "skip", "skip_trailer": "skip",
     "chunk_size": "size", "chunks": "size", "rows": "size",
     "delimiter": "dialect", "quotechar": "dialect", "escapechar": "dialect", "no_header": "dialect",
     "sse": "objects", "sse_kms_key_id": "objects", "storage_class": "objects", "tag": "objects",
@@ -175,7 +189,7 @@ def test_an_option_of_split_is_in_three_places() -> None:
 
     The command that resumes a split is read off the fields (test_split_options.test_every_option).
     """
-    parameters = set(inspect.signature(api_split.split).parameters) - {"observer"}
+    parameters = {"source", "destination"} | keywords(api_split.split) - {"observer"}
     assert {FIELDS.get(name, name) for name in parameters} == {one.name for one in dataclasses.fields(SplitRequest)}
     options = {one.name for one in command("split").params if isinstance(one, click.Option)} - TALK
     assert options == parameters - {"source", "destination", "session", "dialect_typed"}
@@ -236,7 +250,7 @@ def test_an_error_is_told_in_pythons_words(export: Path) -> None:
         ({"rows": 1, "chunks": 2}, "chunks= and rows= exclude each other"),
         ({"chunk_size": "12x"}, "chunk_size=: '12x' is not a size: write 64MiB, 100MB, 1GiB, or plain bytes"),
         ({"chunk_size": 0}, "chunk_size=: 0 is not between 1 byte and 8 EiB"),
-        ({"delimiter": ";;"}, "not one ASCII character other than CR and LF: ';;'"),
+        ({"quotechar": ";;"}, "not one ASCII character other than CR and LF: ';;'"),
         ({"sse": "AES256"}, "chunks is a directory, and options of objects on S3 were given"),
         ({"tracker": "mysql:x"}, "not a tracker's URL"),
         ({"profile": "p", "session": object()}, "a session has a profile of its own"),
@@ -272,7 +286,7 @@ def test_an_observer_hears_what_happens(export: Path) -> None:
     ("options", "message"),
     [
         ({"compress": "bz2"}, "compress=: 'bz2' is not one of 'gzip', 'zstd'"),
-        ({"on_stray_quote": "ignore"}, "on_stray_quote=: 'ignore' is not one of 'error', 'literal'"),
+        ({"on_stray_quote": "ignore"}, "on_stray_quote=: 'ignore' is not one of 'error', 'literal', 'mysql'"),
         ({"jobs": 0}, "jobs=: 0 is not a number from 1 to 1024"),
     ],
 )

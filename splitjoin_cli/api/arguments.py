@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.model import Dialect, EscapeIn, LineEndRule, Skip, StrayQuote
+from splitjoin_cli.core.presets import PRESETS, DialectOptions, preset
 from splitjoin_cli.core.ranges import parse_ranges
 from splitjoin_cli.core.units import parse_seconds, parse_size
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkCount, ChunkSize, RowCount
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bytes",
+    "DialectKeywords",
+    "HeaderKeywords",
     "Numbers",
     "Path",
     "Seconds",
@@ -56,12 +59,99 @@ def aws(
     return AwsOptions(profile, region, endpoint_url, session)
 
 
-def dialect(delimiter: str, quotechar: str | None, escapechar: str | None, *, no_header: bool) -> Dialect:
-    """How records are written. Raises UsageError where two of the characters are the same."""
+class HeaderKeywords(TypedDict, total=False):
+    """What finds a header, as functions take it. ``quotechar``, ``escapechar``: None or ``none`` where there is none.
+
+    What is left out is as usual, or as the preset has it.
+    """
+
+    delimiter: str
+    quotechar: str | None
+    escapechar: str | None
+    no_header: bool
+
+
+class DialectKeywords(HeaderKeywords, total=False):
+    """How records are written, and what of the source is in no chunk. ``dialect``: a preset's name.
+
+    ``null``: a text that means NULL, or several; ``none``: nothing does. ``dialect_typed``: what begins like JSON, HTML
+    or XML is a table all the same.
+    """
+
+    dialect: str | None
+    null: str | Iterable[str] | None
+    c_escapes: bool
+    escape_in: EscapeIn
+    line_end: LineEndRule
+    on_stray_quote: StrayQuote
+    skip_initial_space: bool
+    skip_blank_lines: bool
+    skip_repeated_headers: bool
+    skip_lines: int
+    skip_trailer: int
+    dialect_typed: bool
+
+
+def dialect(keywords: DialectKeywords | HeaderKeywords) -> tuple[Dialect, Skip]:
+    """How records are written, and what of the source is in no chunk.
+
+    Raises UsageError for an unknown word and for options that contradict each other, TypeError for an unknown keyword.
+    """
+    known = DialectKeywords.__annotations__.keys()
+    if unknown := keywords.keys() - known:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    given: dict[str, Any] = {name: value for name, value in keywords.items() if name != "dialect_typed"}
+    lines, trailer, name = given.pop("skip_lines", 0), given.pop("skip_trailer", 0), given.pop("dialect", None)
+    choice("dialect", name, PRESETS)
+    choice("escape-in", given.get("escape_in"), get_args(EscapeIn))
+    choice("line-end", given.get("line_end"), get_args(LineEndRule))
+    choice("on-stray-quote", given.get("on_stray_quote"), get_args(StrayQuote))
+    for char in ("quotechar", "escapechar"):
+        if char in given:
+            given[char] = "" if given[char] in {None, "none"} else given[char]
+    options = DialectOptions(nulls=_nulls(given.pop("null", None)), **given)
+    said = options if name is None else preset(name, options)
+    made = _dialect(said)
+    return made, _skip(lines, trailer, ruler=bool(said.skip_ruler))
+
+
+def _dialect(said: DialectOptions) -> Dialect:
+    """What was said, and the usual where nothing was. Raises UsageError."""
     try:
-        return Dialect(delimiter=delimiter, quotechar=quotechar, escapechar=escapechar, header=not no_header)
+        return Dialect(
+            delimiter="," if said.delimiter is None else said.delimiter,
+            quotechar='"' if said.quotechar is None else said.quotechar or None,
+            escapechar=said.escapechar or None,
+            header=not said.no_header,
+            nulls=said.nulls,
+            c_escapes=bool(said.c_escapes),
+            escape_in=said.escape_in or "any",
+            line_end_rule=said.line_end or "auto",
+            stray_quote=said.on_stray_quote or "error",
+            skip_initial_space=bool(said.skip_initial_space),
+            skip_blank_lines=bool(said.skip_blank_lines),
+            skip_repeated_headers=bool(said.skip_repeated_headers),
+        )
     except ValueError as exc:
         raise UsageError(str(exc)) from exc
+
+
+def _nulls(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """``none``, alone, means that nothing is NULL."""
+    if value is None:
+        return None
+    texts = (value,) if isinstance(value, str) else tuple(value)
+    if "none" in texts and len(texts) > 1:
+        raise UsageError("--null: none stands alone", hint="leave out none, or the others")
+    return () if texts == ("none",) else texts or None
+
+
+def _skip(lines: int, trailer: int, *, ruler: bool) -> Skip:
+    """Raises UsageError for what is no number of lines."""
+    for name, value in (("skip-lines", lines), ("skip-trailer", trailer)):
+        if value < 0:
+            raise UsageError(f"--{name}: {value} is not a number of lines", hint="use 0 or more")
+    return Skip(lines, trailer, ruler)
 
 
 def size(chunk_size: Bytes | None, chunks: int | None, rows: int | None) -> Size:

@@ -44,11 +44,23 @@ def _told(function: Callable[..., object]) -> Callable[..., object]:
         try:
             return function(*values, **options)
         except SplitjoinError as exc:
-            parameters = inspect.signature(function).parameters
-            _retell(exc, {name: one.default is False for name, one in parameters.items()})
+            _retell(exc, _options(function))
             raise
 
     return call
+
+
+def _options(function: Callable[..., object]) -> dict[str, bool]:
+    """The keywords of a function, and whether they are flags; those of a dialect are in a TypedDict."""
+    from splitjoin_cli.api import arguments
+
+    parameters = inspect.signature(function).parameters
+    found = {name: one.default is False for name, one in parameters.items()}
+    for one in parameters.values():
+        kind = getattr(arguments, str(one.annotation).removeprefix("Unpack[arguments.").removesuffix("]"), None)
+        if one.kind is inspect.Parameter.VAR_KEYWORD and kind is not None:
+            found |= {name: "bool" in str(said) for name, said in kind.__annotations__.items()}
+    return found
 
 
 def _retell(error: SplitjoinError, options: dict[str, bool]) -> None:

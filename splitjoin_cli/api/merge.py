@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.places import StoredRequest, open_place
@@ -55,16 +55,13 @@ def merge(
     *,
     name: str | None = None,
     force: bool = False,
-    delimiter: str = ",",
-    quotechar: str | None = '"',
-    escapechar: str | None = None,
-    no_header: bool = False,
     jobs: int = DEFAULT_JOBS,
     profile: str | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
     session: Session | None = None,
     observer: Observer | None = None,
+    **keywords: Unpack[arguments.HeaderKeywords],
 ) -> MergeResult:
     """Write all chunks in ``place`` to ``out``, decompressed, with the header once: the bytes that were split.
 
@@ -78,7 +75,7 @@ def merge(
     began = time.monotonic()
     aws = arguments.aws(profile, region, endpoint_url, session)
     request = StoredRequest(place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws)
-    dialect = arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header)
+    dialect, _ = arguments.dialect(keywords)
     with ExitStack() as stack:
         opened = stack.enter_context(open_place(request))
         target = _target(stack, request, os.fspath(out), force=force)

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Unpack, get_args
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.core import trace
@@ -21,7 +21,7 @@ from splitjoin_cli.core.places import S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.source_name import name_pattern as compiled
 from splitjoin_cli.core.units import MAX_JOBS
-from splitjoin_cli.splitting.request import DEFAULT_JOBS, ChunkCompression, OnStrayQuote, SplitRequest
+from splitjoin_cli.splitting.request import DEFAULT_JOBS, ChunkCompression, SplitRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,12 +57,6 @@ def split(
     chunk_size: arguments.Bytes | None = None,
     chunks: int | None = None,
     rows: int | None = None,
-    delimiter: str = ",",
-    quotechar: str | None = '"',
-    escapechar: str | None = None,
-    no_header: bool = False,
-    dialect_typed: bool = False,
-    on_stray_quote: OnStrayQuote = "error",
     encoding: str | None = None,
     strict: bool = False,
     compress: ChunkCompression | None = None,
@@ -84,20 +78,21 @@ def split(
     endpoint_url: str | None = None,
     session: Session | None = None,
     observer: Observer | None = None,
+    **keywords: Unpack[arguments.DialectKeywords],
 ) -> SplitResult:
     """Split ``source`` into chunks of whole records, each with the header, and a manifest; or resume that split.
 
         result = splitjoin_cli.split("export.csv", "s3://bucket/in/", client="acme", chunk_size="64MiB")
 
     The options are those of the command (``splitjoin split --help``). ``session``: a boto3 session that makes the
-    clients. ``dialect_typed``: what begins like JSON, HTML or XML is a table all the same. ``observer``: hears phases,
+    clients. ``keywords``: the dialect (DialectKeywords). ``observer``: hears phases,
     bytes, chunks and warnings as they come (core/progress.py has the protocol).
 
     A chunk that failed is in the result (``failed`` in ``result.to_json()``), with the command that resumes. Raises
     UsageError, BadInputError, NameTakenError, SourceError, StoreError.
     """
     arguments.choice("compress", compress, get_args(ChunkCompression))
-    arguments.choice("on-stray-quote", on_stray_quote, get_args(OnStrayQuote))
+    written, skip = arguments.dialect(keywords)
     place = parse_place(os.fspath(destination))
     objects = arguments.objects(sse, sse_kms_key_id, storage_class, tag, request_payer, expected_bucket_owner)
     unused = ObjectOptions(request_payer=request_payer and is_s3(os.fspath(source)))
@@ -110,10 +105,10 @@ def split(
         date=date,
         name_pattern=None if name_pattern is None else compiled(name_pattern),
         size=arguments.size(chunk_size, chunks, rows),
-        dialect=arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header),
-        dialect_typed=dialect_typed,
-        on_stray_quote=on_stray_quote,
+        dialect=written,
+        dialect_typed=keywords.get("dialect_typed", False),
         encoding=encoding,
+        skip=skip,
         strict=strict,
         compress=compress,
         jobs=arguments.at_once("jobs", jobs, MAX_JOBS),

@@ -28,7 +28,7 @@ Exit codes: 0 done, 1 the set is not whole or a chunk is damaged, 2 usage, 11 OU
 @click.argument("out", type=click.Path(allow_dash=True), metavar="OUT")
 @options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
 @options.option("--force", is_flag=True, help="Replace OUT if it is there.")
-@options.dialect_options
+@options.record_options
 @options.jobs_option
 @options.aws_options
 @options.talk_options

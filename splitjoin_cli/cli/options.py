@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 from click.core import ParameterSource
 
 from splitjoin_cli.cli.environment import environment_variable
-from splitjoin_cli.cli.params import Count, Duration, EndpointUrl, OneByte, OneByteOrNone, Size, Text
+from splitjoin_cli.cli.params import Count, Delimiter, Duration, EndpointUrl, NullText, OneByteOrNone, Size, Text
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.model import EscapeIn, LineEndRule, StrayQuote
+from splitjoin_cli.core.presets import PRESETS, DialectOptions
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES, MAX_JOBS
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, DEFAULT_JOBS
 
@@ -74,41 +76,86 @@ size_options = together(
     option("--rows", type=Count(), help="Put N records into each chunk."),
 )
 
-dialect_options = together(
+record_options = together(
     option(
         "--delimiter",
-        type=OneByte(),
-        default=",",
-        show_default=True,
-        help=r"The character between fields; \t or tab for a tab.",
+        type=Delimiter(),
+        help=r"The text between fields, 1 to 8 bytes of UTF-8; \t or tab for a tab.  [default: ,]",
     ),
     option(
         "--quotechar",
         type=OneByteOrNone(),
-        default='"',
-        show_default=True,
-        help="The character around fields; none: every newline ends a record.",
+        help='The character around fields; none: every newline ends a record.  [default: "]',
     ),
     option(
         "--escapechar",
         type=OneByteOrNone(),
-        default="none",
-        show_default=True,
-        help="The character that escapes the next one.",
+        help="The character that escapes the next one.  [default: none]",
     ),
-    option("--no-header", is_flag=True, help="The file has no header: its first record is data."),
+    option("--no-header", is_flag=True, default=None, help="The file has no header: its first record is data."),
 )
 
-stray_quote_option = option(
-    "--on-stray-quote",
-    type=click.Choice(["error", "literal"]),
-    default="error",
-    show_default=True,
-    help="A quote in a wrong place is bad input, or read as Python's csv module does.",
-)
-
-encoding_option = option(
-    "--encoding", metavar="NAME", help="Encoding of a UTF-16 or UTF-32 SOURCE; its chunks are UTF-8."
+dialect_options = together(
+    option(
+        "--dialect",
+        type=click.Choice(list(PRESETS)),
+        metavar="NAME",
+        help=f"Set what an exporter writes; an option that is typed beside it wins. NAME: {', '.join(PRESETS)}.",
+    ),
+    record_options,
+    option(
+        "--on-stray-quote",
+        type=click.Choice(get_args(StrayQuote)),
+        help='How a quote in a wrong place is read, such as those of "5" disk": error: bad input; literal: as '
+        "Python's csv module does, 5 disk\"; mysql: a quote closes only before a delimiter or the end of a line, "
+        '5" disk.  [default: error]',
+    ),
+    option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of SOURCE, such as cp1252. UTF-16 and UTF-32 become UTF-8 in the chunks; all others stay as "
+        "they are.  [default: utf-8]",
+    ),
+    option(
+        "--null",
+        type=NullText(),
+        multiple=True,
+        help="What means NULL, as an unquoted field; '' for the empty one; up to 8 times. none: nothing is NULL.  "
+        "[default: the database's rule]",
+    ),
+    option(
+        "--c-escapes",
+        is_flag=True,
+        default=None,
+        help=r"Read \n, \t, \r, \0, \b, \f, \v, \Z and \N as MySQL and PostgreSQL write them, by the escape character.",
+    ),
+    option(
+        "--escape-in",
+        type=click.Choice(get_args(EscapeIn)),
+        help="Where the escape character works: anywhere, or inside quotes alone.  [default: any]",
+    ),
+    option(
+        "--skip-initial-space",
+        is_flag=True,
+        default=None,
+        help="Spaces at the start of a field are not part of it.",
+    ),
+    option(
+        "--line-end",
+        type=click.Choice(get_args(LineEndRule)),
+        help="Which line ends end a record: LF and CR LF; or, with lf, LF alone, and CR is data.  [default: auto]",
+    ),
+    option(
+        "--skip-lines", type=Count(), metavar="N", help="Leave out the first N lines, which come before the header."
+    ),
+    option(
+        "--skip-trailer",
+        type=Count(),
+        metavar="N",
+        help="Leave out the last N lines that are not blank, and compare a count in them with the rows.",
+    ),
+    option("--skip-blank-lines", is_flag=True, default=None, help="Blank lines are not rows."),
+    option("--skip-repeated-headers", is_flag=True, default=None, help="Lines that repeat the header are not rows."),
 )
 
 secret_option = option(
@@ -217,6 +264,21 @@ def choose(ctx: click.Context, *names: str) -> str | None:
 
 TALK = frozenset({"as_json", "quiet", "verbose", "no_progress", "debug"})
 SIZES = ("chunk_size", "chunks", "rows")
+DIALECT = dict.fromkeys(("skip_lines", "skip_trailer")) | {
+    "delimiter": "delimiter",
+    "quotechar": "quotechar",
+    "escapechar": "escapechar",
+    "no_header": "no_header",
+    "null": "nulls",
+    "c_escapes": "c_escapes",
+    "escape_in": "escape_in",
+    "line_end": "line_end",
+    "on_stray_quote": "on_stray_quote",
+    "skip_initial_space": "skip_initial_space",
+    "skip_blank_lines": "skip_blank_lines",
+    "skip_repeated_headers": "skip_repeated_headers",
+}
+"""The options of a dialect, and what a preset calls each; None: no preset sets it."""
 
 
 def passed(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,19 +291,30 @@ def passed(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
     if set(SIZES) <= set(kept):
         chosen = choose(ctx, *SIZES) or "chunk_size"
         kept |= dict.fromkeys(set(SIZES) - {chosen})
-    for name in ("quotechar", "escapechar"):
-        if name in kept:
-            kept[name] = kept[name] or None
+    if "delimiter" in kept:
+        _dialect(ctx, kept)
     if kept.get("secret") is not None and not typed(ctx, "secret"):
         from splitjoin_cli.stores.loaders.urls import EMBEDDED
 
         if (kept["into"] or "sqlite:").partition(":")[0] in EMBEDDED:
             kept["secret"] = None
-    if "on_stray_quote" in kept:  # the commands that read a file of the user's
-        kept["dialect_typed"] = any(typed(ctx, name) for name in ("delimiter", "quotechar", "dialect"))
     if kept.get("compress") == "none":
         kept["compress"] = None
     return kept
+
+
+def _dialect(ctx: click.Context, values: dict[str, Any]) -> None:
+    """Leave of the dialect's options what was given: a preset sets the others, or they are as usual.
+
+    A preset that was typed beats what the environment says of the same.
+    """
+    name = values.get("dialect")
+    beats = PRESETS[name] if name is not None and typed(ctx, "dialect") else DialectOptions()
+    for one, field in DIALECT.items():
+        if not given(ctx, one) or (field is not None and getattr(beats, field) is not None and not typed(ctx, one)):
+            values.pop(one, None)
+    if "dialect" in values:
+        values["dialect_typed"] = any(typed(ctx, one) for one in ("delimiter", "quotechar", "dialect"))
 
 
 def refuse_password(place: str) -> None:

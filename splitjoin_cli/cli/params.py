@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from splitjoin_cli.core.model import MAX_DELIMITER_BYTES
 from splitjoin_cli.core.ranges import parse_ranges
 from splitjoin_cli.core.units import MAX_INTEGER, parse_seconds, parse_size
 
@@ -72,25 +73,45 @@ class Duration(click.ParamType[float]):
             self.fail(str(exc), param, ctx)
 
 
-class OneByte(click.ParamType[str]):
-    r"""One ASCII byte other than CR and LF; ``\t`` and ``tab`` are the tab."""
+class Delimiter(click.ParamType[str]):
+    r"""1 to 8 bytes of UTF-8 without CR and LF; ``\t`` and ``tab`` are the tab."""
+
+    name = "TEXT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text."""
+        text = "\t" if value in ("\\t", "tab") else str(value)
+        if text == "none":
+            self.fail("each record has a delimiter: leave the option out for a comma", param, ctx)
+        size = len(text.encode("utf-8", "surrogatepass"))
+        if not 1 <= size <= MAX_DELIMITER_BYTES or set(text) & {"\r", "\n"}:
+            self.fail(f"{value!r} is not 1 to {MAX_DELIMITER_BYTES} bytes of UTF-8 without CR and LF", param, ctx)
+        return text
+
+
+class OneByteOrNone(click.ParamType[str]):
+    r"""One ASCII byte other than CR and LF, or ``none``; ``\t`` and ``tab`` are the tab."""
 
     name = "CHAR"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The character."""
+        """The character; the empty text for ``none``, since None is what click takes for absent."""
+        if value in ("none", ""):
+            return ""
         text = "\t" if value in ("\\t", "tab") else str(value)
         if len(text) != 1 or not text.isascii() or text in "\r\n":
             self.fail(f"{value!r} is not one ASCII byte other than CR and LF", param, ctx)
         return text
 
 
-class OneByteOrNone(OneByte):
-    """The same, or ``none``."""
+class NullText(click.ParamType[str]):
+    """What means NULL; the empty text is one. A variable holds one of them, whatever it is."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The character; the empty text for ``none``, since None is what click takes for absent."""
-        return "" if value in ("none", "") else super().convert(value, param, ctx)
+    name = "TEXT"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The one text."""
+        return [rv]
 
 
 class Text(click.ParamType[str]):

@@ -82,8 +82,6 @@ fault_options = options.together(
 @fault_options
 @options.size_options
 @options.dialect_options
-@options.stray_quote_option
-@options.encoding_option
 @options.aws_options
 @options.talk_options
 @click.pass_context

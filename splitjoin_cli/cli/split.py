@@ -63,8 +63,6 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 )
 @options.size_options
 @options.dialect_options
-@options.stray_quote_option
-@options.encoding_option
 @options.option("--strict", is_flag=True, help="Refuse a record that has more or fewer fields than the first one.")
 @options.option(
     "--compress",

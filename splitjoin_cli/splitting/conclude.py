@@ -159,4 +159,7 @@ def _manifest(plan: PlanFile, progress: Progress) -> Manifest:
         chunks=table,
         stored_bytes=sizes,
         warnings=plan.warnings,
+        header_start=plan.header_start,
+        ruler_bytes=plan.ruler_bytes,
+        left_out=plan.left_out,
     )

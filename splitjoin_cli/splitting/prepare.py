@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import StoreError
-from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity, digest_options, run_id
+from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity
+from splitjoin_cli.core.format.runs import digest_options, later_options, run_id
 from splitjoin_cli.core.names import manifest_name, plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.words import count_text
@@ -63,7 +64,7 @@ class Preparation:
         self._warnings = warnings
         self._request, self._job = request, job
         self._source, self._sink, self._observer = source, sink, observer
-        self._alphabet = Alphabet.of(request.dialect, literal=request.on_stray_quote == "literal")
+        self._alphabet = Alphabet.of(request.dialect)
         self._digest = _digest(request)
         self._name_prefix = f"{job.file_name}-"  # of its chunks, and of no chunk of a job that is named ``a_12``
         cores = os.cpu_count() or 1
@@ -126,6 +127,7 @@ class Preparation:
             compression=request.compress,
             chunks=chunks,
             run_label=request.run_label,
+            skip=request.skip,
         )
 
     def _can_be_trusted(self, plan: PlanFile) -> bool:
@@ -299,6 +301,7 @@ def _rule(request: SplitRequest, size: int | None, totals: tuple[int, int] | Non
 def _digest(request: SplitRequest) -> str:
     """Of all options that shape the plan or the run."""
     dialect, size = request.dialect, request.size
+    later = later_options(dialect, request.skip)
     return digest_options(
         {
             "size": repr(size),
@@ -307,9 +310,10 @@ def _digest(request: SplitRequest) -> str:
             "escapechar": dialect.escapechar,
             "header": dialect.header,
             "encoding": request.encoding,
-            "on_stray_quote": request.on_stray_quote,
+            "on_stray_quote": dialect.stray_quote,
             "strict": request.strict,
             "compress": request.compress,
             "run_label": request.run_label,
         }
+        | ({"later": later} if later else {})
     )

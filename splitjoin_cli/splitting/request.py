@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
-from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.model import Dialect, Skip
 from splitjoin_cli.core.source_name import Naming, name_job
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 DEFAULT_CHUNK_BYTES = 128 * 1024 * 1024
 DEFAULT_JOBS = 8
 
-OnStrayQuote = Literal["error", "literal"]
 ChunkCompression = Literal["gzip", "zstd"]
 ServerSideEncryption = Literal["AES256", "aws:kms"]
 
@@ -64,7 +63,8 @@ class SplitRequest:
 
     ``source``: a path, a URL, or ``-``. ``client`` and ``date``: None where ``naming`` finds them, ``name_pattern`` in
     SOURCE's name. ``encoding``: of the source, where it must be transcoded. ``dialect_typed``: whether the user said
-    how fields are written. ``tmp_dir``: None for the system's. ``objects``: for destinations on S3.
+    how fields are written. ``skip``: what of the source is in no
+    chunk. ``tmp_dir``: None for the system's. ``objects``: for destinations on S3.
 
     An option of ``split`` is a field here (or of the values that travel whole), from which the command that resumes it
     is spelled (resume.py), a parameter of ``api.split.split``, and an option in cli/split.py: three places.
@@ -78,8 +78,8 @@ class SplitRequest:
     size: Size = field(default_factory=lambda: ChunkSize(DEFAULT_CHUNK_BYTES))
     dialect: Dialect = field(default_factory=Dialect)
     dialect_typed: bool = False
-    on_stray_quote: OnStrayQuote = "error"
     encoding: str | None = None
+    skip: Skip = field(default_factory=Skip)
     strict: bool = False
     compress: ChunkCompression | None = None
     jobs: int = DEFAULT_JOBS

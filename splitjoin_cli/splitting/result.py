@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from splitjoin_cli.core.bytes.crc64 import tagged
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
-from splitjoin_cli.core.format.documents import dialect_fields
+from splitjoin_cli.core.format.dialects import dialect_fields
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.names import chunk_names
 
@@ -105,8 +105,10 @@ class SplitResult:
             "destination": self.destination,
             "dialect": dialect_fields(plan.dialect),
             "compression": plan.compression,
+            "header_start": plan.header_start,
             "header_bytes": plan.header_bytes,
             "header_lines": plan.header_lines,
+            "left_out": None if plan.left_out is None else plan.left_out.to_json(),
             "options": dict(self.options),
             "total_parts": self.total_parts,
             "rows": self.rows,
@@ -125,7 +127,7 @@ class SplitResult:
         table, index, progress = self.plan.chunks, number - 1, self.progress
         start, end, rows = table.starts[index], table.starts[number], table.rows[index]
         stored, checksum = progress.stored_bytes[index], progress.checksums[index]
-        size, name = table.starts[0] + end - start, chunk_name(self.plan, number)
+        size, name = self.plan.header_bytes + end - start, chunk_name(self.plan, number)
         if self.plan.compression is None:
             stored, checksum = size, checksum or table.checksums[index]
         return {

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.places import is_s3
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount, SplitRequest
 from splitjoin_cli.stores.sources.url import redacted
@@ -18,10 +19,19 @@ if TYPE_CHECKING:
 # Spelled elsewhere in the command, or not at all: a dry run stores nothing that could be resumed, a chunk's dialect
 # knows its line ends and encoding from the source, and a session is no text.
 LEFT_OUT = frozenset({"source", "destination", "client", "date", "name_pattern"}) | {
-    *("dry_run", "line_end", "session", "dialect_typed"),
+    *("dry_run", "line_end", "session", "dialect_typed", "ruler"),
 }
 OF_CHUNKS = frozenset({"dialect.encoding"})
-SPELLED = {"tags": "tag", "size_bytes": "chunk-size", "count": "chunks"}
+SPELLED = {
+    "tags": "tag",
+    "size_bytes": "chunk-size",
+    "count": "chunks",
+    "nulls": "null",
+    "line_end_rule": "line-end",
+    "stray_quote": "on-stray-quote",
+    "lines": "skip-lines",
+    "trailer": "skip-trailer",
+}
 """Fields that are not called as their option."""
 
 
@@ -34,7 +44,9 @@ def resume_command(request: SplitRequest, job: JobName) -> str:
     usual = SplitRequest(source=request.source, destination=request.destination)
     words = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}", *_options(request, usual)]
     mine, theirs = request.dialect, usual.dialect
-    if request.dialect_typed and (mine.delimiter, mine.quotechar) == (theirs.delimiter, theirs.quotechar):
+    if request.skip.ruler:
+        words += ["--dialect=sqlcmd", *_beside_preset(mine)]
+    elif request.dialect_typed and (mine.delimiter, mine.quotechar) == (theirs.delimiter, theirs.quotechar):
         words.append(f"--delimiter={mine.delimiter}")  # typed as it would be anyway: it lets markup pass
     return shlex.join([*words, "--", _shown(request.source), str(request.destination)])
 
@@ -58,7 +70,7 @@ def _options(value: object, usual: object, within: str = "") -> Iterator[str]:
             continue
         if isinstance(mine, ChunkSize | ChunkCount | RowCount):
             yield from _options(mine, None)
-        elif is_dataclass(mine) and name in {"dialect", "objects", "aws"}:
+        elif is_dataclass(mine) and name in {"dialect", "skip", "objects", "aws"}:
             yield from _options(mine, other, f"{name}.")
         elif name == "header":
             yield "--no-header"
@@ -69,7 +81,20 @@ def _options(value: object, usual: object, within: str = "") -> Iterator[str]:
 def _spelled(option: str, value: object) -> Iterator[str]:
     if value is True:
         yield f"--{option}"
+    elif option == "null":
+        yield from (f"--null={text}" for text in _nulls(value))
     elif isinstance(value, tuple):
         yield from (f"--{option}={key}={text}" for key, text in value)
     else:
         yield f"--{option}={'none' if value is None else value}"
+
+
+def _nulls(value: object) -> tuple[str, ...]:
+    """What ``--null`` takes: ``none`` where nothing is NULL."""
+    return value if isinstance(value, tuple) and value else ("none",)
+
+
+def _beside_preset(dialect: Dialect) -> Iterator[str]:
+    """What is as usual, and must be typed all the same: the preset would set it otherwise."""
+    if dialect.quotechar == Dialect().quotechar:
+        yield f"--quotechar={dialect.quotechar}"

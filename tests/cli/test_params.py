@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from splitjoin_cli.cli.params import Count, Duration, OneByte, OneByteOrNone, Size
+from splitjoin_cli.cli.params import Count, Delimiter, Duration, OneByteOrNone, Size
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,24 @@ def test_no_durations(text: str, message: str) -> None:
 )
 def test_one_byte(text: str, char: str) -> None:
     """One ASCII byte as it is; two ways to type a tab."""
-    assert OneByte().convert(text, None, None) == char
+    assert Delimiter().convert(text, None, None) == char
     assert OneByteOrNone().convert(text, None, None) == char
 
 
-@pytest.mark.parametrize("text", ["", "ab", "é", "\n", "\r", "\\n", "none"])
+@pytest.mark.parametrize("text", ["ab", "é", "\n", "\r", "\\n"])
 def test_no_byte(text: str) -> None:
-    """Several, none, others than ASCII, and line ends."""
+    """Several, others than ASCII, and line ends."""
     with pytest.raises(click.BadParameter) as caught:
-        OneByte().convert(text, None, None)
+        OneByteOrNone().convert(text, None, None)
     assert caught.value.message == f"{text!r} is not one ASCII byte other than CR and LF"
+
+
+@pytest.mark.parametrize("text", ["", "123456789", "ääääa", "|\n", "\r"])
+def test_no_delimiter(text: str) -> None:
+    """None, more than 8 bytes of UTF-8, and line ends."""
+    with pytest.raises(click.BadParameter) as caught:
+        Delimiter().convert(text, None, None)
+    assert caught.value.message == f"{text!r} is not 1 to 8 bytes of UTF-8 without CR and LF"
 
 
 def test_none_is_a_choice() -> None:

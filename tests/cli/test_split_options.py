@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pytest
 from splitjoin_cli.cli.split import command
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.model import Dialect, Skip
 from splitjoin_cli.core.names import JobName
 from splitjoin_cli.core.places import DirectoryPlace, S3Place
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount, SplitRequest
@@ -38,8 +39,20 @@ ALL_OPTIONS = SplitRequest(
     date="20240131",
     size=ChunkSize(5 * MIB),
     dialect_typed=True,
-    dialect=Dialect(delimiter="\t", quotechar="'", escapechar="\\", header=False),
-    on_stray_quote="literal",
+    dialect=Dialect(
+        delimiter="\t",
+        quotechar="'",
+        escapechar="\\",
+        header=False,
+        stray_quote="literal",
+        nulls=("\\N", ""),
+        c_escapes=True,
+        escape_in="quotes",
+        line_end_rule="lf",
+        skip_initial_space=True,
+        skip_blank_lines=True,
+    ),
+    skip=Skip(lines=2, trailer=3),
     encoding="utf-16",
     strict=True,
     compress="zstd",
@@ -126,7 +139,15 @@ ENVIRONMENT: dict[str, tuple[str, dict[str, Any]]] = {
     "QUOTECHAR": ("none", {"dialect": Dialect(quotechar=None)}),
     "ESCAPECHAR": ("\\", {"dialect": Dialect(escapechar="\\")}),
     "NO_HEADER": ("1", {"dialect": Dialect(header=False)}),
-    "ON_STRAY_QUOTE": ("literal", {"on_stray_quote": "literal"}),
+    "DIALECT": ("tsv", {"dialect": Dialect(delimiter="\t")}),
+    "NULL": ("a b", {"dialect": Dialect(nulls=("a b",))}),
+    "SKIP_INITIAL_SPACE": ("1", {"dialect": Dialect(skip_initial_space=True)}),
+    "SKIP_BLANK_LINES": ("1", {"dialect": Dialect(skip_blank_lines=True)}),
+    "SKIP_REPEATED_HEADERS": ("1", {"dialect": Dialect(skip_repeated_headers=True)}),
+    "SKIP_LINES": ("2", {"skip": Skip(lines=2)}),
+    "SKIP_TRAILER": ("3", {"skip": Skip(trailer=3)}),
+    "LINE_END": ("lf", {"dialect": Dialect(line_end_rule="lf")}),
+    "ON_STRAY_QUOTE": ("literal", {"dialect": Dialect(stray_quote="literal")}),
     "ENCODING": ("utf-16", {"encoding": "utf-16"}),
     "STRICT": ("true", {"strict": True}),
     "COMPRESS": ("gzip", {"compress": "gzip"}),
@@ -227,9 +248,10 @@ def test_a_pipe_needs_a_client(splitjoin: Splitjoin, core: RecordsRequests, tmp_
 def test_every_option_has_its_variable_tested() -> None:
     """A new option is tested with its variable, or with the talk it makes."""
     options = {one.name.upper() for one in command.params if one.name and one.param_type_name == "option"}
+    of_an_escape = {"C_ESCAPES", "ESCAPE_IN"}
     talk = {"AS_JSON", "QUIET", "VERBOSE", "NO_PROGRESS", "DEBUG"}
     with_another = {"SSE_KMS_KEY_ID"}
-    assert options - talk - with_another == set(ENVIRONMENT) | set(FOR_S3)
+    assert options - talk - with_another - of_an_escape == set(ENVIRONMENT) | set(FOR_S3)
 
 
 @pytest.mark.parametrize(
@@ -322,14 +344,14 @@ USAGE = {
         "delimiter, quotechar and escapechar must differ: \"'\", \"'\"",
         None,
     ),
-    "two bytes": (
-        ["a.csv", "out", "--delimiter=é"],
-        "Invalid value for '--delimiter': 'é' is not one ASCII byte other than CR and LF",
+    "nine bytes": (
+        ["a.csv", "out", "--delimiter=123456789"],
+        "Invalid value for '--delimiter': '123456789' is not 1 to 8 bytes of UTF-8 without CR and LF",
         HELP,
     ),
     "delimiter none": (
         ["a.csv", "out", "--delimiter=none"],
-        "Invalid value for '--delimiter': 'none' is not one ASCII byte other than CR and LF",
+        "Invalid value for '--delimiter': each record has a delimiter: leave the option out for a comma",
         HELP,
     ),
     "s3 only": (["a.csv", "out", "--sse=AES256"], "--sse is for s3:// destinations", "leave it out"),
@@ -400,3 +422,46 @@ def test_words_after_two_dashes_are_no_options(splitjoin: Splitjoin, core: Recor
     ran = splitjoin("split", "--client=a", "--date=1", "--", "--json", "out")
     assert (ran.code, ran.stdout) == (0, "out/acme_20240131.manifest.json\n")
     assert core.request.source == "--json"
+
+
+SNOWFLAKE = Dialect(escapechar="\\", nulls=("\\N",))
+
+
+@pytest.mark.parametrize(
+    ("environment", "typed", "dialect"),
+    [
+        ({}, ["--dialect=snowflake"], SNOWFLAKE),
+        ({"DIALECT": "snowflake"}, [], SNOWFLAKE),
+        ({"DIALECT": "snowflake"}, ["--dialect=tsv"], Dialect(delimiter="\t")),
+        ({"DELIMITER": ";"}, ["--dialect=snowflake"], SNOWFLAKE),
+        ({"DELIMITER": ";", "DIALECT": "snowflake"}, [], replace(SNOWFLAKE, delimiter=";")),
+        ({"NULL": "x", "DIALECT": "snowflake"}, ["--delimiter=;"], replace(SNOWFLAKE, delimiter=";", nulls=("x",))),
+        ({}, ["--null=none", "--dialect=snowflake"], replace(SNOWFLAKE, nulls=())),
+        ({}, ["--dialect=postgresql-text", "--escapechar=none"], Dialect("\t", None, None, nulls=("\\N",))),
+        ({}, ["--dialect=postgresql-text", "--delimiter=N"], Dialect("N", None, "\\", c_escapes=True)),
+        ({"ESCAPE_IN": "quotes"}, ["--escapechar=^"], Dialect(escapechar="^", escape_in="quotes")),
+    ],
+)
+def test_typed_beats_preset_beats_environment(
+    environment: dict[str, str],
+    typed: list[str],
+    dialect: Dialect,
+    splitjoin: Splitjoin,
+    core: RecordsRequests,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And a preset of the environment comes last; what it sets falls away where it has no meaning any more."""
+    for name, value in environment.items():
+        monkeypatch.setenv(f"SPLITJOIN_{name}", value)
+    assert splitjoin("split", "acme.csv", "out", *typed).code == 0
+    assert core.request.dialect == dialect
+
+
+def test_resume_of_a_preset_with_a_ruler(splitjoin: Splitjoin, core: RecordsRequests) -> None:
+    """No option says it but the preset itself."""
+    assert splitjoin("split", "acme_1.csv", "out", "--dialect=sqlcmd", "--quotechar='", "--null=none").code == 0
+    asked = core.request
+    words = shlex.split(resume_command(asked, JobName(asked.client or "", asked.date or "")))
+    assert splitjoin(*words[1:]).code == 0
+    assert core.requests == [asked, asked]
+    assert asked.skip == Skip(ruler=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from splitjoin_cli.core.format.manifest import PlanFile, digest_options
+from splitjoin_cli.core.format.manifest import PlanFile
+from splitjoin_cli.core.format.runs import digest_options
 from tests.splitting.places import FILE_NAME, MANIFEST, stored_split
 
 if TYPE_CHECKING:

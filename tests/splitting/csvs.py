@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -68,7 +69,7 @@ def _lines(data: bytes) -> list[bytes]:
 
 def alphabet_of(dialect: Dialect, *, literal: bool = False) -> Alphabet:
     """The scanner's form of a dialect."""
-    return Alphabet.of(dialect, literal=literal)
+    return Alphabet.of(replace(dialect, stray_quote="literal") if literal else dialect)
 
 
 @st.composite

@@ -90,7 +90,7 @@ class Asked:
 
     def request(self, **more: Any) -> SplitRequest:  # noqa: ANN401 -- any of SplitRequest's
         return request(
-            dialect=self.dialect, size=self.size, on_stray_quote="literal" if self.literal else "error", **more
+            dialect=replace(self.dialect, stray_quote="literal" if self.literal else "error"), size=self.size, **more
         )
 
 

@@ -59,7 +59,7 @@ def scanned(data: bytes, size: ChunkSize | ChunkCount, *, header: bool) -> tuple
     """Starts, oversized records and header by a scan, and whether a count fell short for want of records."""
     rule = BySize(size.size_bytes) if isinstance(size, ChunkSize) else ByCount(size.count, size=len(data), records=None)
     builder = PlanBuilder(rule, header=header, start=Mark(0, 0, 0, 0))
-    options = ScanOptions(Alphabet.of(Dialect(quotechar=None, header=header), literal=False), 1)
+    options = ScanOptions(Alphabet.of(Dialect(quotechar=None, header=header)), 1)
     with ThreadPoolExecutor(1) as executor:
         found = Scan(MemorySource(data), builder, options, observer=Silent()).run(executor)
     short = isinstance(rule, ByCount) and rule.fell_short(len(builder.chunks), found.rows)

@@ -18,12 +18,11 @@ from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.plan import ByRows, BySize, Mark, PlanBuilder
-from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes
 from splitjoin_cli.splitting.scan import Scan, Scanned, ScanOptions
 from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.laws import examples
-from tests.splitting.csvs import BOM, ForwardOnly, dialects, dirty_files, records_of, valid_files
+from tests.splitting.csvs import BOM, ForwardOnly, alphabet_of, dialects, dirty_files, records_of, valid_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +70,7 @@ def scanned(
     dialect = dialect or Dialect()
     source = MemorySource(source) if isinstance(source, bytes) else source
     builder = PlanBuilder(rule or ByRows(10), header=dialect.header, start=Mark(0, 0, 0, 0))
-    options = ScanOptions(Alphabet.of(dialect, literal=literal), threads, strict=strict, block_bytes=block_bytes)
+    options = ScanOptions(alphabet_of(dialect, literal=literal), threads, strict=strict, block_bytes=block_bytes)
     return builder, Scan(source, builder, options, observer=Silent(), consumer=consumer).run(executor)
 
 

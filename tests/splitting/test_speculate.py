@@ -173,7 +173,11 @@ def test_ordinary_files_are_split_by_guesses(
         (EXPORT, {"size": ChunkSize(100)}, "chunks of less than two blocks"),
         (EXPORT[:250], {"size": ChunkSize(200)}, "fewer chunks than threads"),
         (b"h" * 40 + EXPORT, {"size": ChunkSize(300)}, "a header of more than half a block"),
-        (EXPORT, {"size": ChunkSize(300), "on_stray_quote": "literal"}, "quotes mean nothing for certain"),
+        (
+            EXPORT,
+            {"size": ChunkSize(300), "dialect": Dialect(stray_quote="literal")},
+            "quotes mean nothing for certain",
+        ),
         (BOM + EXPORT, {"size": ChunkSize(300), "dialect": Dialect(header=False)}, "a mark in the first chunk"),
         (b'id,"' + EXPORT, {"size": ChunkSize(300)}, "a header that does not end in the first block"),
     ],

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Unpack
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_tracker
@@ -21,13 +21,12 @@ from splitjoin_cli.core.names import parse_file_name
 from splitjoin_cli.core.places import DirectoryPlace, S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES, MAX_WORKERS
-from splitjoin_cli.splitting.request import OnStrayQuote
 
 if TYPE_CHECKING:
     from splitjoin_cli.api.simulate.report import SimulateReport
     from splitjoin_cli.api.simulate.run import SimulationOptions
     from splitjoin_cli.core.aws.options import AwsOptions, Session
-    from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.core.model import Dialect, Skip
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.request import Size
@@ -63,18 +62,13 @@ def simulate(
     chunk_size: arguments.Bytes | None = None,
     chunks: int | None = None,
     rows: int | None = None,
-    dialect_typed: bool = False,
-    delimiter: str = ",",
-    quotechar: str | None = '"',
-    escapechar: str | None = None,
-    no_header: bool = False,
-    on_stray_quote: OnStrayQuote = "error",
     encoding: str | None = None,
     profile: str | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
     session: Session | None = None,
     observer: Observer | None = None,
+    **keywords: Unpack[arguments.DialectKeywords],
 ) -> SimulateReport:
     """Load the chunks in ``source``, count and join them: the worker's own code, in this process.
 
@@ -91,7 +85,7 @@ def simulate(
         rates = FaultRates(duplicates, failures, crashes, seed)
     except ValueError as exc:
         raise UsageError(str(exc)) from exc
-    arguments.choice("on-stray-quote", on_stray_quote, get_args(OnStrayQuote))
+    written, skip = arguments.dialect(keywords)
     database = None if into is None else arguments.database(into)
     request = SimulateRequest(
         source=os.fspath(source),
@@ -109,10 +103,10 @@ def simulate(
             workers=arguments.at_once("workers", workers, MAX_WORKERS), shuffle=shuffle, rates=rates
         ),
         size=arguments.size(chunk_size, chunks, rows),
-        dialect=arguments.dialect(delimiter, quotechar, escapechar, no_header=no_header),
-        dialect_typed=dialect_typed,
-        on_stray_quote=on_stray_quote,
+        dialect=written,
+        dialect_typed=keywords.get("dialect_typed", False),
         encoding=encoding,
+        skip=skip,
         aws=arguments.aws(profile, region, endpoint_url, session),
     )
     return run_simulate(request, observer or Silent())
@@ -123,7 +117,7 @@ class SimulateRequest:
     """One simulation, as it was asked for.
 
     ``source``: a directory or ``s3://`` prefix of chunks, or one CSV file, which is split first, as ``size``,
-    ``dialect``, ``on_stray_quote`` and ``encoding`` say. ``into``, ``tracker``: None for SQLite files in a
+    ``dialect``, ``encoding`` and what is to be skipped say. ``into``, ``tracker``: None for SQLite files in a
     temporary place. ``table``: None for the client's name. ``file_name``: None where only one job lies there.
     ``on_join``: None where nothing follows. ``secret``: the ARN of the database's login, None for the variable.
     """
@@ -143,8 +137,8 @@ class SimulateRequest:
     size: Size
     dialect: Dialect
     dialect_typed: bool
-    on_stray_quote: OnStrayQuote
     encoding: str | None
+    skip: Skip
     aws: AwsOptions
 
     def __post_init__(self) -> None:
@@ -222,8 +216,8 @@ def _split_first(
         size=request.size,
         dialect=request.dialect,
         dialect_typed=request.dialect_typed,
-        on_stray_quote=request.on_stray_quote,
         encoding=request.encoding,
+        skip=request.skip,
         aws=request.aws,
     )
     try:

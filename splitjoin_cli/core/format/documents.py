@@ -15,22 +15,21 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import TAG, tagged, untagged
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_CHECKSUM
+from splitjoin_cli.core.format.dialects import check_dialect_keys
 from splitjoin_cli.core.format.fields import (
     FieldError,
+    VersionError,
     as_object,
     bad_field,
     decode_json,
-    is_text_encoding,
     take,
     take_one_of,
-    take_or_none,
 )
-from splitjoin_cli.core.model import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from splitjoin_cli.core.model import Compression, LineEnd
+    from splitjoin_cli.core.model import Compression
 
 VERSION = 1
 SECOND_VERSION = 2
@@ -43,30 +42,12 @@ MAX_HEAD_BYTES = 1024 * 1024
 """All of a document but its list: a value of JSON takes up to 30 times its text's bytes in memory."""
 MAX_ITEM_BYTES = 256 * 1024
 """One item of the list: 1,000 chunks of a plan are 60 KB."""
-_DIALECT_KEYS = {"delimiter", "quotechar", "escapechar", "header", "line_end", "encoding"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 _BLANK = b" \t\r\n"
 
-_LATER_DIALECT: dict[str, tuple[object, ...]] = {
-    "nulls": (None,),
-    "c_escapes": (False,),
-    "escape_in": ("any",),
-    "line_end_rule": ("auto",),
-    "stray_quote": ("error", "literal"),
-    "skip_initial_space": (False,),
-    "skip_blank_lines": (False,),
-    "skip_repeated_headers": (False,),
-}
-_LATER_HEAD: dict[str, tuple[object, ...]] = {"header_start": (0,), "left_out": (None,)}
-"""The keys of version 2, with the values that this release honours: where one is absent, it has the first of them."""
-
 # What a damaged file raises on the way to our values: no JSON or UTF-8, a field out of its range, deep nesting.
 DAMAGE = (ValueError, TypeError, OverflowError, RecursionError)
-
-
-class VersionError(FieldError):
-    """A newer release wrote the document: nothing is wrong with it."""
 
 
 def damaged(name: str, kind: str, exc: BaseException) -> StoreError:
@@ -220,29 +201,8 @@ def check_version(fields: Mapping[str, Any]) -> int:
     if version > SECOND_VERSION:
         raise VersionError(f"version: expected {VERSION} or {SECOND_VERSION}, found {version}")
     if version == SECOND_VERSION:
-        _check_honoured(fields)
+        check_dialect_keys(as_object(fields.get("dialect", {}), "dialect"))
     return version
-
-
-def _check_honoured(fields: Mapping[str, Any]) -> None:
-    """Raise VersionError for what this release would get wrong: a value of version 2 that it does not honour."""
-    dialect = as_object(fields.get("dialect", {}), "dialect")
-    for key, known in _LATER_DIALECT.items():
-        if not _is_one_of(dialect.get(key, known[0]), known):
-            raise VersionError(f"dialect.{key}: this release cannot read files with it")
-    if unknown := dialect.keys() - _LATER_DIALECT.keys() - _DIALECT_KEYS:
-        raise VersionError(f"dialect.{min(unknown)}: this release does not know it")
-    for key, known in _LATER_HEAD.items():
-        value = fields.get(key, known[0])
-        if key == "left_out" and isinstance(value, dict) and not any(value.values()):
-            continue
-        if not _is_one_of(value, known):
-            raise VersionError(f"{key}: this release cannot read files with it")
-
-
-def _is_one_of(value: object, known: tuple[object, ...]) -> bool:
-    """Equal, and of the same type: 0 is not false."""
-    return any(type(value) is type(one) and value == one for one in known)
 
 
 def take_file_name(fields: Mapping[str, Any], expected: str | None) -> str:
@@ -259,33 +219,3 @@ def take_file_name(fields: Mapping[str, Any], expected: str | None) -> str:
 def take_compression(fields: Mapping[str, Any]) -> Compression | None:
     """What chunks are stored as."""
     return cast("Compression | None", take_one_of(fields, "compression", names.SUFFIX_OF))
-
-
-def dialect_of(fields: dict[str, Any]) -> Dialect:
-    """The inverse of ``dialect_fields``. Raises ValueError."""
-    within = "dialect."
-    delimiter = take(fields, "delimiter", str, within=within)
-    quotechar = take_or_none(fields, "quotechar", str, within=within)
-    escapechar = take_or_none(fields, "escapechar", str, within=within)
-    header = take(fields, "header", bool, within=within)
-    line_end = take_one_of(fields, "line_end", ("\n", "\r\n", "mixed", None), within=within)
-    encoding = take(fields, "encoding", str, within=within)
-    if not is_text_encoding(encoding):
-        shown = json.dumps(encoding[:40])
-        raise bad_field(f"{within}encoding", f"expected an encoding of text that keeps ASCII, found {shown}")
-    try:
-        return Dialect(delimiter, quotechar, escapechar, header, cast("LineEnd | None", line_end), encoding)
-    except ValueError as exc:
-        raise bad_field("dialect", str(exc)[:120]) from exc
-
-
-def dialect_fields(dialect: Dialect) -> dict[str, str | bool | None]:
-    """A dialect as results and manifests write it."""
-    return {
-        "delimiter": dialect.delimiter,
-        "quotechar": dialect.quotechar,
-        "escapechar": dialect.escapechar,
-        "header": dialect.header,
-        "line_end": dialect.line_end,
-        "encoding": dialect.encoding,
-    }

@@ -19,6 +19,7 @@ __all__ = [
     "LARGEST",
     "MAX_HEADER_BYTES",
     "FieldError",
+    "VersionError",
     "as_object",
     "bad_field",
     "decode_json",
@@ -55,6 +56,10 @@ T = TypeVar("T")
 
 class FieldError(ValueError):
     """A field of a document is missing, of another kind, or out of its range; the message begins with its name."""
+
+
+class VersionError(FieldError):
+    """A newer release wrote the document: nothing is wrong with it."""
 
 
 class _Digits:

@@ -1,11 +1,10 @@
-"""What describes a split as a whole: its manifest, its plan while it is under way, and its run's id.
+"""What describes a split as a whole: its manifest, and its plan while it is under way.
 
 Both are documents of ``documents``, the long list last; the standard library reads them: the worker does, too.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from array import array
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS, ChunkTable
+from splitjoin_cli.core.format.dialects import dialect_of, stored_dialect
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
     SECOND_VERSION,
@@ -22,8 +22,6 @@ from splitjoin_cli.core.format.documents import (
     checksum_text,
     damaged,
     decode_document,
-    dialect_fields,
-    dialect_of,
     encode_document,
     quoted,
     take_compression,
@@ -41,6 +39,7 @@ from splitjoin_cli.core.format.fields import (
     take_text,
     take_texts,
 )
+from splitjoin_cli.core.format.left_out import LeftOut
 from splitjoin_cli.core.format.removal import Removal, removed
 from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, chunk_names
 
@@ -54,8 +53,6 @@ __all__ = [
     "Manifest",
     "PlanFile",
     "SourceIdentity",
-    "digest_options",
-    "run_id",
 ]
 
 _PLAN_RUN = 1000  # chunks on one line of a plan
@@ -79,7 +76,9 @@ class SourceIdentity(NamedTuple):
 class Manifest:
     """A whole split. ``chunks.checksums`` are of the objects as stored, and ``stored_bytes`` has their sizes.
 
-    ``header_bytes`` is where chunk 1 starts in the source; ``header_lines`` are the header's physical lines.
+    ``header_start`` is where the header begins in the source, behind the lines that were left out; ``header_lines``
+    are its physical lines. ``ruler_bytes``: of the line under it that was left out.
+    ``left_out``: what is in no chunk, or no record; None where nothing was to be left out.
     ``mended``: the chunks that ``replace`` stored, each with its bytes before compression, header included: their rows
     and checksums are the mended chunk's, their ranges those of the source still.
     """
@@ -95,6 +94,9 @@ class Manifest:
     stored_bytes: array[int]
     warnings: tuple[str, ...] = ()
     mended: Mapping[int, int] = field(default_factory=dict)
+    header_start: int = 0
+    ruler_bytes: int = 0
+    left_out: LeftOut | None = None
 
     def __post_init__(self) -> None:
         if len(self.stored_bytes) != len(self.chunks):
@@ -107,7 +109,7 @@ class Manifest:
     @property
     def header_bytes(self) -> int:
         """The header's size, byte order mark and line end included."""
-        return self.chunks.start
+        return self.chunks.start - self.header_start - self.ruler_bytes
 
     @property
     def total_parts(self) -> int:
@@ -149,9 +151,9 @@ class Manifest:
     def blocks(self) -> Iterator[bytes]:
         """The manifest's file in pieces of some kilobytes, so that it can be written without being held."""
         head = {
-            **_identity(self, SECOND_VERSION if self.mended else VERSION),
+            **_identity(self, version := _version(self)),
             "source": _source(self.source),
-            **_form(self),
+            **_form(self, version),
             "total_parts": self.total_parts,
             "rows": self.rows,
             "bytes": self.total_bytes,
@@ -191,13 +193,12 @@ class Manifest:
 
     @classmethod
     def _decode(cls, head: dict[str, Any], items: Iterable[object], file_name: str | None) -> Manifest:
-        table, stored_bytes = ChunkTable(_header_bytes(head)), array("q")
         mended: dict[int, int] = {}
         total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)
         manifest = cls(
             **_common(head, file_name),
-            chunks=table,
-            stored_bytes=stored_bytes,
+            chunks=ChunkTable(_body_start(head)),
+            stored_bytes=array("q"),
             mended=mended,
         )
         names = chunk_names(manifest.file_name, total, manifest.compression)
@@ -205,8 +206,8 @@ class Manifest:
         for number, item in enumerate(items, start=1):
             fields = as_object(item, f"chunk {number}")
             if second and "mended" in fields and take(fields, "mended", bool, within=f"chunk {number}: "):
-                mended[number] = take(fields, "bytes", int, within=f"chunk {number}: ", least=table.start)
-            _append_chunk(table, stored_bytes, fields, names, mended=number in mended)
+                mended[number] = take(fields, "bytes", int, within=f"chunk {number}: ", least=manifest.header_bytes)
+            _append_chunk(manifest, fields, names, mended=number in mended)
         manifest._check_totals(head)
         return manifest
 
@@ -222,7 +223,8 @@ class Manifest:
 class PlanFile:
     """What stands while a split is under way: enough to resume it without a scan while the source is the same.
 
-    ``validator``: as in SourceProperties. ``options_digest``: of all options that shape the plan (``digest_options``).
+    ``validator``: as in SourceProperties. ``options_digest``: of the options that shape the plan (runs.py).
+    ``header_start``, ``ruler_bytes``, ``left_out``: as in Manifest.
     ``chunks.checksums`` are of the uncompressed bytes, header included. ``header_checksum``: CRC-64/NVME of the header.
     """
 
@@ -238,19 +240,22 @@ class PlanFile:
     header_checksum: int
     chunks: ChunkTable
     warnings: tuple[str, ...] = field(default=())
+    header_start: int = 0
+    ruler_bytes: int = 0
+    left_out: LeftOut | None = None
 
     @property
     def header_bytes(self) -> int:
         """The header's size, byte order mark and line end included."""
-        return self.chunks.start
+        return self.chunks.start - self.header_start - self.ruler_bytes
 
     def blocks(self) -> Iterator[bytes]:
         """The plan's file in pieces."""
         head = {
-            **_identity(self, VERSION),
+            **_identity(self, version := _version(self)),
             "source": {**_source(self.source), "validator": self.validator},
             "options_digest": self.options_digest,
-            **_form(self),
+            **_form(self, version),
             "header_checksum": f"{self.header_checksum:016x}",
             "total_parts": len(self.chunks),
             "rows": self.chunks.total_rows,
@@ -291,7 +296,7 @@ class PlanFile:
                 validator=_validator(take(head, "source", dict)),
                 options_digest=take_code(head, "options_digest"),
                 header_checksum=int(take_code(head, "header_checksum", _HEX_64), 16),
-                chunks=_plan_chunks(_header_bytes(head), items),
+                chunks=_plan_chunks(_body_start(head), items),
             )
             if (len(plan.chunks), plan.chunks.end) != (total, end):
                 found = f"it has {len(plan.chunks)} chunks up to {plan.chunks.end}"
@@ -316,12 +321,22 @@ def _source(source: SourceIdentity) -> dict[str, object]:
     return {"uri": source.uri, "bytes": source.stored_bytes, "fingerprint": source.fingerprint}
 
 
-def _form(split: Manifest | PlanFile) -> dict[str, object]:
+def _version(split: Manifest | PlanFile) -> int:
+    """2 where a reader of version 1 alone would get something wrong."""
+    mended = isinstance(split, Manifest) and bool(split.mended)
+    later = mended or split.left_out is not None or split.dialect.needs_second_version
+    return SECOND_VERSION if later else VERSION
+
+
+def _form(split: Manifest | PlanFile, version: int) -> dict[str, object]:
     return {
-        "dialect": dialect_fields(split.dialect),
+        "dialect": stored_dialect(split.dialect, version),
         "compression": split.compression,
+        **({"header_start": split.header_start} if split.header_start else {}),
         "header_bytes": split.header_bytes,
         "header_lines": split.header_lines,
+        **({"ruler_bytes": split.ruler_bytes} if split.ruler_bytes else {}),
+        **({} if split.left_out is None else {"left_out": split.left_out.to_json()}),
     }
 
 
@@ -335,11 +350,15 @@ class _Common(TypedDict):
     dialect: Dialect
     compression: Compression | None
     header_lines: int
+    header_start: int
+    ruler_bytes: int
+    left_out: LeftOut | None
     warnings: tuple[str, ...]
 
 
 def _common(head: Mapping[str, Any], file_name: str | None) -> _Common:
     source = take(head, "source", dict)
+    version = head["version"]
     return _Common(
         file_name=take_file_name(head, file_name),
         run_id=take_code(head, "run_id"),
@@ -349,15 +368,28 @@ def _common(head: Mapping[str, Any], file_name: str | None) -> _Common:
             take_or_none(source, "bytes", int, within="source."),
             take_text(source, "fingerprint", within="source."),
         ),
-        dialect=dialect_of(take(head, "dialect", dict)),
+        dialect=dialect_of(take(head, "dialect", dict), version),
         compression=take_compression(head),
         header_lines=take(head, "header_lines", int, most=MAX_HEADER_BYTES),
+        header_start=_later_bytes(head, "header_start"),
+        ruler_bytes=_later_bytes(head, "ruler_bytes"),
+        left_out=LeftOut.of(head["left_out"])
+        if version == SECOND_VERSION and head.get("left_out") is not None
+        else None,
         warnings=take_texts(head, "warnings"),
     )
 
 
-def _header_bytes(head: Mapping[str, Any]) -> int:
-    return take(head, "header_bytes", int, most=MAX_HEADER_BYTES)
+def _later_bytes(head: Mapping[str, Any], key: str) -> int:
+    """A position or size that version 2 knows; 0 where it is not there."""
+    if head["version"] != SECOND_VERSION or key not in head:
+        return 0
+    return take(head, key, int)
+
+
+def _body_start(head: Mapping[str, Any]) -> int:
+    left = _later_bytes(head, "header_start") + _later_bytes(head, "ruler_bytes")
+    return left + take(head, "header_bytes", int, most=MAX_HEADER_BYTES)
 
 
 def _validator(source: Mapping[str, Any]) -> str | None:
@@ -370,40 +402,8 @@ def _null(value: int | None) -> int | str:
     return "null" if value is None else value
 
 
-def run_id(
-    *,
-    file_name: str,
-    fingerprint: str,
-    dialect: Dialect,
-    encoding: str | None,
-    compression: Compression | None,
-    chunks: ChunkTable,
-    run_label: str | None,
-) -> str:
-    """The id of a run: 32 hex digits, the same for the same content split the same way under the same name.
-
-    SHA-256 over a JSON list in ASCII, which holds no NUL, a NUL, and the boundaries: no two inputs have the same form.
-    ``dialect.line_end`` is left out, as it follows from the content and is not always known.
-    """
-    fields = [
-        *("splitjoin run", VERSION, file_name, fingerprint),
-        *(dialect.delimiter, dialect.quotechar, dialect.escapechar, dialect.header, dialect.encoding),
-        *(encoding, compression, run_label),
-    ]
-    digest = hashlib.sha256(json.dumps(fields).encode("ascii"))
-    digest.update(b"\0")
-    digest.update(chunks.boundaries())
-    return digest.hexdigest()[:32]
-
-
-def digest_options(options: Mapping[str, str | int | None]) -> str:
-    """The options that shape a plan, as 32 hex digits; their order is of no matter."""
-    return hashlib.sha256(json.dumps(options, sort_keys=True).encode("ascii")).hexdigest()[:32]
-
-
-def _append_chunk(
-    table: ChunkTable, stored_bytes: array[int], fields: Mapping[str, Any], name: Callable[[int], str], *, mended: bool
-) -> None:
+def _append_chunk(manifest: Manifest, fields: Mapping[str, Any], name: Callable[[int], str], *, mended: bool) -> None:
+    table, header = manifest.chunks, manifest.header_bytes
     wanted, start = len(table) + 1, table.end
     if wanted > MAX_TOTAL:
         raise bad_field("chunks", f"expected at most {MAX_TOTAL:,}")
@@ -422,10 +422,10 @@ def _append_chunk(
         raise CoverageError(msg)
     if said != name(number):
         raise bad_field(f"chunk {number}: name", f"expected {name(number)}, found {json.dumps(said[:80])}")
-    if size != table.start + end - begin and not mended:
-        raise bad_field(f"chunk {number}: bytes", f"is {size}, but header and range are {table.start + end - begin}")
+    if size != header + end - begin and not mended:
+        raise bad_field(f"chunk {number}: bytes", f"is {size}, but header and range are {header + end - begin}")
     table.append(end, rows, checksum)
-    stored_bytes.append(stored)
+    manifest.stored_bytes.append(stored)
 
 
 def _plan_chunks(start: int, items: Iterable[object]) -> ChunkTable:

@@ -6,14 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from splitjoin_cli.core.format.dialects import dialect_of, stored_dialect
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
     SECOND_VERSION,
     VERSION,
     check_version,
     damaged,
-    dialect_fields,
-    dialect_of,
     take_compression,
     take_file_name,
 )
@@ -64,8 +63,10 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
 
     A file name of 200 bytes takes at most 1,200 as ``\u`` escapes, and all else under 500. Raises ValueError above.
     """
+    second = metadata.mended is not None or metadata.dialect.needs_second_version
+    version = SECOND_VERSION if second else VERSION
     fields = {
-        "version": VERSION if metadata.mended is None else SECOND_VERSION,
+        "version": version,
         "file_name": metadata.file_name,
         "run_id": metadata.run_id,
         "generation": metadata.generation,
@@ -74,7 +75,7 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
         "start": metadata.range.start,
         "end": metadata.range.end,
         "rows": metadata.rows,
-        "dialect": dialect_fields(metadata.dialect),
+        "dialect": stored_dialect(metadata.dialect, version),
         "header_lines": metadata.header_lines,
         "header_bytes": metadata.header_bytes,
         "compression": metadata.compression,
@@ -94,7 +95,7 @@ def decode_metadata(text: str, name: str = "a chunk", *, size: int | None = None
     """
     try:
         fields = as_object(decode_json(text.encode()))
-        second = check_version(fields) == SECOND_VERSION
+        version = check_version(fields)
         total = take(fields, "total", int, least=1, most=MAX_TOTAL)
         start = take(fields, "start", int)
         compression = take_compression(fields)
@@ -109,11 +110,11 @@ def decode_metadata(text: str, name: str = "a chunk", *, size: int | None = None
             total=total,
             range=ByteRange(start, take(fields, "end", int, least=start)),
             rows=take_or_none(fields, "rows", int),
-            dialect=dialect_of(take(fields, "dialect", dict)),
+            dialect=dialect_of(take(fields, "dialect", dict), version),
             header_lines=take(fields, "header_lines", int, most=MAX_HEADER_BYTES),
             header_bytes=header_bytes,
             compression=compression,
-            mended=_mended(fields, header_bytes) if second else None,
+            mended=_mended(fields, header_bytes) if version == SECOND_VERSION else None,
         )
     except DAMAGE as exc:
         raise damaged(name, "metadata", exc) from exc

@@ -28,14 +28,14 @@ class Alphabet(NamedTuple):
     literal: bool = False
 
     @classmethod
-    def of(cls, dialect: Dialect, *, literal: bool = False) -> Alphabet:
+    def of(cls, dialect: Dialect) -> Alphabet:
         """The bytes of a dialect's characters."""
         quote, escape = dialect.quotechar, dialect.escapechar
         return cls(
             ord(dialect.delimiter),
             None if quote is None else ord(quote),
             None if escape is None else ord(escape),
-            literal,
+            dialect.stray_quote == "literal",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
@@ -30,7 +31,9 @@ class RecordCounter:
 
         At 0 a byte order mark may come, which is no part of the first field.
         """
-        self._scanner = new_scanner(Alphabet.of(dialect, literal=True), block_bytes)
+        if dialect.stray_quote == "error":
+            dialect = replace(dialect, stray_quote="literal")
+        self._scanner = new_scanner(Alphabet.of(dialect), block_bytes)
         self._state = State.FIELD
         self._ends = 0
         self._at = self._record_start = at

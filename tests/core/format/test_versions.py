@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from array import array
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.format.left_out import LeftOut
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.format.metadata import ChunkMetadata, decode_metadata, encode_metadata
-from splitjoin_cli.core.model import ByteRange, Dialect
+from splitjoin_cli.core.format.runs import later_options
+from splitjoin_cli.core.model import ByteRange, Dialect, Skip
 from tests.join.operate.repairs import manifest
 
 UPDATE = "update splitjoin here: a newer release wrote it"
@@ -53,7 +56,7 @@ def test_a_mended_chunk_is_written_and_read() -> None:
     "more",
     [
         {},
-        {"nulls": None, "c_escapes": False, "escape_in": "any", "line_end_rule": "auto", "stray_quote": "literal"},
+        {"nulls": None, "c_escapes": False, "escape_in": "any", "line_end_rule": "auto", "stray_quote": "error"},
         {"skip_initial_space": False, "skip_blank_lines": False, "skip_repeated_headers": False},
         {"header_start": 0, "left_out": None},
         {"left_out": {"lines": 0, "trailer_lines": 0, "blank_lines": 0, "repeated_headers": 0}},
@@ -68,19 +71,10 @@ def test_keys_of_version_2_at_their_defaults_say_nothing_new(more: dict[str, Any
 @pytest.mark.parametrize(
     ("more", "key"),
     [
-        ({"nulls": ["NA"]}, "dialect.nulls"),
-        ({"nulls": []}, "dialect.nulls"),
-        ({"c_escapes": True}, "dialect.c_escapes"),
         ({"c_escapes": 0}, "dialect.c_escapes"),
-        ({"escape_in": "quotes"}, "dialect.escape_in"),
-        ({"line_end_rule": "lf"}, "dialect.line_end_rule"),
-        ({"stray_quote": "mysql"}, "dialect.stray_quote"),
-        ({"skip_initial_space": True}, "dialect.skip_initial_space"),
-        ({"skip_blank_lines": True}, "dialect.skip_blank_lines"),
-        ({"skip_repeated_headers": True}, "dialect.skip_repeated_headers"),
+        ({"escape_in": "comments"}, "dialect.escape_in"),
+        ({"line_end_rule": None}, "dialect.line_end_rule"),
         ({"of_tomorrow": None}, "dialect.of_tomorrow"),
-        ({"header_start": 3}, "header_start"),
-        ({"left_out": {"lines": 1}}, "left_out"),
     ],
 )
 def test_what_this_release_would_get_wrong_is_refused(more: dict[str, Any], key: str) -> None:
@@ -104,3 +98,64 @@ def test_version_3_is_refused_and_mended_is_not_of_version_1() -> None:
     data = whole.to_bytes().replace(b'"version": 2', b'"version": 1')
     with pytest.raises(StoreError, match="chunk 2: bytes: is 100, but header and range are"):
         Manifest.from_bytes(data)
+
+
+LATER = [
+    {"nulls": ("NA", "")}, {"nulls": ()}, {"c_escapes": True, "escapechar": "\\"}, {"line_end_rule": "lf"},
+    {"escape_in": "quotes", "escapechar": "\\"}, {"stray_quote": "mysql"}, {"skip_initial_space": True},
+    {"skip_blank_lines": True}, {"skip_repeated_headers": True}, {"delimiter": "||"}, {"delimiter": "¦"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", LATER, ids=str)
+def test_what_an_older_reader_would_get_wrong_is_version_2(more: dict[str, Any]) -> None:
+    """In all three documents, which say it, and nothing else that is new; and read it again."""
+    dialect = Dialect(**more)
+    metadata = replace(METADATA, dialect=dialect)
+    text = encode_metadata(metadata)
+    assert decode_metadata(text) == metadata
+    whole = replace(manifest(), dialect=dialect)
+    assert Manifest.from_bytes(whole.to_bytes()) == whole
+    for document in (json.loads(text), json.loads(whole.to_bytes())):
+        assert document["version"] == 2
+        assert set(document["dialect"]) - FIRST == set(more) - FIRST
+
+
+FIRST = {"delimiter", "quotechar", "escapechar", "header", "line_end", "encoding"}
+
+
+def test_a_literal_reading_is_no_reason_for_version_2() -> None:
+    """Releases before read it, and do not say it; beside another reason it is said."""
+    assert "stray_quote" not in encode_metadata(replace(METADATA, dialect=Dialect(stray_quote="literal")))
+    both = replace(METADATA, dialect=Dialect(stray_quote="literal", nulls=()))
+    assert decode_metadata(encode_metadata(both)) == both
+
+
+def test_a_header_that_does_not_begin_the_source() -> None:
+    """Its place, the line under it and what was left out are of version 2."""
+    first = manifest()
+    left = LeftOut(lines=2, trailer_lines=1)
+    whole = replace(first, header_start=1, ruler_bytes=1, left_out=left)
+    assert whole.header_bytes == first.header_bytes - 2
+    sizes = array("q", (size - 2 for size in first.stored_bytes))
+    whole = replace(whole, stored_bytes=sizes)
+    assert Manifest.from_bytes(whole.to_bytes()) == whole
+    document = json.loads(whole.to_bytes())
+    assert (document["header_start"], document["ruler_bytes"], document["left_out"]["lines"]) == (1, 1, 2)
+    assert document["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("dialect", "skip"),
+    [
+        (Dialect(nulls=()), Skip()), (Dialect(nulls=("",)), Skip()), (Dialect(line_end_rule="lf"), Skip()),
+        (Dialect(stray_quote="mysql"), Skip()), (Dialect(skip_initial_space=True), Skip()),
+        (Dialect(skip_blank_lines=True), Skip()), (Dialect(skip_repeated_headers=True), Skip()),
+        (Dialect(), Skip(lines=1)), (Dialect(), Skip(trailer=1)), (Dialect(), Skip(ruler=True)),
+    ],
+)  # fmt: skip
+def test_each_new_option_makes_another_run(dialect: Dialect, skip: Skip) -> None:
+    """As an object behind the fields of the releases before; a literal reading never made one."""
+    first = later_options(Dialect(stray_quote="literal"))
+    assert first == {}
+    assert len(later_options(dialect, skip)) == 1

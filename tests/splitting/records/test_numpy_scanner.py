@@ -447,7 +447,7 @@ def test_delimiters_before_any_byte(make: MakeScanner) -> None:
 def test_the_alphabet_of_a_dialect() -> None:
     """Characters become bytes, what is not there stays away."""
     assert Alphabet.of(Dialect(delimiter="\t", quotechar=None)) == Alphabet(9, None, None)
-    assert Alphabet.of(Dialect(escapechar="\\"), literal=True) == Alphabet(44, 34, 92, literal=True)
+    assert Alphabet.of(Dialect(escapechar="\\", stray_quote="literal")) == Alphabet(44, 34, 92, literal=True)
 
 
 @examples(100)
