@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.operate.retry import RetryReport
     from splitjoin_cli.join.operate.status import JobState, JobStatus
     from splitjoin_cli.splitting.result import SplitResult
+    from splitjoin_cli.splitting.splits import FailedSource, SplitsResult
     from splitjoin_cli.splitting.stored.verify import VerifyReport
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "ContinuationError",
     "CorruptObjectError",
     "EventError",
+    "FailedSource",
     "JobState",
     "JobStatus",
     "LoadError",
@@ -91,6 +93,7 @@ __all__ = [
     "SourceError",
     "SplitResult",
     "SplitjoinError",
+    "SplitsResult",
     "StoppedError",
     "StoreError",
     "UsageError",
@@ -124,6 +127,7 @@ _FUNCTIONS = {
 """Where each verb is; what it raises is told in Python's words."""
 _VALUES = {
     "ClearReport": "join.operate.clear",
+    "FailedSource": "splitting.splits",
     "JobState": "join.operate.status",
     "JobStatus": "join.operate.status",
     "MergeResult": "api.merge",
@@ -133,6 +137,7 @@ _VALUES = {
     "RetryReport": "join.operate.retry",
     "SimulateReport": "api.simulate.report",
     "SplitResult": "splitting.result",
+    "SplitsResult": "splitting.splits",
     "VerifyReport": "splitting.stored.verify",
     "WorkerTotals": "join.held_messages",
 }

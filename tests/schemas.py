@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,14 @@ def schema(name: str) -> Draft202012Validator:
     """The validator of one document."""
     found = json.loads((SCHEMAS / f"{name}.json").read_text())
     Draft202012Validator.check_schema(found)
-    return Draft202012Validator(found)
+    return Draft202012Validator(found, registry=_registry())
+
+
+@cache
+def _registry() -> Registry[Any]:
+    """All schemas by their file names, since one may refer to another."""
+    found = ((path.name, json.loads(path.read_text())) for path in SCHEMAS.glob("*.json"))
+    return Registry().with_resources((name, DRAFT202012.create_resource(one)) for name, one in found)
 
 
 def hold(name: str, document: Any) -> None:  # noqa: ANN401 -- a document may be anything
@@ -39,5 +48,7 @@ def hold_printed(arguments: Sequence[str], code: int, text: str) -> None:
     alone = isinstance(document, dict) and set(document) == {"error"}
     if alone:
         hold("error", document)
+    elif isinstance(document, dict) and "splits" in document:
+        hold("splits", document)
     elif command is not None:
         hold(command, document)

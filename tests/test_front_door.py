@@ -20,6 +20,7 @@ import splitjoin_cli
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api import split as api_split
 from splitjoin_cli.api.door import python_words
+from splitjoin_cli.api.split_options import SplitOptions
 from splitjoin_cli.cli.group import COMMANDS
 from splitjoin_cli.cli.run import run
 from splitjoin_cli.core.progress import Silent
@@ -189,10 +190,13 @@ def test_an_option_of_split_is_in_three_places() -> None:
 
     The command that resumes a split is read off the fields (test_split_options.test_every_option).
     """
-    parameters = {"source", "destination"} | keywords(api_split.split) - {"observer"}
-    assert {FIELDS.get(name, name) for name in parameters} == {one.name for one in dataclasses.fields(SplitRequest)}
+    parameters = {"source", "destination"} | keywords(api_split.split) - {"observer", "files_from"}
+    fields = {one.name for one in dataclasses.fields(SplitRequest)} - {"share"}
+    assert {FIELDS.get(name, name) for name in parameters} == fields
     options = {one.name for one in command("split").params if isinstance(one, click.Option)} - TALK
-    assert options == parameters - {"source", "destination", "session", "dialect_typed"}
+    assert options - {"files_from"} == parameters - {"source", "destination", "session", "dialect_typed"}
+    both = parameters - {"source", "destination"} | {"observer"}
+    assert SplitOptions.__annotations__.keys() == both  # of one source, and of several
 
 
 OPTIONS = dict.fromkeys(("client", "dest", "chunks", "compress", "quotechar", "to", "chunk_size", "name"), False) | {

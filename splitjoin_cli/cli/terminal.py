@@ -89,6 +89,10 @@ class Terminal:
         if not self.quiet:
             say(text)
 
+    def say(self, text: str) -> None:
+        """Say something on stderr, with ``-q`` too: a part of an error."""
+        say(text)
+
     def error(self, error: SplitjoinError) -> None:
         """Say what failed and what to do next: as a document on stdout with ``--json``, else on stderr."""
         if self.as_json:
@@ -243,6 +247,8 @@ def _json(document: Mapping[str, object]) -> Iterator[str]:
                 text = str(item) if type(item) is int else json.dumps(item, allow_nan=False)
                 yield f", {text}" if number else text
             yield "]"
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            yield from _json_list(value)
         else:
             yield json.dumps(value, allow_nan=False)
     yield "}" if document else "{}"
@@ -257,7 +263,7 @@ def batched(items: Iterable[T]) -> Iterator[list[T]]:
 
 def error_document(error: SplitjoinError) -> dict[str, object]:
     """An error's JSON form."""
-    return {"code": error.exit_code, "message": error.message, "hint": error.hint}
+    return error.to_json()
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -2,7 +2,8 @@
 
     SplitjoinError                exit 1   the operation failed
     |-- UsageError                exit 2   the command line cannot be meant
-    |-- PartialError              exit 3   some chunks failed, the others are stored
+    |-- PartialError              exit 3   some chunks, or some of several sources, failed; the others are stored
+    |-- SourcesFailedError        exit N   all of several sources failed, all with this exit code
     |-- BadInputError             exit 4   the source is not what it should be; nothing was uploaded
     |-- NoSuchJobError            exit 10  the tracker does not know the job
     |-- NameTakenError            exit 11  other content has the name
@@ -54,6 +55,10 @@ class SplitjoinError(Exception):
         """The message in the order in which it may be cut: what is wrong before where it is."""
         return self.message
 
+    def to_json(self) -> dict[str, object]:
+        """What ``--json`` prints of it."""
+        return {"code": self.exit_code, "message": self.message, "hint": self.hint}
+
     @property
     def told(self) -> str:
         """Message and next step in one line, for logs."""
@@ -70,6 +75,20 @@ class PartialError(SplitjoinError):
     """Some chunks failed and the others are stored; the same command resumes."""
 
     exit_code: ClassVar[int] = 3
+
+
+class SourcesFailedError(SplitjoinError):
+    """None of several sources was split, and all for reasons of one exit code, which is this one's."""
+
+    def __init__(self, message: str, *, code: int, hint: str | None = None) -> None:
+        """``code``: the exit code of each source's error."""
+        super().__init__(message, hint=hint)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # as in StoppedError
+        """That of each source."""
+        return self.code
 
 
 class BadInputError(SplitjoinError):

@@ -13,6 +13,7 @@ from splitjoin_cli.core.format.runs import digest_options, later_options, run_id
 from splitjoin_cli.core.names import manifest_name, plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.words import count_text
+from splitjoin_cli.splitting.elsewhere import is_of_source
 from splitjoin_cli.splitting.limits import large_warning, oversized_warning
 from splitjoin_cli.splitting.locate import find_ragged, line_of, read_blocks
 from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
@@ -68,14 +69,19 @@ class Preparation:
         self._digest = _digest(request)
         self._name_prefix = f"{job.file_name}-"  # of its chunks, and of no chunk of a job that is named ``a_12``
         cores = os.cpu_count() or 1
-        self._scan_threads = request.jobs if source.properties.s3 is not None else min(request.jobs, cores)
+        self._scan_threads = request.at_once if source.properties.s3 is not None else min(request.at_once, cores)
 
     def prepare(self, existing: Existing, executor: Executor) -> Planned:
-        """The plan; ``existing`` is what lies under the name. ``executor`` runs ``request.jobs`` calls at once.
+        """The plan; ``existing`` is what lies under the name. ``executor`` runs ``request.at_once`` calls at once.
 
         Raises BadInputError, SourceError, StoreError, with nothing visible and nothing left.
         """
         return self._resumable(existing) or self._plan(existing, executor)
+
+    @property
+    def digest(self) -> str:
+        """Of the options, as plans have it."""
+        return self._digest
 
     @property
     def copier(self) -> Copier | None:
@@ -100,14 +106,9 @@ class Preparation:
     def _resumable(self, existing: Existing) -> Planned | None:
         """The plan that stands, if it is of this source and these options: then nothing is scanned again."""
         plan, properties = existing.plan, self._source.properties
-        if plan is None or plan.options_digest != self._digest or properties.validator is None:
+        if plan is None or plan.options_digest != self._digest:
             return None
-        same = (
-            plan.validator == properties.validator
-            and plan.source.stored_bytes == properties.stored_bytes
-            and plan.source.uri == properties.uri
-        )
-        if not same or not self._can_be_trusted(plan):
+        if not is_of_source(plan, properties) or not self._can_be_trusted(plan):
             return None
         if plan.run_id != self._run_id(plan.chunks, plan.source.fingerprint):
             return None  # of a plan whose boundaries somebody changed, the run is another

@@ -1,4 +1,4 @@
-"""What a split was asked to do, as plain values: the command line makes it, api/split.py reads it."""
+"""What a split was asked to do, as plain values: the command line makes it, api/one_split.py reads it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ class SplitRequest:
     ``source``: a path, a URL, or ``-``. ``client`` and ``date``: None where ``naming`` finds them, ``name_pattern`` in
     SOURCE's name. ``encoding``: of the source, where it must be transcoded. ``dialect_typed``: whether the user said
     how fields are written. ``skip``: what of the source is in no
-    chunk. ``tmp_dir``: None for the system's. ``objects``: for destinations on S3.
+    chunk. ``tmp_dir``: None for the system's. ``objects``: for destinations on S3. ``share``: of the jobs, where
+    several splits have them together.
 
     An option of ``split`` is a field here (or of the values that travel whole), from which the command that resumes it
     is spelled (resume.py), a parameter of ``api.split.split``, and an option in cli/split.py: three places.
@@ -91,9 +92,16 @@ class SplitRequest:
     tmp_dir: Path | None = None
     objects: ObjectOptions = field(default_factory=ObjectOptions)
     aws: AwsOptions = field(default_factory=AwsOptions)
+    share: int | None = None
 
     def __post_init__(self) -> None:
         _check_positive(self.jobs)
+        _check_positive(self.at_once)
+
+    @property
+    def at_once(self) -> int:
+        """How many chunks are sent or read at the same time."""
+        return self.jobs if self.share is None else self.share
 
     @property
     def shaping(self) -> dict[str, int | str | bool | None]:

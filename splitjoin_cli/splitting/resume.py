@@ -12,14 +12,14 @@ from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount, Spl
 from splitjoin_cli.stores.sources.url import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.core.names import JobName
 
 # Spelled elsewhere in the command, or not at all: a dry run stores nothing that could be resumed, a chunk's dialect
 # knows its line ends and encoding from the source, and a session is no text.
 LEFT_OUT = frozenset({"source", "destination", "client", "date", "name_pattern"}) | {
-    *("dry_run", "line_end", "session", "dialect_typed", "ruler"),
+    *("dry_run", "line_end", "session", "dialect_typed", "ruler", "share"),
 }
 OF_CHUNKS = frozenset({"dialect.encoding"})
 SPELLED = {
@@ -41,23 +41,39 @@ def resume_command(request: SplitRequest, job: JobName) -> str:
     ``--force`` stays: what it replaces may not all be replaced yet. A URL's user, password and query are left out,
     since the command is printed and logged.
     """
+    named = [f"--client={job.client}", f"--date={job.date}"]
+    return _command(request, named, [request.source])
+
+
+def resume_all_command(request: SplitRequest, sources: Sequence[str], files_from: str | None) -> str:
+    """The command that does several splits again: sources, date and pattern as they were given, since names follow.
+
+    A list that came through standard input must be given again.
+    """
+    named = [] if request.date is None else [f"--date={request.date}"]
+    named += [] if request.name_pattern is None else [f"--name-pattern={request.name_pattern.pattern}"]
+    named += [] if files_from is None else [f"--files-from={files_from}"]
+    return _command(request, named, sources)
+
+
+def _command(request: SplitRequest, named: list[str], sources: Sequence[str]) -> str:
     usual = SplitRequest(source=request.source, destination=request.destination)
-    words = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}", *_options(request, usual)]
+    words = ["splitjoin", "split", *named, *_options(request, usual)]
     mine, theirs = request.dialect, usual.dialect
     if request.skip.ruler:
         words += ["--dialect=sqlcmd", *_beside_preset(mine)]
     elif request.dialect_typed and (mine.delimiter, mine.quotechar) == (theirs.delimiter, theirs.quotechar):
         words.append(f"--delimiter={mine.delimiter}")  # typed as it would be anyway: it lets markup pass
-    return shlex.join([*words, "--", _shown(request.source), str(request.destination)])
+    return shlex.join([*words, "--", *map(shown_source, sources), str(request.destination)])
 
 
 def query_note(source: str) -> str:
     """What a hint adds to the command where a URL's query was left out of it; nothing elsewhere."""
-    return "" if _shown(source) == source else " (and add the query of SOURCE's URL, which is not shown here)"
+    return "" if shown_source(source) == source else " (and add the query of SOURCE's URL, which is not shown here)"
 
 
-def _shown(source: str) -> str:
-    """A URL without its secrets; paths, and ``s3://`` (keys hold any character), as they are."""
+def shown_source(source: str) -> str:
+    """A source as it may be printed: a URL without its secrets; paths, and ``s3://`` with any key, as they are."""
     return redacted(source) if "://" in source and not is_s3(source) else source
 
 

@@ -15,7 +15,7 @@ from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.source_name import Naming
 from splitjoin_cli.splitting.claim import check_not_removed, claim, look, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
-from splitjoin_cli.splitting.elsewhere import Elsewhere, check_elsewhere
+from splitjoin_cli.splitting.elsewhere import Elsewhere, check_begun, check_elsewhere
 from splitjoin_cli.splitting.prepare import Planned, Preparation
 from splitjoin_cli.splitting.result import Progress, SplitResult
 from splitjoin_cli.splitting.send import Sending
@@ -58,18 +58,22 @@ class SplitRun:
         repairs: Callable[[PlanFile], Repairs] | None = None,
         naming: Naming | None = None,
         warnings: tuple[str, ...] = (),
+        resumes: bool = False,
     ) -> None:
         """``request.dialect.encoding`` is that of the chunks; ``job`` the name.
 
         ``open_job``, ``repairs``: who is told of the run, and what ``replace`` wrote down; None without a tracker.
         ``naming``: where the name comes from; None where it was typed.
         ``warnings``: what was seen of the source before.
+        ``resumes``: the caller resumes what was begun on a day before (``run`` then raises BegunElsewhereError).
         """
         self._request, self._job, self._open_job, self._repairs = request, job, open_job, repairs
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
         self._under_way: tuple[PlanFile, Existing, Progress] | None = None
-        self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer)
+        self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer, resumes)
+        self.fingerprint: str | None = None
+        """Of the source, once it was read or its plan was found."""
         self._preparation = Preparation(request, job, source, sink, observer, warnings)
 
     def run(self) -> SplitResult:
@@ -89,10 +93,12 @@ class SplitRun:
 
     def _run(self) -> SplitResult:
         request = self._request
-        with ThreadPoolExecutor(request.jobs, "split") as executor:
+        with ThreadPoolExecutor(request.at_once, "split") as executor:
             existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client)
             check_not_removed(self._sink, self._job.file_name, existing.removal)
+            check_begun(self._elsewhere, existing, self._source.properties, self._preparation.digest)
             planned = self._preparation.prepare(existing, executor)
+            self.fingerprint = planned.plan.source.fingerprint
             try:
                 check_elsewhere(self._elsewhere, existing, planned.plan, executor)
                 if request.dry_run:

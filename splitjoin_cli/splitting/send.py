@@ -116,7 +116,7 @@ class Sending:
             copier=copier,
         )
         missing = self._placing.missing(executor, self._skip, self._claim.place)
-        Transfer(job, executor, request.jobs).run(missing)
+        Transfer(job, executor, request.at_once).run(missing)
 
     def _done(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.api.split import run_split
+from splitjoin_cli.api.one_split import run_split
 from splitjoin_cli.core.errors import NameTakenError
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.places import DirectoryPlace

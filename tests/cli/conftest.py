@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.api import split
+from splitjoin_cli.api import one_split
 from splitjoin_cli.cli.run import run
 from tests.schemas import hold_printed
 
@@ -82,7 +82,7 @@ class RecordsRequests:
 
 @pytest.fixture
 def core(monkeypatch: pytest.MonkeyPatch) -> RecordsRequests:
-    """In the place of what api/split.py does with a request: three chunks, or what a test makes of it."""
+    """In the place of what api/one_split.py does with a request: three chunks, or what a test makes of it."""
     chunks = [
         {"number": number, "name": f"acme_20240131-{number}-3.csv", "start": 10 * number, "end": 10 * number + 10,
          "bytes": 20, "rows": number, "state": "uploaded", "error": None}
@@ -92,5 +92,5 @@ def core(monkeypatch: pytest.MonkeyPatch) -> RecordsRequests:
               "chunks": chunks, "uploaded": 2, "skipped": 1, "failed": 0, "seconds": 2.5, "resume": None,
               "warnings": []}  # fmt: skip
     fake = RecordsRequests(result=result)
-    monkeypatch.setattr(split, "perform", fake)
+    monkeypatch.setattr(one_split, "perform", fake)
     return fake

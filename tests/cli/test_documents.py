@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import pytest
 
-from splitjoin_cli.cli.split import _table
+from splitjoin_cli.cli.split_text import _table
 from splitjoin_cli.cli.terminal import BATCH, Terminal
 
 

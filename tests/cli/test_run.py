@@ -58,8 +58,8 @@ def perform(*_, **__):
         {undo}
         print("undone", file=sys.stderr, flush=True)
 
-import splitjoin_cli.api.split
-splitjoin_cli.api.split.perform = perform
+import splitjoin_cli.api.one_split
+splitjoin_cli.api.one_split.perform = perform
 {before}
 from splitjoin_cli.__main__ import main
 main()

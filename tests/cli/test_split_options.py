@@ -250,7 +250,7 @@ def test_every_option_has_its_variable_tested() -> None:
     options = {one.name.upper() for one in command.params if one.name and one.param_type_name == "option"}
     of_an_escape = {"C_ESCAPES", "ESCAPE_IN"}
     talk = {"AS_JSON", "QUIET", "VERBOSE", "NO_PROGRESS", "DEBUG"}
-    with_another = {"SSE_KMS_KEY_ID"}
+    with_another = {"SSE_KMS_KEY_ID", "FILES_FROM"}
     assert options - talk - with_another - of_an_escape == set(ENVIRONMENT) | set(FOR_S3)
 
 
@@ -290,16 +290,6 @@ def test_two_in_the_environment(splitjoin: Splitjoin, monkeypatch: pytest.Monkey
 USAGE = {
     "no source": ([], "SOURCE is missing", "splitjoin split SOURCE DEST; splitjoin split --help says more"),
     "no destination": (["a.csv"], "DEST is missing", "splitjoin split SOURCE DEST; splitjoin split --help says more"),
-    "several sources": (
-        ["a.csv", "b c.csv", "out/"],
-        "split takes one SOURCE, and 2 were given",
-        "for f in a.csv 'b c.csv'; do splitjoin split \"$f\" out/ || break; done",
-    ),
-    "many sources": (
-        ["1", "2", "3", "4", "out/"],
-        "split takes one SOURCE, and 4 were given",
-        'for f in 1 2 3 ...; do splitjoin split "$f" out/ || break; done',
-    ),
     "sizes": (
         ["a.csv", "out", "--rows=1", "--chunks=1"],
         "--chunks and --rows exclude each other",

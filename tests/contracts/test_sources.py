@@ -11,6 +11,7 @@ import os
 import pkgutil
 import secrets
 import threading
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.open import open_source
 from splitjoin_cli.stores.sources.s3 import S3Source
 from splitjoin_cli.stores.sources.spool import SpooledSource, spool_pipe
+from splitjoin_cli.stores.sources.stoppable import StoppableSource
 from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.url import UrlSource
 from splitjoin_cli.stores.sources.web import HttpSource
@@ -107,8 +109,19 @@ def _wide(encoding: str) -> Callable[[bytes], bytes]:
     return lambda data: data.decode().encode(encoding)
 
 
+def _stoppable(inner: Callable[[Path], Iterator[SourcePlace]]) -> Callable[[Path], Iterator[SourcePlace]]:
+    """A source that nothing stops is the source."""
+
+    def make(directory: Path) -> Iterator[SourcePlace]:
+        for place in inner(directory):
+            yield replace(place, source=StoppableSource(place.source, lambda: None))
+
+    return make
+
+
 PLACES: dict[str, Callable[[Path], Iterator[SourcePlace]]] = {
     "memory": _in_memory,
+    "stoppable": _stoppable(_file(_same)),
     "local": _file(_same),
     "gzip": _file(_gzip),
     "bz2": _file(_bz2),
@@ -127,7 +140,7 @@ PLACES: dict[str, Callable[[Path], Iterator[SourcePlace]]] = {
 S3_PLACES: dict[str, Callable[[bytes], bytes]] = {"s3": _same, "gzip on s3": _gzip}
 
 
-COVERED = {MemorySource, LocalSource, SpooledSource, StreamSource, UrlSource, HttpSource, S3Source}
+COVERED = {MemorySource, LocalSource, SpooledSource, StreamSource, UrlSource, HttpSource, S3Source, StoppableSource}
 
 
 def _on_s3(bucket: Bucket, pack: Callable[[bytes], bytes]) -> Iterator[SourcePlace]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.api.split import run_split
+from splitjoin_cli.api.one_split import run_split
 from splitjoin_cli.core import names
 from splitjoin_cli.core.aws.s3 import Retry
 from splitjoin_cli.core.errors import BadInputError, NameTakenError, PartialError, StoreError

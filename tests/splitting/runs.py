@@ -73,7 +73,7 @@ def split(
     naming: Naming | None = None,
     observer: Observer | None = None,
 ) -> SplitResult:
-    """One split; the sink is closed after it, as api/split.py does. ``naming``: where ``job`` was not typed."""
+    """One split; the sink is closed after it, as api/one_split.py does. ``naming``: where ``job`` was not typed."""
     job = job if naming is None else naming.job
     opened = MemorySource(source) if isinstance(source, bytes) else source
     try:

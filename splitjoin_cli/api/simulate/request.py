@@ -203,7 +203,7 @@ def _split_first(
     request: SimulateRequest, into: DatabaseUrl, tracker: Tracker, observer: Observer, stack: ExitStack
 ) -> Place:
     """Split the file into a temporary directory, which goes with the simulation."""
-    from splitjoin_cli.api.split import check_named, run_split, utc_now
+    from splitjoin_cli.api.one_split import check_named, run_split, utc_now
     from splitjoin_cli.splitting.request import SplitRequest
 
     place = DirectoryPlace(stack.enter_context(tempfile.TemporaryDirectory(prefix="splitjoin-chunks-")))

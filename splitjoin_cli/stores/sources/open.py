@@ -8,7 +8,7 @@ import os
 import stat
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream, compression_of
 from splitjoin_cli.core.bytes.kinds import BLOCK_BYTES, binary_kind
@@ -51,13 +51,15 @@ def open_text(
     aws: AwsOptions | None = None,
     request_payer: str | None = None,
     jobs: int = 8,
+    client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
 ) -> tuple[Source, bytes]:
     """Open what ``spec`` names, and read its first block, decompressed and transcoded.
 
     ``spec``: a path, ``-``, ``file://``, ``s3://``, or a URL that smart-open reads.
 
     ``tmp_dir`` takes what comes through a pipe (None: the system's temporary directory). ``encoding``: that of the
-    content, None for any that keeps ASCII. ``aws``, ``request_payer`` and ``jobs`` (GETs at once) are for S3.
+    content, None for any that keeps ASCII. ``aws`` (or ``client``, made with ``attempts=1``), ``request_payer`` and
+    ``jobs`` (GETs at once) are for S3.
     The block is BLOCK_BYTES, or all of it; empty where it cannot be read to there: each pass tells why. Raises
     SourceError where it cannot be opened, BadInputError where it can be no text (an archive, a workbook) or is of an
     encoding that was not declared, UsageError for an encoding that Python does not know.
@@ -67,7 +69,7 @@ def open_text(
     if spec.startswith("s3://"):
         from splitjoin_cli.stores.sources.s3 import S3Source
 
-        base: Source = S3Source(spec, aws, jobs=jobs, request_payer=request_payer)
+        base: Source = S3Source(spec, aws, jobs=jobs, request_payer=request_payer, client=client)
     else:
         base = _open_place(spec, tmp_dir)
     return _understood(base, encoding)

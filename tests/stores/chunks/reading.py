@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.api.split import run_split
+from splitjoin_cli.api.one_split import run_split
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.request import RowCount, SplitRequest

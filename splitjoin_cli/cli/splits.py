@@ -1,0 +1,109 @@
+"""``splitjoin split`` of several sources: one call, then what became of each, and one summary line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from splitjoin_cli.cli import options
+from splitjoin_cli.cli.split_text import failed_chunks, manifest_of, plan_lines, summary
+from splitjoin_cli.cli.text import count_text, duration_text, without_secrets
+from splitjoin_cli.core.errors import StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import click
+
+    from splitjoin_cli.cli.terminal import Terminal
+    from splitjoin_cli.splitting.splits import SplitsResult
+
+SHOWN = 100
+"""Of the sources that failed, how many are listed."""
+RESUME_CHARACTERS = 1000
+"""A longer command is not repeated."""
+
+
+def split_several(
+    ctx: click.Context, sources: Sequence[str], destination: str, values: dict[str, Any], terminal: Terminal
+) -> int:
+    """Split them, say the result, and return the exit code."""
+    from splitjoin_cli.api.split import split
+
+    if values["client"] is not None and not options.typed(ctx, "client"):
+        values["client"] = None
+        terminal.note("SPLITJOIN_CLIENT names one split: it is ignored for several sources")
+    with terminal.observer() as observer:
+        result = split(list(sources), destination, observer=observer, **options.passed(ctx, values))
+    document = result.to_json()
+    _without_secrets(document)
+    if terminal.as_json:
+        terminal.document(document)
+        return result.exit_code
+    if result.left_out:
+        terminal.note(f"left out: {count_text(result.left_out, 'name')} of chunks, plans and manifests")
+    whole = [one for one in document["splits"] if "error" not in one]
+    if values["dry_run"]:
+        for one in whole:
+            terminal.lines([f"{one['file_name']} of {one['source']['uri']}", *plan_lines(one), ""])
+    else:
+        if terminal.verbose:
+            for one in whole:
+                terminal.note(f"{one['source']['uri']}: {summary(one)}")
+        terminal.lines(manifest_of(one) for one in whole)
+    _say_failures(document, result, terminal)
+    terminal.note(_summary(document))
+    return result.exit_code
+
+
+def _say_failures(document: Mapping[str, Any], result: SplitsResult, terminal: Terminal) -> None:
+    """Each source that is not split and why, then why the command fails."""
+    failed = [one for one in document["splits"] if "error" in one]
+    if result.stopped is not None:
+        failed = [one for one in failed if one["error"]["code"] != result.stopped.exit_code]
+    for one in failed[:SHOWN]:
+        for line in _failure(one):
+            terminal.say(line)
+    if len(failed) > SHOWN:
+        terminal.say(f"and {len(failed) - SHOWN:,} more sources failed; --json lists all")
+    error = result.error
+    if error is None:
+        return
+    error.message = without_secrets(error.message)
+    if result.resume is not None:
+        kept = f"{result.done:,} of {_total(document)} are done; " if isinstance(error, StoppedError) else ""
+        error.hint = f"{kept}to resume, {_typed(result.resume)}"
+    terminal.error(error)
+
+
+def _failure(one: Mapping[str, Any]) -> Iterator[str]:
+    """Of one source."""
+    uri, error = one["source"]["uri"], one["error"]
+    named = "" if uri in error["message"] else f"{uri}: "
+    yield f"Error: {named}{error['message']}"
+    if "chunks" in one:
+        yield from failed_chunks(one)
+    elif error["hint"]:
+        yield f"Hint: {error['hint']}"
+
+
+def _typed(command: str) -> str:
+    return f"type: {command}" if len(command) <= RESUME_CHARACTERS else "type the same command again"
+
+
+def _total(document: Mapping[str, Any]) -> str:
+    return count_text(len(document["splits"]) + document["not_begun"], "source")
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    """``300 sources: 297 done, 2 failed, 1 not begun in 12 s``."""
+    parts = [f"{document['done']:,} done"]
+    parts += [f"{document['failed']:,} failed"] if document["failed"] else []
+    parts += [f"{document['not_begun']:,} not begun"] if document["not_begun"] else []
+    return f"{_total(document)}: {', '.join(parts)} in {duration_text(document['seconds'])}"
+
+
+def _without_secrets(document: dict[str, Any]) -> None:
+    """No error's text holds a URL's user, password or query."""
+    for error in filter(None, [document["error"], *(one.get("error") for one in document["splits"])]):
+        error["message"] = without_secrets(error["message"])
+        error["hint"] = without_secrets(error["hint"]) if error["hint"] else None

@@ -1,0 +1,99 @@
+"""The progress of several splits as one: bytes of all sources, whatever phases each split has."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.words import count_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from splitjoin_cli.core.model import ChunkState
+    from splitjoin_cli.core.progress import Observer
+
+__all__ = ["Member", "Together"]
+
+
+class Together:
+    """One phase for all splits, of all their sources' bytes. Thread-safe."""
+
+    def __init__(self, observer: Observer, sizes: Sequence[int | None], passes: int) -> None:
+        """``sizes``: of the sources, as stored; None where it is not known. ``passes``: how often each is gone through.
+
+        The bytes of a source count once: a part of them in each pass.
+        """
+        self._observer, self.passes = observer, passes
+        known = [size for size in sizes if size is not None]
+        total = sum(known) if len(known) == len(sizes) else None
+        observer.phase(f"splitting {count_text(len(sizes), 'source')}", total, None)
+
+    def member(self, name: str, size: int | None) -> Member:
+        """The observer of one split. ``name``: how its warnings begin."""
+        return Member(self._observer, name, size, self.passes)
+
+
+class Member:
+    """What one of several splits is heard by. See Observer."""
+
+    def __init__(self, observer: Observer, name: str, size: int | None, passes: int) -> None:
+        """See Together."""
+        self._observer, self._name, self._size, self._passes = observer, name, size, passes
+        self._lock = threading.Lock()
+        self._silent = False
+        self._share = 0.0  # of the source's bytes for each byte of the phase
+        self._phase_bytes = self._before = self._counted = 0
+
+    def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:  # noqa: ARG002 -- see Observer
+        """See Observer: the last phase that sends bytes ends where the source's bytes end."""
+        with self._lock:
+            self._before, self._phase_bytes = self._counted, 0
+            if self._size is None:
+                self._share = 1 / self._passes
+                return
+            left = self._size - self._counted
+            room = left if name != "scanning" else min(left, self._size // self._passes)
+            self._share = room / total_bytes if total_bytes else 1 / self._passes
+
+    def advance(self, size: int) -> None:
+        """See Observer."""
+        with self._lock:
+            self._phase_bytes += size
+            self._count(self._before + int(self._phase_bytes * self._share))
+
+    def chunk_done(self, number: int, state: ChunkState) -> None:
+        """See Observer."""
+        if not self._silent:
+            self._observer.chunk_done(number, state)
+
+    def warn(self, message: str) -> None:
+        """See Observer: which source it is about is said, unless the message says so."""
+        if not self._silent:
+            self._observer.warn(self._named(message))
+
+    def detail(self, message: str) -> None:
+        """See Observer."""
+        if not self._silent:
+            self._observer.detail(self._named(message))
+
+    def hush(self) -> None:
+        """Say no more: all ends, and what fails because of that is no news."""
+        self._silent = True
+
+    def end(self) -> None:
+        """The split has ended, whatever came of it: its source is behind."""
+        with self._lock:
+            if self._size is not None and not self._silent:
+                self._count(self._size)
+
+    def _count(self, counted: int) -> None:
+        """So many of the source's bytes are behind; the caller has the lock."""
+        if self._size is not None:
+            counted = min(max(counted, 0), self._size)
+        if counted != self._counted:
+            self._observer.advance(counted - self._counted)
+            self._counted = counted
+
+    def _named(self, message: str) -> str:
+        return message if self._name in message else f"{self._name}: {message}"
