@@ -130,7 +130,7 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         observer.warn("odd [bold]name \x1b[2J")
         observer.detail("a detail")
     lines = shown(tty)
-    assert re.fullmatch(r"uploading \[b\]  ━+  3 of 3 chunks +3\.0 MiB +\d+\.\d \wiB/s +in 0\.0 s", lines[-2])
+    assert re.fullmatch(r"uploading \[b\]  ━+  3 of 3 chunks +3\.0 MiB +\d+\.\d \wiB/s +in \d\.\d s", lines[-2])
     assert re.fullmatch(r"scanning  ━+ +5 B .*", lines[-3])
     assert "Warning: odd [bold]name \\x1b[2J" in lines
     assert "a detail" in lines
