@@ -69,7 +69,8 @@ def line_of(source: Source, offset: int) -> int:
 def find_open_quote(source: Source, alphabet: Alphabet, record_start: int) -> int:
     """The byte of the quote that is still open at the source's end; its record begins at ``record_start``."""
     scanner = new_scanner(alphabet, BLOCK_BYTES)
-    state, found = State.FIELD, record_start
+    state: int = State.FIELD
+    found = record_start
     for position, text in _texts(source, record_start):
         outcome = scanner.outcome(text, state)
         opening = scanner.last_opening(text, state)
@@ -82,7 +83,8 @@ def find_open_quote(source: Source, alphabet: Alphabet, record_start: int) -> in
 def find_ragged(source: Source, alphabet: Alphabet, start: int, expected_delimiters: int) -> RaggedRecord | None:
     """The first record at or after the record start ``start`` with another number of delimiters than expected."""
     scanner = new_scanner(alphabet, BLOCK_BYTES)
-    state, record_start, end, before = State.FIELD, start, start, 0
+    state: int = State.FIELD
+    record_start, end, before = start, start, 0
     for position, text in _texts(source, start):
         outcome = scanner.outcome(text, state)
         ragged = scanner.first_ragged(text, state, before=before, expected=expected_delimiters)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.splitting.records.base import BlockScanner
-    from splitjoin_cli.splitting.records.outcome import Outcome, State
+    from splitjoin_cli.splitting.records.outcome import Outcome
 
     Offsets = Sequence[int] | memoryview
 
@@ -261,7 +261,7 @@ class PlanBuilder:
         self.position += len(mark)
         self.skipped = len(mark)
 
-    def feed(self, block: memoryview, state: State, outcome: Outcome, scanner: BlockScanner) -> list[int]:
+    def feed(self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner) -> list[int]:
         """Take the next block, which starts in ``state``; return the cuts it decides, absolute.
 
         The first may lie before the block.
@@ -338,7 +338,7 @@ class PlanBuilder:
             self._append(end)
         return [cut.offset for cut in cuts]
 
-    def _take_first(self, block: memoryview, state: State, scanner: BlockScanner, ends: Offsets) -> Offsets:
+    def _take_first(self, block: memoryview, state: int, scanner: BlockScanner, ends: Offsets) -> Offsets:
         """The first record is here: it says how many fields a record has, and may be the header. The body's ends."""
         first: int = ends[0]
         before: int = scanner.delimiters_before(block, state, [first - self.position])[0]
@@ -355,7 +355,7 @@ class PlanBuilder:
         self.chunks = ChunkTable(header.offset)
         self._rule.begin(header)
 
-    def _cut_all(self, block: memoryview, state: State, scanner: BlockScanner, ends: Offsets) -> list[Mark]:
+    def _cut_all(self, block: memoryview, state: int, scanner: BlockScanner, ends: Offsets) -> list[Mark]:
         """Ask the rule for cuts until it has none in this block, and append the chunks."""
         base, start = self.position, self._start
         cuts: list[Mark] = []

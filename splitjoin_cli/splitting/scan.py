@@ -21,6 +21,7 @@ from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.locate import find_open_quote, line_of
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET, Defect, Kind, State
+from splitjoin_cli.splitting.records.table import ending_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ class Scan:
         self._turn = threading.Condition()
         self._current = 0
         self._error: BaseException | None = None
-        self._state = State.FIELD
+        self._state: int = State.FIELD
         self._header = bytearray(header)
         self._start = builder.position
 
@@ -207,7 +208,7 @@ class Scan:
         if len(self._header) > limits.MAX_HEADER_BYTES:
             raise limits.endless_header(self._source.properties.uri, quoted=self._options.alphabet.quote is not None)
 
-    def _check_fields(self, piece: memoryview, state: State, scanner: BlockScanner) -> None:
+    def _check_fields(self, piece: memoryview, state: int, scanner: BlockScanner) -> None:
         """``--strict``: find the first record of the piece whose fields are not as many as the first record's."""
         builder = self._builder
         expected = builder.expected_delimiters
@@ -251,9 +252,10 @@ class Scan:
         builder, alphabet = self._builder, self._options.alphabet
         if builder.position == builder.skipped:
             raise limits.empty_source(self._source.properties.uri)
-        if self._state == State.RETURNED:
-            raise self._bad(Defect(-1, Kind.LONE_CR), builder.position)
-        if self._state in (State.QUOTED, State.ESCAPED_QUOTED) and not alphabet.literal:
+        ending = ending_of(alphabet, self._state)
+        if ending.defect is not None:
+            raise self._bad(Defect(-ending.back, ending.defect), builder.position)
+        if ending.open and not alphabet.literal:
             raise self._unclosed()
         if self._options.strict:
             self._check_last()

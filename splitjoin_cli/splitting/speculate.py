@@ -116,7 +116,8 @@ class Speculation:
         alphabet, first = self._options.alphabet, self._builder.limit(0, 1)
         return (
             scans_side_by_side()
-            and not (alphabet.literal and alphabet.quote is not None)  # a stray quote in a look means nothing then
+            # Where a stray quote is data, a look cannot tell one reading from the other by it.
+            and (alphabet.stray == "error" or alphabet.quote is None)
             and first is not None
             and first >= LEAST_BLOCKS * self._options.block_bytes
             and size >= first * self._options.threads
@@ -171,6 +172,12 @@ class Speculation:
             begin = max(low, limit - look)
             text = memoryview(bytearray(limit - begin))
             text = text[: self._source.read_at(begin, text)]
+            if begin > low and len(self._options.alphabet.delimiter) > 1:  # not from the middle of a delimiter
+                first = bytes(text).find(b"\n") + 1
+                begin, text = begin + first, text[first:]
+            if not text:
+                look *= 8
+                continue
             outside, inside = (scanner.outcome(text, state) for state in (State.FIELD, State.QUOTED))
             if begin == low:
                 found: Outcome | None = outside if outside.defect is None else None

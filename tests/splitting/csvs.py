@@ -81,8 +81,28 @@ def dialects(draw: st.DrawFn) -> Dialect:
     return Dialect(delimiter=characters[0], quotechar=quotechar, escapechar=escapechar)
 
 
+DELIMITERS = ["||", "¦", "~|~", "::", "aab", " | ", "|||x", "\x01\x02\x03\x04\x05\x06\x07\x08", ",", "\t", "|"]
+
+
+@st.composite
+def rare_dialects(draw: st.DrawFn) -> Dialect:
+    """What the csv module does not know, alone and together; now and then what it does."""
+    quotechar = draw(st.sampled_from(['"', '"', "'", None]))
+    escapechar = draw(st.sampled_from([None, "\\", "^"]))
+    within = ("any", "quotes") if escapechar is not None and quotechar is not None else ("any",)
+    return Dialect(
+        delimiter=draw(st.sampled_from(DELIMITERS)),
+        quotechar=quotechar,
+        escapechar=escapechar,
+        escape_in=draw(st.sampled_from(within)),
+        line_end_rule=draw(st.sampled_from(["auto", "auto", "lf"])),
+        stray_quote=draw(st.sampled_from(["error", "literal", "mysql"])),
+        skip_initial_space=draw(st.booleans()),
+    )
+
+
 def _plain(dialect: Dialect) -> str:
-    meant = {dialect.delimiter, dialect.quotechar, dialect.escapechar}
+    meant = {*dialect.delimiter, dialect.quotechar, dialect.escapechar}
     return "".join(c for c in "abé;'\"\\^ x" if c not in meant)
 
 
@@ -126,11 +146,15 @@ def valid_files(draw: st.DrawFn, dialect: Dialect, *, fields: int | None = None,
 def dirty_files(draw: st.DrawFn, dialect: Dialect, *, lone_returns: bool = False) -> bytes:
     """Any mixture of what means something and what does not."""
     pieces = ["a", "é", dialect.delimiter, "\n", "\r\n"]
+    if len(dialect.delimiter) > 1:
+        pieces += [*dialect.delimiter, dialect.delimiter]
+    if dialect.skip_initial_space:
+        pieces += [" ", dialect.delimiter + " "]
     if dialect.quotechar is not None:
         pieces += [dialect.quotechar, dialect.quotechar, dialect.quotechar * 2, dialect.delimiter + dialect.quotechar]
     if dialect.escapechar is not None:
         pieces += [dialect.escapechar]
-    if lone_returns:
+    if lone_returns or dialect.line_end_rule == "lf":
         pieces += ["\r"]
     return "".join(draw(st.lists(st.sampled_from(pieces), min_size=1, max_size=60))).encode()
 

@@ -28,54 +28,94 @@ class Cut(NamedTuple):
     rows: int
 
 
-def record_ends(data: bytes, dialect: Dialect, *, literal: bool = False) -> list[int]:
-    """The offset after each record. Raises RefusedError; ``literal``: stray and open quotes are data."""
-    quote = None if dialect.quotechar is None else ord(dialect.quotechar)
-    escape = None if dialect.escapechar is None else ord(dialect.escapechar)
-    text = iter(enumerate(data))
-    for _ in range(len(BOM) if data.startswith(BOM) else 0):
-        next(text)
-    ends = list(_ends(text, ord(dialect.delimiter), quote, escape, literal=literal))
+class Line(NamedTuple):
+    """What lies between two line ends outside quotes: a record, as a rule."""
+
+    start: int
+    end: int
+    fields: int
+
+
+def lines_of(data: bytes, dialect: Dialect) -> list[Line]:
+    """The file's records, whatever is in them. Raises RefusedError."""
     if not data.removeprefix(BOM):
         raise RefusedError("empty")
-    if not ends or ends[-1] < len(data):
-        ends.append(len(data))
-    return ends
+    start = 0
+    lines = []
+    for end, fields in _Reader(data, dialect).lines(len(BOM) if data.startswith(BOM) else 0):
+        lines.append(Line(start, end, fields))
+        start = end
+    return lines
 
 
-def _ends(  # noqa: C901 -- one branch for each rule of the grammar
-    text: Iterator[tuple[int, int]], delimiter: int, quote: int | None, escape: int | None, *, literal: bool
-) -> Iterator[int]:
-    starts_field, quoted, closed, returned = True, False, False, False
-    for at, byte in text:
-        if returned and byte != 10:
-            raise RefusedError(f"a lone CR before byte {at}")
-        if quoted:
-            if byte == escape:
-                next(text, None)
-            elif byte == quote:
-                quoted, closed = False, True
-            continue
-        if byte == quote and (starts_field or closed):
-            quoted, starts_field, closed = True, False, False
-            continue
-        if byte in (10, 13, delimiter):
-            if byte == 10:
-                yield at + 1
-            returned, starts_field, closed = byte == 13, byte != 13, False
-            continue
-        if not literal and (closed or byte == quote):
+class _Reader:
+    """Reads from the left, one character, delimiter or quoted text after the other."""
+
+    def __init__(self, data: bytes, dialect: Dialect) -> None:
+        self._data, self._dialect = data, dialect
+        self._delimiter = dialect.delimiter.encode()
+        self._quote = None if dialect.quotechar is None else dialect.quotechar.encode()
+        self._escape = None if dialect.escapechar is None else dialect.escapechar.encode()
+        self._escape_outside = None if dialect.escape_in == "quotes" else self._escape
+
+    def lines(self, at: int) -> Iterator[tuple[int, int]]:
+        """The end and the fields of each."""
+        data, begun = self._data, at
+        fields, starts_field, closed = 1, True, False
+        while at < len(data):
+            one = data[at : at + 1]
+            if starts_field and self._dialect.skip_initial_space and one == b" " and not self._delimits(at):
+                at += 1
+            elif starts_field and one == self._quote:
+                at, starts_field, closed = self._behind_quotes(at + 1), False, True
+            elif self._delimits(at):
+                at, fields, starts_field, closed = at + len(self._delimiter), fields + 1, True, False
+            elif self._ends_line(at):
+                at += self._ends_line(at)
+                yield at, fields
+                begun, fields, starts_field, closed = at, 1, True, False
+            else:
+                at, starts_field, closed = self._behind_data(at, closed=closed), False, False
+        if begun < len(data):
+            yield len(data), fields
+
+    def _behind_data(self, at: int, *, closed: bool) -> int:
+        one = self._data[at : at + 1]
+        if one == b"\r" and self._dialect.line_end_rule == "auto":
+            raise RefusedError(f"a lone CR at byte {at}")
+        if self._dialect.stray_quote == "error" and (closed or one == self._quote):
             raise RefusedError(f"a stray quote near byte {at}")
-        if byte == escape and not closed:
-            next(text, None)
-        starts_field = closed = False
-    if returned or (quoted and not literal):
-        raise RefusedError("the file ends too soon")
+        return at + (2 if one == self._escape_outside and not closed else 1)
+
+    def _behind_quotes(self, at: int) -> int:
+        """The place behind the quote that closes; ``at`` is right behind the one that opens."""
+        mysql = self._dialect.stray_quote == "mysql"
+        while at < len(self._data):
+            one = self._data[at : at + 1]
+            if one == self._quote and self._data[at + 1 : at + 2] != self._quote:
+                after = at + 1
+                if not mysql or after == len(self._data) or self._delimits(after) or self._ends_line(after):
+                    return after
+                at = after
+            else:
+                at += 2 if one in (self._escape, self._quote) else 1
+        if self._dialect.stray_quote != "literal":
+            raise RefusedError("the file ends too soon")
+        return at
+
+    def _delimits(self, at: int) -> bool:
+        return self._data.startswith(self._delimiter, at)
+
+    def _ends_line(self, at: int) -> int:
+        """How many bytes the line end has that is here."""
+        if self._data.startswith(b"\r\n", at) and self._dialect.line_end_rule == "auto":
+            return 2
+        return 1 if self._data.startswith(b"\n", at) else 0
 
 
-def planned(data: bytes, dialect: Dialect, size: Size, *, literal: bool = False) -> tuple[int, list[Cut]]:
+def planned(data: bytes, dialect: Dialect, size: Size) -> tuple[int, list[Cut]]:
     """The header's size, and the chunks. Raises RefusedError."""
-    ends = record_ends(data, dialect, literal=literal)
+    ends = [line.end for line in lines_of(data, dialect)]
     header = ends.pop(0) if dialect.header else 0
     if isinstance(size, RowCount):
         cuts = ends[size.rows - 1 :: size.rows]

@@ -19,7 +19,7 @@ from tests.splitting.csvs import BOM, ForwardOnly, records_of, valid_files
 if TYPE_CHECKING:
     from splitjoin_cli.stores.sources.base import Source
 
-CSV = Alphabet(ord(","), ord('"'), None)
+CSV = Alphabet(b",", ord('"'), None)
 BLOCKS = st.sampled_from([3, 7, 64, 1000])
 
 

@@ -35,7 +35,8 @@ RULES = st.one_of(
 def built(data: bytes, rule: CutRule, *, header: bool = True, block_bytes: int = 64) -> tuple[PlanBuilder, list[int]]:
     """A plan of ``data``, read block by block, and the cuts as they were returned."""
     builder = PlanBuilder(rule, header=header, start=Mark(0, 0, 0, 0))
-    scanner, state, cuts = new_scanner(Alphabet.of(DIALECT), block_bytes), State.FIELD, []
+    state: int = State.FIELD
+    scanner, cuts = new_scanner(Alphabet.of(DIALECT), block_bytes), []
     if data.startswith(BOM):
         builder.skip(memoryview(data)[: len(BOM)])
         data = data[len(BOM) :]

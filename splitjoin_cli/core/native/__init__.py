@@ -13,13 +13,38 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
-__all__ = ["DIALECT", "OUTCOME", "Bytes", "Kernel", "kernel", "kernels"]
+__all__ = ["DIALECT", "OUTCOME", "Bytes", "Errands", "Kernel", "Table", "kernel", "kernels"]
 
 LIBRARY = Path(__file__).with_name("kernel.so")
-DIALECT = ctypes.c_int32 * 3  # delimiter, quote, escape; -1: none
+DIALECT = ctypes.c_int32 * 4  # delimiter, quote, escape, CR; -1: none
 OUTCOME = ctypes.c_int64 * 10  # struct outcome in kernel.c
 
 _ADDRESS, _SIZE, _NUMBER, _CRC = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64, ctypes.c_uint64
+
+
+class Table(ctypes.Structure):
+    """struct table in kernel.c: splitting/records/table.py makes one."""
+
+    _fields_ = (
+        ("steps", ctypes.c_uint32 * (64 * 16)),
+        ("classes", ctypes.c_uint8 * 256),
+        ("close", ctypes.c_uint8 * 64),
+        ("dialect", DIALECT),
+        ("spaces", ctypes.c_int32),
+    )
+
+
+class Errands(ctypes.Structure):
+    """struct errands in kernel.c."""
+
+    _fields_ = (
+        ("out", ctypes.POINTER(OUTCOME)),
+        ("found", _ADDRESS),
+        ("places", _ADDRESS),
+        *((name, _NUMBER) for name in ("room", "base", "before", "expected", "defect", "kind")),
+    )
+
+
 _SIGNATURES = {
     "sj_levels": (ctypes.c_int32, ()),
     "sj_level_name": (ctypes.c_char_p, (ctypes.c_int32,)),
@@ -32,6 +57,20 @@ _SIGNATURES = {
     "sj_ragged": (
         ctypes.c_int32,
         (ctypes.c_int32, _ADDRESS, _SIZE, DIALECT, ctypes.c_int32, _NUMBER, _NUMBER, ctypes.POINTER(_NUMBER * 2)),
+    ),
+    "sj_table": (
+        _NUMBER,
+        (
+            *(ctypes.c_int32, _ADDRESS, _SIZE, ctypes.POINTER(Table)),
+            *(ctypes.c_int32, ctypes.c_int32, ctypes.POINTER(Errands)),
+        ),
+    ),
+    "sj_lines": (
+        _NUMBER,
+        (
+            *(_ADDRESS, _NUMBER, _ADDRESS, _NUMBER, ctypes.c_int32, ctypes.c_int32, ctypes.c_int32),
+            *(_ADDRESS, _NUMBER, _ADDRESS),
+        ),
     ),
     "sj_crc": (_CRC, (ctypes.c_int32, _ADDRESS, _SIZE, _CRC)),
     "sj_combine": (_CRC, (_CRC, _CRC, _CRC)),
@@ -109,7 +148,9 @@ def kernels() -> tuple[Kernel, ...]:
     except OSError:
         return ()
     for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
+        function = getattr(library, name, None)
+        if function is None:  # compiled from an older source, beside a newer one
+            return ()
         function.restype, function.argtypes = result, arguments
     return tuple(Kernel(library, level) for level in range(library.sj_levels()))
 

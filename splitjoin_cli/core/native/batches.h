@@ -70,6 +70,7 @@ TARGET static size_t batches_avx512(struct tally_avx512 *tally, const uint8_t *b
     __m512i returns_before = with_top_bit_avx512(tally->carry.ret);
     struct masks masks;
     const __m512i has_quote = _mm512_set1_epi64((long long)needles->has_quote);
+    const __m512i has_return = _mm512_set1_epi64((long long)needles->has_return);
     const size_t batches = (size - 1) / BATCH;
     for (size_t batch = 0; batch < batches; batch++, at += BATCH) {
         const size_t turn = batch % GROUP;
@@ -77,7 +78,7 @@ TARGET static size_t batches_avx512(struct tally_avx512 *tally, const uint8_t *b
         const __m512i quotes = _mm512_and_si512(_mm512_load_si512(masks.quotes + 8 * turn), has_quote);
         const __m512i feeds = _mm512_load_si512(masks.feeds + 8 * turn);
         const __m512i marks = _mm512_load_si512(masks.delimiters + 8 * turn);
-        const __m512i returns = _mm512_load_si512(masks.returns + 8 * turn);
+        const __m512i returns = _mm512_and_si512(_mm512_load_si512(masks.returns + 8 * turn), has_return);
         const uint64_t inside_before = inside_carry;
         const __m512i inside = inside_avx512(quotes, &inside_carry);
         const __m512i ends = _mm512_andnot_si512(inside, feeds);

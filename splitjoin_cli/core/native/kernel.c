@@ -25,9 +25,9 @@
 /* The numbers of splitjoin_cli.splitting.records.outcome.State. */
 enum { FIELD, DATA, CLOSED, RETURNED, QUOTED, ESCAPED, ESCAPED_QUOTED };
 
-/* What bytes mean; -1: there is no such byte. */
+/* What bytes mean; -1: there is no such byte. ``ret``: the CR that stands before an LF; -1 where a CR is data. */
 struct dialect {
-    int32_t delimiter, quote, escape;
+    int32_t delimiter, quote, escape, ret;
 };
 
 /* Outcome of splitjoin_cli.splitting.records.outcome, and where the first quote in an illegal place and the first lone CR are. With
@@ -50,6 +50,32 @@ struct carry {
 struct seen {
     uint64_t feeds, delimiters, strays, closers, crlf, lone_after;
     uint64_t outside, escaped;
+};
+
+/* A table of steps, as splitjoin_cli/splitting/records/table.py makes it. ``steps[16 * state + class]``: the state after a byte of that
+   class (bits 0 to 7) and what it means (the bits below); class 0 is plain data. ``close[state]``: the next byte must be
+   looked at, whatever it is. ``dialect``: the bytes that masks look for, the delimiter by its first byte. ``spaces``: a
+   space at a field's start changes nothing. */
+enum { MAX_STATES = 64, CLASS_BITS = 4 };
+enum { RECORD = 1 << 8, CRLF_BIT = 9, DELIMITER_BIT = 10, DELIMITER = 1 << 10, DEFECT = 1 << 11, OPENS = 1 << 12 };
+enum { CLOSE = 1 << 13, BACK_BIT = 16, KIND_BIT = 24 };
+struct table {
+    uint32_t steps[MAX_STATES << CLASS_BITS];
+    uint8_t classes[256];
+    uint8_t close[MAX_STATES];
+    struct dialect dialect;
+    int32_t spaces;
+};
+
+/* What a walk is for; see sj_table. */
+enum errand { WALK, ENDS, BEFORE, RAGGED, OPENING };
+
+/* What goes with an errand, and what comes of it. ``defect``: its place, NOT_FOUND where there is none. */
+struct errands {
+    struct outcome *out;
+    int64_t *found;
+    const int64_t *places;
+    int64_t room, base, before, expected, defect, kind;
 };
 
 static uint64_t prefix_xor_shifts(uint64_t bits) {
@@ -88,6 +114,7 @@ static uint64_t equal_bits(const uint8_t *bytes, uint64_t pattern) {
 #define EQUAL_BITS(bytes, needle) equal_bits(bytes, needle)
 #define PREFIX_XOR(bits) prefix_xor_shifts(bits)
 #include "scan.h"
+#include "table.h"
 #undef NAMED
 #undef TARGET
 #undef VECTOR
@@ -115,6 +142,7 @@ __attribute__((target("avx2"))) ALWAYS static inline uint64_t equal_bits_avx2(co
 #define EQUAL_BITS(bytes, needle) equal_bits_avx2(bytes, needle)
 #define PREFIX_XOR(bits) CLMUL_PREFIX_XOR(bits)
 #include "scan.h"
+#include "table.h"
 #undef NAMED
 #undef TARGET
 #undef VECTOR
@@ -130,6 +158,7 @@ __attribute__((target("avx2"))) ALWAYS static inline uint64_t equal_bits_avx2(co
 #define PREFIX_XOR(bits) CLMUL_PREFIX_XOR(bits)
 #define BATCHES 1
 #include "scan.h"
+#include "table.h"
 #include "batches.h"
 #undef NAMED
 #undef TARGET
@@ -246,6 +275,7 @@ typedef void scan_function(const uint8_t *, size_t, const struct dialect *, int3
 typedef int64_t ends_function(const uint8_t *, size_t, const struct dialect *, int32_t, int64_t, int64_t *, int64_t);
 typedef void before_function(const uint8_t *, size_t, const struct dialect *, int32_t, const int64_t *, size_t, int64_t *);
 typedef int ragged_function(const uint8_t *, size_t, const struct dialect *, int32_t, int64_t, int64_t, int64_t *);
+typedef int64_t table_function(const uint8_t *, size_t, const struct table *, int32_t, int32_t, struct errands *);
 typedef uint64_t crc_function(uint64_t, const uint8_t *, size_t);
 
 struct level {
@@ -254,10 +284,11 @@ struct level {
     ends_function *ends;
     before_function *before;
     ragged_function *ragged;
+    table_function *table;
     crc_function *crc;
 };
 
-#define LEVEL(name, crc) {#name, scan_##name, ends_##name, before_##name, ragged_##name, crc}
+#define LEVEL(name, crc) {#name, scan_##name, ends_##name, before_##name, ragged_##name, table_##name, crc}
 
 /* What this machine can run, the slowest first. */
 static struct level levels[3] = {LEVEL(portable, crc_tables)};
@@ -342,6 +373,46 @@ EXPORT void sj_before(int32_t level, const uint8_t *block, size_t size, const st
 EXPORT int32_t sj_ragged(int32_t level, const uint8_t *block, size_t size, const struct dialect *dialect, int32_t state,
                          int64_t before, int64_t expected, int64_t *found) {
     return levels[level].ragged(block, size, dialect, state, before, expected, found);
+}
+
+/* A walk by a table. WALK: ``out`` (its stray and lone: see ``defect`` and ``kind``, which is Kind of outcome.py). ENDS: as
+   sj_ends, into ``found``. BEFORE: as sj_before, of ``room`` ``places``. RAGGED: as sj_ragged. OPENING: the place of the
+   last quote that opens a field, NO_OFFSET where there is none. */
+EXPORT int64_t sj_table(int32_t level, const uint8_t *block, size_t size, const struct table *table, int32_t state,
+                        int32_t errand, struct errands *asked) {
+    return levels[level].table(block, size, table, state, errand, asked);
+}
+
+/* What the lines that end at ``ends``, ascending offsets, are: 0 a record; BLANK: nothing but the bytes in ``white`` (the
+   bits of 1 spaces, 2 tabs) before its line end; REPEATED: the bytes of ``header`` before its line end. The first line
+   begins at ``start``. ``blanks``: whether to look for blank ones; ``returns``: whether a CR before the LF is part of the
+   line end. The number of those that are no records; only where there are any, ``kinds`` is written. */
+enum { WHITE_SPACE = 1, WHITE_TAB = 2, BLANK = 1, REPEATED = 2 };
+EXPORT int64_t sj_lines(const uint8_t *block, int64_t start, const int64_t *ends, int64_t count, int32_t blanks,
+                        int32_t white, int32_t returns, const uint8_t *header, int64_t header_size, uint8_t *kinds) {
+    int64_t others = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t end = ends[i], size = end - start;
+        const uint8_t *line = block + start;
+        int kind = 0;
+        if (blanks && line[0] <= ' ') {
+            const int64_t text = size - 1 - (returns && size > 1 && line[size - 2] == '\r');
+            int64_t j = 0;
+            while (j < text && ((line[j] == ' ' && white & WHITE_SPACE) || (line[j] == '\t' && white & WHITE_TAB))) j++;
+            if (j == text) kind = BLANK;
+        }
+        if (header_size &&
+            (size == header_size + 1 || (returns && size == header_size + 2 && line[header_size] == '\r')) &&
+            !memcmp(line, header, (size_t)header_size))
+            kind = REPEATED;
+        if (__builtin_expect(kind != 0, 0)) {
+            if (!others) memset(kinds, 0, (size_t)count);
+            kinds[i] = (uint8_t)kind;
+            others++;
+        }
+        start = end;
+    }
+    return others;
 }
 
 /* The CRC of what ``previous`` was computed over, followed by ``size`` bytes. */

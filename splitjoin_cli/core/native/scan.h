@@ -15,7 +15,7 @@ TARGET static inline uint64_t NAMED(escaped)(uint64_t escapes, uint64_t *carried
 /* What to compare with, made once a block. */
 struct NAMED(needles) {
     VECTOR quote, feed, delimiter, ret, escape;
-    uint64_t has_quote; /* all ones, or 0: the dialect has no quote */
+    uint64_t has_quote, has_return; /* all ones, or 0: the dialect has no quote, or a CR is data */
 };
 
 TARGET static inline struct NAMED(needles) NAMED(needles_of)(const struct dialect *dialect) {
@@ -23,9 +23,10 @@ TARGET static inline struct NAMED(needles) NAMED(needles_of)(const struct dialec
     needles.quote = SPREAD((char)dialect->quote);
     needles.feed = SPREAD('\n');
     needles.delimiter = SPREAD((char)dialect->delimiter);
-    needles.ret = SPREAD('\r');
+    needles.ret = SPREAD((char)dialect->ret);
     needles.escape = SPREAD((char)dialect->escape);
     needles.has_quote = dialect->quote < 0 ? 0 : ~UINT64_C(0);
+    needles.has_return = dialect->ret < 0 ? 0 : ~UINT64_C(0);
     return needles;
 }
 
@@ -35,7 +36,7 @@ ALWAYS TARGET static inline struct word NAMED(read_word)(const uint8_t *bytes, c
     word.quotes = EQUAL_BITS(bytes, needles->quote) & needles->has_quote;
     word.feeds = EQUAL_BITS(bytes, needles->feed);
     word.delimiters = EQUAL_BITS(bytes, needles->delimiter);
-    word.returns = EQUAL_BITS(bytes, needles->ret);
+    word.returns = EQUAL_BITS(bytes, needles->ret) & needles->has_return;
     word.escapes = escapes ? EQUAL_BITS(bytes, needles->escape) : 0;
     return word;
 }
@@ -156,7 +157,7 @@ TARGET static inline int64_t NAMED(end_state)(const struct NAMED(tally) *tally, 
     if (is_data) return DATA;
     if (byte == dialect->quote) return CLOSED;
     if (byte == '\n' || byte == dialect->delimiter) return FIELD;
-    return byte == '\r' ? RETURNED : DATA;
+    return byte == dialect->ret ? RETURNED : DATA;
 }
 
 ALWAYS TARGET static inline void NAMED(walk)(const uint8_t *block, size_t size, const struct dialect *dialect,

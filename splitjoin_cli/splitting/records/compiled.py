@@ -9,7 +9,7 @@ import ctypes
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from splitjoin_cli.core.model import CR, LF
+from splitjoin_cli.core.model import LF
 from splitjoin_cli.core.native import DIALECT, OUTCOME, Bytes
 from splitjoin_cli.splitting.records.base import FieldCount
 from splitjoin_cli.splitting.records.every_state import every_outcome
@@ -33,12 +33,13 @@ class CompiledScanner:
         self._alphabet, self._make_mender = alphabet, make_mender
         self._functions, self._level = kernel.functions, kernel.level
         quote, escape = alphabet.quote, alphabet.escape
-        self._dialect = DIALECT(alphabet.delimiter, -1 if quote is None else quote, -1 if escape is None else escape)
+        meant = (alphabet.delimiter[0], quote, escape, alphabet.ret)
+        self._dialect = DIALECT(*(-1 if byte is None else byte for byte in meant))
         self._result = OUTCOME()
         self._mends = alphabet.literal and quote is not None
         self._mender: BlockScanner | None = None
         self._block: memoryview | None = None
-        self._mended: dict[State, bool] = {}  # of self._block: whether it breaks quoting when it starts in a state
+        self._mended: dict[int, bool] = {}  # of self._block: whether it breaks quoting when it starts in a state
 
     def scan(self, block: memoryview, *, every_state: bool = False) -> BlockIndex:
         """See BlockScanner."""
@@ -51,7 +52,7 @@ class CompiledScanner:
         first = block[0]
         alphabet = self._alphabet
         quote, feed = first == alphabet.quote, first == LF
-        follows = quote or feed or first in (alphabet.delimiter, CR)
+        follows = quote or feed or first in (alphabet.delimiter[0], alphabet.ret)
         # Another start outside quotes reads the block the same way, or trips over its first byte.
         if not quote:
             outcomes[State.DATA] = field
@@ -61,7 +62,7 @@ class CompiledScanner:
             outcomes[State.RETURNED] = field._replace(crlf=field.crlf + 1)
         return BlockIndex(len(block), tuple(outcomes))
 
-    def outcome(self, block: memoryview, state: State) -> Outcome:
+    def outcome(self, block: memoryview, state: int) -> Outcome:
         """See BlockScanner."""
         if self._block is not block:
             self._block, self._mended = block, {}
@@ -71,7 +72,7 @@ class CompiledScanner:
             self._mended[state] = mends
         return self._other().outcome(block, state) if mends else outcome
 
-    def ends(self, block: memoryview, state: State, base: int = 0) -> memoryview:
+    def ends(self, block: memoryview, state: int, base: int = 0) -> memoryview:
         """See BlockScanner."""
         if self._is_mended(block, state):
             return self._other().ends(block, state, base)
@@ -88,7 +89,7 @@ class CompiledScanner:
                 return memoryview(found)[:count]
             room = count
 
-    def delimiters_before(self, block: memoryview, state: State, places: Sequence[int]) -> memoryview:
+    def delimiters_before(self, block: memoryview, state: int, places: Sequence[int]) -> memoryview:
         """See BlockScanner."""
         if self._is_mended(block, state):
             return self._other().delimiters_before(block, state, places)
@@ -106,7 +107,7 @@ class CompiledScanner:
             )
         return memoryview(found)
 
-    def first_ragged(self, block: memoryview, state: State, *, before: int, expected: int | None) -> FieldCount | None:
+    def first_ragged(self, block: memoryview, state: int, *, before: int, expected: int | None) -> FieldCount | None:
         """See BlockScanner."""
         if self._is_mended(block, state):
             return self._other().first_ragged(block, state, before=before, expected=expected)
@@ -124,11 +125,11 @@ class CompiledScanner:
             )
         return FieldCount(found[0], found[1]) if ragged else None
 
-    def last_opening(self, block: memoryview, state: State) -> int:
+    def last_opening(self, block: memoryview, state: int) -> int:
         """See BlockScanner."""
         return self._other().last_opening(block, state)
 
-    def _outcome(self, block: memoryview, state: State) -> Outcome:
+    def _outcome(self, block: memoryview, state: int) -> Outcome:
         result = self._result
         with Bytes(block) as place:
             self._functions.sj_scan(self._level, place.address, place.size, self._dialect, state, result)
@@ -141,7 +142,7 @@ class CompiledScanner:
             defect = alone if defect is None else min(defect, alone)
         return Outcome(ALL_STATES[end], records, first_end, last_end, crlf, delimiters, tail, defect)
 
-    def _is_mended(self, block: memoryview, state: State) -> bool:
+    def _is_mended(self, block: memoryview, state: int) -> bool:
         if not self._mends:
             return False
         if self._block is not block or state not in self._mended:

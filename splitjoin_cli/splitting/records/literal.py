@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from splitjoin_cli.core.model import CR, LF
+from splitjoin_cli.core.model import LF
 from splitjoin_cli.splitting.records.outcome import WITHIN, State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from splitjoin_cli.splitting.records.base import Alphabet
 
     Offsets = NDArray[np.int64]
     Words = NDArray[np.uint64]
@@ -26,7 +28,7 @@ _QUOTED = 0  # inside quotes
 _CLOSED = 1  # the last quote closed a field (or none came yet in this field)
 _DATA = 2  # inside a field without quotes, where a quote is data
 
-_START = {
+_START: dict[int, int] = {
     State.FIELD: _CLOSED,  # a quote on the first byte opens, as after a closing quote it would reopen
     State.CLOSED: _CLOSED,
     State.DATA: _DATA,
@@ -58,7 +60,7 @@ _APPLY = np.array(_FUNCTIONS, np.uint8)
 _MAX_WIDTH = 48  # steps taken one after another over all segments; their chain is walked one by one
 
 
-def true_quotes(quotes: Offsets, field_ends: Words, start: State) -> Offsets:
+def true_quotes(quotes: Offsets, field_ends: Words, start: int) -> Offsets:
     """Those of ``quotes`` that open, close or double a field's quotes; the others are data.
 
     ``quotes``: ascending offsets; ``field_ends``: the mask of delimiters and line feeds; ``start``: the block's first.
@@ -118,12 +120,14 @@ class Machine:
     the quotes before; such files are rare enough to be slow.
     """
 
-    def __init__(self, delimiter: int, quote: int, escape: int) -> None:
-        """The dialect's bytes."""
-        self._delimiter, self._quote, self._escape = delimiter, quote, escape
-        self._events = re.compile(b"[" + re.escape(bytes((delimiter, quote, escape, LF, CR))) + b"]")
+    def __init__(self, alphabet: Alphabet) -> None:
+        """``alphabet``: with a quote and an escape character, and a delimiter of one byte."""
+        self._delimiter, self._quote, self._escape = alphabet.delimiter[0], alphabet.quote, alphabet.escape
+        self._return = alphabet.ret
+        meant = (self._delimiter, self._quote, self._escape, LF, self._return)
+        self._events = re.compile(b"[" + re.escape(bytes(byte for byte in meant if byte is not None)) + b"]")
 
-    def run(self, block: bytes, state: State) -> Found:
+    def run(self, block: bytes, state: int) -> Found:
         """Walk ``block`` from ``state``."""
         found = Found([], [], [], [], escape_pending=False)
         position = 0
@@ -156,7 +160,7 @@ class Machine:
             found.feeds.append(at)
         return State.QUOTED
 
-    def _outside(self, found: Found, at: int, byte: int, state: State) -> State:
+    def _outside(self, found: Found, at: int, byte: int, state: int) -> State:
         """The state after the byte at ``at``, outside quotes; an escape character is here behind a closing quote."""
         if byte == self._quote and state in (State.FIELD, State.CLOSED):
             found.quotes.append(at)
@@ -167,7 +171,7 @@ class Machine:
         if byte == LF:
             found.feeds.append(at)
             return State.FIELD
-        if byte == CR:
+        if byte == self._return:
             found.returns.append(at)
             return State.RETURNED
         return State.DATA

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from splitjoin_cli.core.model import CR, LF
+from splitjoin_cli.core.model import LF
 from splitjoin_cli.splitting.records import literal
 from splitjoin_cli.splitting.records.base import Alphabet, FieldCount
 from splitjoin_cli.splitting.records.every_state import every_outcome
@@ -62,7 +62,7 @@ class NumpyScanner:
         self._block: memoryview | None = None
         self._array = np.empty(0, np.uint8)  # of the same bytes
         self._plain: Masks | None = None  # of self._block, unless it starts behind an escape character
-        self._located: dict[State, Masks] = {}  # of self._block, by the state it starts in, stray quotes mended
+        self._located: dict[int, Masks] = {}  # of self._block, by the state it starts in, stray quotes mended
 
     def scan(self, block: memoryview, *, every_state: bool = False) -> BlockIndex:
         """See BlockScanner. The outcomes that are left out are read off the same masks, by ``outcome``."""
@@ -79,7 +79,7 @@ class NumpyScanner:
             outcomes[state] = self._mended_edge(outside, masks, state) if mends else outcome
         return BlockIndex(len(block), tuple(outcomes))
 
-    def outcome(self, block: memoryview, state: State) -> Outcome:
+    def outcome(self, block: memoryview, state: int) -> Outcome:
         """See BlockScanner."""
         array = self._array if self._block is block else self._take(block)
         if state in (State.ESCAPED, State.ESCAPED_QUOTED):
@@ -93,15 +93,15 @@ class NumpyScanner:
         self._located[state] = masks
         return outcome
 
-    def ends(self, block: memoryview, state: State, base: int = 0) -> memoryview:
+    def ends(self, block: memoryview, state: int, base: int = 0) -> memoryview:
         """See BlockScanner."""
         return (self._ends(block, state) + base).data
 
-    def delimiters_before(self, block: memoryview, state: State, places: Sequence[int]) -> memoryview:
+    def delimiters_before(self, block: memoryview, state: int, places: Sequence[int]) -> memoryview:
         """See BlockScanner."""
         return self._delimiters_before(block, state, np.asarray(places, np.int64)).data
 
-    def first_ragged(self, block: memoryview, state: State, *, before: int, expected: int | None) -> FieldCount | None:
+    def first_ragged(self, block: memoryview, state: int, *, before: int, expected: int | None) -> FieldCount | None:
         """See BlockScanner."""
         ends = self._ends(block, state)
         if not len(ends):
@@ -113,7 +113,7 @@ class NumpyScanner:
         first = int(wrong[0])
         return FieldCount(int(ends[first - 1]) if first else NO_OFFSET, int(counts[first]))
 
-    def last_opening(self, block: memoryview, state: State) -> int:
+    def last_opening(self, block: memoryview, state: int) -> int:
         """See BlockScanner."""
         masks = self._masks_from(block, state)
         if masks.quotes is None or masks.outside is None:
@@ -129,12 +129,12 @@ class NumpyScanner:
         self._array = np.frombuffer(block, np.uint8)
         return self._array
 
-    def _ends(self, block: memoryview, state: State) -> Offsets:
+    def _ends(self, block: memoryview, state: int) -> Offsets:
         """int64[records]: the offset just after each record end."""
         masks = self._masks_from(block, state)
         return offsets(masks.keep_outside(masks.feeds, quoted=state in WITHIN)) + 1
 
-    def _delimiters_before(self, block: memoryview, state: State, places: Offsets) -> Offsets:
+    def _delimiters_before(self, block: memoryview, state: int, places: Offsets) -> Offsets:
         """int64[len(places)]: the delimiters outside quotes before each place."""
         masks = self._masks_from(block, state)
         mask = masks.keep_outside(masks.delimiters, quoted=state in WITHIN)
@@ -145,7 +145,7 @@ class NumpyScanner:
         before: Offsets = sums[words] + np.bitwise_count(padded[words] & ((ONE << bits) - ONE))
         return before
 
-    def _masks_from(self, block: memoryview, state: State) -> Masks:
+    def _masks_from(self, block: memoryview, state: int) -> Masks:
         if self._block is not block or state not in self._located:
             self.outcome(block, state)
         return self._located[state]
@@ -153,7 +153,7 @@ class NumpyScanner:
     def _read(self, block: Bytes, *, first_is_data: bool = False) -> Masks:
         """The masks of a block; with ``first_is_data`` its first byte counts as data, whatever it is."""
         alphabet, reader = self._alphabet, self._reader
-        wanted = (alphabet.quote, CR, LF, alphabet.delimiter)
+        wanted = (alphabet.quote, alphabet.ret, LF, alphabet.delimiter[0])
         quotes, returns, feeds, delimiters = reader.of_bytes(block, wanted, aside=first_is_data)
         feeds = nothing(len(block)) if feeds is None else feeds
         delimiters = nothing(len(block)) if delimiters is None else delimiters
@@ -181,7 +181,7 @@ class NumpyScanner:
         outside = None if quotes is None else outside_of(quotes, self._reader.scratch)
         return Masks(size, quotes, feeds, delimiters, returns, outside, escape_pending)
 
-    def _mended_edge(self, outside: Outcome, masks: Masks, state: State) -> Outcome:
+    def _mended_edge(self, outside: Outcome, masks: Masks, state: int) -> Outcome:
         """``outside`` (mended) for the block last taken, which breaks quoting by its first byte alone.
 
         Data right behind a closing quote changes nothing else in the block; a quote in a field, or an escape
@@ -192,11 +192,11 @@ class NumpyScanner:
         assert self._block is not None  # noqa: S101 -- it is being scanned
         return self.outcome(self._block, state)
 
-    def _mended(self, block: Bytes, masks: Masks, state: State) -> Masks:
+    def _mended(self, block: Bytes, masks: Masks, state: int) -> Masks:
         """The masks with only those quotes left that open, close or double: the csv module's reading of a stray one."""
         alphabet, reader = self._alphabet, self._reader
         if alphabet.quote is not None and alphabet.escape is not None:
-            machine = literal.Machine(alphabet.delimiter, alphabet.quote, alphabet.escape)
+            machine = literal.Machine(alphabet)
             found = machine.run(block.tobytes(), state)
             quotes, feeds, delimiters, returns = (
                 reader.of_offsets(np.asarray(places, np.int64), len(block)) for places in found[:4]
@@ -208,7 +208,7 @@ class NumpyScanner:
         quotes = reader.of_offsets(true, masks.size)
         return self._masks(masks.size, quotes, masks.feeds, masks.delimiters, masks.returns, escape_pending=False)
 
-    def _alone(self, masks: Masks, state: State, *, quotes_are_true: bool = False) -> Outcome:
+    def _alone(self, masks: Masks, state: int, *, quotes_are_true: bool = False) -> Outcome:
         """The outcome of one start state; ``quotes_are_true``: stray quotes were taken out of the masks."""
         quoted = state in WITHIN
         outcome = self._one(masks, quoted=quoted, quotes_are_true=quotes_are_true)

@@ -26,6 +26,8 @@ def _compiled() -> Kernel | None:
 def new_scanner(alphabet: Alphabet, block_bytes: int) -> BlockScanner:
     """A scanner for blocks of up to ``block_bytes`` bytes."""
     compiled = _compiled()
+    if alphabet.needs_table:
+        return table_scanner(alphabet, compiled)
     if compiled is not None:
         from splitjoin_cli.splitting.records.compiled import CompiledScanner  # noqa: PLC0415 -- only what is used is imported
 
@@ -39,6 +41,23 @@ def numpy_scanner(alphabet: Alphabet, block_bytes: int) -> BlockScanner:
     from splitjoin_cli.splitting.records.numpy_scanner import NumpyScanner  # noqa: PLC0415 -- numpy takes long to import
 
     return NumpyScanner(alphabet, block_bytes)
+
+
+def table_scanner(alphabet: Alphabet, compiled: Kernel | None) -> BlockScanner:
+    """The scanner by a table of steps, for any alphabet: in ``compiled``, or in plain Python."""
+    from splitjoin_cli.splitting.records.table import table_of  # noqa: PLC0415 -- only what is used is imported
+    from splitjoin_cli.splitting.records.tabled import TableScanner, TableWalk  # noqa: PLC0415 -- the same
+
+    table = table_of(alphabet)
+    if compiled is not None:
+        from splitjoin_cli.splitting.records.table_compiled import CompiledTableWalk  # noqa: PLC0415 -- the same
+
+        walk: TableWalk = CompiledTableWalk(table, compiled)
+    else:
+        from splitjoin_cli.splitting.records.table_python import PythonTableWalk  # noqa: PLC0415 -- the same
+
+        walk = PythonTableWalk(table)
+    return TableScanner(table, walk)
 
 
 def scans_side_by_side() -> bool:

@@ -13,7 +13,10 @@ NO_OFFSET = -1
 
 
 class State(IntEnum):
-    """What the parser is in when a byte comes. The comment says what a quote would be there."""
+    """What the parser is in when a byte comes. The comment says what a quote would be there.
+
+    Some dialects have more states (``table``): numbers above these, for what came of a delimiter of several bytes.
+    """
 
     FIELD = 0  # at the start of a field: an opening quote
     DATA = 1  # inside a field without quotes: a stray quote
@@ -53,7 +56,7 @@ class Outcome(NamedTuple):
     the last end. With a ``defect`` only that is meant: what comes after it has no right reading.
     """
 
-    end: State
+    end: int
     records: int
     first_end: int
     last_end: int
@@ -70,12 +73,17 @@ class BlockIndex(NamedTuple):
     outcomes: tuple[Outcome | None, ...]
 
 
-def nothing(state: State) -> Outcome:
+def nothing(state: int) -> Outcome:
     """The outcome of no bytes."""
     return Outcome(state, 0, NO_OFFSET, NO_OFFSET, 0, 0, 0, None)
 
 
-IDENTITY = BlockIndex(0, tuple(nothing(state) for state in ALL_STATES))
+def identity(states: int) -> BlockIndex:
+    """The index of no bytes, for a parser of so many states."""
+    return BlockIndex(0, tuple(nothing(state) for state in range(states)))
+
+
+IDENTITY = identity(len(ALL_STATES))
 
 
 def join(left: Outcome, size: int, right: Outcome) -> Outcome:
@@ -96,7 +104,7 @@ def join(left: Outcome, size: int, right: Outcome) -> Outcome:
 
 
 def combine(left: BlockIndex, right: BlockIndex) -> BlockIndex:
-    """Two neighbouring blocks as one. Associative; IDENTITY is neutral.
+    """Two neighbouring blocks as one. Associative; IDENTITY (``identity`` of as many states) is neutral.
 
     An outcome that is not known on either side stays unknown.
     """

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import new_scanner
-from splitjoin_cli.splitting.records.outcome import WITHIN, State
+from splitjoin_cli.splitting.records.outcome import Kind, State
+from splitjoin_cli.splitting.records.table import ending_of
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import Dialect
@@ -33,8 +34,9 @@ class RecordCounter:
         """
         if dialect.stray_quote == "error":
             dialect = replace(dialect, stray_quote="literal")
-        self._scanner = new_scanner(Alphabet.of(dialect), block_bytes)
-        self._state = State.FIELD
+        self._alphabet = Alphabet.of(dialect)
+        self._scanner = new_scanner(self._alphabet, block_bytes)
+        self._state: int = State.FIELD
         self._ends = 0
         self._at = self._record_start = at
         self._last_byte = LF
@@ -80,12 +82,13 @@ class RecordCounter:
         """
         if self.lone_return is not None or self._at == self._record_start:
             return None
-        if self._state == State.RETURNED:
+        ending = ending_of(self._alphabet, self._state)
+        if ending.defect == Kind.LONE_CR:
             return "a carriage return at the end has no line feed"
         if last:  # a quote may be open there, or an escape character be the last: the csv module takes both
             return None
         if self._state in (State.ESCAPED, State.ESCAPED_QUOTED):
             return "an escape character is the last byte"
-        if self._state in WITHIN:
+        if ending.open:
             return "a quote is still open"
         return "the newline at the end is escaped" if self._last_byte == LF else "the newline at the end is missing"

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.literal import Machine, true_quotes
 from splitjoin_cli.splitting.records.outcome import State
 from tests.laws import examples
 
 QUOTE, COMMA = ord('"'), ord(",")
+ESCAPING = Alphabet(b",", QUOTE, ord("\\"))
 STARTS = [State.FIELD, State.DATA, State.CLOSED, State.QUOTED]
 
 
@@ -69,7 +71,7 @@ def test_no_quotes_are_none() -> None:
 
 def rows_by_machine(data: bytes) -> list[str]:
     """The records as the machine's feeds outside quotes cut them."""
-    found = Machine(COMMA, QUOTE, ord("\\")).run(data, State.FIELD)
+    found = Machine(ESCAPING).run(data, State.FIELD)
     quotes = np.zeros(len(data), np.int64)
     quotes[found.quotes] = 1
     inside = np.cumsum(quotes) % 2
@@ -95,7 +97,7 @@ def test_the_machine_cuts_records_as_the_csv_module_does(pieces: list[str]) -> N
 def test_the_machine_goes_on_where_it_stopped(pieces: list[str]) -> None:
     """Behind an escape character at a block's edge, inside quotes or outside, the next byte is data."""
     text = "".join(pieces).encode()
-    machine = Machine(COMMA, QUOTE, ord("\\"))
+    machine = Machine(ESCAPING)
     whole = machine.run(text, State.FIELD)
     escapes = [at for at in range(len(text) - 1) if machine.run(text[: at + 1], State.FIELD).escape_pending]
     for at in escapes:
