@@ -57,6 +57,46 @@ DIALECTS: dict[str, tuple[Dialect, bytes, list[str | None]]] = {
 }
 
 
+OPTIONS: dict[str, tuple[Dialect, str, list[str | None]]] = {
+    "several bytes delimit": (Dialect("||"), '1||a|b\n2||"c||d"\n3||¦"|\n', ["a|b", "c||d", '¦"|']),
+    "a letter of two bytes delimits": (Dialect("¦"), '1¦a\n2¦"b¦c"\n', ["a", "b¦c"]),
+    "no NULL at all": (Dialect(nulls=()), '1,\n2,NULL\n3,""\n', ["", "NULL", ""]),
+    "the empty field": (Dialect(nulls=("",)), '1,\n2,NULL\n3,""\n4,x\n', [None, "NULL", "", "x"]),
+    "the empty field, and a stray quote": (Dialect(nulls=("",)), '1,\n2,NULL\n3,""\n4,x"\n', [None, "NULL", "", 'x"']),
+    "a word": (Dialect(nulls=("NULL",)), '1,\n2,NULL\n3,"NULL"\n4,null\n', ["", None, "NULL", "null"]),
+    "R's word": (Dialect(nulls=("NA",)), '1,\n2,NA\n3,"NA"\n4,NULL\n', ["", None, "NA", "NULL"]),
+    "several words": (Dialect(nulls=("NA", "")), '1,\n2,NA\n3,"NA"\n4,""\n', [None, None, "NA", ""]),
+    "a backslash and N": (Dialect(nulls=("\\N",)), '1,\n2,\\N\n3,"\\N"\n', ["", None, "\\N"]),
+    "letters after the escape character": (
+        Dialect("\t", None, "\\", c_escapes=True, nulls=("\\N",)),
+        "1\ta\\tb\\n\\\\n\n2\t\\N\n3\t\\b\\f\\v\\r\\Z\\q\n4\t\n5\tNULL\n6\ta\\Nb\n",
+        ["a\tb\n\\n", None, "\b\f\v\r\x1aq", "", "NULL", "aNb"],
+    ),
+    "an escape character in quotes alone": (
+        Dialect(escapechar="\\", escape_in="quotes", nulls=()),
+        '1,"a\\"b"\n2,C:\\new\n3,\\N\n4,"\\n"\n',
+        ['a"b', "C:\\new", "\\N", "n"],
+    ),
+    "CR is data": (
+        Dialect(line_end_rule="lf"), '1,a\rb\n2,c\r\n3,"d\r\ne"\n', ["a\rb", "c\r", "d\r\ne"],
+    ),
+    "quotes as MySQL reads them": (
+        Dialect(stray_quote="mysql"),
+        '1,"5" disk"\n2,"a\\"b"\n3,"x""y"\n4,5" z\n5,"q",\n'.replace('5,"q",', '5,"q"r,s"'),
+        ['5" disk', 'a\\"b', 'x"y', '5" z', 'q"r,s'],
+    ),
+    "spaces at the start": (
+        Dialect(skip_initial_space=True, nulls=("NA",)),
+        '  1,  a \n2, "b, c"\n3,   NA\n4, \n',
+        ["a ", "b, c", None, ""],
+    ),
+    "lines that are not records": (
+        Dialect(skip_blank_lines=True, skip_repeated_headers=True), "1,a\n\n \t\nid,name\r\n2,b\n\n", ["a", "b"],
+    ),
+}  # fmt: skip
+"""What exporters write, option by option."""
+
+
 HEADERS = {
     "byte order mark": (b'\xef\xbb\xbf"id",name\n', ["id", "name"]),
     "a quoted newline": (b'id,"full\nname"\n', ["id", "full\nname"]),
@@ -105,6 +145,25 @@ class LoaderValuesContract(WithLoader):
         header = f"id{dialect.delimiter}name\n".encode()
         assert loader.load(chunk_of(data, header=header, dialect=dialect)).rows == len(names)
         assert [row[1] for row in rows_of(rig)] == names
+
+    def test_options_of_exports(self, rig: LoaderRig, loader: Loader) -> None:
+        """Each value is what the exporter meant, in a text column, on every engine alike."""
+        for number, (name, (dialect, text, names)) in enumerate(OPTIONS.items(), start=1):
+            header = f"id{dialect.delimiter}name\n".encode()
+            chunk = chunk_of(text.encode(), header=header, dialect=dialect, rows=len(names), number=number)
+            assert loader.load(chunk).rows == len(names), name
+            assert [row[1] for row in rows_of(rig)] == names, name
+            rig.query(f"DELETE FROM {TABLE}")
+
+    def test_a_null_that_is_named_is_one_in_each_type(self, rig: LoaderRig, loader: Loader) -> None:
+        """By the database's own reader, and by ours, which a stray quote brings in."""
+        rig.query(f"CREATE TABLE {TABLE} (id INTEGER, name VARCHAR(9), size INTEGER)")
+        for number, name in enumerate(('"NA"', 'N"A'), start=1):
+            data = f"1,{name},NA\n2,NA,7\n".encode()
+            dialect = Dialect(nulls=("NA",), line_end="\n")
+            loader.load(chunk_of(data, header=b"id,name,size\n", dialect=dialect, number=number))
+            assert rows_of(rig, "id, name, size") == [(1, name.strip('"'), None), (2, None, 7)]
+            rig.query(f"DELETE FROM {TABLE}")
 
     @pytest.mark.parametrize("compression", ["gzip", "zstd"])
     def test_compressed_chunks(self, rig: LoaderRig, loader: Loader, compression: Literal["gzip", "zstd"]) -> None:

@@ -165,9 +165,11 @@ def _check_end(counter: RecordCounter, name: str, *, last: bool) -> None:
 def _check_fields(descriptor: int, size: int, name: str, manifest: Manifest, header_bytes: int, width: int) -> None:
     """Raise BadInputError for the first record that has not as many fields as the header."""
     number = 0
+    header = b"".join(_blocks(descriptor, 0, header_bytes))
     texts = decoded(_blocks(descriptor, header_bytes, size), manifest.dialect.encoding)
     try:
-        for number, record in enumerate(records(texts, manifest.dialect), start=1):
+        found = records(texts, manifest.dialect, header=header.decode(manifest.dialect.encoding, "surrogateescape"))
+        for number, record in enumerate(found, start=1):
             if len(record) != width:
                 raise BadInputError(
                     f"{name}: record {number} has {len(record)} fields, and the split's have {width}",

@@ -52,7 +52,7 @@ class AuroraMysqlLoader(MysqlLoader):
         location_of(chunk)
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
-        why = why_streamed(chunk, _CHARACTER_SETS)
+        why = why_streamed(chunk, _CHARACTER_SETS, knows_nulls=self._knows_nulls(chunk.dialect.nulls))
         if why is None and not reads_alike(chunk, len(columns), self._target.max_record_bytes):
             why, plain = OTHERWISE, False
         if why is not None:

@@ -59,7 +59,7 @@ class AuroraPostgresqlLoader(PostgresqlLoader):
         location_of(chunk)
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
-        why = why_streamed(chunk, _ENCODINGS)
+        why = why_streamed(chunk, _ENCODINGS, knows_nulls=self._knows_nulls(chunk.dialect.nulls))
         if chunk.dialect.quotechar is None:
             why = "its dialect has no quotes, and COPY's CSV always has"
         elif why is None and not reads_alike(chunk, len(columns), self._target.max_record_bytes):

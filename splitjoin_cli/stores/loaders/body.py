@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.errors import SourceError
+from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, is_open, too_large
 from splitjoin_cli.stores.loaders.fields import decoded
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from splitjoin_cli.core.bytes.base import ByteStream
-    from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
 
 __all__ = ["BLOCK_BYTES", "NotPlainError", "body_blocks", "body_texts", "gathered", "is_plain_dialect", "plain_blocks"]
@@ -60,8 +61,14 @@ def body_texts(chunk: ChunkToLoad, errors: str = "strict") -> Generator[str, Non
 
 
 def is_plain_dialect(dialect: Dialect) -> bool:
-    """Whether RFC 4180's rules, with any delimiter and quote, are the dialect's: databases read no others alike."""
-    return dialect.quotechar is not None and dialect.escapechar is None
+    """Whether RFC 4180's rules, with any delimiter and quote, are the dialect's: databases read no others alike.
+
+    What means NULL is another question, which each database answers itself.
+    """
+    rfc = Dialect(dialect.delimiter, dialect.quotechar, None, dialect.header, dialect.line_end, dialect.encoding)
+    same = dialect == replace(rfc, nulls=dialect.nulls, stray_quote=dialect.stray_quote)
+    one_byte = len(dialect.delimiter) == 1 and dialect.delimiter.isascii()
+    return same and one_byte and dialect.quotechar is not None and dialect.stray_quote != "mysql"
 
 
 def plain_blocks(

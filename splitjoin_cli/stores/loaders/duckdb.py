@@ -13,8 +13,8 @@ import duckdb
 from splitjoin_cli.core.errors import LoadError
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered, wrong_fields
-from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
-from splitjoin_cli.stores.loaders.fields import records
+from splitjoin_cli.stores.loaders.body import gathered, plain_blocks
+from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.pipe import Pipe
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
@@ -101,6 +101,9 @@ class DuckdbLoader(LedgerLoader):
 
     def _refuses_table(self, error: Exception) -> bool:
         return isinstance(error, (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException))
+
+    def _knows_nulls(self, nulls: tuple[str, ...] | None) -> bool:
+        return nulls is None or bool(nulls)  # read_csv always takes something for NULL
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         most, width = self._target.max_record_bytes, len(columns)
@@ -193,8 +196,11 @@ def _reader(path: str, chunk: ChunkToLoad, columns: Columns, line_bytes: int, *,
     if plain:
         texts = ", ".join(_text(column.name) for column in columns if column.text)
         quote = _text(chunk.dialect.quotechar or '"')
-        options |= {"delim": _text(chunk.dialect.delimiter), "quote": quote, "escape": quote, "nullstr": "''"}
-        options |= {"force_not_null": f"[{texts}]"} if texts else {}
+        options |= {"delim": _text(chunk.dialect.delimiter), "quote": quote, "escape": quote}
+        if nulls := chunk.dialect.nulls:
+            options |= {"nullstr": f"[{', '.join(map(_text, nulls))}]", "allow_quoted_nulls": "false"}
+        else:
+            options |= {"nullstr": "''", **({"force_not_null": f"[{texts}]"} if texts else {})}
     else:
         options |= {
             "delim": "','",
@@ -208,8 +214,8 @@ def _reader(path: str, chunk: ChunkToLoad, columns: Columns, line_bytes: int, *,
 
 def _requoted(chunk: ChunkToLoad, columns: Columns, most_bytes: int) -> Generator[bytes, None, None]:
     r"""Records read field by field, as CSV that leaves nothing open: every field in quotes, NULL as a bare ``\N``."""
-    bare = [not column.text for column in columns]
-    rows = records(body_texts(chunk), chunk.dialect, most_bytes=most_bytes)
+    bare = [chunk.dialect.nulls is None and not column.text for column in columns]
+    rows = chunk_records(chunk, most_bytes=most_bytes)
     for row in checked_rows(rows, len(columns)):
         fields = [
             "\\N" if field is None or (empty_is_null and not field) else '"' + field.replace('"', '""') + '"'

@@ -80,6 +80,13 @@ class Engine(ABC):
         ``plain``: the engine's own CSV reader may read it; else it goes through ``fields.records``.
         """
 
+    def _knows_nulls(self, nulls: tuple[str, ...] | None) -> bool:
+        """Whether the engine's own CSV reader can take these unquoted fields for NULL, and no others (None: its rule).
+
+        Engines that can say so in ``_copy``, where ``plain``.
+        """
+        return nulls is None
+
     @abstractmethod
     def _translated(self, error: Exception) -> LoadError:
         """Our error for one of ``driver_errors``."""

@@ -8,20 +8,19 @@ from __future__ import annotations
 import codecs
 import re
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, is_open, is_too_large, too_large
+from splitjoin_cli.stores.loaders.grammar import field_pattern, line_end_pattern, skipped_lines, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.stores.loaders.grammar import NullRule
 
-__all__ = ["NullRule", "decoded", "field_pattern", "records", "text_lines"]
-
-NullRule = Literal["never", "word", "empty"]
-"""Which unquoted field is NULL: none, the word NULL (MySQL's rule), the empty one (PostgreSQL's)."""
+__all__ = ["decoded", "records", "text_lines"]
 
 _LINE_END = re.compile("[\r\n]")
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
@@ -38,18 +37,25 @@ def decoded(blocks: Iterable[bytes], encoding: str, errors: str = "strict") -> G
         raise BadTextError(encoding, exc.object[exc.start]) from exc
 
 
-def records(
-    texts: Iterable[str], dialect: Dialect, null_rule: NullRule = "never", *, most_bytes: int = LARGE_RECORD_BYTES
+def records(  # noqa: C901 -- one loop over text that comes in pieces
+    texts: Iterable[str],
+    dialect: Dialect,
+    null_rule: NullRule = "never",
+    *,
+    most_bytes: int = LARGE_RECORD_BYTES,
+    header: str | None = None,
 ) -> Iterator[list[str | None]]:
     """Each record's fields; a blank line is one empty field. None is NULL.
 
-    As the csv module without ``strict`` reads them: a quote opens a field only at its start, and what follows a
-    closing quote is taken literally. With an escape character, an unquoted field of it and ``N`` is NULL (as MySQL,
-    PostgreSQL and Hive write it). Raises BadRecordError for a quote that nothing closes, and
+    As the csv module without ``strict`` reads them, where the dialect says nothing else: a quote opens a field only at
+    its start, and what follows a closing quote is taken literally. With an escape character, an unquoted field of it
+    and ``N`` is NULL (as MySQL, PostgreSQL and Hive write it), unless the dialect names its NULLs. ``header``: as it
+    is in the file, where records equal to it are none. Raises BadRecordError for a quote that nothing closes, and
     for a record of more than ``most_bytes``, of which it holds no more than that.
     """
     match_field = _pattern(dialect).match
-    value_of = _value_of(dialect, null_rule)
+    value = value_of(dialect, null_rule)
+    is_skipped = skipped_lines(dialect, header)
     pending = ""
     more: list[str] = []
     for next_text in chain(texts, (None,)):
@@ -69,13 +75,14 @@ def records(
             found = match_field(text, place)
             if found is None or (found.end() == len(text) and not last):
                 break  # the field, or a CR LF, may go on in what comes next
-            record.append(value_of(found))
+            record.append(value(found))
             place = found.end()
             if found["end"] != dialect.delimiter:
                 if is_too_large(text[begin:place], most_bytes):
                     text, pending, record, found = "", "", [], None
                     raise too_large(most_bytes)
-                yield record
+                if not is_skipped(text, begin, place):
+                    yield record
                 record = []
                 begin = place
         pending = text[begin:]
@@ -90,56 +97,7 @@ def records(
 def _pattern(dialect: Dialect) -> re.Pattern[str]:
     """One field and what ends it: delimiter, line end, or nothing more."""
     field = field_pattern(dialect, "quoted", "literal", "plain")
-    return re.compile(rf"{field}(?P<end>{re.escape(dialect.delimiter)}|\r\n|\n|\r|\Z)")
-
-
-def field_pattern(dialect: Dialect, *groups: str) -> str:
-    """A regular expression for one field: a quoted part (if any) and a plain rest.
-
-    ``groups``: names for what is inside the quotes, an escape character right behind them, and the rest; or none.
-    """
-    inside, behind, rest = (f"?P<{name}>" for name in groups) if groups else ("?:", "?:", "?:")
-    delimiter = re.escape(dialect.delimiter)
-    escape = re.escape(dialect.escapechar) if dialect.escapechar else ""
-    escaped = rf"|{escape}(?s:.)" if escape else ""
-    quoted = ""
-    if dialect.quotechar:
-        quote = re.escape(dialect.quotechar)
-        # the csv module takes an escape character right behind a closing quote for itself
-        literal = f"{escape}?+" if escape else ""
-        # possessive: what is not closed never matches as a plain field
-        inner = f"(?:[^{quote}{escape}]++|{quote}{quote}{escaped})*+"
-        quoted = rf"(?:{quote}({inside}{inner}){quote}({behind}{literal})|(?!{quote}))"
-    plain = rf"({rest}(?:[^{delimiter}\r\n{escape}]++{escaped})*+)"
-    return quoted + plain
-
-
-def _value_of(dialect: Dialect, null_rule: NullRule) -> Callable[[re.Match[str]], str | None]:
-    quote, escape = dialect.quotechar, dialect.escapechar
-    unescape = re.compile(re.escape(escape) + "(?s:(.))").sub if escape else None
-    undouble = (
-        re.compile(f"{re.escape(quote)}{{2}}" + (f"|{re.escape(escape)}(?s:.)" if escape else "")).sub
-        if quote
-        else None
-    )
-    null_mark = f"{escape}N" if escape else None
-    # without a quote character, MySQL has no word for NULL
-    null = {"never": None, "word": "NULL" if quote else None, "empty": ""}[null_rule]
-
-    def value(found: re.Match[str]) -> str | None:
-        plain = found["plain"]
-        quoted = found["quoted"] if quote else None
-        if quoted is None and plain in (null, null_mark):
-            return None
-        if unescape and escape and escape in plain:
-            plain = unescape(r"\1", plain)
-        if quoted is None:
-            return plain
-        if undouble:
-            quoted = undouble(lambda pair: pair[0][1], quoted)
-        return quoted + found["literal"] + plain
-
-    return value
+    return re.compile(rf"{field}(?P<end>{re.escape(dialect.delimiter)}|{line_end_pattern(dialect)}|\Z)")
 
 
 def text_lines(rows: Iterable[list[str | None]]) -> Iterator[bytes]:

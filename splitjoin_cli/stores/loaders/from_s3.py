@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import logging
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import BadRowError, LoadError
@@ -13,7 +14,7 @@ from splitjoin_cli.stores.loaders.body import NotPlainError, opened, plain_block
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from splitjoin_cli.core.model import S3Location
+    from splitjoin_cli.core.model import Dialect, S3Location
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
 
 __all__ = ["OTHERWISE", "check_etag", "location_of", "note_streamed", "reads_alike", "why_streamed"]
@@ -41,21 +42,33 @@ def check_etag(chunk: ChunkToLoad) -> None:
         )
 
 
-def why_streamed(chunk: ChunkToLoad, encodings: Mapping[str, str]) -> str | None:
+def why_streamed(chunk: ChunkToLoad, encodings: Mapping[str, str], *, knows_nulls: bool) -> str | None:
     """Why no database reads the chunk from S3 as it is meant; None where it may, and only its records decide.
 
-    ``encodings``: those that the database has a name for, by Python's.
+    ``encodings``: those that the database has a name for, by Python's. ``knows_nulls``: whether it can take for NULL
+    what the dialect says.
     """
     if chunk.compression:
         return f"it is compressed ({chunk.compression}), and the database reads plain files from S3 alone"
-    if chunk.dialect.escapechar is not None:
-        return "its dialect has an escape character, which databases take otherwise"
-    if chunk.dialect.line_end not in ("\n", "\r\n"):
-        return "its records do not all end alike, and the database takes one line end"
+    if otherwise := _why_otherwise(chunk.dialect, knows_nulls=knows_nulls):
+        return otherwise
     if codecs.lookup(chunk.dialect.encoding).name not in encodings:
         return f"the database has no name for its encoding, {chunk.dialect.encoding}"
     if not chunk.header_bytes and _begins_with_mark(chunk):
         return "it begins with a byte order mark and has no header: the mark would get into the first field"
+    return None
+
+
+def _why_otherwise(dialect: Dialect, *, knows_nulls: bool) -> str | None:
+    """Why a database reads the dialect otherwise."""
+    if dialect.escapechar is not None:
+        return "its dialect has an escape character, which databases take otherwise"
+    if replace(dialect, nulls=None).needs_second_version:
+        return "its dialect is one that the database does not read"
+    if not knows_nulls:
+        return f"the database cannot take for NULL what --null says: {', '.join(map(repr, dialect.nulls or ()))}"
+    if dialect.line_end not in ("\n", "\r\n"):
+        return "its records do not all end alike, and the database takes one line end"
     return None
 
 

@@ -7,7 +7,7 @@ import csv
 import io
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,22 @@ from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, body_texts, opened
 from splitjoin_cli.stores.loaders.fields import records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.core.model import LineEnd
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
+    from splitjoin_cli.stores.loaders.grammar import NullRule
 
-__all__ = ["Sniffed", "column_names", "field_count", "header_names", "raw_header", "sniff"]
+__all__ = [
+    "Sniffed",
+    "chunk_records",
+    "column_names",
+    "field_count",
+    "header_names",
+    "header_text",
+    "raw_header",
+    "sniff",
+]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED_RECORDS = 200
@@ -45,6 +55,20 @@ def raw_header(chunk: ChunkToLoad) -> bytes:
     return b"".join(pieces)
 
 
+def header_text(chunk: ChunkToLoad) -> str | None:
+    """The header as it is, where records equal to it are none; None where nobody asks for it."""
+    if not (chunk.dialect.skip_repeated_headers and chunk.header_bytes):
+        return None
+    return raw_header(chunk).decode(chunk.dialect.encoding, "surrogateescape")
+
+
+def chunk_records(
+    chunk: ChunkToLoad, null_rule: NullRule = "never", *, most_bytes: int = LARGE_RECORD_BYTES
+) -> Iterator[list[str | None]]:
+    """The chunk's records field by field, the header not among them: see ``fields.records``."""
+    return records(body_texts(chunk), chunk.dialect, null_rule, most_bytes=most_bytes, header=header_text(chunk))
+
+
 def header_names(chunk: ChunkToLoad, most_bytes: int = LARGE_RECORD_BYTES) -> tuple[str, ...] | None:
     """The names in the chunk's header; None without one. Raises BadRowError for one of more than ``most_bytes``."""
     if not chunk.header_bytes:
@@ -58,14 +82,16 @@ def header_names(chunk: ChunkToLoad, most_bytes: int = LARGE_RECORD_BYTES) -> tu
         bad = BadTextError(chunk.dialect.encoding, header[exc.start])
         line = header.count(b"\n", 0, exc.start) + 1
         raise BadRowError(f"the header, line {line} of the chunk: {bad.reason}", hint=bad.hint) from exc
-    found = next(records([text], chunk.dialect, most_bytes=sys.maxsize), [""])
+    dialect = replace(chunk.dialect, nulls=(), skip_repeated_headers=False)  # a column may be called NA
+    found = next(records([text], dialect, most_bytes=sys.maxsize), [""])
     return tuple(name or "" for name in found)
 
 
 def field_count(chunk: ChunkToLoad, most_bytes: int = LARGE_RECORD_BYTES) -> int | None:
     """Fields of the first record after the header; None where there is none."""
     with closing(body_texts(chunk)) as texts:
-        first = next(records(texts, chunk.dialect, most_bytes=most_bytes), None)
+        found = records(texts, chunk.dialect, most_bytes=most_bytes, header=header_text(chunk))
+        first = next(found, None)
     return None if first is None else len(first)
 
 

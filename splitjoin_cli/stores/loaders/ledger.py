@@ -51,7 +51,7 @@ class LedgerLoader(LedgerRepairs):
             self._check_chunk(chunk)
             header = header_names(chunk, self._target.max_record_bytes)
         self.prepare()
-        plain = is_plain_dialect(chunk.dialect)
+        plain = is_plain_dialect(chunk.dialect) and self._knows_nulls(chunk.dialect.nulls)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._load_once(chunk, header, began, plain=plain)

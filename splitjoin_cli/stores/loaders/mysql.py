@@ -11,8 +11,9 @@ from pymysql.constants import CR, ER
 from splitjoin_cli.core.errors import LoadError
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered
-from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
-from splitjoin_cli.stores.loaders.fields import records, text_lines
+from splitjoin_cli.stores.loaders.body import gathered, plain_blocks
+from splitjoin_cli.stores.loaders.fields import text_lines
+from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.pipe import Pipe
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
@@ -21,6 +22,7 @@ from splitjoin_cli.stores.loaders.widths import checked_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 
@@ -143,6 +145,9 @@ class MysqlLoader(ServerLoader):
         code = error.args[0] if error.args else None
         return code in _NO_SUCH_TABLE or (code == ER.CANT_CREATE_TABLE and "Too many columns" in str(error.args[-1]))
 
+    def _knows_nulls(self, nulls: tuple[str, ...] | None) -> bool:
+        return nulls in {None, ("NULL",)}  # the word that LOAD DATA always takes for it
+
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         if plain:
             blocks = plain_blocks(chunk, len(columns), most_bytes=self._target.max_record_bytes)
@@ -150,7 +155,7 @@ class MysqlLoader(ServerLoader):
             how = f"TERMINATED BY {self._literal(chunk.dialect.delimiter)} OPTIONALLY ENCLOSED BY {quote} ESCAPED BY ''"
         else:
             most = self._target.max_record_bytes
-            rows = checked_rows(records(body_texts(chunk), chunk.dialect, "word", most_bytes=most), len(columns))
+            rows = checked_rows(chunk_records(chunk, "word", most_bytes=most), len(columns))
             blocks = gathered(text_lines(rows))
             how = f"TERMINATED BY {self._literal(chr(9))} ESCAPED BY {self._literal(chr(92))}"
         with Pipe(blocks) as pipe:
@@ -165,7 +170,7 @@ class MysqlLoader(ServerLoader):
         if self._target.run_column:
             session.run("SET @splitjoin_run_id = ?", (chunk.run_id,))
         try:
-            loaded = session.run(f"{sql} {self._fields(columns)}")
+            loaded = session.run(f"{sql} {self._fields(columns, chunk.dialect)}")
         except _BAD_DATA as exc:
             raise _bad_row([str(exc.args[-1])], 1, chunk) from exc
         warnings, count = cast("MysqlSession", session).warnings()
@@ -173,15 +178,20 @@ class MysqlLoader(ServerLoader):
             raise _bad_row(warnings, count, chunk)
         return loaded
 
-    def _fields(self, columns: Columns) -> str:
-        """The column list and what SET says: a column that is not text takes NULL where the field is empty."""
+    def _fields(self, columns: Columns, dialect: Dialect) -> str:
+        """The column list and what SET says: a column that is not text takes NULL where the field is empty.
+
+        Where the dialect names its NULLs, an empty field is none of them unless it says so.
+        """
+        empty_is_null = dialect.nulls is None
         fields, settings = [], []
         for place, column in enumerate(columns):
             if column.text:
                 fields.append(self._quoted(column.name))
             else:
                 fields.append(f"@splitjoin_{place}")
-                settings.append(f"{self._quoted(column.name)} = {_value(column, f'@splitjoin_{place}')}")
+                value = _value(column, f"@splitjoin_{place}", empty_is_null=empty_is_null)
+                settings.append(f"{self._quoted(column.name)} = {value}")
         if self._target.run_column:
             settings.append(f"{self._quoted(self._target.run_column)} = @splitjoin_run_id")
         return f"({', '.join(fields)})" + (f" SET {', '.join(settings)}" if settings else "")
@@ -209,11 +219,11 @@ class MysqlLoader(ServerLoader):
         return LoadError(message, hint=hint)
 
 
-def _value(column: TableColumn, field: str) -> str:
-    """What a column that is not text takes of ``field``: NULL where that is empty."""
+def _value(column: TableColumn, field: str, *, empty_is_null: bool) -> str:
+    """What a column that is not text takes of ``field``: NULL where that is empty, and means it."""
     if column.type == "timestamp" and column.not_null:
         return f"COALESCE({field}, '')"  # NULL would be the time of the load; the empty text is refused
-    value = f"NULLIF({field}, '')"
+    value = f"NULLIF({field}, '')" if empty_is_null else field
     # text would be taken for its bytes: '5' for 53
     return f"CAST({value} AS UNSIGNED)" if column.type == "bit" else value
 

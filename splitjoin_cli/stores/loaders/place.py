@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.errors import BadRowError, SplitjoinError
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, Record
 from splitjoin_cli.stores.loaders.body import body_texts
-from splitjoin_cli.stores.loaders.fields import field_pattern
+from splitjoin_cli.stores.loaders.grammar import field_pattern, line_end_pattern, skipped_lines
+from splitjoin_cli.stores.loaders.header import header_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +43,8 @@ def _find(chunk: ChunkToLoad, error: BadRecordError, most_bytes: int) -> tuple[R
     if error.find is None and not isinstance(error, BadTextError):
         return None
     with closing(body_texts(chunk, "surrogateescape")) as texts:
-        for record in whole_records(texts, chunk.dialect, chunk.header_lines + 1, most_bytes):
+        header = header_text(chunk)
+        for record in whole_records(texts, chunk.dialect, chunk.header_lines + 1, most_bytes, header=header):
             bad = _UNDECODABLE.search(record.text)
             if isinstance(error, BadTextError):
                 if bad is not None:
@@ -53,10 +55,18 @@ def _find(chunk: ChunkToLoad, error: BadRecordError, most_bytes: int) -> tuple[R
     return None
 
 
-def whole_records(texts: Iterable[str], dialect: Dialect, line: int, most_bytes: int) -> Iterator[Record]:
-    """The records as they stand in ``texts``; ``line``: of the first one. One above ``most_bytes`` is the last."""
+def whole_records(
+    texts: Iterable[str], dialect: Dialect, line: int, most_bytes: int, *, header: str | None = None
+) -> Iterator[Record]:
+    """The records as they stand in ``texts``; ``line``: of the first one. One above ``most_bytes`` is the last.
+
+    ``header``: as ``fields.records`` takes it.
+    """
+    is_skipped = skipped_lines(dialect, header)
     field = field_pattern(dialect)
-    match = re.compile(f"{field}(?:{re.escape(dialect.delimiter)}{field})*+(?P<end>\r\n|\n|\r|\\Z)").match
+    match = re.compile(
+        f"{field}(?:{re.escape(dialect.delimiter)}{field})*+(?P<end>{line_end_pattern(dialect)}|\\Z)"
+    ).match
     number, pending = 1, ""
     more: list[str] = []
     for next_text in chain(texts, (None,)):
@@ -72,8 +82,10 @@ def whole_records(texts: Iterable[str], dialect: Dialect, line: int, most_bytes:
             found = match(text, place)
             if found is None or (found.end() == len(text) and not last):
                 break
-            yield Record(number, line, found[0])
-            number, line, place = number + 1, line + found[0].count("\n"), found.end()
+            if not is_skipped(text, place, found.end()):
+                yield Record(number, line, found[0])
+                number += 1
+            line, place = line + found[0].count("\n"), found.end()
         pending = text[place:]
         text, found = "", None  # what is long is not held twice
         if len(pending) > most_bytes:

@@ -11,8 +11,9 @@ import psycopg
 from splitjoin_cli.core.errors import BadRowError, LoadError
 from splitjoin_cli.core.shown import SHOWN_BYTES, shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, CopyLines, numbered
-from splitjoin_cli.stores.loaders.body import body_texts, gathered, plain_blocks
-from splitjoin_cli.stores.loaders.fields import records, text_lines
+from splitjoin_cli.stores.loaders.body import gathered, plain_blocks
+from splitjoin_cli.stores.loaders.fields import text_lines
+from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
 from splitjoin_cli.stores.loaders.widths import checked_rows
@@ -120,6 +121,9 @@ class PostgresqlLoader(ServerLoader):
             )
         return tuple(TableColumn(name, kind, text, default) for name, kind, text, default, _, _ in found)
 
+    def _knows_nulls(self, nulls: tuple[str, ...] | None) -> bool:
+        return nulls is None or len(nulls) <= 1
+
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         session.rows("SELECT set_config(?, ?, true)", (RUN_SETTING, chunk.run_id))
         if plain:
@@ -134,12 +138,19 @@ class PostgresqlLoader(ServerLoader):
             return cast("PostgresqlSession", session).copy(sql, blocks)
 
     def _csv_options(self, chunk: ChunkToLoad, columns: Columns) -> str:
-        """COPY's options for the body's dialect; what is not text takes NULL for a quoted empty field too."""
+        """COPY's options for the body's dialect.
+
+        By PostgreSQL's own rule what is not text takes NULL for a quoted empty field too.
+        """
         options = (
             f"FORMAT csv, DELIMITER {_literal(chunk.dialect.delimiter)}, QUOTE {_literal(chunk.dialect.quotechar)}"
         )
-        others = ", ".join(self._quoted(column.name) for column in columns if not column.text)
-        return f"{options}, FORCE_NULL ({others})" if others else options
+        nulls = chunk.dialect.nulls
+        if nulls:
+            return f"{options}, NULL {_literal(nulls[0])}"
+        forced = [self._quoted(column.name) for column in columns if nulls is not None or not column.text]
+        how = "FORCE_NULL" if nulls is None else "FORCE_NOT_NULL"
+        return f"{options}, {how} ({', '.join(forced)})" if forced else options
 
     def _means_absent(self, error: Exception) -> bool:
         return isinstance(error, psycopg.errors.UndefinedTable)
@@ -235,10 +246,11 @@ class PostgresqlSession(Session):
 
 def _text(chunk: ChunkToLoad, columns: Columns, most_bytes: int) -> Generator[bytes, None, None]:
     """Records read field by field, in COPY's text format."""
-    others = [place for place, column in enumerate(columns) if not column.text]
+    by_rule = chunk.dialect.nulls is None
+    others = [place for place, column in enumerate(columns) if by_rule and not column.text]
 
     def rows() -> Iterable[list[str | None]]:
-        found = records(body_texts(chunk), chunk.dialect, "empty", most_bytes=most_bytes)
+        found = chunk_records(chunk, "empty", most_bytes=most_bytes)
         for row in checked_rows(found, len(columns)):
             for place in others:
                 if not row[place]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, final
 from splitjoin_cli.core.errors import LoadError
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered
-from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, NotPlainError, body_blocks, body_texts
-from splitjoin_cli.stores.loaders.fields import records
+from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, NotPlainError, body_blocks
+from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
 from splitjoin_cli.stores.loaders.widths import check_width
@@ -100,6 +100,9 @@ class SqliteLoader(LedgerLoader):
     def _refuses_table(self, error: Exception) -> bool:
         return str(error).startswith(("duplicate column name", "too many columns"))
 
+    def _knows_nulls(self, nulls: tuple[str, ...] | None) -> bool:
+        return not nulls  # the csv module does not tell which fields were in quotes
+
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         if not isinstance(session, _SqliteSession):
             raise TypeError(session)
@@ -108,9 +111,10 @@ class SqliteLoader(LedgerLoader):
         if plain and held > 0:
             rows: Iterable[Sequence[str | None]] = _plain_rows(chunk, lambda: counted.number, held)
         else:
-            rows = records(body_texts(chunk), chunk.dialect, most_bytes=most)
+            rows = chunk_records(chunk, most_bytes=most)
         names = [self._quoted(column.name) for column in columns]
-        values = ["?" if column.text else "NULLIF(?, '')" for column in columns]
+        as_they_are = chunk.dialect.nulls is not None
+        values = ["?" if column.text or as_they_are else "NULLIF(?, '')" for column in columns]
         if self._target.run_column:
             names.append(self._quoted(self._target.run_column))
             values.append("'" + chunk.run_id.replace("'", "''") + "'")

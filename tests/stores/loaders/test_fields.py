@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from splitjoin_cli.core.errors import BadRowError
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.stores.loaders.fields import decoded, records, text_lines
+from tests.stores.loaders.slow_fields import OpenError, slow_records
 
 TEXTS = st.lists(st.sampled_from(["a", "é", '"', '""', ",", "\n", "\r\n", "\\", " ", "NULL", "\\N"]), max_size=30).map(
     "".join
@@ -110,3 +111,51 @@ def test_characters_may_be_cut_and_must_be_characters() -> None:
     assert "".join(decoded([data[:1], data[1:4], data[4:]], "utf-8")) == "é日🎌"
     with pytest.raises(BadRowError, match=r"^byte 0xff is not valid UTF-8$"):
         list(decoded([b"a\xff"], "utf-8"))
+
+
+@st.composite
+def dialects(draw: st.DrawFn) -> Dialect:
+    """Any dialect that exporters may write."""
+    quote, escape = draw(st.sampled_from(['"', None])), draw(st.sampled_from(["\\", None]))
+    flags = [draw(st.booleans()) for _ in range(4)]
+    return Dialect(
+        delimiter=draw(st.sampled_from([",", "||", "aab", " ", "¦", "\t\t"])),
+        quotechar=quote,
+        escapechar=escape,
+        nulls=draw(st.sampled_from([None, (), ("",), ("NULL", "\\N"), ("a",)])),
+        c_escapes=escape is not None and flags[0],
+        escape_in=draw(st.sampled_from(["any", "quotes"])) if quote and escape else "any",
+        line_end_rule=draw(st.sampled_from(["auto", "lf"])),
+        stray_quote=draw(st.sampled_from(["literal", "mysql"])),
+        skip_initial_space=flags[1],
+        skip_blank_lines=flags[2],
+        skip_repeated_headers=flags[3],
+    )
+
+
+PIECES = ["a", "aab", "é", '"', '""', "\n", "\r\n", "\r", "\\", "\\n", "\\N", " ", "\t", "NULL", "n", "|", "h"]
+
+
+@given(
+    dialect=dialects(),
+    pieces=st.lists(st.sampled_from([*PIECES, "d", "d", "head"]), max_size=30),
+    places=CUTS,
+)
+def test_fields_of_any_dialect_are_those_of_the_slow_reader(
+    dialect: Dialect, pieces: list[str], places: list[int]
+) -> None:
+    """Wherever the text is cut; what the one refuses, the other refuses."""
+    header = f"h{dialect.delimiter}h\r\n"
+    words = {"d": dialect.delimiter, "head": f"h{dialect.delimiter}h\n"}
+    text = "".join(words.get(piece, piece) for piece in pieces)
+    expected: list[list[str | None]] | None
+    try:
+        expected = slow_records(text, dialect, header)
+    except OpenError:
+        expected = None
+    found: list[list[str | None]] | None
+    try:
+        found = list(records(cut(text, places), dialect, header=header))
+    except BadRowError:
+        found = None
+    assert found == expected
