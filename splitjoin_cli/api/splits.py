@@ -14,6 +14,7 @@ from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoppedError, UsageError
 from splitjoin_cli.core.places import S3Place, is_s3
 from splitjoin_cli.core.source_name import Naming
+from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkSize
 from splitjoin_cli.splitting.resume import resume_all_command, shown_source
 from splitjoin_cli.splitting.splits import FailedSource, SplitsResult
@@ -221,7 +222,8 @@ class _Running:
     def _begin_all(self, named: Sequence[_Part], executor: Executor) -> None:
         """Begin one after the other, each when there are jobs for it."""
         passes = 1 if not isinstance(self._request.destination, S3Place) and self._request.compress is None else 2
-        together = Together(self._observer, [part.source.size for part in named], passes)
+        name = f"splitting {count_text(len(named), 'source')}"
+        together = Together(self._observer, name, [part.source.size for part in named], passes)
         for part in named:
             share = self._wait_for_share(part)
             heard = together.member(shown_source(part.source.uri), part.source.size)

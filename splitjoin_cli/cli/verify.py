@@ -10,6 +10,7 @@ from splitjoin_cli.cli import options
 from splitjoin_cli.cli.text import count_text
 
 if TYPE_CHECKING:
+    from splitjoin_cli.cli.terminal import Terminal
     from splitjoin_cli.splitting.stored.verify import Problem, VerifyReport
 
 EPILOG = """\
@@ -34,6 +35,7 @@ Kinds of problems (--json), stable words for scripts:
 Examples:
   splitjoin verify chunks/
   splitjoin verify s3://bucket/in/ --name acme_20240131 --source export.csv
+  splitjoin verify s3://bucket/in/ --all
 
 Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 """
@@ -41,6 +43,10 @@ Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 
 @click.command(epilog=EPILOG, short_help="Check a stored split, and compare it with its source.")
 @click.argument("place", type=click.Path(), metavar="PREFIX_OR_DIR")
+@options.option(
+    "--all", is_flag=True, help="Check every split of PREFIX_OR_DIR; one that is under way is not a problem."
+)
+@options.option("--finished", is_flag=True, help="With --all: a split that is under way is a problem.")
 @options.option("--source", metavar="SOURCE", help="Compare with this export, byte for byte.")
 @options.option("--encoding", metavar="NAME", help="Encoding of a UTF-16 or UTF-32 SOURCE, as for split.")
 @options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
@@ -59,14 +65,50 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
 
     for url in (place, values["source"] or ""):
         options.refuse_password(url)
+    _settle_all(ctx, values)
     terminal = options.terminal(ctx, values)
     with terminal.observer() as observer:
         report = verify(place, observer=observer, **options.passed(ctx, values))
+    if isinstance(report, list):
+        return _show_all(report, terminal)
     if terminal.as_json:
         terminal.document(report.to_json())
     else:
         terminal.data("\n".join([*map(_line, report.problems), _summary(report)]))
     return 0 if report.ok else 1
+
+
+def _settle_all(ctx: click.Context, values: dict[str, Any]) -> None:
+    """Of --all and what is for one split, the typed one counts against one from the environment."""
+    if not values["all"]:
+        values["finished"] = values["finished"] and options.typed(ctx, "finished")
+        return
+    one = [name for name in ("source", "name") if values[name] is not None]
+    if options.typed(ctx, "all"):
+        values |= {name: None for name in one if not options.typed(ctx, name)}
+    elif any(options.typed(ctx, name) for name in one):
+        values |= {"all": False, "finished": False}
+
+
+def _show_all(reports: list[VerifyReport], terminal: Terminal) -> int:
+    """A line for each split, or an array; the exit code."""
+    if terminal.as_json:
+        terminal.document([report.to_json() for report in reports])
+    else:
+        terminal.lines(map(_short, reports))
+    wrong = sum(not report.ok for report in reports)
+    if wrong:
+        terminal.note(f"{wrong:,} of {count_text(len(reports), 'split')} {'has' if wrong == 1 else 'have'} problems")
+    elif not reports:
+        terminal.note("there are no splits")
+    return 1 if wrong else 0
+
+
+def _short(report: VerifyReport) -> str:
+    """All of a report in one line: of several problems the first."""
+    if report.under_way:
+        return f"{report.file_name}: under way, not checked"
+    return _summary(report) if report.ok else f"{_summary(report)}: {_line(report.problems[0])}"
 
 
 def _line(problem: Problem) -> str:

@@ -1,17 +1,18 @@
-"""The progress of several splits as one: bytes of all sources, whatever phases each split has."""
+"""The progress of several splits as one: bytes of all of them, whatever phases each has."""
 
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.words import count_text
+from splitjoin_cli.core.progress import skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.core.model import ChunkState
-    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.core.progress import Moved, Observer
 
 __all__ = ["Member", "Together"]
 
@@ -19,15 +20,15 @@ __all__ = ["Member", "Together"]
 class Together:
     """One phase for all splits, of all their sources' bytes. Thread-safe."""
 
-    def __init__(self, observer: Observer, sizes: Sequence[int | None], passes: int) -> None:
-        """``sizes``: of the sources, as stored; None where it is not known. ``passes``: how often each is gone through.
+    def __init__(self, observer: Observer, name: str, sizes: Sequence[int | None], passes: int) -> None:
+        """``name``: the phase's. ``sizes``: of each, in bytes; None where it is not known.
 
-        The bytes of a source count once: a part of them in each pass.
+        ``passes``: how often each goes over its bytes, which count once: a part of them in each pass.
         """
         self._observer, self.passes = observer, passes
         known = [size for size in sizes if size is not None]
         total = sum(known) if len(known) == len(sizes) else None
-        observer.phase(f"splitting {count_text(len(sizes), 'source')}", total, None)
+        observer.phase(name, total, None)
 
     def member(self, name: str, size: int | None) -> Member:
         """The observer of one split. ``name``: how its warnings begin."""
@@ -58,9 +59,11 @@ class Member:
 
     def advance(self, size: int) -> None:
         """See Observer."""
-        with self._lock:
-            self._phase_bytes += size
-            self._count(self._before + int(self._phase_bytes * self._share))
+        self._move(size, self._observer.advance)
+
+    def skip(self, size: int) -> None:
+        """See core/progress.py."""
+        self._move(size, partial(skip, self._observer))
 
     def chunk_done(self, number: int, state: ChunkState) -> None:
         """See Observer."""
@@ -85,14 +88,19 @@ class Member:
         """The split has ended, whatever came of it: its source is behind."""
         with self._lock:
             if self._size is not None and not self._silent:
-                self._count(self._size)
+                self._count(self._size, partial(skip, self._observer))
 
-    def _count(self, counted: int) -> None:
-        """So many of the source's bytes are behind; the caller has the lock."""
+    def _move(self, size: int, tell: Moved) -> None:
+        with self._lock:
+            self._phase_bytes += size
+            self._count(self._before + int(self._phase_bytes * self._share), tell)
+
+    def _count(self, counted: int, tell: Moved) -> None:
+        """So many of its bytes are behind; the caller has the lock."""
         if self._size is not None:
             counted = min(max(counted, 0), self._size)
         if counted != self._counted:
-            self._observer.advance(counted - self._counted)
+            tell(counted - self._counted)
             self._counted = counted
 
     def _named(self, message: str) -> str:

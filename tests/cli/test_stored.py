@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -135,6 +136,30 @@ def test_mistakes_are_named(
     assert ran.document["error"]["message"].startswith(message)
     assert sorted(path.name for path in directory.parent.iterdir()) == ["chunks", "empty", "file"]
     assert (directory.parent / "file").read_bytes() == b"kept"
+
+
+def test_verify_all(splitjoin: Command, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each split of a place in a line; one under way is a problem only where all must be finished."""
+    (directory / "z_1.plan.json").write_text("{}")
+    whole = splitjoin("verify", str(directory), "--name", FILE_NAME, "-q").stdout.splitlines()[-1]
+    ran = splitjoin("verify", str(directory), "--all", "-q")
+    assert (ran.code, ran.stdout) == (0, f"{whole}\nz_1: under way, not checked\n")
+    assert [one["ok"] for one in json.loads(splitjoin("verify", str(directory), "--all", "--json").stdout)] == [
+        True,
+        True,
+    ]
+    ran = splitjoin("verify", str(directory), "--all", "--finished")
+    assert (ran.code, ran.stdout.splitlines()[1]) == (
+        1, "z_1: 2 problems: manifest: z_1.manifest.json is not there: the split is not whole",
+    )  # fmt: skip
+    assert ran.stderr.endswith("1 of 2 splits has problems\n")
+    (tmp_path / "empty").mkdir()
+    empty = splitjoin("verify", str(tmp_path / "empty"), "--all", "--json")
+    assert (empty.code, empty.stdout) == (0, "[]\n")
+    for words in (["--all", "--name", FILE_NAME], ["--all", "--source", "x"], ["--finished"]):
+        assert splitjoin("verify", str(directory), *words).code == 2
+    monkeypatch.setenv("SPLITJOIN_ALL", "1")
+    assert splitjoin("verify", str(directory), "--name", FILE_NAME, "-q").stdout.splitlines()[-1] == whole
 
 
 @pytest.mark.parametrize("arguments", [["verify", "none"], ["merge", "none", "out.csv"], ["simulate", "none/"]])

@@ -135,7 +135,7 @@ def test_partial_result(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy) -
         (),
         ("split",),
         ("split", "acme.csv"),
-        ("split", "a.csv", "b.csv", "out"),
+        ("split", "acme.csv", "-", "out"),
         ("split", "acme.csv", "out", "--nonsense"),
         ("split", "acme.csv", "out", "--chunk-size", "0"),
         ("split", "acme.csv", "out", "--chunk-size", "12parsecs"),
@@ -164,14 +164,27 @@ def test_usage_errors_are_documents(splitjoin: Splitjoin, arguments: tuple[str, 
     assert [path.name for path in splitjoin.directory.iterdir()] == ["acme.csv"]
 
 
-def test_several_sources_show_a_loop(splitjoin: Splitjoin) -> None:
-    """The hint is a loop that can be typed."""
-    ran = splitjoin("split", "a b.csv", "c.csv", "out", "--json")
+def test_several_sources_are_one_document(splitjoin: Splitjoin) -> None:
+    """Each has its result or its error, in the sources' order; the whole command resumes."""
+    (splitjoin.directory / "a b.csv").write_bytes(EXPORT)
+    (splitjoin.directory / "c_20240131.csv").write_bytes(EXPORT)
+    ran = splitjoin("split", "a b.csv", "c*.csv", "out", "--json")
+    bad, good = ran.document["splits"]
     assert ran.error == {
-        "code": 2,
-        "message": "split takes one SOURCE, and 2 were given",
-        "hint": "for f in 'a b.csv' c.csv; do splitjoin split \"$f\" out || break; done",
+        "code": 3,
+        "message": "1 of 2 sources failed",
+        "hint": "to resume, type: splitjoin split -- 'a b.csv' 'c*.csv' out",
     }
+    assert (ran.document["resume"], ran.document["done"]) == ("splitjoin split -- 'a b.csv' 'c*.csv' out", 1)
+    assert (bad["source"]["uri"], bad["error"]["code"]) == ("a b.csv", 2)
+    alone = splitjoin.json("split", "c_20240131.csv", "out")
+    for volatile in ("seconds", "uploaded", "skipped", "chunks"):
+        del alone[volatile], good[volatile]
+    assert good == alone
+    nothing = splitjoin("split", "none*.csv", "out", "--json")
+    assert (nothing.code, nothing.document["splits"], nothing.error["message"]) == (
+        1, [], "none*.csv matches no file to split",
+    )  # fmt: skip
 
 
 def test_verify_and_merge_documents(splitjoin: Splitjoin) -> None:

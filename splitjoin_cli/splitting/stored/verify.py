@@ -94,6 +94,7 @@ class VerifyReport:
 
     ``rows``: the records that were counted in the chunks, the header not; ``None`` unless every chunk could be counted.
     ``mended``: the chunks that ``replace`` stored: they are not the source's any more, and not compared with it.
+    ``under_way``: the split is, so nothing was checked.
     """
 
     file_name: str
@@ -101,6 +102,7 @@ class VerifyReport:
     total_parts: int | None = None
     rows: int | None = None
     mended: tuple[int, ...] = ()
+    under_way: bool = False
 
     @property
     def ok(self) -> bool:

@@ -1,0 +1,70 @@
+"""Checks every split of a place, several at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.errors import StoppedError
+from splitjoin_cli.core.words import count_text
+from splitjoin_cli.splitting.stored.listing import list_splits
+from splitjoin_cli.splitting.stored.verify import VerifyReport, verify
+from splitjoin_cli.splitting.together import Together
+from splitjoin_cli.stores.sources.stoppable import StoppableSource
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.stored.chunks import OpenChunk
+    from splitjoin_cli.splitting.stored.listing import ListedSplit
+    from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["verify_all"]
+
+
+def verify_all(
+    sink: Sink, open_chunk: OpenChunk, *, jobs: int, finished: bool, observer: Observer
+) -> list[VerifyReport]:
+    """A report of each split that has an object directly in the place, by name.
+
+    One that is under way is not read, and is a problem only with ``finished``. At most ``jobs`` chunks are read at the
+    same time, of all splits together. Raises StoreError.
+    """
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise StoppedError(signal.SIGINT)
+
+    def stoppable(name: str) -> Source:
+        check()
+        return StoppableSource(open_chunk(name), check)
+
+    with ThreadPoolExecutor(jobs, "verify") as executor:
+        splits = list_splits(sink, executor=executor, jobs=jobs, observer=observer)
+        if not splits:
+            return []
+        sizes = [split.size_bytes for split in splits]
+        together = Together(observer, f"verifying {count_text(len(splits), 'split')}", sizes, 1)
+
+        def one(split: ListedSplit) -> VerifyReport:
+            heard = together.member(split.file_name, split.size_bytes)
+            try:
+                if split.state == "under way" and not finished:
+                    return VerifyReport(split.file_name, (), under_way=True)
+                return verify(sink, stoppable, executor=executor, jobs=jobs, file_name=split.file_name, observer=heard)
+            finally:
+                heard.end()
+
+        with ThreadPoolExecutor(min(jobs, len(splits)), "split") as several:
+            reports = [several.submit(one, split) for split in splits]
+            try:
+                return [report.result() for report in reports]
+            except BaseException:
+                stop.set()
+                for report in reports:
+                    report.cancel()
+                wait(reports)
+                raise
