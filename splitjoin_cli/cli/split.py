@@ -12,6 +12,7 @@ from splitjoin_cli.cli.split_text import failed_chunks, manifest_of, plan_lines,
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import count_text
 from splitjoin_cli.core.errors import PartialError, StoppedError, UsageError
+from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_s3, parse_place
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
 
         return split_several(ctx, sources, destination, values, terminal)
     del values["files_from"]
-    from splitjoin_cli.api.split import split
+    with uncollected():
+        from splitjoin_cli.api.split import split
 
     source = sources[0]
     try:
@@ -136,8 +138,9 @@ def _is_one(sources: Sequence[str], values: Mapping[str, Any]) -> bool:
     """Whether it is one source by its name alone."""
     if len(sources) > 1:
         return False
-    from splitjoin_cli.api import arguments
-    from splitjoin_cli.api.sources import Sources
+    with uncollected():
+        from splitjoin_cli.api import arguments
+        from splitjoin_cli.api.sources import Sources
 
     aws = arguments.aws(values["profile"], values["region"], values["endpoint_url"])
     return Sources(aws, "requester" if values["request_payer"] else None).is_one(sources)
