@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from splitjoin_cli.core.gc_pause import uncollected
 from tests.join.memory import RUN_ID, MemoryChunks, chunk_uri
 from tests.join.replay import BACKOFF_SECONDS, FAULTS, LEASE_SECONDS, READS, Cast, Fault, Process, Stores, step
 
@@ -39,15 +40,20 @@ class Setting:
     kinds: frozenset[str] = frozenset({"crash", "duplicate", *FAULTS})
 
 
-class State(NamedTuple):
-    """Numbers of stores and processes; ``acked``: a bit for each event."""
+State = tuple[int, int, tuple[int, ...], int, int, int]
+"""Stores, acknowledged events (a bit each), the workers' processes, the sweep's; the troubles and lapses that are left.
 
+A plain tuple of numbers: millions are made."""
+
+
+class Move(NamedTuple):
+    """What a process can do. ``acked``: the bit of the event that it acknowledges. ``cost``: in troubles."""
+
+    text: str
     stores: int
-    acked: int
-    workers: tuple[int, ...]
-    sweep: int
-    troubles: int
-    lapses: int
+    process: int
+    acked: int = 0
+    cost: int = 0
 
 
 class Found(NamedTuple):
@@ -71,7 +77,9 @@ class Exploration:
         self._stores_at: dict[Hashable, int] = {}
         self._processes_at: dict[Hashable, int] = {}
         self._steps: dict[tuple[int, int, Fault], tuple[int, int]] = {}
-        self._recovered: dict[tuple[int, int], str | None] = {}
+        self._moves_of: dict[tuple[int, int, bool], tuple[Move, ...]] = {}
+        self._beginnings: dict[int, int] = {}
+        self._judged: dict[tuple[int, int | None], str | None] = {}
         self._lapsed: dict[int, int | None] = {}
 
     def run(self) -> Found:
@@ -80,7 +88,7 @@ class Exploration:
         for number in range(1, self.setting.total + 1):
             chunks.put(chunk_uri(number, self.setting.total), b"1,a\n" * number)
         stores = self._stores_number(Stores(self.setting.total, chunks, self.setting.shard_parts))
-        first = State(stores, 0, (IDLE,) * self.setting.workers, IDLE, self.setting.troubles, self.setting.lapses)
+        first = (stores, 0, (IDLE,) * self.setting.workers, IDLE, self.setting.troubles, self.setting.lapses)
         came: dict[State, tuple[State, str] | None] = {first: None}
         waiting = deque([first])
         while waiting:
@@ -95,64 +103,71 @@ class Exploration:
 
     # What can happen next.
 
-    def _following(self, state: State) -> Iterator[tuple[str, State]]:
-        for place in range(self.setting.workers):
-            if place and state.workers[place] == state.workers[place - 1]:
+    def _following(self, state: State) -> list[tuple[str, State]]:
+        stores, acked, workers, sweep, troubles, lapses = state
+        found: list[tuple[str, State]] = []
+        for place, worker in enumerate(workers):
+            if place and worker == workers[place - 1]:
                 continue  # workers are alike
-            if state.workers[place] == IDLE:
-                yield from self._deliveries(state, place)
-            else:
-                yield from self._moves(state, place)
-        if self.setting.sweeps:
-            yield from self._sweeping(state)
-        if state.lapses and (lapsed := self._lapse(state.stores)) is not None:
-            yield "the lease lapses", state._replace(stores=lapsed, lapses=state.lapses - 1)
+            others = workers[:place] + workers[place + 1 :]
+            if worker == IDLE:
+                found += self._deliveries(state, others)
+                continue
+            for text, after, process, bit, cost in self._moves(stores, worker, troubles):
+                moved = tuple(sorted((*others, process)))
+                found.append((text, (after, acked | bit, moved, sweep, troubles - cost, lapses)))
+        if self.setting.sweeps and sweep == IDLE:
+            found.append(("a sweep begins", (stores, acked, workers, self._beginning(0), troubles, lapses)))
+        elif self.setting.sweeps:
+            for text, after, process, _bit, cost in self._moves(stores, sweep, troubles):
+                found.append((text, (after, acked, workers, process, troubles - cost, lapses)))
+        if lapses and (lapsed := self._lapse(stores)) is not None:
+            found.append(("the lease lapses", (lapsed, acked, workers, sweep, troubles, lapses - 1)))
+        return found
 
-    def _deliveries(self, state: State, place: int) -> Iterator[tuple[str, State]]:
-        held = {self.processes[number].number for number in state.workers if number != IDLE}
+    def _deliveries(self, state: State, others: tuple[int, ...]) -> Iterator[tuple[str, State]]:
+        stores, acked, _, sweep, troubles, lapses = state
+        held = {self.processes[number].number for number in others if number != IDLE}
         for number in range(1, self.setting.total + 1):
-            process = self._process_number(Process(number, waits_for=self.cast.first_call))
-            if not state.acked >> (number - 1) & 1 and number not in held:
-                yield f"event {number} is delivered", _put(state, place, process)
-            elif state.troubles and "duplicate" in self.setting.kinds:
-                again = _put(state, place, process)._replace(troubles=state.troubles - 1)
-                yield f"event {number} is delivered again", again
+            moved = tuple(sorted((*others, self._beginning(number))))
+            if not acked >> (number - 1) & 1 and number not in held:
+                yield f"event {number} is delivered", (stores, acked, moved, sweep, troubles, lapses)
+            elif troubles and "duplicate" in self.setting.kinds:
+                yield f"event {number} is delivered again", (stores, acked, moved, sweep, troubles - 1, lapses)
 
-    def _moves(self, state: State, place: int) -> Iterator[tuple[str, State]]:
-        process = self.processes[state.workers[place]]
-        who = f"the worker of event {process.number}"
-        if process.ended:
-            acked = state.acked | 1 << (process.number - 1) if process.acknowledge else state.acked
-            text = "acknowledges" if process.acknowledge else "gives the event back"
-            yield f"{who} {text}", _put(state, place, IDLE)._replace(acked=acked)
-        for text, stores, following, cost in self._steps_of(state, state.workers[place]):
-            moved = _put(state, place, following)
-            yield f"{who} {text}", moved._replace(stores=stores, troubles=state.troubles - cost)
+    def _beginning(self, number: int) -> int:
+        """The process of an event, or of the sweep (0), before its first I/O."""
+        if number not in self._beginnings:
+            first_call = self.cast.first_call if number else "unfinished"
+            self._beginnings[number] = self._process_number(Process(number, waits_for=first_call))
+        return self._beginnings[number]
 
-    def _sweeping(self, state: State) -> Iterator[tuple[str, State]]:
-        if state.sweep == IDLE:
-            number = self._process_number(Process(0, waits_for="unfinished"))
-            yield "a sweep begins", state._replace(sweep=number)
-            return
-        if self.processes[state.sweep].ended:
-            yield "the sweep ends", state._replace(sweep=IDLE)
-            return
-        for text, stores, following, cost in self._steps_of(state, state.sweep):
-            yield f"the sweep {text}", state._replace(stores=stores, sweep=following, troubles=state.troubles - cost)
+    def _moves(self, stores: int, number: int, troubles: int) -> tuple[Move, ...]:
+        key = (stores, number, troubles > 0)
+        if key not in self._moves_of:
+            self._moves_of[key] = tuple(self._every_move(*key))
+        return self._moves_of[key]
 
-    def _steps_of(self, state: State, number: int) -> Iterator[tuple[str, int, int, int]]:
-        """What a process can do: its text, the stores, itself thereafter, what it costs."""
+    def _every_move(self, stores: int, number: int, troubled: bool) -> Iterator[Move]:  # noqa: FBT001 -- part of a key
         process = self.processes[number]
-        if not process.ended:
-            yield process.waits_for, *self._step(state.stores, number, "none"), 0
-        if not state.troubles:
+        who = f"the worker of event {process.number}" if process.number else "the sweep"
+        if process.ended and not process.number:
+            yield Move("the sweep ends", stores, IDLE)
             return
-        if "crash" in self.setting.kinds:
-            yield f"crashes before {process.waits_for or 'it is acknowledged'}", state.stores, IDLE, 1
+        if not process.ended:
+            yield Move(f"{who} {process.waits_for}", *self._step(stores, number, "none"))
+        elif process.acknowledge:
+            yield Move(f"{who} acknowledges", stores, IDLE, acked=1 << (process.number - 1))
+        else:
+            yield Move(f"{who} gives the event back", stores, IDLE)
+        if troubled and "crash" in self.setting.kinds:
+            yield Move(f"{who} crashes before {process.waits_for or 'it is acknowledged'}", stores, IDLE, cost=1)
+        if not troubled or process.ended:
+            return
         for fault in FAULTS:
             reads_only = process.waits_for in READS and fault != "refused"
-            if fault in self.setting.kinds and not process.ended and not reads_only:
-                yield f"{process.waits_for} ({fault})", *self._step(state.stores, number, fault), 1
+            if fault in self.setting.kinds and not reads_only:
+                yield Move(f"{who} {process.waits_for} ({fault})", *self._step(stores, number, fault), cost=1)
 
     def _step(self, stores: int, process: int, fault: Fault) -> tuple[int, int]:
         key = (stores, process, fault)
@@ -179,7 +194,17 @@ class Exploration:
 
     def _broken(self, state: State) -> str | None:
         """L4 and L5 as they can be seen at any moment, and that everything can still end well."""
-        stores = self.stores[state.stores]
+        stores, acked, workers, sweep, _, _ = state
+        under_way = sweep != IDLE or any(number != IDLE for number in workers)
+        all_may_die = not under_way or "crash" in self.setting.kinds
+        key = (stores, acked if all_may_die else None)
+        if key not in self._judged:
+            broken = self._broken_now(self.stores[stores])
+            self._judged[key] = self._recover(stores, acked) if broken is None and all_may_die else broken
+        return self._judged[key]
+
+    @staticmethod
+    def _broken_now(stores: Stores) -> str | None:
         if stores.broken is not None:
             return stores.broken
         if any(times > 1 for times in stores.database.table.values()):
@@ -190,26 +215,19 @@ class Exploration:
                 return f"L4: joined, and the table holds {stores.database.table}"
             if not stores.effects:
                 return "L5: joined, and the continuation never ran"
-        under_way = state.sweep != IDLE or any(number != IDLE for number in state.workers)
-        if under_way and "crash" not in self.setting.kinds:
-            return None
-        key = (state.stores, state.acked)
-        if key not in self._recovered:
-            self._recovered[key] = self._recover(state)
-        return self._recovered[key]
+        return None
 
-    def _recover(self, state: State) -> str | None:
+    def _recover(self, stores: int, acked: int) -> str | None:
         """All die where they stand, time passes, what is not acknowledged comes again, a sweep runs: is it joined."""
-        stores, acked = state.stores, state.acked
         for _ in range(ROUNDS):
             lapsed = self._lapse(stores)
             stores = stores if lapsed is None else lapsed
             for number in range(1, self.setting.total + 1):
                 if not acked >> (number - 1) & 1:
-                    stores, process = self._to_the_end(stores, Process(number, waits_for=self.cast.first_call))
+                    stores, process = self._to_the_end(stores, self._beginning(number))
                     acked |= process.acknowledge << (number - 1)
             if self.setting.sweeps:
-                stores, _process = self._to_the_end(stores, Process(0, waits_for="unfinished"))
+                stores, _process = self._to_the_end(stores, self._beginning(0))
             if acked == self.all:
                 break
         end = self.stores[stores]
@@ -220,8 +238,7 @@ class Exploration:
             return f"L5: the join is lost (acknowledged: {acked:b}, effects: {len(end.effects)}, states: {states})"
         return None if end.loaded_once(RUN_ID) else f"L4: joined, and the table holds {end.database.table}"
 
-    def _to_the_end(self, stores: int, process: Process) -> tuple[int, Process]:
-        number = self._process_number(process)
+    def _to_the_end(self, stores: int, number: int) -> tuple[int, Process]:
         while not self.processes[number].ended:
             stores, number = self._step(stores, number, "none")
         return stores, self.processes[number]
@@ -243,12 +260,6 @@ class Exploration:
         return self._processes_at[key]
 
 
-def _put(state: State, place: int, process: int) -> State:
-    workers = list(state.workers)
-    workers[place] = process
-    return state._replace(workers=tuple(sorted(workers)))
-
-
 def _two_owners(before: Stores, after: Stores) -> str | None:
     """A claim that was granted while another was alive."""
     for name, job in after.table.jobs.items():
@@ -268,4 +279,5 @@ def _trace(came: dict[State, tuple[State, str] | None], state: State) -> tuple[s
 
 def explore(setting: Setting, cast_: Cast | None = None) -> Found:
     """Look at every state of a setting."""
-    return Exploration(setting, cast_).run()
+    with uncollected():  # all that is made stays
+        return Exploration(setting, cast_).run()

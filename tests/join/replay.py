@@ -12,6 +12,8 @@ import logging
 import uuid
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from splitjoin_cli.core.errors import ContinuationError, LoadError, SplitjoinError, StoreError
@@ -346,14 +348,21 @@ def _frames(trace: TracebackType | None) -> Iterator[Hashable]:
 
 def _frozen(value: object) -> Hashable:
     """A variable's value; the parts that processes are built of, and functions, by their type alone."""
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return cast("Hashable", value)
-    for kind, freeze in _FREEZERS.items():
-        if isinstance(value, kind):
-            return freeze(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return _name(value), tuple(_frozen(getattr(value, each.name)) for each in fields(value))
-    return _name(value)
+    return _freezer(type(value))(value)
+
+
+@cache
+def _freezer(kind: type) -> Callable[[Any], Hashable]:
+    if issubclass(kind, (NoneType, str, int, float, bool)):
+        return lambda value: cast("Hashable", value)
+    for known, freeze in _FREEZERS.items():
+        if issubclass(kind, known):
+            return freeze
+    name = kind.__qualname__
+    if is_dataclass(kind):
+        names = [each.name for each in fields(kind)]
+        return lambda value: (name, tuple([_frozen(getattr(value, each)) for each in names]))
+    return lambda _value: name
 
 
 def _name(value: object) -> str:
