@@ -7,11 +7,11 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from splitjoin_cli.core.aws.sqs import BATCH, SqsQueue
 from splitjoin_cli.core.errors import SplitjoinError
+from tests.servers.clients import plain_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,9 +100,7 @@ class QueueContract:
 
 def queue_on(server: DynamoDbServer | MotoServer) -> Iterator[SqsQueue]:
     """A queue with dead letters, of its own."""
-    env = server.env
-    session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"])
-    client, name = session.client("sqs", endpoint_url=server.endpoint_url), f"chunks-{secrets.token_hex(6)}"
+    client, name = plain_client("sqs", server.endpoint_url), f"chunks-{secrets.token_hex(6)}"
     dead = client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
     arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"maxReceiveCount": MAX_RECEIVES, "deadLetterTargetArn": arn})

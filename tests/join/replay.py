@@ -348,7 +348,7 @@ def _frames(trace: TracebackType | None) -> Iterator[Hashable]:
 
 def _frozen(value: object) -> Hashable:
     """A variable's value; the parts that processes are built of, and functions, by their type alone."""
-    return _freezer(type(value))(value)
+    return _freezer(type(value))(value)  # type: ignore[arg-type] # a class, whose values need no hash
 
 
 @cache

@@ -8,10 +8,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
-from tests.servers.dynamodb import REGION
+from tests.servers.clients import plain_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +33,7 @@ class AwsDesk:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 -- boto3 makes its clients' classes at run time
         """A plain client, to look at what is there without the code under test."""
-        session: Any = boto3.session.Session(self.env["AWS_ACCESS_KEY_ID"], self.env["AWS_SECRET_ACCESS_KEY"])
-        return session.client(service, region_name=REGION, endpoint_url=self.env["AWS_ENDPOINT_URL"])
+        return plain_client(service, self.env["AWS_ENDPOINT_URL"])
 
     def counts(self, url: str) -> tuple[int, int]:
         """How many messages of a queue wait, and how many somebody holds."""

@@ -11,12 +11,11 @@ import secrets
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
 import pytest
-from botocore.config import Config
 
+from tests.servers.clients import REGION, plain_client
 from tests.servers.processes import ServerDiedError, find_binary, free_ports, running
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-REGION = "us-east-1"
 STARTS = 3  # another process may take a port between the look and the start
 PORTS = ("master.port", "volume.port", "filer.port", "s3.port", "admin.port")
 
@@ -54,14 +52,7 @@ class S3Server:
 
     def client(self) -> S3Client:
         """A plain boto3 client, to look at what was stored without the code under test."""
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            region_name=self.region,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 5}),
-        )
+        return cast("S3Client", plain_client("s3", self.endpoint_url, self.access_key, self.secret_key))
 
 
 @dataclass(frozen=True, slots=True)

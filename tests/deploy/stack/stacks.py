@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
+from tests.servers.clients import plain_client
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 INTO = "mysql://loader@db.example.com/sales"
@@ -26,11 +26,7 @@ class Account:
     """Names of the stacks that were deployed."""
 
     def client(self, service: str) -> Any:  # noqa: ANN401 -- boto3 makes its clients' classes at run time
-        make: Any = boto3.client
-        return make(
-            service, endpoint_url=self.endpoint_url, region_name=REGION, aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 -- MiniStack takes any
-        )  # fmt: skip
+        return plain_client(service, self.endpoint_url)
 
     def deploy(self, **parameters: str) -> Stack:
         """A stack of the template, once all of it is there."""
