@@ -122,7 +122,7 @@ lock: venv ## Write down the versions that .venv has now
 clean: ## Remove all that was made here
 	rm -rf $(VENV) .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(VENV_STAMP): pyproject.toml tools/constraints.txt
+$(VENV_STAMP): pyproject.toml tools/constraints.txt $(wildcard splitjoin_cli/core/native/*.[ch])
 	bash tools/venv.sh $(PYTHON) $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint tools/constraints.txt --editable '.[dev]'
 	@touch $@

@@ -91,5 +91,5 @@ def test_a_compiler_makes_a_wheel_for_this_kind_of_machine(
     assert data["pure_python"] is False
     assert data["artifacts"] == [build.LIBRARY]
     folder = tmp_path / "splitjoin_cli" / "core" / "native"
-    assert sorted(path.name for path in folder.iterdir()) == ["batches.h", "kernel.c", "kernel.so", "scan.h"]
+    assert sorted(path.name for path in folder.iterdir()) == ["batches.h", "kernel.c", "kernel.so", "scan.h", "table.h"]
     assert (folder / "kernel.so").read_text() == str(folder / "kernel.c")

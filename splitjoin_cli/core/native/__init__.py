@@ -31,6 +31,9 @@ class Table(ctypes.Structure):
         ("close", ctypes.c_uint8 * 64),
         ("dialect", DIALECT),
         ("spaces", ctypes.c_int32),
+        ("delimiter_size", ctypes.c_int32),
+        ("delimiter", ctypes.c_char * 8),
+        ("delimiter_bits", ctypes.c_char * 8),
     )
 
 

@@ -58,13 +58,15 @@ struct seen {
    space at a field's start changes nothing. */
 enum { MAX_STATES = 64, CLASS_BITS = 4 };
 enum { RECORD = 1 << 8, CRLF_BIT = 9, DELIMITER_BIT = 10, DELIMITER = 1 << 10, DEFECT = 1 << 11, OPENS = 1 << 12 };
+enum { MEANT = RECORD | DELIMITER | DEFECT | OPENS };
 enum { CLOSE = 1 << 13, BACK_BIT = 16, KIND_BIT = 24 };
 struct table {
     uint32_t steps[MAX_STATES << CLASS_BITS];
     uint8_t classes[256];
     uint8_t close[MAX_STATES];
     struct dialect dialect;
-    int32_t spaces;
+    int32_t spaces, delimiter_size;
+    uint64_t delimiter, delimiter_bits; /* eight bytes as they lie in memory, and which of their bits are of the delimiter */
 };
 
 /* What a walk is for; see sj_table. */

@@ -15,7 +15,7 @@ TARGET static inline uint64_t NAMED(escaped)(uint64_t escapes, uint64_t *carried
 /* What to compare with, made once a block. */
 struct NAMED(needles) {
     VECTOR quote, feed, delimiter, ret, escape;
-    uint64_t has_quote, has_return; /* all ones, or 0: the dialect has no quote, or a CR is data */
+    uint64_t has_quote, has_return, has_escape; /* all ones, or 0: the dialect has none, or a CR is data */
 };
 
 TARGET static inline struct NAMED(needles) NAMED(needles_of)(const struct dialect *dialect) {
@@ -26,6 +26,7 @@ TARGET static inline struct NAMED(needles) NAMED(needles_of)(const struct dialec
     needles.ret = SPREAD((char)dialect->ret);
     needles.escape = SPREAD((char)dialect->escape);
     needles.has_quote = dialect->quote < 0 ? 0 : ~UINT64_C(0);
+    needles.has_escape = dialect->escape < 0 ? 0 : ~UINT64_C(0);
     needles.has_return = dialect->ret < 0 ? 0 : ~UINT64_C(0);
     return needles;
 }

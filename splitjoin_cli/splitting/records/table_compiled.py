@@ -88,7 +88,9 @@ class CompiledTableWalk:
 
 def _native(table: Table) -> NativeTable:
     alphabet = table.alphabet
-    native = NativeTable(spaces=alphabet.skip_spaces)
+    native = NativeTable(spaces=alphabet.skip_spaces, delimiter_size=len(alphabet.delimiter))
+    native.delimiter = alphabet.delimiter
+    native.delimiter_bits = b"\xff" * len(alphabet.delimiter)
     meant = (alphabet.delimiter[0], alphabet.quote, alphabet.escape, alphabet.ret)
     native.dialect = DIALECT(*(-1 if byte is None else byte for byte in meant))
     native.classes[:] = table.classes
