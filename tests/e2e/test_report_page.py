@@ -103,8 +103,17 @@ def test_names_with_markup_are_text(splitjoin: Splitjoin, browser: Browser) -> N
     assert "&lt;img src=x onerror=alert(1)&gt;" in seen.dom
 
 
-@pytest.mark.parametrize("total", [3, 100_000])
-@pytest.mark.parametrize(("width", "dark"), [(400, False), (1280, False), (1280, True)])
+@pytest.mark.parametrize(
+    ("total", "width", "dark"),
+    [
+        (100_000, 400, False),
+        (3, 1280, False),
+        (100_000, 1280, True),
+        pytest.param(3, 400, False, marks=pytest.mark.soak),
+        pytest.param(100_000, 1280, False, marks=pytest.mark.soak),
+        pytest.param(3, 1280, True, marks=pytest.mark.soak),
+    ],
+)
 def test_pictures(splitjoin: Splitjoin, browser: Browser, total: int, width: int, *, dark: bool) -> None:
     """Something is drawn at each width, on a dark or a light ground, and nothing reaches beyond the right edge."""
     page = splitjoin.directory / "report.html"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import platform
 import sys
 from typing import TYPE_CHECKING
@@ -26,5 +28,11 @@ def build_zip(directory: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def function_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built once in a session."""
-    return build_zip(tmp_path_factory.mktemp("zip"))
+    """Built once in a session, by the worker of xdist that asks first."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "zip"
+    place.mkdir(exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        whole = place / "whole.zip"
+        return whole if whole.exists() else build_zip(place).rename(whole)
