@@ -105,16 +105,25 @@ class RepairContract(WithTracker):
     def test_nothing_is_written_down_for_a_chunk_that_is_counted(self, tracker: Tracker, run: Run, total: int) -> None:
         """Unless the ledger was asked; what is written down already is no refusal; and it can be taken back."""
         tracker.open_job(JobSpec(run, total))
-        tracker.mark_done(run, 2, total_parts=total, rows=10)
-        assert expect(tracker, run, 2, total) is Mending.COUNTED
-        assert expect(tracker, run, 2, total, checksum=None) is Mending.COUNTED
-        assert tracker.all_expected(run).get(2) is None
-        assert expect(tracker, run, 2, total, asked=False) is Mending.NOTED
+        last = total
+        tracker.mark_done(run, last, total_parts=total, rows=10)
+        assert expect(tracker, run, last, total) is Mending.COUNTED
+        assert expect(tracker, run, last, total, checksum=None) is Mending.COUNTED
+        assert tracker.all_expected(run) == {}
+        assert expect(tracker, run, last, total, asked=False) is Mending.NOTED
+        assert expect(tracker, run, last, total) is Mending.NOTED
+        assert expect(tracker, run, last, total, checksum=OLD) is Mending.COUNTED
+        assert tracker.all_expected(run) == {last: MENDED}
+        assert expect(tracker, run, last, total, checksum=None, asked=False) is Mending.NOTED
+        assert tracker.all_expected(run) == {}
+
+    @TOTALS
+    def test_a_chunk_is_written_down_whose_neighbour_is_counted(self, tracker: Tracker, run: Run, total: int) -> None:
+        """Each number is alone, also inside one shard."""
+        tracker.open_job(JobSpec(run, total))
+        tracker.mark_done(run, 1, total_parts=total, rows=10)
         assert expect(tracker, run, 2, total) is Mending.NOTED
-        assert expect(tracker, run, 2, total, checksum=OLD) is Mending.COUNTED
-        assert tracker.all_expected(run).get(2) == MENDED
-        assert expect(tracker, run, 2, total, checksum=None, asked=False) is Mending.NOTED
-        assert tracker.all_expected(run).get(2) is None
+        assert tracker.all_expected(run) == {2: MENDED}
 
     @TOTALS
     def test_nothing_is_written_down_for_a_joined_run(self, tracker: Tracker, run: Run, total: int) -> None:

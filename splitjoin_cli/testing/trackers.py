@@ -288,7 +288,7 @@ class TrackerContract(WithTracker):
         assert tracker.progress(run.file_name) == before
         assert isinstance(tracker.mark_done(run, 2, total_parts=total_parts, rows=10), Counted)
 
-    @pytest.mark.parametrize("wrong", ["run", "total"])
+    @pytest.mark.parametrize("wrong", ["run", "total", "total, same size"])
     def test_a_full_shard_of_another_run_or_total_stays_out_of_the_head(
         self, tracker: Tracker, run: Run, wrong: str
     ) -> None:
@@ -297,7 +297,7 @@ class TrackerContract(WithTracker):
         tracker.open_job(JobSpec(run, total_parts))
         theirs = other(run) if wrong == "run" else run
         total = total_parts if wrong == "run" else total_parts + 1
-        numbers = range(SMALL_SHARD + 1, total + 1)
+        numbers = range(1, SMALL_SHARD + 1) if wrong == "total, same size" else range(SMALL_SHARD + 1, total + 1)
         error = OtherRunError if wrong == "run" else OtherTotalError
         for number in numbers[:-1]:
             with contextlib.suppress(error):
@@ -306,7 +306,8 @@ class TrackerContract(WithTracker):
             tracker.mark_done(theirs, numbers[-1], total_parts=total, rows=10)
         opened = head(tracker, run)
         assert (opened.run, opened.total_parts, opened.processed_parts) == (run, total_parts, 0)
-        assert tracker.count_full_shards(run) == opened
+        for sweeps in (run, theirs):
+            assert tracker.count_full_shards(sweeps) == opened
         report = tracker.progress(run.file_name)
         assert (report.processed_parts, report.missing, report.rows) == (0, tuple(range(1, total_parts + 1)), 0)
         assert {job.file_name: job for job in tracker.list()}[run.file_name] == report
@@ -332,6 +333,16 @@ class TrackerContract(WithTracker):
             tracker.reopen_join(run)
         assert tracker.count_full_shards(run) == third
         assert tracker.job(run.file_name) == third
+
+    def test_a_full_shard_of_an_older_generation_is_superseded(self, tracker: Tracker, run: Run) -> None:
+        """Its chunks are counted in a shard of their own, which the newer run's head does not take."""
+        total_parts = SMALL_SHARD + 1
+        tracker.open_job(JobSpec(run, total_parts))
+        newer = tracker.replace_job(JobSpec(other(run), total_parts))
+        for number in range(1, SMALL_SHARD):
+            tracker.mark_done(run, number, total_parts=total_parts, rows=10)
+        assert tracker.mark_done(run, SMALL_SHARD, total_parts=total_parts, rows=10) == Superseded(newer)
+        assert tracker.job(run.file_name) == newer
 
     @pytest.mark.parametrize("total_parts", [SMALL_SHARD, 3 * SMALL_SHARD, 3 * SMALL_SHARD + 1])
     def test_only_the_last_chunk_completes_a_job(self, tracker: Tracker, run: Run, total_parts: int) -> None:

@@ -20,7 +20,6 @@ from splitjoin_cli.stores.trackers.base import (
     Duplicate,
     JoinState,
     Mending,
-    Refusal,
     Refused,
     Superseded,
 )
@@ -237,8 +236,8 @@ class DynamoDbTracker:
             )
             if after is job:
                 return reason
-            if isinstance(reason, Refused) and reason.reason is Refusal.FAILED and self._change(job, after, run):
-                return reason
+            if isinstance(reason, Refused) and self._change(job, after, run):
+                return reason  # the attempts are used up, which is written down
         raise self._lost("claim_join", run)
 
     def renew_join(self, claim: Claim, *, lease_seconds: float) -> Claim | None:
@@ -275,9 +274,9 @@ class DynamoDbTracker:
         raise self._lost("the claim", claim.run)
 
     def _change(self, before: Job, after: Job, run: Run, *, needs_fence: bool = True) -> bool:
-        update = updates.change_join(before, after, run, needs_fence=needs_fence)
-        if not update.sets and not update.removes:
+        if after == before:
             return True
+        update = updates.change_join(before, after, run, needs_fence=needs_fence)
         return self._table.update(items.key_of_job(run.file_name), update).written
 
     def finish_join(self, run: Run) -> bool:
@@ -288,8 +287,8 @@ class DynamoDbTracker:
             after = rules.finished(job, run, self._clock())
             if isinstance(after, Superseded):
                 return False
-            if after is job or self._change(job, after, run, needs_fence=False):
-                if item is not None and items.MARKER in item:
+            if self._change(job, after, run, needs_fence=False):
+                if items.MARKER in (item or {}):
                     self._tidy(run, job.total_parts)
                 return True
         raise self._lost("finish_join", run)
@@ -313,7 +312,7 @@ class DynamoDbTracker:
         for _ in range(RACES):
             before = rules.known(self.job(run.file_name), run.file_name, self.uri)
             after = rules.reopened(before, run, self._clock())
-            if after is before or self._change(before, after, run):
+            if self._change(before, after, run):
                 return after
         raise self._lost("reopen_join", run)
 
@@ -335,7 +334,7 @@ class DynamoDbTracker:
                 counted=member in items.numbers(met or {}, "done"),
                 standing=standing,
             )  # fmt: skip
-            if answer is not Mending.NOTED or (asked and checksum is not None and standing == checksum):
+            if answer is not Mending.NOTED or standing == checksum:
                 return answer
             change = updates.expect_in_shard if in_shard else updates.expect
             update = change(now, total_parts, member=member, checksum=checksum, asked=asked)

@@ -280,8 +280,7 @@ class MemoryTracker:
         self._step("expect")
         with self._lock:
             job = self._known(run)
-            index = 0 if total_parts <= self._shard_parts else (number - 1) // self._shard_parts
-            shard = self.table.shards.get(_key(job.run or run, index))
+            shard = self.table.shards.get(_key(job.run or run, (number - 1) // self._shard_parts))
             answer = repairs.expecting(
                 job, run, checksum, total_parts=total_parts, asked=asked,
                 counted=shard is not None and number in shard.done, standing=self._expected(run, number),
@@ -341,9 +340,7 @@ class MemoryTracker:
         """See Tracker."""
         self._step("unfinished")
         with self._lock:
-            jobs = [
-                job for job in self.table.jobs.values() if job.run_id is not None and job.join.state != JoinState.JOINED
-            ]
+            jobs = [job for job in self.table.jobs.values() if job.join.state != JoinState.JOINED]
         yield from jobs
 
     def progress(self, file_name: str) -> JobProgress:

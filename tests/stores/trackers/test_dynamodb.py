@@ -281,6 +281,54 @@ def claimed_between(table: Table, run: Run) -> tuple[DynamoDbTracker, list[Claim
     return DynamoDbTracker(table.name, client=client, clock=later), claims
 
 
+@pytest.mark.parametrize("call", ["open", "count", "count in a shard"])
+def test_an_item_that_is_deleted_before_it_is_read_is_made_again(table: Table, run: Run, call: str) -> None:
+    """A refused write tells nothing then, and is tried again: an operator deleted the job by hand."""
+    total = SMALL_SHARD + 1 if call == "count in a shard" else 2
+    table.tracker(table.plain).mark_done(run, 1, total_parts=total, rows=10)
+    key = items.key_of_shard(run, 0) if call == "count in a shard" else items.key_of_job(run.file_name)
+    client = table.client()
+    ChangesAnswers(client, "UpdateItem", lambda parsed: parsed.pop("Item", None) and None)
+    ActsBetween(client, "UpdateItem", lambda: table.plain.delete_item(TableName=table.name, Key=key))
+    overtaken = table.tracker(client)
+    if call == "open":
+        other = Run(run.file_name, "ffff" * 8)
+        assert overtaken.open_job(JobSpec(other, total)).run == other
+    else:
+        assert isinstance(overtaken.mark_done(run, 1, total_parts=total, rows=10), Counted)
+
+
+def test_a_clear_between_a_refused_opening_and_its_read_lets_it_write(table: Table, run: Run) -> None:
+    """The job was joined when it refused, and is not when it is read: what the opening knows is written down."""
+    plain = table.tracker(table.plain)
+    complete(plain, run)
+    plain.finish_join(run)
+
+    def clear() -> None:
+        claim = plain.claim_clear(run)
+        assert isinstance(claim, ClearClaim)
+        plain.finish_clear(claim)
+
+    client = table.client()
+    ChangesAnswers(client, "UpdateItem", lambda parsed: parsed.pop("Item", None) and None)
+    ActsBetween(client, "UpdateItem", clear)
+    opened = table.tracker(client).open_job(JobSpec(run, 2, rows_expected=20))
+    assert opened == plain.job(run.file_name)
+    assert (opened.rows_expected, opened.round) == (20, 1)
+
+
+def test_a_release_between_a_refused_claim_and_its_read_lets_it_claim(table: Table, run: Run) -> None:
+    """The join was held when it refused, and is free when it is read."""
+    plain = table.tracker(table.plain)
+    first = complete(plain, run)
+    client = table.client()
+    ChangesAnswers(client, "UpdateItem", lambda parsed: parsed.pop("Item", None) and None)
+    ActsBetween(client, "UpdateItem", lambda: plain.release_join(first))
+    second = table.tracker(client).claim_join(run, owner="worker 2", lease_seconds=LEASE)
+    assert isinstance(second, Claim)
+    assert (second.fence, second.attempt) == (2, 1)
+
+
 @pytest.mark.parametrize("call", ["renew", "release", "fail"])
 def test_a_claim_between_the_read_and_the_write_is_left_alone(table: Table, run: Run, call: str) -> None:
     """The item was the first owner's when it was read, and is the second one's when it is to be written."""
@@ -504,6 +552,10 @@ def test_an_interrupted_finish_is_finished_by_the_sweep(table: Table, run: Run) 
     assert "expires_at" not in table.item(run.file_name)
     report = tracker.progress(run.file_name)
     assert (report.processed_parts, report.missing, report.duplicates, report.rows) == (8, (), 1, 80)
+    client = table.client()
+    counts = Counts(client)
+    assert table.tracker(client).finish_join(run) is True
+    assert counts.requests == {"GetItem": 1}
 
 
 def test_a_replaced_run_leaves_nothing_for_ever(table: Table, run: Run) -> None:
@@ -758,6 +810,21 @@ def test_what_happens_between_the_read_and_the_write_of_an_expectation(
     assert job is not None
     assert job.run is not None
     assert plain.all_expected(job.run).get(1) == (MENDED if meanwhile == "cleared" else None)
+
+
+@pytest.mark.parametrize(("total", "reads"), [(2, 1), (SMALL_SHARD + 1, 3)], ids=["one item", "shards"])
+def test_an_expectation_costs_one_write(table: Table, run: Run, total: int, reads: int) -> None:
+    """In a shard, whose write knows nothing of the head, the head is looked at again; what stands is not written."""
+    table.tracker(table.plain).open_job(JobSpec(run, total))
+    for writes in (1, 0):
+        client = table.client()
+        counts = Counts(client)
+        tracker = table.tracker(client)
+        for asked in (True, False)[: 2 - writes]:
+            assert str(tracker.expect(run, 1, MENDED, total_parts=total, asked=asked)) == "noted"
+        assert counts.requests["UpdateItem"] == writes
+        if writes:
+            assert counts.requests["GetItem"] == reads
 
 
 def test_a_claim_between_the_read_and_the_write_keeps_a_clear_out(table: Table, run: Run) -> None:

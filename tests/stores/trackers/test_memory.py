@@ -59,6 +59,20 @@ def test_h3_a_crash_before_the_shard_is_counted_is_mended_by_the_sweep() -> None
         assert (job.processed_parts, job.rows, job.complete) == (2, 20, True)
 
 
+def test_a_sweep_that_a_newer_run_overtakes_is_told_of_it() -> None:
+    """Between the look at the shard and its count, another run takes the name."""
+    table = MemoryTable()
+    crashed(table)
+    newer = JobSpec(Run(RUN.file_name, "ffff" * 8), 2)
+
+    def replace(step: str) -> None:
+        if step == "count_shard":
+            MemoryTracker(table, shard_parts=1).replace_job(newer)
+
+    job = MemoryTracker(table, shard_parts=1, on_step=replace).count_full_shards(RUN)
+    assert (job.run_id, job.processed_parts) == (newer.run.run_id, 0)
+
+
 def test_a_copy_of_the_table_shares_nothing() -> None:
     """An exploration goes back to it, however often it went on from there."""
     table = MemoryTable()
