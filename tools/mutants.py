@@ -167,8 +167,8 @@ TARGETS = (
                 *(
                     f"SqliteTracker.{name}"
                     for name in _words(
-                        "replace_job mark_done mark_failed renew_join _give_up finish_join expect finish_clear "
-                        "unfinished"
+                        "replace_job mark_done mark_failed renew_join _give_up finish_join expect all_expected "
+                        "finish_clear unfinished"
                     )
                 ),
                 "_load",
@@ -179,11 +179,8 @@ TARGETS = (
             }
         ),
         {
-            **{
-                f"SqliteTracker.{name}": "the file and the connection"
-                for name in _words("init reach job progress list close _reading _connected _check _make")
-            },
-            **dict.fromkeys(("SqliteTracker.all_expected",), "a file of an earlier release"),
+            f"SqliteTracker.{name}": "the file and the connection"
+            for name in _words("init reach job progress list close _reading _connected _check _make")
         },
         texts=(
             ("mark_done: INSERT OR IGNORE -> OR REPLACE", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO"),

@@ -139,6 +139,7 @@ class RepairContract(WithTracker):
         message = f"{tracker.uri}: no job {run.file_name}"
         with pytest.raises(NoSuchJobError, match=f"^{re.escape(message)}$"):
             expect(tracker, run, 1, 3)
+        assert tracker.all_expected(run) == {}
         tracker.open_job(JobSpec(run, 3))
         with pytest.raises(OtherTotalError):
             expect(tracker, run, 1, 4)
@@ -147,10 +148,11 @@ class RepairContract(WithTracker):
         with pytest.raises(ValueError, match=r"^chunk 4 of 3$"):
             expect(tracker, run, 4, 3)
         assert expect(tracker, run, 1, 3) is Mending.NOTED
+        assert (tracker.all_expected(run), tracker.all_expected(other(run))) == ({1: MENDED}, {})
         second = tracker.replace_job(JobSpec(other(run), 3)).run
         assert second is not None
         assert expect(tracker, run, 1, 3) is Mending.SUPERSEDED
-        assert tracker.all_expected(second).get(1) is None
+        assert (tracker.all_expected(second), tracker.all_expected(run)) == ({}, {})
         third = tracker.replace_job(JobSpec(run, 3)).run
         assert third is not None
         assert tracker.all_expected(third).get(1) is None

@@ -350,8 +350,7 @@ class DynamoDbTracker:
     def all_expected(self, run: Run) -> dict[int, str]:
         """See Tracker."""
         item = self._table.get(items.key_of_job(run.file_name))
-        job = items.job_or_none(item)
-        if item is None or job is None or job.run != run:
+        if item is None or (job := items.job_of(item)).run != run:
             return {}
         now, parts, count = rules.of_round(run, job), self._shard_parts, self._reports.shard_count(job.total_parts)
         if not count:
@@ -369,7 +368,7 @@ class DynamoDbTracker:
         token = self._new_token()
         for _ in range(RACES):
             before = rules.known(self.job(run.file_name), run.file_name, self.uri)
-            if before.join.state == JoinState.CLEARING and before.join.token == token:
+            if before.join.token == token:
                 return repairs.clear_claim(before, before)  # an earlier try of this call arrived, its answer did not
             after, answer = repairs.clearing(before, run, token=token, now=self._clock())
             if isinstance(answer, Refused):
@@ -388,7 +387,7 @@ class DynamoDbTracker:
                 self._table.update(items.key_of_shard(following, index), updates.keep_expected(run, total, expected))
         answer = self._table.update(items.key_of_job(run.file_name), updates.finish_clear(claim))
         job = items.job_or_none(answer.item)
-        if not answer.written and not repairs.is_cleared(job, claim):
+        if not repairs.is_cleared(job, claim):  # it is where the write was made, and where its answer was lost
             return None
         self._expire(run, total)
         return job
@@ -401,13 +400,13 @@ class DynamoDbTracker:
         """``count_full_shards``; ``clip`` also where a published counter's duplicate went beyond the total."""
         item = self._table.get(items.key_of_job(run.file_name))
         job = rules.known(items.job_or_none(item), run.file_name, self.uri)
-        if item is None or job.run != run:
+        if job.run != run:
             return job
         run = rules.of_round(run, job)
         if job.total_parts <= self._shard_parts:
-            return self._complete_mixed(job, run, len(items.numbers(item, "done")), into="done") if clip else job
+            return self._complete_mixed(job, run, len(items.numbers(item or {}, "done")), into="done") if clip else job
         shards = self._reports.shards(run, job.total_parts)
-        inside = set(items.numbers(item, "shards"))
+        inside = set(items.numbers(item or {}, "shards"))
         for index, shard in shards.items():
             if index not in inside and len(shard.done) == self._size(index, job.total_parts):
                 answer = self._count_shard(run, job.total_parts, index, shard)

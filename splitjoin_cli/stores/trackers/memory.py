@@ -298,7 +298,11 @@ class MemoryTracker:
     def all_expected(self, run: Run) -> dict[int, str]:
         """See Tracker."""
         mine = (run.file_name, run.generation)
-        return {key[2]: checksum for key, checksum in self.table.expected.items() if key[:2] == mine}
+        with self._lock:
+            job = self.table.jobs.get(run.file_name)
+            if job is None or job.run != run:
+                return {}
+            return {key[2]: checksum for key, checksum in self.table.expected.items() if key[:2] == mine}
 
     def claim_clear(self, run: Run) -> ClearClaim | Refused:
         """See Tracker."""

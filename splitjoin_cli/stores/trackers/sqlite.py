@@ -244,6 +244,9 @@ class SqliteTracker:
         with self._reading() as db:
             if db is None or not tables(db) >= LATER_TABLES:
                 return {}
+            job = _load(db, run.file_name)
+            if job is None or job.run != run:
+                return {}
             query = "SELECT number, checksum FROM splitjoin_expected WHERE file_name = ? AND generation = ?"
             return dict(db.execute(query, (run.file_name, run.generation)).fetchall())
 
