@@ -127,8 +127,8 @@ $(VENV_STAMP): pyproject.toml tools/constraints.txt $(wildcard splitjoin_cli/cor
 	$(BIN)/python -m pip install --quiet --constraint tools/constraints.txt --editable '.[dev]'
 	@touch $@
 
-$(DEMO_STAMP): pyproject.toml tools/constraints.txt tools/product.sh
-	bash tools/product.sh $(PYTHON) $(DEMO) tools/constraints.txt
+$(DEMO_STAMP): pyproject.toml tools/constraints.txt tools/demo.sh tools/demo.txt
+	bash tools/demo.sh $(PYTHON) $(DEMO) tools/constraints.txt
 	@touch $@
 
 $(SERVERS_STAMP): tools/servers.txt

@@ -48,6 +48,7 @@ show splitjoin simulate chunks/ --into sqlite:sales.db --tracker sqlite:jobs.db 
 show cat joined.json
 printf '\n'
 show splitjoin status acme_20240131 --tracker sqlite:jobs.db
+printf '\nA worker that failed or died after it had counted a chunk got the chunk again: such deliveries are duplicates, too.\n'
 
 printf '\n$ sqlite3 sales.db "SELECT COUNT(*), COUNT(DISTINCT id) FROM acme"\n'
 python3 -c 'import sqlite3; print(*sqlite3.connect("sales.db").execute("SELECT COUNT(*), COUNT(DISTINCT id) FROM acme").fetchone(), sep="|")'

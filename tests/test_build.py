@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import sys
+import tomllib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
+KERNEL = ROOT / "splitjoin_cli/core/native/kernel.so"
 SOURCES = ("batches.h", "kernel.c", "scan.h")
 
 
@@ -93,3 +97,38 @@ def test_a_compiler_makes_a_wheel_for_this_kind_of_machine(
     folder = tmp_path / "splitjoin_cli" / "core" / "native"
     assert sorted(path.name for path in folder.iterdir()) == ["batches.h", "kernel.c", "kernel.so", "scan.h", "table.h"]
     assert (folder / "kernel.so").read_text() == str(folder / "kernel.c")
+
+
+DEMO = """
+import sys
+class Refuses:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in REFUSED:
+            raise ModuleNotFoundError(f"the demo imports {name}, which tools/demo.txt does not name")
+sys.meta_path.insert(0, Refuses())
+from splitjoin_cli.cli.run import run
+tracker, into = ["--tracker", "sqlite:jobs.db"], ["--into", "sqlite:sales.db"]
+for words in (
+    ["split", "acme.csv", "chunks", "--date", "20240131", "--chunks", "2", *tracker],
+    ["verify", "chunks", "--source", "acme.csv"],
+    ["merge", "chunks", "again.csv"],
+    ["simulate", "chunks", *into, *tracker, "--on-join", "exec:true"],
+    ["status", "acme_20240131", *tracker, "--dest", "chunks", *into, "--html", "page.html"],
+):
+    if code := run(words):
+        sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(not KERNEL.exists(), reason="without the kernel the demo installs numpy and awscrt, too")
+def test_the_demo_imports_no_more_than_is_installed_for_it(tmp_path: Path) -> None:
+    """Of what the product depends on, tools/demo.txt names what examples/demo.sh needs: so it begins soon."""
+    named = {line for line in (ROOT / "tools/demo.txt").read_text().splitlines() if not line.startswith("#")}
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.match(r"[a-z0-9.-]+", one, re.IGNORECASE)[0] for one in needed}  # type: ignore[index]
+    assert named < names
+    refused = {name.partition(".")[0].replace("-", "_") for name in names - named}
+    (tmp_path / "acme.csv").write_text("id,name\n1,a\n2,b\n3,c\n")
+    code = f"REFUSED = {refused!r}\n{DEMO}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import importlib
 import inspect
 import io
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import click
 import pytest
 
@@ -20,6 +22,7 @@ import splitjoin_cli
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api import split as api_split
 from splitjoin_cli.api.door import python_words
+from splitjoin_cli.api.kinds import KINDS, keywords_of
 from splitjoin_cli.api.split_options import SplitOptions
 from splitjoin_cli.cli.group import COMMANDS
 from splitjoin_cli.cli.run import run
@@ -31,6 +34,7 @@ from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+METHODS = "phase, advance, chunk_done, warn, detail"
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/chunks"
 DOOR_ALONE = {"session", "observer", "dialect_typed"}
 TALK = {"as_json", "quiet", "verbose", "no_progress", "debug"}
@@ -257,7 +261,16 @@ def test_an_error_is_told_in_pythons_words(export: Path) -> None:
         ({"quotechar": ";;"}, "not one ASCII character other than CR and LF: ';;'"),
         ({"sse": "AES256"}, "chunks is a directory, and options of objects on S3 were given"),
         ({"tracker": "mysql:x"}, "not a tracker's URL"),
-        ({"profile": "p", "session": object()}, "a session has a profile of its own"),
+        ({"profile": "p", "session": boto3.Session()}, "a session has a profile of its own"),
+        ({"session": "x"}, "session= takes a boto3 session, not str"),
+        ({"observer": object()}, f"observer= takes an object with the methods {METHODS}, not object"),
+        ({"chunks": "3"}, "chunks= takes a whole number, not str"),
+        ({"jobs": True}, "jobs= takes a whole number, not bool"),
+        ({"date": 20240131}, "date= takes a date or text, not int"),
+        ({"tag": "a"}, "tag= takes pairs of texts, not str"),
+        ({"tag": ["ab"]}, "tag=: a tag is a key and a value, both text"),
+        ({"tracker": b"mysql://me:secret@db"}, "tracker= takes text, not bytes"),
+        ({"endpoint_url": "localhost:9000"}, "endpoint_url=: 'localhost:9000' is not an http:// or https:// URL"),
     ],
 )
 def test_values_are_checked(options: dict[str, Any], message: str, export: Path) -> None:
@@ -266,6 +279,30 @@ def test_values_are_checked(options: dict[str, Any], message: str, export: Path)
         splitjoin_cli.split(export, "chunks", **options)
     assert caught.value.message == message
     assert not Path("chunks").exists()
+
+
+def test_paths_and_days_are_taken_as_python_has_them(export: Path, tmp_path: Path) -> None:
+    """A path is a place, a day is a date, and one number of a chunk stands for several."""
+    tracker = f"sqlite:{tmp_path / 'jobs.db'}"
+    result = splitjoin_cli.split(export, tmp_path / "chunks", date=dt.date(2024, 2, 1), rows=4, tracker=tracker)
+    assert result.file_name == "acme_20240201"
+    with pytest.raises(splitjoin_cli.UsageError) as caught:
+        splitjoin_cli.retry(result.file_name, tracker=tracker, chunks=9, dry_run=True)
+    assert caught.value.message == "acme_20240201 has no chunk 9"
+    with pytest.raises(splitjoin_cli.UsageError, match="jobs=: 0 is not a number from 1 to 1024"):
+        splitjoin_cli.verify(tmp_path / "chunks", jobs=0)
+
+
+def test_every_annotation_of_the_front_door_has_a_kind() -> None:
+    """So that a value of another type is a clear error in each function."""
+    functions = [getattr(splitjoin_cli, name) for name in splitjoin_cli._FUNCTIONS]
+    unknown = {
+        f"{function.__name__}({name}: {keyword.annotation})"
+        for function in functions
+        for name, keyword in keywords_of(function).items()
+        if not set(keyword.annotation.split(" | ")) <= set(KINDS)
+    }
+    assert unknown == set()
 
 
 class Hears(Silent):
@@ -289,7 +326,7 @@ def test_an_observer_hears_what_happens(export: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"compress": "bz2"}, "compress=: 'bz2' is not one of 'gzip', 'zstd'"),
+        ({"compress": "bz2"}, "compress=: 'bz2' is not one of 'gzip', 'zstd', 'none'"),
         ({"on_stray_quote": "ignore"}, "on_stray_quote=: 'ignore' is not one of 'error', 'literal', 'mysql'"),
         ({"jobs": 0}, "jobs=: 0 is not a number from 1 to 1024"),
     ],

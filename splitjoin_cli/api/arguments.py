@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
 from splitjoin_cli.core.errors import UsageError
@@ -12,7 +13,7 @@ from splitjoin_cli.core.model import Dialect, EscapeIn, LineEndRule, Skip, Stray
 from splitjoin_cli.core.presets import PRESETS, DialectOptions, preset
 from splitjoin_cli.core.ranges import parse_ranges
 from splitjoin_cli.core.units import parse_seconds, parse_size
-from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkCount, ChunkSize, RowCount
+from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkCompression, ChunkCount, ChunkSize, RowCount
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import Session
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bytes",
+    "Compress",
+    "Date",
     "DialectKeywords",
     "HeaderKeywords",
     "Numbers",
@@ -33,6 +36,7 @@ __all__ = [
     "aws",
     "choice",
     "database",
+    "date",
     "dialect",
     "numbers",
     "objects",
@@ -47,8 +51,11 @@ Bytes = int | str
 """Bytes as a number, or as the command takes them: ``64MiB``."""
 Seconds = float | str
 """Seconds as a number, or as the command takes them: ``15m``."""
-Numbers = str | Iterable[int]
-"""Chunk numbers: ``3,7-9``, or one by one."""
+Compress = ChunkCompression | Literal["none"]
+Date = str | dt.date
+"""The second part of the chunks' names: any text that is a name, or a day."""
+Numbers = str | int | Iterable[int]
+"""Chunk numbers: ``3,7-9``, one, or one by one."""
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
@@ -223,6 +230,13 @@ def at_once(name: str, value: int, most: int) -> int:
     return value
 
 
+def date(value: Date | None) -> str | None:
+    """The date as the chunks' names have it: a day as YYYYMMDD, which is also what the default looks like."""
+    if value is None or isinstance(value, str):
+        return value
+    return f"{value.year:04}{value.month:02}{value.day:02}"
+
+
 def seconds(name: str, value: Seconds) -> float:
     """A duration. Raises UsageError, which names the option, for what is none."""
     try:
@@ -233,7 +247,7 @@ def seconds(name: str, value: Seconds) -> float:
 
 def numbers(name: str, value: Numbers) -> Ranges:
     """Chunk numbers as ranges, first and last included. Raises UsageError for what is none."""
-    text = value if isinstance(value, str) else ",".join(map(str, value))
+    text = str(value) if isinstance(value, str | int) else ",".join(map(str, value))
     try:
         return parse_ranges(text)
     except ValueError as exc:
@@ -248,6 +262,10 @@ def objects(
     request_payer: bool,  # noqa: FBT001 -- all by name, as the options are called
     expected_bucket_owner: str | None,
 ) -> ObjectOptions:
-    """What objects on S3 get. Raises UsageError for what S3 does not take together."""
+    """What objects on S3 get. Raises UsageError for what S3 does not take together, or what is no tag."""
     tags = tuple(tag.items() if isinstance(tag, Mapping) else tag)
+    pairs: Iterable[object] = tags
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or [type(text) for text in pair] != [str, str]:
+            raise UsageError("--tag: a tag is a key and a value, both text", hint='tag={"KEY": "VALUE"}')
     return ObjectOptions(sse, sse_kms_key_id, storage_class, tags, request_payer, expected_bucket_owner)

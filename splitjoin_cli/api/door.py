@@ -1,4 +1,4 @@
-"""The door from Python: the same functions as the commands call, with what they raise told in Python's words.
+"""The door from Python: the same functions as the commands call, with values checked and errors in Python's words.
 
 Errors name options as the command spells them, with a value where one helps: ``--force``, ``--client NAME``,
 ``--compress gzip``. That is their notation: the command prints it as it is, and here it becomes ``force=True``,
@@ -12,6 +12,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from splitjoin_cli.api.kinds import check, keywords_of
 from splitjoin_cli.core.errors import SplitjoinError
 
 if TYPE_CHECKING:
@@ -39,28 +40,21 @@ def in_python_words(made: T) -> T:
 
 
 def _told(function: Callable[..., object]) -> Callable[..., object]:
+    keywords = keywords_of(function)
+    positional = tuple(inspect.signature(function).parameters)
+
     @functools.wraps(function)
     def call(*values: object, **options: object) -> object:
         try:
+            for name, value in [*zip(positional, values, strict=False), *options.items()]:
+                if name in keywords:  # a name that is not there is Python's own TypeError
+                    check(name, keywords[name], value)
             return function(*values, **options)
         except SplitjoinError as exc:
-            _retell(exc, _options(function))
+            _retell(exc, {name: keyword.flag for name, keyword in keywords.items()})
             raise
 
     return call
-
-
-def _options(function: Callable[..., object]) -> dict[str, bool]:
-    """The keywords of a function, and whether they are flags; those of a dialect are in a TypedDict."""
-    from splitjoin_cli.api import arguments
-
-    parameters = inspect.signature(function).parameters
-    found = {name: one.default is False for name, one in parameters.items()}
-    for one in parameters.values():
-        kind = getattr(arguments, str(one.annotation).removeprefix("Unpack[arguments.").removesuffix("]"), None)
-        if one.kind is inspect.Parameter.VAR_KEYWORD and kind is not None:
-            found |= {name: "bool" in str(said) for name, said in kind.__annotations__.items()}
-    return found
 
 
 def _retell(error: SplitjoinError, options: dict[str, bool]) -> None:

@@ -10,6 +10,7 @@ from splitjoin_cli.api import arguments
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.core.units import MAX_JOBS
 from splitjoin_cli.splitting.request import DEFAULT_JOBS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def ls(
     from splitjoin_cli.splitting.stored.listing import list_splits
 
     aws = arguments.aws(profile, region, endpoint_url, session)
+    jobs = arguments.at_once("jobs", jobs, MAX_JOBS)
     request = StoredRequest(place=parse_place(os.fspath(place)), file_name=None, jobs=jobs, aws=aws)
     with open_place(request) as opened, ThreadPoolExecutor(jobs, "ls") as executor:
         return list_splits(opened.sink, executor=executor, jobs=jobs, observer=observer or Silent())

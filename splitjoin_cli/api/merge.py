@@ -14,6 +14,7 @@ from splitjoin_cli.api import arguments
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.errors import StoreError, UsageError
 from splitjoin_cli.core.places import is_s3, parse_place
+from splitjoin_cli.core.units import MAX_JOBS
 from splitjoin_cli.splitting.request import DEFAULT_JOBS
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def merge(
 
     began = time.monotonic()
     aws = arguments.aws(profile, region, endpoint_url, session)
+    jobs = arguments.at_once("jobs", jobs, MAX_JOBS)
     request = StoredRequest(place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws)
     dialect, _ = arguments.dialect(keywords)
     with ExitStack() as stack:

@@ -15,6 +15,7 @@ from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.core.units import MAX_JOBS
 from splitjoin_cli.splitting.request import DEFAULT_JOBS
 from splitjoin_cli.stores.trackers.base import JoinState
 
@@ -52,6 +53,7 @@ def rm(
     from splitjoin_cli.splitting.stored.remove import Removing
 
     aws = arguments.aws(profile, region, endpoint_url, session)
+    jobs = arguments.at_once("jobs", jobs, MAX_JOBS)
     request = StoredRequest(place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws)
     heard = observer or Silent()
     job = None if tracker is None else _job(tracker, name, aws)

@@ -47,14 +47,14 @@ def split(
     *,
     files_from: arguments.Path | None = None,
     client: str | None = None,
-    date: str | None = None,
+    date: arguments.Date | None = None,
     name_pattern: str | None = None,
     chunk_size: arguments.Bytes | None = None,
     chunks: int | None = None,
     rows: int | None = None,
     encoding: str | None = None,
     strict: bool = False,
-    compress: ChunkCompression | None = None,
+    compress: arguments.Compress | None = None,
     jobs: int = DEFAULT_JOBS,
     fsync: bool = False,
     dry_run: bool = False,
@@ -91,7 +91,7 @@ def split(
     A chunk that failed is in the result (``failed`` in ``result.to_json()``), with the command that resumes. Raises
     UsageError, BadInputError, NameTakenError, SourceError, StoreError.
     """
-    arguments.choice("compress", compress, get_args(ChunkCompression))
+    arguments.choice("compress", compress, (*get_args(ChunkCompression), "none"))
     written, skip = arguments.dialect(keywords)
     place = parse_place(os.fspath(destination))
     objects = arguments.objects(sse, sse_kms_key_id, storage_class, tag, request_payer, expected_bucket_owner)
@@ -103,7 +103,7 @@ def split(
         source=next(iter(words), ""),
         destination=place,
         client=client,
-        date=date,
+        date=arguments.date(date),
         name_pattern=None if name_pattern is None else compiled(name_pattern),
         size=arguments.size(chunk_size, chunks, rows),
         dialect=written,
@@ -111,7 +111,7 @@ def split(
         encoding=encoding,
         skip=skip,
         strict=strict,
-        compress=compress,
+        compress=None if compress == "none" else compress,
         jobs=arguments.at_once("jobs", jobs, MAX_JOBS),
         fsync=fsync,
         dry_run=dry_run,

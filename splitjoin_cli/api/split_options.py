@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.api import arguments
     from splitjoin_cli.core.aws.options import Session
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.request import ChunkCompression, ServerSideEncryption
+    from splitjoin_cli.splitting.request import ServerSideEncryption
 
 __all__ = ["SplitOptions"]
 
@@ -19,14 +19,14 @@ class SplitOptions(DialectKeywords, total=False):
     """Each but the dialect's is a parameter of ``split``; ``splitjoin split --help`` says what it means."""
 
     client: str | None
-    date: str | None
+    date: arguments.Date | None
     name_pattern: str | None
     chunk_size: arguments.Bytes | None
     chunks: int | None
     rows: int | None
     encoding: str | None
     strict: bool
-    compress: ChunkCompression | None
+    compress: arguments.Compress | None
     jobs: int
     fsync: bool
     dry_run: bool

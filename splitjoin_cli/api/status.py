@@ -15,7 +15,7 @@ from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, open_ledger, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core import names
-from splitjoin_cli.core.errors import NoSuchJobError, UsageError
+from splitjoin_cli.core.errors import NoSuchJobError, NotFoundError, UsageError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate import status as found
@@ -137,6 +137,10 @@ def status_request(
     aws: AwsOptions,
 ) -> StatusRequest:
     """The request, checked for what can be known without reaching anything. Raises UsageError."""
+    if file_name is not None and not file_name.strip():
+        raise UsageError(
+            "FILE_NAME is empty", hint="name a job, CLIENT_DATE; splitjoin status without a name lists them"
+        )
     if dest is not None and file_name is None:
         raise UsageError("--dest is for one job", hint="give FILE_NAME")
     if reconcile and file_name is None:
@@ -267,6 +271,11 @@ class OneJob:
         try:
             return self._tracker.progress(self._file_name)
         except NoSuchJobError as exc:
+            try:
+                self._tracker.reach()
+            except NotFoundError as gone:
+                exc.message, exc.hint = gone.message, gone.hint
+                raise exc from gone
             job = names.parse_file_name(self._file_name)
             if job is not None:
                 dest = self._request.dest or "DEST"

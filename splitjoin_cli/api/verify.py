@@ -13,6 +13,7 @@ from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.core.units import MAX_JOBS
 from splitjoin_cli.splitting.request import DEFAULT_JOBS
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def verify(
             "--finished is for --all: a split that is checked by itself must be finished", hint="add --all"
         )
     aws = arguments.aws(profile, region, endpoint_url, session)
+    jobs = arguments.at_once("jobs", jobs, MAX_JOBS)
     request = StoredRequest(place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws)
     if all:
         return _all(request, observer or Silent(), finished=finished)

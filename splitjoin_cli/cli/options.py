@@ -24,7 +24,12 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
 def option(*declarations: str, **settings: Any) -> Callable[[Command], Command]:  # noqa: ANN401 -- click's own settings
-    """``click.option`` with its environment variable: ``--chunk-size`` is ``SPLITJOIN_CHUNK_SIZE``."""
+    """``click.option`` with its environment variable: ``--chunk-size`` is ``SPLITJOIN_CHUNK_SIZE``.
+
+    A value that has no type of its own is a text that is not empty.
+    """
+    if not settings.get("is_flag"):
+        settings.setdefault("type", Text())
     long = next(text for text in declarations if text.startswith("--"))
     return click.option(*declarations, envvar=environment_variable(long), **settings)
 

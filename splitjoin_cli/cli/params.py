@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from splitjoin_cli.core.aws.options import check_endpoint
 from splitjoin_cli.core.model import MAX_DELIMITER_BYTES
 from splitjoin_cli.core.ranges import parse_ranges
 from splitjoin_cli.core.units import MAX_INTEGER, parse_seconds, parse_size
@@ -166,11 +167,8 @@ class EndpointUrl(click.ParamType[str]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The URL as it was given; one that holds a password is not repeated in the message."""
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(str(value))
-        if "@" in parts.netloc:
-            self.fail("an endpoint holds no user or password: use AWS_* variables or --profile", param, ctx)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            self.fail(f"{value!r} is not an http:// or https:// URL", param, ctx)
+        try:
+            check_endpoint(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
         return str(value)

@@ -55,6 +55,14 @@ def _debugged(arguments: Sequence[str], terminal: Terminal) -> int:
     return code
 
 
+def _usage_message(exc: click.UsageError) -> str:
+    """Click's own words, but for what is missing: there the commands that look for it themselves have shorter ones."""
+    if isinstance(exc, click.MissingParameter) and exc.param is not None and exc.ctx is not None:
+        name = exc.param.opts[0] if exc.param.param_type_name == "option" else exc.param.make_metavar(exc.ctx)
+        return f"{name} is missing"
+    return exc.format_message()
+
+
 def _variable_hint(exc: click.UsageError) -> str | None:
     """Where a wrong value came from, if it is not on the command line: the message names the option alone."""
     if not isinstance(exc, click.BadParameter) or exc.ctx is None or exc.param is None:
@@ -77,7 +85,7 @@ def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
         error: SplitjoinError = UsageError("no command was given", hint="splitjoin --help")
     except click.UsageError as exc:
         path = exc.ctx.command_path if exc.ctx else "splitjoin"
-        error = UsageError(exc.format_message(), hint=_variable_hint(exc) or f"{path} --help")
+        error = UsageError(_usage_message(exc), hint=_variable_hint(exc) or f"{path} --help")
     except click.ClickException as exc:
         error = SplitjoinError(exc.format_message())
     except (click.Abort, KeyboardInterrupt):

@@ -122,7 +122,7 @@ def _lines(report: SimulateReport) -> Iterator[str]:
     faults = ", ".join(
         [
             _plural(report.deliveries, "delivery", "deliveries"),
-            count_text(report.duplicates, "duplicate"),
+            f"{count_text(report.duplicates, 'duplicate')} sent",
             count_text(report.failures, "failure"),
             _plural(report.crashes, "crash", "crashes"),
         ]

@@ -18,7 +18,7 @@ from splitjoin_cli.cli.status_table import table
 from splitjoin_cli.cli.status_text import dead_letters_note, headline, report
 from splitjoin_cli.cli.terminal import stdout_columns
 from splitjoin_cli.cli.text import count_text, duration_text
-from splitjoin_cli.core.errors import CheckFoundError, StoppedError, UsageError
+from splitjoin_cli.core.errors import CheckFoundError, NotFoundError, StoppedError, UsageError
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate.status import ALARMING, alarming
 
@@ -133,8 +133,8 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
         else:
             end = _watch(view, shown, terminal, watch, check=check)
         written = None if end.code > STOPPED else view.write_page()
-    if not view.jobs:
-        terminal.note(f"{view.tracker_uri} has no jobs")
+        if not view.jobs:
+            terminal.note(_nothing(view))
     if terminal.as_json:
         documents = [job.document() for job in view.jobs]
         terminal.document(documents[0] if file_name is not None else documents)
@@ -143,6 +143,15 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     if written is not None:
         terminal.note(f"the page: {written}")
     return _exit_code(view, terminal, end, check=check)
+
+
+def _nothing(view: View) -> str:
+    """Why no job is shown: a mistyped path of a tracker has none either."""
+    try:
+        view.reach()
+    except NotFoundError as exc:
+        return f"Warning: {exc.message}; {exc.hint}"
+    return f"{view.tracker_uri} has no jobs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def _facts(status: JobStatus, earlier: JobStatus | None, times: Times) -> Iterat
     rows = "unknown" if progress.rows is None else f"{progress.rows:,}"
     yield fact("rows", rows if progress.rows_expected is None else f"{rows} of {progress.rows_expected:,}")
     if progress.duplicates:
-        yield fact("duplicates", f"{progress.duplicates:,} (chunks that were delivered again)")
+        yield fact("duplicates", f"{progress.duplicates:,} (deliveries of chunks that were counted already)")
     if progress.unnumbered:
         counts = count_text(progress.unnumbered, "count")
         yield fact("unnumbered", f"{counts} came without a chunk's number: the published counter's")

@@ -123,8 +123,9 @@ class ExecContinuation:
 
     @property
     def uri(self) -> str:
-        """``exec:`` and the command's first word: what follows may hold passwords."""
-        return f"exec:{self._command.split(maxsplit=1)[0]}"
+        """``exec:`` and the command's first word, with ``...`` for the others: they may hold passwords."""
+        first, *others = self._command.split(maxsplit=1)
+        return f"exec:{first}{' ...' if others else ''}"
 
     def run(self, payload: JoinPayload) -> None:
         """See Continuation."""

@@ -111,7 +111,7 @@ def test_report(splitjoin: Splitjoin, chunks: str) -> None:
     ]
     assert lines[5:10] == [
         "",
-        "5 chunks: 5 deliveries, 0 duplicates, 0 failures, 0 crashes",
+        "5 chunks: 5 deliveries, 0 duplicates sent, 0 failures, 0 crashes",
         "rows:  50 of 50 in acme_eu of sqlite:load.db",
         "join:  once by worker-1 with chunk 5, the continuation ran 1 time here",
         "count: 5 of 5 in sqlite:jobs.db",

@@ -127,9 +127,14 @@ def test_list_as_json(splitjoin: Splitjoin, jobs: Jobs) -> None:
 
 
 def test_no_jobs(splitjoin: Splitjoin, jobs: Jobs) -> None:
-    """Nothing on stdout, or an empty array as JSON; a word on stderr."""
+    """Nothing on stdout, or an empty array as JSON; a word on stderr, and where there is no tracker that."""
     ran = splitjoin("status")
-    assert (ran.code, ran.stdout, ran.stderr) == (0, "", f"{jobs.url} has no jobs\n")
+    hint = f"check the path; splitjoin init --tracker {jobs.url} makes a tracker"
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "", f"Warning: {jobs.url}: no such file; {hint}\n")
+    ran = splitjoin("status", "acme_20240131", "--json")
+    assert ran.document["error"] == {"code": 10, "message": f"{jobs.url}: no such file", "hint": hint}
+    ran = splitjoin("status", "", "--json")
+    assert (ran.code, ran.document["error"]["message"]) == (2, "FILE_NAME is empty")
     assert not jobs.path.exists()
     jobs.ago(0).init()
     ran = splitjoin("status", "--check", "--json")

@@ -110,12 +110,14 @@ def test_verify_compares_with_the_source(
         (["verify", "file"], 2, "file is not a directory"),
         (["verify", "chunks", "--name", "../x"], 2, "'../x' is not the name of a job"),
         (["verify", "chunks", "--source", "none.csv"], 1, "cannot read none.csv: no such file"),
+        (["verify"], 2, "PREFIX_OR_DIR is missing"),
+        (["rm", "chunks"], 2, "--name is missing"),
         (["verify", "empty"], 1, "there are no chunks and no manifest in "),
         (["merge", "chunks", "-"], 2, "the file and the JSON document cannot both go to stdout"),
         (["merge", "chunks", "file"], 11, "file is there already"),
         (["merge", "chunks", "empty"], 2, "empty is a directory"),
         (["merge", "chunks", "s3://bucket/"], 2, "s3://bucket/ names no object"),
-        (["merge", "chunks"], 2, "Missing argument 'OUT'."),
+        (["merge", "chunks"], 2, "OUT is missing"),
     ],
 )
 def test_mistakes_are_named(

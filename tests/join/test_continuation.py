@@ -71,12 +71,12 @@ def test_a_command_need_not_read_what_it_is_told() -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("exit 3", "exec:exit ended with exit code 3"),
-        ("echo one; echo two >&2; exit 1", "exec:echo ended with exit code 1: two"),
-        ("kill -KILL $$", "exec:kill was ended by SIGKILL"),
+        ("exit 3", "exec:exit ... ended with exit code 3"),
+        ("echo one; echo two >&2; exit 1", "exec:echo ... ended with exit code 1: two"),
+        ("kill -KILL $$", "exec:kill ... was ended by SIGKILL"),
         (
             "echo cannot reach https://user:secret@host/path?token=secret, sorry; exit 1",
-            "exec:echo ended with exit code 1: cannot reach https://host/path sorry",
+            "exec:echo ... ended with exit code 1: cannot reach https://host/path sorry",
         ),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(tmp_path:
     command = f"sleep 600 & echo $! > {pids}; wait"
     with pytest.raises(ContinuationError) as caught:
         ExecContinuation(command, limit_seconds=0.5).run(PAYLOAD)
-    assert caught.value.message == "exec:sleep did not end within 0.5 s"
+    assert caught.value.message == "exec:sleep ... did not end within 0.5 s"
     assert _is_gone(int(pids.read_text()))
 
 
@@ -106,7 +106,7 @@ def test_close_ends_what_another_thread_runs(tmp_path: Path) -> None:
         _wait_for(lambda: pids.exists() and pids.read_text().strip() != "")
         continuation.close()
         error = running.exception(20)
-    assert str(error) == "exec:sleep was ended by SIGTERM"
+    assert str(error) == "exec:sleep ... was ended by SIGTERM"
     assert _is_gone(int(pids.read_text()))
 
 

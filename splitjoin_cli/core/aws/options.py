@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from splitjoin_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
     from boto3.session import Session as Session  # noqa: PLC0414 -- others take the type from here
 
-__all__ = ["AwsOptions", "ObjectOptions"]
+__all__ = ["AwsOptions", "ObjectOptions", "check_endpoint"]
 
 MAX_TAGS = 10
+
+
+def check_endpoint(url: str) -> None:
+    """Raise ValueError for what is no ``http(s)://`` URL, or holds a login, which is not repeated."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError("an endpoint holds no user or password: use AWS_* variables or --profile")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"{url!r} is not an http:// or https:// URL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,11 @@ class AwsOptions:
     session: Session | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if self.endpoint_url is not None:
+            try:
+                check_endpoint(self.endpoint_url)
+            except ValueError as exc:
+                raise UsageError(f"--endpoint-url: {exc}") from exc
         if self.session is not None and self.profile is not None:
             raise UsageError("a session has a profile of its own", hint="leave --profile out, or the session")
 

@@ -73,7 +73,10 @@ def choose_run(ledger: Ledger, file_name: str, run_id: str | None, job: Job | No
     NoSuchJobError where the ledger knows no such job, UsageError, which lists them, where it has several runs.
     """
     if ledger.job is None and not ledger.runs:
-        raise NoSuchJobError(f"{ledger.uri}: the ledger knows no job {file_name}")
+        raise NoSuchJobError(
+            f"{ledger.uri}: the ledger knows no job {file_name}",
+            hint="check the name and the database; splitjoin status --tracker URL lists the jobs of a tracker",
+        )
     listed = ", ".join(sorted(ledger.runs)) or "none"
     if run_id is None:
         if len(ledger.runs) > 1:

@@ -26,6 +26,9 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 """What may follow ``?`` in a server's URL."""
 
 
+SHAPES = (*(f"{scheme}:PATH" for scheme in sorted(EMBEDDED)), *(f"{scheme}://USER@HOST/DATABASE" for scheme in OPTIONS))
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
     """``SCHEME:PATH`` of an embedded database, or ``SCHEME://USER@HOST[:PORT]/DATABASE[?OPTION=VALUE&...]``.
@@ -55,8 +58,7 @@ def parse(url: str) -> DatabaseUrl:
     if colon and scheme in EMBEDDED:
         return _embedded(scheme, rest)
     if not colon or scheme not in OPTIONS:
-        known = ", ".join(sorted(EMBEDDED | set(OPTIONS)))
-        raise UsageError(f"not a database's URL: it must begin with one of {known}")
+        raise UsageError("not a database's URL", hint=f"write one of {', '.join(SHAPES)}")
     return _server(scheme, url)
 
 

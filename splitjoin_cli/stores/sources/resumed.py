@@ -7,6 +7,7 @@ again, by its checksum: then the whole pass is what that one answer holds.
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING, Protocol, final
 
@@ -14,7 +15,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import SourceChangedError, SourceError, SplitjoinError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["AGAIN", "Answer", "ResumedStream", "changed", "is_final", "kind_of_error"]
 
@@ -22,6 +23,14 @@ AGAIN = "run again: the new content is a new run"
 _TRIES = 4
 _FIRST_PAUSE_SECONDS = 0.5
 _SKIP_BYTES = 1024 * 1024
+_TOLD: Mapping[type[Exception], str] = {
+    FileNotFoundError: "no such file",
+    PermissionError: "permission denied",
+    socket.gaierror: "the host was not found",
+    ConnectionRefusedError: "connection refused",
+    TimeoutError: "timed out",
+    ValueError: "the URL is not complete",
+}
 
 
 class Answer(Protocol):
@@ -53,11 +62,7 @@ def kind_of_error(exc: Exception) -> str:
     status = getattr(getattr(exc, "response", None), "status_code", None)
     if isinstance(status, int):
         return f"the server answered {status}"
-    if isinstance(exc, FileNotFoundError):
-        return "no such file"
-    if isinstance(exc, PermissionError):
-        return "permission denied"
-    return type(exc).__name__
+    return next((words for kind, words in _TOLD.items() if isinstance(exc, kind)), type(exc).__name__)
 
 
 @final

@@ -31,6 +31,8 @@ _EXTRAS = {
     "webhdfs": "webhdfs",
 }
 """Scheme -> the extra of smart-open that brings its transport."""
+_KNOWN = "a path, s3://, http://, https://, sftp://, ftp://, gs:// or azure://"
+_WITH_USER = frozenset({"ftp", "ftps", "ssh", "scp", "sftp"})
 
 
 def redacted(url: str) -> str:
@@ -118,10 +120,15 @@ class UrlSource:
             raise missing_package(self._uri, self._scheme) from None
         except NotImplementedError:
             message = f"cannot read {self._uri}: unknown scheme {self._scheme}"
-            raise SourceError(message, hint="a path, s3://, http://, https://, sftp://, gs:// or azure://") from None
+            raise SourceError(message, hint=_KNOWN) from None
         except Exception as exc:
             if is_final(exc):
                 raise
-            raise SourceError(
-                f"cannot open {self._uri}: {kind_of_error(exc)}", hint="check the URL, the login and the network"
-            ) from None
+            raise SourceError(f"cannot open {self._uri}: {kind_of_error(exc)}", hint=self._next_step()) from None
+
+    def _next_step(self) -> str:
+        """What to do where it cannot be opened."""
+        parts = urlsplit(self._url)
+        if parts.scheme in _WITH_USER and not parts.username:
+            return f"name the user: {parts.scheme}://USER@{parts.netloc}{parts.path}"
+        return "check the URL, the login and the network"

@@ -58,8 +58,8 @@ def test_a_password_is_refused_and_not_repeated(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("s3cr3t", "not a database's URL: it must begin with one of"),
-        ("oracle://ann:s3cr3t@db/shop", "not a database's URL: it must begin with one of"),
+        ("s3cr3t", "not a database's URL"),
+        ("oracle://ann:s3cr3t@db/shop", "not a database's URL"),
         ("sqlite:", "sqlite: names no file"),
         ("sqlite::memory:", "sqlite::memory: is not a file: what is loaded would be lost with the process"),
         ("duckdb::memory:shared", "duckdb::memory: is not a file: what is loaded would be lost with the process"),
@@ -74,6 +74,7 @@ def test_what_cannot_be_meant(url: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(url)
     assert caught.value.message.startswith(said)
+    assert caught.value.hint
     assert "s3cr3t" not in f"{caught.value.message} {caught.value.hint}"
 
 

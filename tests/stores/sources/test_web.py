@@ -131,7 +131,7 @@ def test_unknown_scheme() -> None:
     with pytest.raises(SourceError) as caught:
         open_source("gopher://host/e.csv")
     assert caught.value.message == "cannot read gopher://host/e.csv: unknown scheme gopher"
-    assert caught.value.hint == "a path, s3://, http://, https://, sftp://, gs:// or azure://"
+    assert caught.value.hint == "a path, s3://, http://, https://, sftp://, ftp://, gs:// or azure://"
 
 
 @pytest.mark.parametrize("cuts", [[1_500_000], [100, 5_000_000, 7], [0, 0, 0]])
