@@ -4,9 +4,9 @@ Every tool runs as a command of its own on the same file, warm in the page cache
 rounds: A B C, A B C, so that a slow minute of the machine hits all alike. A table has the medians. Uploads go to a
 server that reads and discards (benchmarks/discard_server.py), so that what is measured is the client.
 
-How long starting takes is compared with Python's own start. The groups of the join compare our loaders with the
-databases' bare drivers, our tracker with the published counter, and ``status`` on a large job with one on a small job,
-on the servers that the tests start.
+How long starting takes is compared with Python's own start, and one command for many small files with a command for
+each. The groups of the join compare our loaders with the databases' bare drivers, our tracker with the published
+counter, and ``status`` on a large job with one on a small job, on the servers that the tests start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import data, peers, starting
+from benchmarks import data, many, peers, starting
 from benchmarks.measure import CommandFailedError, Usage, run
 from benchmarks.report import Row, Table, filesystem, head, machine
 from benchmarks.surroundings import clean_env, made_data, say
@@ -42,7 +42,7 @@ CLAIMED_BESIDE = 5 * UNITS["GiB"]  # the system does not take from what was free
 LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
 JOINS = ("loaders", "tracker", "status")
-GROUPS = ("start", *SPLITS, *JOINS)
+GROUPS = ("start", *SPLITS, "many", *JOINS)
 
 
 def parse_size(text: str) -> int:
@@ -68,6 +68,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--load-size", type=parse_size, default=parse_size("16MiB"), help="for loaders (16MiB)")
     parser.add_argument("--counts", type=int, default=512, help="chunks of the tracker's job (512)")
     parser.add_argument("--status-chunks", type=int, default=100_000, help="of the job asked about (100000)")
+    parser.add_argument("--files", type=int, default=200, help="of 1 MB, for many (200)")
     parser.add_argument("--no-install", action="store_true", help="compare with what is installed already")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run here as well")
     return parser.parse_args(words)
@@ -266,6 +267,8 @@ def main(words: Sequence[str] | None = None) -> int:
         peers.install(say)
     tables: list[Printable] = [starting.measure(options.rounds)] if "start" in wanted else []
     tables += split_tables(wanted, options)
+    if "many" in wanted:
+        tables.append(many.measure(options.files, options.rounds, options.disk))
     facts = machine() | (split_facts(options) if splits else {})
     tables += join_tables(wanted, options)
     print(head(facts, tables))

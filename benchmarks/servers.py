@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.servers import dynamodb, mariadb, postgres
+from tests.servers import dynamodb, mariadb, postgres, s3
 from tests.servers.processes import ServerDiedError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.servers.dynamodb import DynamoDbServer
     from tests.servers.mariadb import MariadbServer
     from tests.servers.postgres import PostgresServer
+    from tests.servers.s3 import S3Server
 
 
 @contextmanager
@@ -39,6 +40,12 @@ def mariadb_server() -> Iterator[MariadbServer]:
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     with _running(postgres.postgres_server) as server:
+        yield server
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    with _running(s3.s3_server) as server:
         yield server
 
 

@@ -66,6 +66,34 @@ def stopped_by_signals(clock: Callable[[], float] = time.monotonic) -> Iterator[
 
 
 @contextlib.contextmanager
+def too_late() -> Iterator[None]:
+    """Let a signal stop nothing in the block, which says what came of it all; a second one, later, kills.
+
+    Half a document, with the error of the signal behind it, would be no document.
+    """
+    first: float | None = None
+
+    def heard(number: int, _: FrameType | None) -> None:
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            first = now
+        elif now - first >= ECHO_SECONDS:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    ours = [number for number, handler in before.items() if callable(handler)]
+    for number in ours:
+        signal.signal(number, heard)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+
+
+@contextlib.contextmanager
 def held_back() -> Iterator[None]:
     """Let no signal stop the block in its middle, as a drawing that would then stand twice; it does so at its end."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)

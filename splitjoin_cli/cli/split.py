@@ -8,6 +8,7 @@ import click
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Tag, Text
+from splitjoin_cli.cli.signals import too_late
 from splitjoin_cli.cli.split_text import failed_chunks, manifest_of, plan_lines, resume_hint, summary
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import count_text
@@ -124,7 +125,8 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
             result = split(source, destination, observer=observer, **options.passed(ctx, values))
     except StoppedError as exc:
         return _stopped(exc, source, terminal)
-    return _show(result.to_json(), terminal, source, dry_run=values["dry_run"])
+    with too_late():
+        return _show(result.to_json(), terminal, source, dry_run=values["dry_run"])
 
 
 def _sources_and_destination(paths: Sequence[str], files_from: str | None) -> tuple[Sequence[str], str]:

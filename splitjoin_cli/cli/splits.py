@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.cli import options
+from splitjoin_cli.cli.signals import too_late
 from splitjoin_cli.cli.split_text import failed_chunks, manifest_of, plan_lines, summary
 from splitjoin_cli.cli.text import count_text, duration_text, without_secrets
 from splitjoin_cli.core.errors import StoppedError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN = 100
 """Of the sources that failed, how many are listed."""
+LASTING = frozenset({2, 4, 11})
+"""Exit codes of sources that fail again: a name, bad input, and a name that is taken."""
 RESUME_CHARACTERS = 1000
 """A longer command is not repeated."""
 
@@ -34,15 +37,22 @@ def split_several(
         terminal.note("SPLITJOIN_CLIENT names one split: it is ignored for several sources")
     with terminal.observer() as observer:
         result = split(list(sources), destination, observer=observer, **options.passed(ctx, values))
+    with too_late():
+        _show(result, terminal, dry_run=values["dry_run"])
+    return result.exit_code
+
+
+def _show(result: SplitsResult, terminal: Terminal, *, dry_run: bool) -> None:
+    """Say the result."""
     document = result.to_json()
     _without_secrets(document)
     if terminal.as_json:
         terminal.document(document)
-        return result.exit_code
+        return
     if result.left_out:
         terminal.note(f"left out: {count_text(result.left_out, 'name')} of chunks, plans and manifests")
     whole = [one for one in document["splits"] if "error" not in one]
-    if values["dry_run"]:
+    if dry_run:
         for one in whole:
             terminal.lines([f"{one['file_name']} of {one['source']['uri']}", *plan_lines(one), ""])
     else:
@@ -52,7 +62,6 @@ def split_several(
         terminal.lines(manifest_of(one) for one in whole)
     _say_failures(document, result, terminal)
     terminal.note(_summary(document))
-    return result.exit_code
 
 
 def _say_failures(document: Mapping[str, Any], result: SplitsResult, terminal: Terminal) -> None:
@@ -71,7 +80,7 @@ def _say_failures(document: Mapping[str, Any], result: SplitsResult, terminal: T
     error.message = without_secrets(error.message)
     if result.resume is not None:
         kept = f"{result.done:,} of {_total(document)} are done; " if isinstance(error, StoppedError) else ""
-        error.hint = f"{kept}to resume, {_typed(result.resume)}"
+        error.hint = f"{kept}{_when(failed, result)}{_typed(result.resume)}"
     terminal.error(error)
 
 
@@ -84,6 +93,13 @@ def _failure(one: Mapping[str, Any]) -> Iterator[str]:
         yield from failed_chunks(one)
     elif error["hint"]:
         yield f"Hint: {error['hint']}"
+
+
+def _when(failed: Sequence[Mapping[str, Any]], result: SplitsResult) -> str:
+    """What comes before the command: where it alone cannot help, what must be done first."""
+    if result.stopped is None and all(one["error"]["code"] in LASTING for one in failed):
+        return "remove the causes above, then "
+    return "to resume, "
 
 
 def _typed(command: str) -> str:

@@ -39,10 +39,10 @@ class Standing(NamedTuple):
 
 
 class Other(NamedTuple):
-    """A split under another name. ``finished``: whether its manifest is there."""
+    """A split under another name. ``planned``: whether its plan is there, so that it is not at its end."""
 
     job: JobName
-    finished: bool
+    planned: bool
 
 
 @dataclass(slots=True)
@@ -100,10 +100,10 @@ def look(sink: Sink, job: JobName, *, also: str | None = None) -> Existing:
             if chunk.file_name == job.file_name:
                 existing.chunks[stored.name] = stored
             continue
-        finished = parse_manifest_name(stored.name)
-        other = finished or parse_plan_name(stored.name)
+        planned = parse_plan_name(stored.name)
+        other = planned or parse_manifest_name(stored.name)
         if other is not None and other.client in (job.client, also):
-            others[other] = finished is not None or others.get(other, False)
+            others[other] = planned is not None or others.get(other, False)
     existing.others = [Other(*each) for each in others.items()]
     if plan in found or (existing.chunks and manifest not in found):
         _take_plan(existing, standing(sink, job))

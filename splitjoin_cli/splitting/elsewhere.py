@@ -73,10 +73,10 @@ class Elsewhere:
         return self.request.force or self.request.run_label is not None
 
     def head(self, other: Other) -> Head | None:
-        """Of its manifest, else of its plan; None where both are gone, or cannot be read (a warning says so)."""
-        readers: list[Callable[[Sink, str], SeenHead | Removal | None]] = [manifest_head, plan_head]
-        if not other.finished:
-            readers.reverse()  # it may be finished by now: a plan goes after its manifest is there
+        """Of its plan, else of its manifest; None where both are gone, or cannot be read (a warning says so)."""
+        readers: list[Callable[[Sink, str], SeenHead | Removal | None]] = [manifest_head]
+        if other.planned:
+            readers.insert(0, plan_head)  # it may be finished by now: a plan goes after its manifest is there
         try:
             for read in readers:
                 found = read(self.sink, other.job.file_name)
@@ -136,7 +136,7 @@ def check_begun(look: Elsewhere, existing: Existing, source: SourceProperties, d
     if not look.resumes or look.is_asked_for or existing.plan or existing.manifest:
         return
     for other in _latest_first(look, existing):
-        if other.finished or not look.is_of_a_day_before(other.job):
+        if not other.planned or not look.is_of_a_day_before(other.job):
             continue
         held = standing(look.sink, other.job)
         plan = None if held is None or isinstance(held.plan, Removal) else held.plan

@@ -168,6 +168,16 @@ def test_a_killed_call_is_resumed_on_another_day(monkeypatch: pytest.MonkeyPatch
     assert hears.warnings == ["in/c.csv: its split of 20261130 is unfinished, and is resumed under that date"]
     assert "c_20261130.plan.json" not in stored()
     assert failure(result, 0).error.message.endswith("it is done")
+    # Killed when the manifest was there and the plan not gone yet: it is ended, under its date.
+    Path("in/f.csv").write_text(GOOD)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "conclude", killed)
+        splits("in/f.csv")
+    plan = stored()["f_20261130.plan.json"]
+    assert names(splits("in/f.csv")) == ["f_20261130"]
+    Path("out/f_20261130.plan.json").write_bytes(plan)
+    assert names(splits("in/f.csv", day=NEXT_DAY)) == ["f_20261130"]
+    assert "f_20261130.plan.json" not in stored()
     # The same without the short cut of an unchanged file: found by its content.
     with monkeypatch.context() as patch:
         patch.setattr(run, "conclude", killed)

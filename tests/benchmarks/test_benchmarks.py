@@ -13,9 +13,11 @@ import pytest
 
 from benchmarks import data
 from benchmarks.__main__ import discard_server, parse_size
+from benchmarks.many import EACH, ONE, Nights, both
 from benchmarks.measure import CommandFailedError, Usage, middle, run
 from benchmarks.report import Row, Table
 from benchmarks.starting import BARE, Starts
+from benchmarks.surroundings import clean_env
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.s3 import S3Sink
@@ -132,3 +134,19 @@ def test_starts_are_measured_against_pythons_own() -> None:
         "| `import splitjoin_cli` | 15 | 1.50 | 12 |",
     ]
     assert starts.document()["title"] == "Starting"
+
+
+def test_many_files_are_measured_against_a_command_for_each(tmp_path: Path) -> None:
+    """The same files, by both ways; where there is no S3 server, that is said."""
+    nights = Nights(2, {"disk": {ONE: (Usage(1.0, 2.0, MIB),), EACH: (Usage(4.0, 8.0, MIB),)}}, {"S3": "no weed"})
+    assert nights.ratio("disk") == 0.25
+    assert nights.markdown().splitlines()[4:] == [
+        "| disk | one command | 1.0 | 0.25 | 2.0 | 1 |",
+        "| disk | a command for each | 4.0 | 1.00 | 8.0 | 1 |",
+        "",
+        "Left out: S3: no weed",
+    ]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a_20240131.csv").write_text("id\n1\n")
+    runs = both("disk", tmp_path / "in", f"{tmp_path}/out-", 1, clean_env())
+    assert {way: len(usages) for way, usages in runs.items()} == {ONE: 1, EACH: 1}

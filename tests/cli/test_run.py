@@ -16,7 +16,7 @@ import pytest
 
 from splitjoin_cli import __version__
 from splitjoin_cli.cli.group import COMMANDS, cli
-from splitjoin_cli.cli.signals import stopped_by_signals
+from splitjoin_cli.cli.signals import stopped_by_signals, too_late
 from splitjoin_cli.core.errors import StoppedError
 from splitjoin_cli.core.native import kernel
 
@@ -141,6 +141,16 @@ def test_a_start_looks_for_no_garbage(tmp_path: Path) -> None:
     times, still_on = done.stderr.split()
     assert (done.returncode, still_on) == (0, "True")
     assert int(times) < 15  # 4, instead of the 43 without care
+
+
+def test_a_signal_while_the_result_is_said_stops_nothing() -> None:
+    """Half a document would be none; after it, a signal is what it was."""
+    with stopped_by_signals():
+        with too_late():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(StoppedError):
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_help_of_the_group_imports_no_command() -> None:
