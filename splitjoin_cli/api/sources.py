@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from splitjoin_cli.core import names
-from splitjoin_cli.core.errors import NotFoundError, SourceError, UsageError
+from splitjoin_cli.core.errors import NotFoundError, SourceError, SplitjoinError, UsageError
 from splitjoin_cli.core.places import S3Place, is_s3
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.stores.sources.local import is_pipe, unreadable
 from splitjoin_cli.stores.sources.patterns import Pattern, SourceFile, has_wildcard, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from splitjoin_cli.core.aws.options import AwsOptions
     from splitjoin_cli.core.places import Place
@@ -27,6 +28,7 @@ __all__ = ["Expansion", "NamedSource", "Sources", "listed_names"]
 Kind = Literal["name", "pattern", "place"]
 STANDARD_INPUT = "-"
 ALONE = "split it by a command of its own, with --client NAME"
+ASKED_AT_ONCE = 16
 MARK_SUFFIX = "_$folder$"
 """How Hadoop's and EMR's marks of an empty folder end."""
 
@@ -95,7 +97,27 @@ class Sources:
             start = f"s3://{_bucket(word)}/" if is_s3(word) else ""
             found += [NamedSource(start + file.name, file.size) for file in sorted(wanted, key=_bytes_of_name)]
         found += map(_named, listed)
-        return Expansion(tuple(found), left_out)
+        return Expansion(tuple(self._measured(found)), left_out)
+
+    def _measured(self, found: list[NamedSource]) -> Iterator[NamedSource]:
+        """The same, objects on S3 that were named one by one with their sizes too: large ones are split otherwise."""
+        unknown = [source.uri for source in found if source.size is None and is_s3(source.uri)]
+        if not unknown:
+            yield from found
+            return
+        _ = self._s3  # made once, before several threads ask for it
+        with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(unknown)), "head") as executor:
+            sizes = dict(zip(unknown, executor.map(self._size, unknown), strict=True))
+        for source in found:
+            yield source if source.uri not in sizes else NamedSource(source.uri, sizes[source.uri])
+
+    def _size(self, uri: str) -> int | None:
+        """Of one object; None where it is not known: its own split says why."""
+        try:
+            file = self._tree(uri).file(uri.removeprefix("s3://").partition("/")[2])
+        except SplitjoinError:
+            return None
+        return None if file is None else file.size
 
     def _there(self, word: str, kind: Kind) -> list[SourceFile]:
         """What a pattern or place holds."""

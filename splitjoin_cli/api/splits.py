@@ -14,7 +14,6 @@ from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoppedError, UsageError
 from splitjoin_cli.core.places import S3Place, is_s3
 from splitjoin_cli.core.source_name import Naming
-from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkSize
 from splitjoin_cli.splitting.resume import resume_all_command, shown_source
 from splitjoin_cli.splitting.splits import FailedSource, SplitsResult
@@ -222,8 +221,8 @@ class _Running:
     def _begin_all(self, named: Sequence[_Part], executor: Executor) -> None:
         """Begin one after the other, each when there are jobs for it."""
         passes = 1 if not isinstance(self._request.destination, S3Place) and self._request.compress is None else 2
-        name = f"splitting {count_text(len(named), 'source')}"
-        together = Together(self._observer, name, [part.source.size for part in named], passes)
+        sizes = [0 if part.source.size is None and "://" not in part.source.uri else part.source.size for part in named]
+        together = Together(self._observer, "splitting", "source", sizes, passes)
         for part in named:
             share = self._wait_for_share(part)
             heard = together.member(shown_source(part.source.uri), part.source.size)
@@ -232,9 +231,10 @@ class _Running:
 
     def _wait_for_share(self, part: _Part) -> int:
         """Wait until there are jobs for one more split; how many it gets."""
-        jobs, size, chunk = self._request.jobs, part.source.size or 0, self._request.size
+        jobs, size, chunk = self._request.jobs, part.source.size, self._request.size
         chunk_bytes = chunk.size_bytes if isinstance(chunk, ChunkSize) else DEFAULT_CHUNK_BYTES
-        wanted = min(jobs, max(1, -(-size // chunk_bytes)))
+        chunks = jobs // 2 if size is None and "://" in part.source.uri else -(-(size or 0) // chunk_bytes)
+        wanted = min(jobs, max(1, chunks))
         while True:
             free = jobs - sum(one.share for future, one in self._flying.items() if not future.done())
             if free >= (wanted + 1) // 2:
@@ -255,8 +255,7 @@ class _Running:
                 f"{shown_source(part.source.uri)}: unexpected {type(exc).__name__}: {exc}",
                 hint="this is a bug in splitjoin; split this source alone, with -v, to see where it is",
             )
-        finally:
-            one.heard.end()
+        one.heard.end(failed=part.result is None or bool(part.result.failed))
         if one.run is not None:
             part.fingerprint = one.run.fingerprint
         if self._signal is not None and (part.result is None or part.result.failed):

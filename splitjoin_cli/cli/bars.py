@@ -154,9 +154,13 @@ class RichProgress:
 
     def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:
         """Begin another bar; the one before is full."""
+        self.phase_of(name, total_bytes, total_chunks, "chunk")
+
+    def phase_of(self, name: str, total_bytes: int | None, total: int | None, thing: str) -> None:
+        """The same, of ``total`` things."""
         with self._lock:
             self._end()
-            self._phases.append(Phase(name, total_bytes, total_chunks, self._clock()))
+            self._phases.append(Phase(name, total_bytes, total, self._clock(), thing=thing))
 
     def advance(self, size: int) -> None:
         """Move the bar."""
@@ -175,6 +179,8 @@ class RichProgress:
         with self._lock:
             if self._phases:
                 self._phases[-1].chunk_done(failed=state is ChunkState.FAILED)
+                if self._phases[-1].thing != "chunk":
+                    return
         self.detail(f"chunk {number} {state}")
 
     def warn(self, message: str) -> None:

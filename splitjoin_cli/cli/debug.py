@@ -18,7 +18,7 @@ from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.text import without_secrets
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.progress import skip
+from splitjoin_cli.core.progress import phase_of, skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -142,15 +142,26 @@ class Traced:
         self._phase: str | None = None
         self._began = 0.0
         self._bytes = self._chunks = 0
+        self._thing = "chunk"
         self._lock = threading.Lock()
 
     def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:
         """See Observer."""
+        self._begin(name, "chunk")
+        trace.note("phase", name=name, bytes=total_bytes, chunks=total_chunks)
+        self._inner.phase(name, total_bytes, total_chunks)
+
+    def phase_of(self, name: str, total_bytes: int | None, total: int, thing: str) -> None:
+        """See ``progress.phase_of``."""
+        self._begin(name, thing)
+        trace.note("phase", name=name, bytes=total_bytes, total=total, thing=thing)
+        phase_of(self._inner, name, total_bytes, total, thing)
+
+    def _begin(self, name: str, thing: str) -> None:
         self.end()
         with self._lock:
             self._phase, self._began, self._bytes, self._chunks = name, time.monotonic(), 0, 0
-        trace.note("phase", name=name, bytes=total_bytes, chunks=total_chunks)
-        self._inner.phase(name, total_bytes, total_chunks)
+            self._thing = thing
 
     def advance(self, size: int) -> None:
         """See Observer."""
@@ -168,7 +179,7 @@ class Traced:
         """See Observer."""
         with self._lock:
             self._chunks += 1
-        trace.note("chunk", number=number, state=state)
+        trace.note(self._thing, number=number, state=state)
         self._inner.chunk_done(number, state)
 
     def warn(self, message: str) -> None:

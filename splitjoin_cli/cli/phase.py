@@ -43,7 +43,7 @@ class Rate:
 
 @dataclass(slots=True)
 class Phase:
-    """A phase, and what was heard of it. Not thread-safe."""
+    """A phase, and what was heard of it. Not thread-safe. ``thing``: what it counts as its chunks."""
 
     name: str
     total_bytes: int | None
@@ -53,6 +53,7 @@ class Phase:
     chunks_done: int = 0
     chunks_failed: int = 0
     ended_at: float | None = None
+    thing: str = "chunk"
     _rate: Rate = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,8 +109,8 @@ class Phase:
     def chunks_text(self) -> str:
         """``12 of 33 chunks``; empty where they do not count."""
         if self.total_chunks is None:
-            return count_text(self.chunks_done, "chunk") if self.chunks_done else ""
-        return f"{self.chunks_done:,} of {count_text(self.total_chunks, 'chunk')}"
+            return count_text(self.chunks_done, self.thing) if self.chunks_done else ""
+        return f"{self.chunks_done:,} of {count_text(self.total_chunks, self.thing)}"
 
     def summary(self, now: float) -> str:
         """``uploading: 12 of 33 chunks, 1.50 GiB of 4.0 GiB, 37 %, 110.0 MiB/s, 23 s left``."""
@@ -123,7 +124,7 @@ class Phase:
 
     def ended(self, now: float) -> str:
         """``uploading done: 33 chunks, 4.0 GiB in 38 s``."""
-        facts = [count_text(self.chunks_done, "chunk")] if self.chunks_done else []
+        facts = [count_text(self.chunks_done, self.thing)] if self.chunks_done else []
         facts += [byte_text(self.bytes_done)] if self.bytes_done or not facts else []
         facts += filter(None, [self.failed_text()])
         return f"{self.name} done: {', '.join(facts)} in {duration_text(self.seconds(now))}"

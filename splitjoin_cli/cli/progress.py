@@ -43,12 +43,16 @@ class PlainProgress:
 
     def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:
         """Say that one phase has ended and the next begins."""
+        self.phase_of(name, total_bytes, total_chunks, "chunk")
+
+    def phase_of(self, name: str, total_bytes: int | None, total: int | None, thing: str) -> None:
+        """The same, of ``total`` things."""
         with self._lock:
             self._end_phase(whole=True)
             now = self._clock()
-            self._phase = Phase(name, total_bytes, total_chunks, now)
+            self._phase = Phase(name, total_bytes, total, now, thing=thing)
             self._last_line = now
-            totals = [] if total_chunks is None else [count_text(total_chunks, "chunk")]
+            totals = [] if total is None else [count_text(total, thing)]
             totals += [] if total_bytes is None else [byte_text(total_bytes)]
             self._say(" ".join([name, ", ".join(totals)]).strip())
 
@@ -72,7 +76,7 @@ class PlainProgress:
             if self._phase is not None:
                 self._phase.chunk_done(failed=state is ChunkState.FAILED)
                 self._line(self._phase, self._clock())
-            if self._verbose:
+            if self._verbose and (self._phase is None or self._phase.thing == "chunk"):
                 self._say(f"chunk {number} {state}")
 
     def warn(self, message: str) -> None:

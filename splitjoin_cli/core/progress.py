@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     Moved = Callable[[int], None]
     """Hears of bytes as they move; a negative number takes back bytes that have to move again. Thread-safe."""
 
-__all__ = ["Observer", "Silent", "Tally", "skip"]
+__all__ = ["Observer", "Silent", "Tally", "phase_of", "skip"]
 
 
 class Observer(Protocol):
     """Hears what happens. All methods are thread-safe, return at once and never raise.
 
-    It may also have ``skip(size)``, see there.
+    It may also have ``skip(size)`` and ``phase_of(name, total_bytes, total, thing)``, see there.
     """
 
     def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:
@@ -67,6 +67,19 @@ def skip(observer: Observer, size: int) -> None:
     """
     heard: Moved = getattr(observer, "skip", observer.advance)
     heard(size)
+
+
+def phase_of(observer: Observer, name: str, total_bytes: int | None, total: int, thing: str) -> bool:
+    """Begin a phase that counts ``total`` things instead of chunks, each as ``chunk_done``; whether it counts them.
+
+    An observer without ``phase_of`` hears a phase that counts bytes alone.
+    """
+    heard: Callable[[str, int | None, int, str], None] | None = getattr(observer, "phase_of", None)
+    if heard is None:
+        observer.phase(name, total_bytes, None)
+        return False
+    heard(name, total_bytes, total, thing)
+    return True
 
 
 class Tally:

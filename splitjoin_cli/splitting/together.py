@@ -6,12 +6,12 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.progress import skip
+from splitjoin_cli.core.model import ChunkState
+from splitjoin_cli.core.progress import phase_of, skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from splitjoin_cli.core.model import ChunkState
     from splitjoin_cli.core.progress import Moved, Observer
 
 __all__ = ["Member", "Together"]
@@ -20,26 +20,29 @@ __all__ = ["Member", "Together"]
 class Together:
     """One phase for all splits, of all their sources' bytes. Thread-safe."""
 
-    def __init__(self, observer: Observer, name: str, sizes: Sequence[int | None], passes: int) -> None:
-        """``name``: the phase's. ``sizes``: of each, in bytes; None where it is not known.
+    def __init__(self, observer: Observer, name: str, thing: str, sizes: Sequence[int | None], passes: int) -> None:
+        """``name``: the phase's. ``thing``: what each is. ``sizes``: of each, in bytes; None where it is not known.
 
         ``passes``: how often each goes over its bytes, which count once: a part of them in each pass.
         """
         self._observer, self.passes = observer, passes
         known = [size for size in sizes if size is not None]
         total = sum(known) if len(known) == len(sizes) else None
-        observer.phase(name, total, None)
+        self._counts = phase_of(observer, name, total, len(sizes), thing)
+        self._begun = 0
 
     def member(self, name: str, size: int | None) -> Member:
         """The observer of one split. ``name``: how its warnings begin."""
-        return Member(self._observer, name, size, self.passes)
+        self._begun += 1
+        return Member(self._observer, name, size, self.passes, number=self._begun if self._counts else None)
 
 
 class Member:
     """What one of several splits is heard by. See Observer."""
 
-    def __init__(self, observer: Observer, name: str, size: int | None, passes: int) -> None:
-        """See Together."""
+    def __init__(self, observer: Observer, name: str, size: int | None, passes: int, *, number: int | None) -> None:
+        """See Together. ``number``: among all; None where the observer does not count them."""
+        self._number = number
         self._observer, self._name, self._size, self._passes = observer, name, size, passes
         self._lock = threading.Lock()
         self._silent = False
@@ -66,9 +69,8 @@ class Member:
         self._move(size, partial(skip, self._observer))
 
     def chunk_done(self, number: int, state: ChunkState) -> None:
-        """See Observer."""
-        if not self._silent:
-            self._observer.chunk_done(number, state)
+        """See Observer: it counts the splits, not their chunks."""
+        self.detail(f"chunk {number} {state}")
 
     def warn(self, message: str) -> None:
         """See Observer: which source it is about is said, unless the message says so."""
@@ -84,11 +86,15 @@ class Member:
         """Say no more: all ends, and what fails because of that is no news."""
         self._silent = True
 
-    def end(self) -> None:
+    def end(self, *, failed: bool) -> None:
         """The split has ended, whatever came of it: its source is behind."""
+        if self._silent:
+            return
         with self._lock:
-            if self._size is not None and not self._silent:
+            if self._size is not None:
                 self._count(self._size, partial(skip, self._observer))
+        if self._number is not None:
+            self._observer.chunk_done(self._number, ChunkState.FAILED if failed else ChunkState.UPLOADED)
 
     def _move(self, size: int, tell: Moved) -> None:
         with self._lock:

@@ -91,7 +91,7 @@ def test_each_is_split_as_if_alone() -> None:
     assert (names(result), result.exit_code, result.error, result.resume) == (
         ["a_20261130", "b_20240131", "c_20261130"], 0, None, None,
     )  # fmt: skip
-    assert (hears.phases, hears.size) == ([("splitting 3 sources", 3 * len(GOOD))], 3 * len(GOOD))
+    assert (hears.phases, hears.size) == ([("splitting", 3 * len(GOOD))], 3 * len(GOOD))
     together = stored()
     for path in Path("out").iterdir():
         path.unlink()

@@ -35,6 +35,8 @@ def test_a_night_of_exports(splitjoin: Splitjoin) -> None:
     place = splitjoin.directory / "out"
     assert (ran.code, ran.stdout.splitlines()) == (3, [f"{place}/acme-00{n}_20240131.manifest.json" for n in range(3)])
     lines = ran.stderr.splitlines()
+    assert lines[0].startswith("splitting 4 sources, ")
+    assert any(line.startswith("splitting done: 4 sources, ") and ", 1 failed in " in line for line in lines)
     assert lines[-1].startswith("4 sources: 3 done, 1 failed in ")
     assert "Error: cannot read in/none.csv: no such file" in lines
     assert "Hint: to resume, type: splitjoin split --files-from=- --rows=1000 -- 'in/acme-00[01]*.csv' out" in lines

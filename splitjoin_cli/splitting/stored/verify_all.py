@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import StoppedError
-from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.stored.listing import list_splits
 from splitjoin_cli.splitting.stored.verify import VerifyReport, verify
 from splitjoin_cli.splitting.together import Together
@@ -47,16 +46,20 @@ def verify_all(
         if not splits:
             return []
         sizes = [split.size_bytes for split in splits]
-        together = Together(observer, f"verifying {count_text(len(splits), 'split')}", sizes, 1)
+        together = Together(observer, "verifying", "split", sizes, 1)
 
         def one(split: ListedSplit) -> VerifyReport:
-            heard = together.member(split.file_name, split.size_bytes)
+            heard, report = together.member(split.file_name, split.size_bytes), None
             try:
                 if split.state == "under way" and not finished:
-                    return VerifyReport(split.file_name, (), under_way=True)
-                return verify(sink, stoppable, executor=executor, jobs=jobs, file_name=split.file_name, observer=heard)
+                    report = VerifyReport(split.file_name, (), under_way=True)
+                else:
+                    report = verify(
+                        sink, stoppable, executor=executor, jobs=jobs, file_name=split.file_name, observer=heard
+                    )
+                return report
             finally:
-                heard.end()
+                heard.end(failed=report is None or not report.ok)
 
         with ThreadPoolExecutor(min(jobs, len(splits)), "split") as several:
             reports = [several.submit(one, split) for split in splits]
