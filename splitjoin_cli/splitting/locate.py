@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
+from splitjoin_cli.splitting.records.lines import RECORD, LineSorter
 from splitjoin_cli.splitting.records.open import new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET, State
 
@@ -80,14 +81,19 @@ def find_open_quote(source: Source, alphabet: Alphabet, record_start: int) -> in
     return found
 
 
-def find_ragged(source: Source, alphabet: Alphabet, start: int, expected_delimiters: int) -> RaggedRecord | None:
-    """The first record at or after the record start ``start`` with another number of delimiters than expected."""
-    scanner = new_scanner(alphabet, BLOCK_BYTES)
+def find_ragged(
+    source: Source, alphabet: Alphabet, start: int, expected_delimiters: int, *, blanks: bool = False
+) -> RaggedRecord | None:
+    """The first record at or after the record start ``start`` with another number of delimiters than expected.
+
+    ``blanks``: blank lines are no records.
+    """
+    scanner, sorter = new_scanner(alphabet, BLOCK_BYTES), LineSorter(alphabet, blanks=blanks)
     state: int = State.FIELD
     record_start, end, before = start, start, 0
     for position, text in _texts(source, start):
         outcome = scanner.outcome(text, state)
-        ragged = scanner.first_ragged(text, state, before=before, expected=expected_delimiters)
+        ragged = sorter.first_ragged(scanner, text, state, before=before, expected=expected_delimiters)
         if ragged is not None:
             at = record_start if ragged.start == NO_OFFSET else position + ragged.start
             return RaggedRecord(line_of(source, at), at, ragged.delimiters + 1)
@@ -95,7 +101,8 @@ def find_ragged(source: Source, alphabet: Alphabet, start: int, expected_delimit
             record_start, before = position + outcome.last_end, outcome.tail
         else:
             before += outcome.delimiters
+        sorter.pass_over(text, outcome.last_end)
         state, end = outcome.end, position + len(text)
-    if end > record_start and before != expected_delimiters:
+    if end > record_start and before != expected_delimiters and sorter.last() == RECORD:
         return RaggedRecord(line_of(source, record_start), record_start, before + 1)
     return None

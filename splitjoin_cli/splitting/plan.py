@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.splitting.records.base import BlockScanner
+    from splitjoin_cli.splitting.records.lines import LineSorter
     from splitjoin_cli.splitting.records.outcome import Outcome
 
     Offsets = Sequence[int] | memoryview
@@ -170,8 +171,8 @@ class ByCount:
         self._cuts += 1
 
     def fell_short(self, chunks: int, records: int) -> bool:
-        """Whether a plan made without knowing the records has too few chunks."""
-        return chunks < min(self._wanted, records)
+        """Whether a plan made without knowing the records has too few chunks, or one more, that holds no record."""
+        return chunks != max(1, min(self._wanted, records))
 
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
         """Whether the next cut's target, or the last record it may take, lies before the block's end."""
@@ -230,7 +231,10 @@ class PlanBuilder:
     """Feeds on blocks in order, yields the cuts, and holds the chunks. Not thread-safe: one block at a time."""
 
     def __init__(self, rule: CutRule, *, header: bool, start: Mark) -> None:
-        """``start``: the source's beginning: offset 0, with nothing before it."""
+        """``start``: the source's beginning: offset 0, with nothing before it.
+
+        ``sorter``: what tells the lines that are no records, where some may not be.
+        """
         self._rule = rule
         self.skipped = 0
         self._header_pending = header
@@ -242,6 +246,7 @@ class PlanBuilder:
         self.expected_delimiters: int | None = None
         self.ragged = Ragged()
         self.large = Large()
+        self.sorter: LineSorter | None = None
         if not header:
             rule.begin(start)
 
@@ -254,6 +259,16 @@ class PlanBuilder:
     def last_mark(self) -> Mark:
         """The last record end so far."""
         return self._last
+
+    @property
+    def line_start(self) -> int:
+        """Where the record under way begins."""
+        return self._last.offset
+
+    @property
+    def is_unended(self) -> bool:
+        """Whether a record is under way: at the source's end, one without a line end."""
+        return self.position > self._last.offset
 
     def skip(self, mark: memoryview) -> None:
         """Pass over a byte order mark at the source's start: bytes of the first record, not of its first field."""

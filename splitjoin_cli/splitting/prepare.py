@@ -21,6 +21,7 @@ from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.splitting.scan import Scan, ScanOptions
+from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.splitting.speculate import Speculation
 from splitjoin_cli.splitting.staging import StagedChunks
 
@@ -192,14 +193,14 @@ class Preparation:
     ) -> tuple[PlanBuilder, Scanned, StagedChunks | None]:
         into = self._sink.staging if staged else None
         staging = None if into is None else StagedChunks(into, self._name_prefix)
-        builder = PlanBuilder(rule, header=self._request.dialect.header, start=Mark(0, 0, 0, 0))
+        builder = self._builder(rule)
         block_bytes = best_block_bytes(self._source.properties.read_bytes)
         options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)
         self._observer.detail(f"finding the records with {scanner_name()}")
         self._observer.phase("splitting" if staged else "scanning", self._source.properties.size, None)
         header = b""
         try:
-            if staging is not None and not switched(SPECULATION):
+            if staging is not None and not isinstance(builder, SkippingPlanBuilder) and not switched(SPECULATION):
                 header = Speculation(self._source, builder, staging, options, self._observer).run(executor)
             scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging, header=header)
             found = scan.run(executor)
@@ -209,6 +210,12 @@ class Preparation:
                 staging.discard()
             raise
         return builder, found, staging
+
+    def _builder(self, rule: CutRule) -> PlanBuilder:
+        dialect, start = self._request.dialect, Mark(0, 0, 0, 0)
+        if dialect.skip_blank_lines or dialect.skip_repeated_headers:
+            return SkippingPlanBuilder(rule, dialect=dialect, alphabet=self._alphabet, start=start)
+        return PlanBuilder(rule, header=dialect.header, start=start)
 
     def _found(self, builder: PlanBuilder, found: Scanned, rule: CutRule, staging: StagedChunks | None) -> Planned:
         warnings = []
@@ -235,7 +242,9 @@ class Preparation:
             return None
         expected = builder.expected_delimiters or 0
         start = builder.chunks[ragged.first].range.start
-        record = find_ragged(self._source, self._alphabet, start, expected)
+        record = find_ragged(
+            self._source, self._alphabet, start, expected, blanks=self._request.dialect.skip_blank_lines
+        )
         if record is None:
             return None
         chunks = count_text(len(builder.chunks), "chunk")

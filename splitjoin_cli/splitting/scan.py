@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.core.bytes.buffers import new_buffer
@@ -213,10 +214,12 @@ class Scan:
         builder = self._builder
         expected = builder.expected_delimiters
         begun = builder.delimiters - builder.last_mark.delimiters
-        ragged = scanner.first_ragged(piece, state, before=begun, expected=expected)
+        sorter = builder.sorter
+        find = scanner.first_ragged if sorter is None else partial(sorter.first_ragged, scanner)
+        ragged = find(piece, state, before=begun, expected=expected)
         if ragged is None:
             return
-        start = builder.last_mark.offset if ragged.start == NO_OFFSET else builder.position + ragged.start
+        start = builder.line_start if ragged.start == NO_OFFSET else builder.position + ragged.start
         if expected is None:
             first = scanner.ends(piece, state)[0]
             expected = begun + scanner.delimiters_before(piece, state, [first])[0]
@@ -273,11 +276,11 @@ class Scan:
         builder = self._builder
         last, expected = builder.last_mark, builder.expected_delimiters
         fields = builder.delimiters - last.delimiters
-        if expected is not None and builder.position > last.offset and fields != expected:
-            raise self.ragged_error(last.offset, fields + 1, expected + 1)
+        if expected is not None and builder.is_unended and fields != expected:
+            raise self.ragged_error(builder.line_start, fields + 1, expected + 1)
 
     def _unclosed(self) -> BadInputError:
-        at = find_open_quote(self._source, self._options.alphabet, self._builder.last_mark.offset)
+        at = find_open_quote(self._source, self._options.alphabet, self._builder.line_start)
         return BadInputError(
             f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {at}): "
             "the quote that opens here is still open at the end of the file",

@@ -93,10 +93,14 @@ class StagedChunks:
         self._header = header
         for cut in cuts[:-1]:
             self._move_tail(cut, self._written_to())
+        if self._open is not None and not cuts and len(self._all) > 1:  # what came after the last cut is in no chunk
+            self.drop(self._open.object)
+            self._open = None
+            self._all.pop()
         if self._open is None and not self._all:  # a header and nothing else: one chunk with 0 rows
             self._begin(len(header))
         if self._open is not None:
-            self._close(self._written_to())
+            self._close(cuts[-1] if cuts else self._open.start)
 
     def publish(self, number: int, name: str, *, metadata: str | None, when: Condition) -> None:
         """Make chunk ``number`` visible under ``name``. Raises ObjectChangedError where the condition does not hold."""
@@ -172,6 +176,8 @@ class StagedChunks:
             chunk.object.close()
             self._done(follower)
         else:
+            if size < chunk.written:
+                chunk.object.truncate(len(self._header) + size)
             chunk.object.close()
 
     def _move(self, chunk: _Staged, follower: _Staged, offset: int) -> None:

@@ -113,16 +113,23 @@ class _Reader:
         return 1 if self._data.startswith(b"\n", at) else 0
 
 
+class OneColumnError(Exception):
+    """Blank lines cannot be told from rows."""
+
+
 def planned(data: bytes, dialect: Dialect, size: Size) -> tuple[int, list[Cut]]:
-    """The header's size, and the chunks. Raises RefusedError."""
-    ends = [line.end for line in lines_of(data, dialect)]
+    """The header's size, and the chunks. Raises RefusedError, OneColumnError."""
+    lines = lines_of(data, dialect)
+    if dialect.skip_blank_lines or dialect.skip_repeated_headers:
+        return _planned_skipping(data, lines, dialect, size)
+    ends = [line.end for line in lines]
     header = ends.pop(0) if dialect.header else 0
     if isinstance(size, RowCount):
         cuts = ends[size.rows - 1 :: size.rows]
     elif isinstance(size, ChunkSize):
         cuts = _by_size(ends, header, max(size.size_bytes - header, 0))
     else:
-        cuts = _by_count(ends, header, size)
+        cuts = _by_count(ends, header, size, len(data))
     if not cuts or cuts[-1] < len(data):
         cuts.append(len(data))
     chunks, start, before = [], header, 0
@@ -131,6 +138,52 @@ def planned(data: bytes, dialect: Dialect, size: Size) -> tuple[int, list[Cut]]:
         chunks.append(Cut(start, cut, through - before))
         start, before = cut, through
     return header, chunks
+
+
+def text_of(line: Line, data: bytes, dialect: Dialect) -> bytes:
+    """A line without byte order mark and line end."""
+    text = data[line.start : line.end].removeprefix(BOM if not line.start else b"").removesuffix(b"\n")
+    return text.removesuffix(b"\r") if dialect.line_end_rule == "auto" else text
+
+
+def is_blank(text: bytes, dialect: Dialect) -> bool:
+    """Spaces and tabs, none of them the delimiter."""
+    return not text.strip(b" \t") and not (dialect.delimiter.isspace() and set(dialect.delimiter.encode()) & set(text))
+
+
+def _planned_skipping(data: bytes, lines: list[Line], dialect: Dialect, size: Size) -> tuple[int, list[Cut]]:
+    """The same where blank lines, or repeated headers, are no records."""
+    header, head = 0, None
+    if dialect.header:
+        first = lines.pop(0)
+        header, head = first.end, text_of(first, data, dialect)
+        if dialect.skip_blank_lines and first.fields == 1:
+            raise OneColumnError
+    solid: list[int] = []
+    ends: list[int] = []
+    for line in lines:
+        text = text_of(line, data, dialect)
+        if dialect.skip_blank_lines and is_blank(text, dialect):
+            continue
+        solid.append(line.end)
+        if not (dialect.skip_repeated_headers and text == head):
+            if dialect.skip_blank_lines and not ends and not dialect.header and line.fields == 1:
+                raise OneColumnError
+            ends.append(line.end)
+    body_end = (solid or [header])[-1]
+    if isinstance(size, RowCount):
+        cuts = ends[size.rows - 1 :: size.rows]
+    elif isinstance(size, ChunkSize):
+        cuts = _by_size(solid, header, max(size.size_bytes - header, 0))
+    else:
+        cuts = _by_count(ends, header, size, len(data))[:-1]
+    if not cuts or cuts[-1] < body_end:
+        cuts.append(body_end)
+    starts = [header, *cuts]
+    return header, [
+        Cut(start, cut, bisect_right(ends, cut) - bisect_right(ends, start))
+        for start, cut in zip(starts, cuts, strict=False)
+    ]
 
 
 def _by_size(ends: list[int], start: int, capacity: int) -> list[int]:
@@ -143,12 +196,12 @@ def _by_size(ends: list[int], start: int, capacity: int) -> list[int]:
     return cuts
 
 
-def _by_count(ends: list[int], start: int, size: ChunkCount) -> list[int]:
+def _by_count(ends: list[int], start: int, size: ChunkCount, end: int) -> list[int]:
     """The last end up to each chunk's share of the bytes, where every chunk gets a record."""
     count = max(1, min(size.count, len(ends)))
     if not ends:
         return []
-    cuts, taken, body = [], 0, ends[-1] - start
+    cuts, taken, body = [], 0, end - start
     for number in range(1, count):
         wanted = bisect_right(ends, start + body * number // count)
         taken = min(max(wanted, taken + 1), len(ends) - (count - number))

@@ -77,11 +77,13 @@ def _count(chunk: ChunkToLoad, uri: str) -> int:
     stream = chunk.open()
     if chunk.compression is not None:
         stream = DecompressedStream(stream, chunk.compression, uri)
-    skip = chunk.header_bytes
-    counter = RecordCounter(chunk.dialect, at=skip)
+    header = memoryview(bytearray(chunk.header_bytes))
     buffer = memoryview(bytearray(SCAN_BYTES))
     with closing(stream):
+        begun = 0
+        while begun < len(header) and (got := stream.readinto(header[begun:])):
+            begun += got
+        counter = RecordCounter(chunk.dialect, at=len(header), header=bytes(header))
         while got := stream.readinto(buffer):
-            counter.feed(buffer[min(skip, got) : got])
-            skip = max(0, skip - got)
+            counter.feed(buffer[:got])
     return counter.records

@@ -71,7 +71,7 @@ _SIGNATURES = {
     "sj_lines": (
         _NUMBER,
         (
-            *(_ADDRESS, _NUMBER, _ADDRESS, _NUMBER, ctypes.c_int32, ctypes.c_int32, ctypes.c_int32),
+            *(_ADDRESS, _NUMBER, _NUMBER, _ADDRESS, _NUMBER, ctypes.c_int32, ctypes.c_int32, ctypes.c_int32),
             *(_ADDRESS, _NUMBER, _ADDRESS),
         ),
     ),

@@ -385,17 +385,17 @@ EXPORT int64_t sj_table(int32_t level, const uint8_t *block, size_t size, const 
     return levels[level].table(block, size, table, state, errand, asked);
 }
 
-/* What the lines that end at ``ends``, ascending offsets, are: 0 a record; BLANK: nothing but the bytes in ``white`` (the
+/* What the lines that end at ``ends``, ascending offsets from ``base`` on, where ``block`` begins, are: 0 a record; BLANK: nothing but the bytes in ``white`` (the
    bits of 1 spaces, 2 tabs) before its line end; REPEATED: the bytes of ``header`` before its line end. The first line
    begins at ``start``. ``blanks``: whether to look for blank ones; ``returns``: whether a CR before the LF is part of the
    line end. The number of those that are no records; only where there are any, ``kinds`` is written. */
 enum { WHITE_SPACE = 1, WHITE_TAB = 2, BLANK = 1, REPEATED = 2 };
-EXPORT int64_t sj_lines(const uint8_t *block, int64_t start, const int64_t *ends, int64_t count, int32_t blanks,
+EXPORT int64_t sj_lines(const uint8_t *block, int64_t base, int64_t start, const int64_t *ends, int64_t count, int32_t blanks,
                         int32_t white, int32_t returns, const uint8_t *header, int64_t header_size, uint8_t *kinds) {
     int64_t others = 0;
     for (int64_t i = 0; i < count; i++) {
         const int64_t end = ends[i], size = end - start;
-        const uint8_t *line = block + start;
+        const uint8_t *line = block + (start - base);
         int kind = 0;
         if (blanks && line[0] <= ' ') {
             const int64_t text = size - 1 - (returns && size > 1 && line[size - 2] == '\r');

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 
-def _compiled() -> Kernel | None:
+def own_kernel() -> Kernel | None:
     """The kernel, unless it is switched off."""
     return None if switched(SCANNER) else kernel()
 
 
 def new_scanner(alphabet: Alphabet, block_bytes: int) -> BlockScanner:
     """A scanner for blocks of up to ``block_bytes`` bytes."""
-    compiled = _compiled()
+    compiled = own_kernel()
     if alphabet.needs_table:
         return table_scanner(alphabet, compiled)
     if compiled is not None:
@@ -62,12 +62,12 @@ def table_scanner(alphabet: Alphabet, compiled: Kernel | None) -> BlockScanner:
 
 def scans_side_by_side() -> bool:
     """Whether threads may scan at the same time; over numpy they take the GIL from each other at each step."""
-    return _compiled() is not None
+    return own_kernel() is not None
 
 
 def scanner_name() -> str:
     """What ``new_scanner`` makes, for people."""
-    compiled = _compiled()
+    compiled = own_kernel()
     if compiled is not None:
         return f"the compiled kernel ({compiled.name})"
     return "numpy (by SPLITJOIN_SCANNER)" if switched(SCANNER) else "numpy (nothing is compiled here)"
@@ -79,4 +79,4 @@ def best_block_bytes(read_bytes: int = 0) -> int:
     Compiled: what stays in a core's cache until it is written. Over numpy: enough that threads seldom wait
     for the GIL; smaller blocks lose more than the cache gives (with 512 KiB, two threads were no faster than one).
     """
-    return max(MIB if _compiled() is not None else 4 * MIB, read_bytes)
+    return max(MIB if own_kernel() is not None else 4 * MIB, read_bytes)

@@ -123,7 +123,7 @@ def _spooled(
     source: Source, plain: BinaryIO, name: str, manifest: Manifest, header: bytes
 ) -> tuple[int, RecordCounter]:
     """The file's bytes, decompressed, and the records after the header."""
-    counter = RecordCounter(manifest.dialect, at=len(header), block_bytes=BLOCK_BYTES)
+    counter = RecordCounter(manifest.dialect, at=len(header), block_bytes=BLOCK_BYTES, header=header)
     buffer, size, left = memoryview(bytearray(BLOCK_BYTES)), 0, header
     with closing(source.stream()) as stream:
         while got := stream.readinto(buffer):

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
 from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.lines import RECORD, LineSorter, header_text
 from splitjoin_cli.splitting.records.open import new_scanner
 from splitjoin_cli.splitting.records.outcome import Kind, State
 from splitjoin_cli.splitting.records.table import ending_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.splitting.records.outcome import Outcome
 
 __all__ = ["SCAN_BYTES", "RecordCounter"]
 
@@ -27,15 +31,22 @@ class RecordCounter:
     right, and one without any is not touched by it.
     """
 
-    def __init__(self, dialect: Dialect, *, at: int = 0, block_bytes: int = SCAN_BYTES) -> None:
+    def __init__(
+        self, dialect: Dialect, *, at: int = 0, block_bytes: int = SCAN_BYTES, header: bytes | None = None
+    ) -> None:
         """``at``: the first byte's place in the source, by which places are told; ``block_bytes``: the largest block.
 
-        At 0 a byte order mark may come, which is no part of the first field.
+        At 0 a byte order mark may come, which is no part of the first field. ``header``: the split's, so that where it
+        comes again is no record, if its dialect says so.
         """
         if dialect.stray_quote == "error":
             dialect = replace(dialect, stray_quote="literal")
         self._alphabet = Alphabet.of(dialect)
         self._scanner = new_scanner(self._alphabet, block_bytes)
+        self._sorter: LineSorter | None = None
+        if dialect.skip_blank_lines or dialect.skip_repeated_headers:
+            repeated = header_text(header, self._alphabet) if dialect.skip_repeated_headers and header else None
+            self._sorter = LineSorter(self._alphabet, blanks=dialect.skip_blank_lines, header=repeated)
         self._state: int = State.FIELD
         self._ends = 0
         self._at = self._record_start = at
@@ -58,17 +69,28 @@ class RecordCounter:
         if outcome.defect is not None:  # of a quote there is none
             self.lone_return = start + outcome.defect.offset
             return -1
+        first = self._sort(text, outcome)
         self._state, self._last_byte = outcome.end, text[-1]
-        self._ends += outcome.records
-        if not outcome.records:
-            return -1
-        self._record_start = start + outcome.last_end
-        return mark + outcome.first_end
+        if outcome.records:
+            self._record_start = start + outcome.last_end
+        return -1 if first < 0 else mark + first
+
+    def _sort(self, text: memoryview, outcome: Outcome) -> int:
+        """Count the records that end in ``text``; the offset after the first one, -1 where there is none."""
+        if self._sorter is None:
+            self._ends += outcome.records
+            return outcome.first_end
+        ends: Sequence[int] | memoryview = self._scanner.ends(text, self._state)
+        found = self._sorter.sort(text, ends, 0)
+        ends = ends if found is None else found.records
+        self._ends += len(ends)
+        return ends[0] if len(ends) else -1
 
     @property
     def records(self) -> int:
         """How many so far, one that is not ended included."""
-        return self._ends + (self._at > self._record_start)
+        under_way = self._at > self._record_start and (self._sorter is None or self._sorter.last() == RECORD)
+        return self._ends + under_way
 
     @property
     def record_start(self) -> int:

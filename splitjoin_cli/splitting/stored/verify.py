@@ -277,15 +277,18 @@ class _Check:
 
     def _content_problems(self, number: int, name: str, reader: ChunkReader) -> Iterator[Problem]:
         plan = self._manifest.chunks[number]
-        if number == 1:
+        header = b""
+        if number == 1 or self._manifest.dialect.skip_repeated_headers:
             header = reader.head(self._manifest.header_bytes)
+            self._headers[number - 1] = crc64(header)
+        if number == 1:
             yield from self._header_record_problems(header)
-            self._headers[0] = crc64(header)
-        else:
+        elif not header:
             self._headers[number - 1] = reader.head_checksum(self._manifest.header_bytes)
         self._read[number - 1] = 1
         buffer = memoryview(bytearray(min(SCAN_BYTES, plan.range.size + 1)))
-        counter = RecordCounter(self._manifest.dialect, at=plan.range.start, block_bytes=len(buffer))
+        dialect = self._manifest.dialect
+        counter = RecordCounter(dialect, at=plan.range.start, block_bytes=len(buffer), header=header)
         mended, size = number in self._manifest.mended, self._manifest.chunk_bytes(number) - self._manifest.header_bytes
         compared = self._source is not None and not mended
         comparison = _Comparison(self._source, plan.range, len(buffer)) if compared and self._source else None
