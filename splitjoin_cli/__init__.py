@@ -19,6 +19,7 @@ __version__ = "0.2.0"
 TYPE_CHECKING = False  # typing takes as long to import as all of Python's start
 if TYPE_CHECKING:
     from splitjoin_cli.api.clear import clear
+    from splitjoin_cli.api.inspect import inspect
     from splitjoin_cli.api.merge import MergeResult, merge
     from splitjoin_cli.api.replace import replace
     from splitjoin_cli.api.retry import RejoinReport, retry
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.operate.replace import ReplaceReport
     from splitjoin_cli.join.operate.retry import RetryReport
     from splitjoin_cli.join.operate.status import JobState, JobStatus
+    from splitjoin_cli.splitting.inspect.result import InspectResult
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.splitting.splits import FailedSource, SplitsResult
     from splitjoin_cli.splitting.stored.verify import VerifyReport
@@ -72,6 +74,7 @@ __all__ = [
     "CorruptObjectError",
     "EventError",
     "FailedSource",
+    "InspectResult",
     "JobState",
     "JobStatus",
     "LoadError",
@@ -102,6 +105,7 @@ __all__ = [
     "WorkerTotals",
     "__version__",
     "clear",
+    "inspect",
     "list_jobs",
     "merge",
     "replace",
@@ -115,6 +119,7 @@ __all__ = [
 _FUNCTIONS = {
     "Worker": "api.worker",
     "clear": "api.clear",
+    "inspect": "api.inspect",
     "list_jobs": "api.status",
     "merge": "api.merge",
     "replace": "api.replace",
@@ -128,6 +133,7 @@ _FUNCTIONS = {
 _VALUES = {
     "ClearReport": "join.operate.clear",
     "FailedSource": "splitting.splits",
+    "InspectResult": "splitting.inspect.result",
     "JobState": "join.operate.status",
     "JobStatus": "join.operate.status",
     "MergeResult": "api.merge",

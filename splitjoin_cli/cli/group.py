@@ -24,6 +24,7 @@ class Entry(NamedTuple):
 
 COMMANDS: Mapping[str, Entry] = {
     "split": Entry("splitjoin_cli.cli.split", "Split a CSV file into chunks in a directory or on S3."),
+    "inspect": Entry("splitjoin_cli.cli.inspect", "Say what a file is, and which options of split fit it."),
     "verify": Entry("splitjoin_cli.cli.verify", "Check a stored split, and compare it with its source."),
     "ls": Entry("splitjoin_cli.cli.ls", "List the splits of a directory or S3 prefix."),
     "rm": Entry("splitjoin_cli.cli.rm", "Remove a split: its chunks, manifest, plan and open uploads."),

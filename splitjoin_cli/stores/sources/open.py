@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.core.bytes.codecs import DecompressedStream, compression_of
 from splitjoin_cli.core.bytes.kinds import BLOCK_BYTES, binary_kind
 from splitjoin_cli.core.errors import BadInputError, SourceError
-from splitjoin_cli.stores.sources.local import LocalSource
+from splitjoin_cli.stores.sources.local import LocalSource, is_pipe
 from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.transcode import (
     TranscodedStream,
@@ -26,7 +26,30 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.stores.sources.base import Source
 
-__all__ = ["open_source", "open_text", "understood"]
+__all__ = ["open_bytes", "open_source", "open_text", "understood"]
+
+
+def open_bytes(
+    spec: str,
+    *,
+    tmp_dir: Path | None = None,
+    aws: AwsOptions | None = None,
+    request_payer: str | None = None,
+    pipe_bytes: int | None = None,
+) -> tuple[Source, bytes, bool]:
+    """Open what ``spec`` names, decompressed and not transcoded: the source, its first block, and whether it is all.
+
+    ``pipe_bytes``: so many bytes of standard input or a pipe are read at most (None: all), and the source may then be
+    cut. Raises as ``open_text``, but for an encoding that was not declared.
+    """
+    base = _opened(spec, tmp_dir, aws, request_payer, pipe_bytes=pipe_bytes)
+    cut = pipe_bytes is not None and (spec == "-" or is_pipe(spec)) and base.properties.size == pipe_bytes
+    try:
+        source, start = _unpacked(base)
+    except BaseException:
+        base.close()
+        raise
+    return source, start, not cut
 
 
 def open_source(
@@ -66,13 +89,25 @@ def open_text(
     """
     if encoding is not None:
         needs_transcoding(encoding)  # an unknown one is refused before anything is read
+    return _understood(_opened(spec, tmp_dir, aws, request_payer, jobs=jobs, client=client), encoding)
+
+
+def _opened(
+    spec: str,
+    tmp_dir: Path | None,
+    aws: AwsOptions | None,
+    request_payer: str | None,
+    *,
+    jobs: int = 8,
+    client: Any = None,  # noqa: ANN401 -- as open_text
+    pipe_bytes: int | None = None,
+) -> Source:
+    """What lies at ``spec``, as it is stored."""
     if spec.startswith("s3://"):
         from splitjoin_cli.stores.sources.s3 import S3Source
 
-        base: Source = S3Source(spec, aws, jobs=jobs, request_payer=request_payer, client=client)
-    else:
-        base = _open_place(spec, tmp_dir)
-    return _understood(base, encoding)
+        return S3Source(spec, aws, jobs=jobs, request_payer=request_payer, client=client)
+    return _open_place(spec, tmp_dir, pipe_bytes)
 
 
 def understood(base: Source, *, encoding: str | None = None) -> Source:
@@ -92,7 +127,22 @@ def _understood(base: Source, encoding: str | None) -> tuple[Source, bytes]:
 
 
 def _layered(base: Source, encoding: str | None) -> tuple[Source, bytes]:
-    name = "standard input" if base.properties.uri == "-" else base.properties.uri
+    name = _shown_name(base)
+    source, start = _unpacked(base)
+    if encoding is None or not needs_transcoding(encoding):
+        reject_wide_encoding(start, name, encoding)
+        return source, start
+    source = StreamSource(source, partial(TranscodedStream, encoding=encoding, name=name))
+    return source, _block_of(source)
+
+
+def _shown_name(base: Source) -> str:
+    return "standard input" if base.properties.uri == "-" else base.properties.uri
+
+
+def _unpacked(base: Source) -> tuple[Source, bytes]:
+    """``base`` with its compression undone, and its first block. Raises BadInputError for what can be no text."""
+    name = _shown_name(base)
     start = _block_of(base)
     _refuse_binary(start, name)
     compression = compression_of(start, name)
@@ -103,11 +153,7 @@ def _layered(base: Source, encoding: str | None) -> tuple[Source, bytes]:
         )
         start = _block_of(source)
         _refuse_binary(start, name, inside=compression)
-    if encoding is None or not needs_transcoding(encoding):
-        reject_wide_encoding(start, name, encoding)
-        return source, start
-    source = StreamSource(source, partial(TranscodedStream, encoding=encoding, name=name))
-    return source, _block_of(source)
+    return source, start
 
 
 def _refuse_binary(start: bytes, name: str, *, inside: str | None = None) -> None:
@@ -133,17 +179,17 @@ def _block_of(source: Source) -> bytes:
             stream.close()
 
 
-def _open_place(spec: str, tmp_dir: Path | None) -> Source:
+def _open_place(spec: str, tmp_dir: Path | None, pipe_bytes: int | None) -> Source:
     """What does not lie on S3, as it is stored."""
     if spec == "-":
         from splitjoin_cli.stores.sources.spool import spool_standard_input
 
-        return spool_standard_input(tmp_dir)
+        return spool_standard_input(tmp_dir, pipe_bytes)
     scheme, separator, _ = spec.partition("://")
     if not separator:
-        return _open_path(spec, tmp_dir)
+        return _open_path(spec, tmp_dir, pipe_bytes)
     if scheme == "file":
-        return _open_path(_path_of(spec), tmp_dir)
+        return _open_path(_path_of(spec), tmp_dir, pipe_bytes)
     if scheme.lower() in ("http", "https"):
         from splitjoin_cli.stores.sources.web import HttpSource
 
@@ -166,7 +212,7 @@ def _path_of(url: str) -> str:
     return unquote(parts.path)
 
 
-def _open_path(path: str, tmp_dir: Path | None) -> Source:
+def _open_path(path: str, tmp_dir: Path | None, pipe_bytes: int | None) -> Source:
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
@@ -176,9 +222,9 @@ def _open_path(path: str, tmp_dir: Path | None) -> Source:
     from splitjoin_cli.stores.sources.spool import spool_pipe, spool_standard_input
 
     if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
-        return spool_pipe(path, tmp_dir)
+        return spool_pipe(path, tmp_dir, pipe_bytes)
     if stat.S_ISSOCK(status.st_mode) and _is_standard_input(status):
-        return spool_standard_input(tmp_dir)  # a socket cannot be opened by its path, /dev/stdin or other
+        return spool_standard_input(tmp_dir, pipe_bytes)  # a socket cannot be opened by its path, /dev/stdin or other
     return LocalSource(path)
 
 

@@ -71,24 +71,27 @@ class SpooledSource:
         self._file.close()
 
 
-def spool_standard_input(tmp_dir: Path | None = None) -> SpooledSource:
-    """Copy standard input to ``tmp_dir`` (None: the system's). Raises SourceError where it cannot be read or kept."""
+def spool_standard_input(tmp_dir: Path | None = None, most: int | None = None) -> SpooledSource:
+    """Copy standard input, ``most`` bytes of it (None: all), to ``tmp_dir`` (None: the system's).
+
+    Raises SourceError where it cannot be read or kept.
+    """
     if sys.stdin is None:
         raise SourceError("cannot read standard input: it is closed", hint="pipe a file in, or name one")
-    return _spool(cast("_Readable", sys.stdin.buffer), "standard input", "-", tmp_dir)
+    return _spool(cast("_Readable", sys.stdin.buffer), "standard input", "-", tmp_dir, most)
 
 
-def spool_pipe(path: str, tmp_dir: Path | None = None) -> SpooledSource:
+def spool_pipe(path: str, tmp_dir: Path | None = None, most: int | None = None) -> SpooledSource:
     """The same for a named pipe, ``/dev/fd/N`` (process substitution) or another thing that can be read once."""
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115, PTH123 -- closed below; paths are text here
     except (OSError, ValueError) as exc:
         raise unreadable(path, exc) from exc
     with file:
-        return _spool(file, path, path, tmp_dir)
+        return _spool(file, path, path, tmp_dir, most)
 
 
-def _spool(pipe: _Readable, name: str, uri: str, tmp_dir: Path | None) -> SpooledSource:
+def _spool(pipe: _Readable, name: str, uri: str, tmp_dir: Path | None, most: int | None) -> SpooledSource:
     place = str(tmp_dir or tempfile.gettempdir())
     try:
         # unlinked, or never linked, from the start: a kill leaves nothing
@@ -96,21 +99,24 @@ def _spool(pipe: _Readable, name: str, uri: str, tmp_dir: Path | None) -> Spoole
     except OSError as exc:
         raise _cannot_keep(name, place, exc, 0) from exc
     try:
-        size = _copy(pipe, file.fileno(), name, place)
+        size = _copy(pipe, file.fileno(), name, place, most)
     except BaseException:
         file.close()
         raise
     return SpooledSource(file, size, uri)
 
 
-def _copy(pipe: _Readable, target: int, name: str, place: str) -> int:
-    """Copy to the end; return the bytes copied."""
+def _copy(pipe: _Readable, target: int, name: str, place: str, most: int | None) -> int:
+    """Copy to the end, or ``most`` bytes; return the bytes copied."""
     _widen(pipe)
     block = memoryview(bytearray(_BLOCK_BYTES))
     copied = 0
     while True:
+        room = len(block) if most is None else min(len(block), most - copied)
+        if not room:
+            return copied
         try:
-            count = pipe.readinto(block)
+            count = pipe.readinto(block[:room])
         except OSError as exc:
             raise unreadable(name, exc) from exc
         if not count:

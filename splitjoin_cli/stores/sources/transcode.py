@@ -23,6 +23,7 @@ __all__ = [
     "chunk_encoding",
     "needs_transcoding",
     "reject_wide_encoding",
+    "wide_encoding",
 ]
 
 _STRUCTURE = b"\t\n\r \"',;:0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -116,11 +117,16 @@ def reject_wide_encoding(start: bytes, name: str, encoding: str | None = None) -
     for mark, wide in _WIDE_MARKS:
         if start.startswith(mark):
             raise _undeclared(name, wide)
-    if 0 not in start or encoding is not None:
-        return
-    for wide in _WIDE:
-        if _is_wide(start, wide):
-            raise _undeclared(name, wide)
+    wide_one = wide_encoding(start) if encoding is None else None
+    if wide_one is not None:
+        raise _undeclared(name, wide_one)
+
+
+def wide_encoding(start: bytes) -> str | None:
+    """Which UTF-16 or UTF-32 a first block without a mark is, by its structure; None where it is neither."""
+    if 0 not in start:
+        return None
+    return next((wide for wide in _WIDE if _is_wide(start, wide)), None)
 
 
 def _is_wide(start: bytes, encoding: str) -> bool:

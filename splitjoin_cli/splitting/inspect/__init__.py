@@ -1,0 +1,1 @@
+"""What a delimited file is, from samples of its bytes: pure functions, which read nothing themselves."""

@@ -1,0 +1,162 @@
+"""``inspect``: what is read of a source, what is said of it, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+import splitjoin_cli
+from splitjoin_cli.api.inspect import inspect_source
+from splitjoin_cli.splitting.inspect import pieces
+from splitjoin_cli.stores.sources.memory import MemorySource
+from tests.schemas import hold
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from splitjoin_cli import InspectResult
+
+HUGE_BYTES = 30 * 3_333_333_333
+AS_THEY_COME = (
+    "Umsätze je Kunde\r\n\r\nNr;Name;Ort;Betrag;Notiz\r\n"
+    + "".join(f'{n};Müller {n};Köln;{n},50;"a;b {n}"\r\n' for n in range(1, 41))
+    + "\r\n(40 rows affected)\r\n"
+).encode("cp1252")
+
+
+def found(data: bytes) -> InspectResult:
+    """What is said of these bytes."""
+    result = inspect_source(MemorySource(data, "export.csv"), data[: 64 * 1024], "export.csv")
+    hold("inspect", result.to_json())
+    return result
+
+
+def test_a_file_as_it_comes_is_told_in_full(tmp_path: Path) -> None:
+    """Every key of the document."""
+    path = tmp_path / "sales.csv"
+    path.write_bytes(AS_THEY_COME)
+    options = ["--delimiter", ";", "--encoding", "cp1252", "--skip-lines", "2", "--skip-trailer", "1"]
+    assert splitjoin_cli.inspect(path).to_json() == {
+        "source": str(path),
+        "bytes": len(AS_THEY_COME),
+        "compression": None,
+        "encoding": "cp1252",
+        "byte_order_mark": False,
+        "line_end": "\r\n",
+        "delimiter": ";",
+        "quotechar": '"',
+        "escapechar": None,
+        "nulls": [],
+        "header": True,
+        "skip_lines": 2,
+        "skip_trailer": 1,
+        "fields": {"5": 40},
+        "columns": ["Nr", "Name", "Ort", "Betrag", "Notiz"],
+        "records": 40,
+        "records_exact": True,
+        "problems": [],
+        "options": options,
+        "command": f"splitjoin split {path} DEST --delimiter ';' --encoding cp1252 --skip-lines 2 --skip-trailer 1",
+    }
+
+
+class HugeSource:
+    """100 GB of records that are nowhere: counts what is read of them."""
+
+    RECORD = b"0000001,open,12.50,2024-01-31\n"
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.properties = replace(
+            MemorySource(b"", "s3://bucket/huge.csv").properties, size=HUGE_BYTES, stored_bytes=HUGE_BYTES
+        )
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        filled = min(len(buffer), HUGE_BYTES - offset)
+        self.read += filled
+        skip = offset % len(self.RECORD)
+        buffer[:filled] = (self.RECORD * (filled // len(self.RECORD) + 2))[skip : skip + filled]
+        if not offset:
+            buffer[: len(self.RECORD)] = b"id,state,amount,day_of_sale_n\n"
+        return filled
+
+
+def test_a_huge_source_is_read_in_small_part() -> None:
+    """At most 16 MiB, and its records are estimated to the hundredth."""
+    source = HugeSource()
+    result = inspect_source(source, b"", "s3://bucket/huge.csv")  # type: ignore[arg-type]  # all that is asked of it
+    assert source.read <= pieces.MOST_BYTES
+    assert (result.delimiter, result.header, result.skip_trailer, result.records_exact) == (",", True, 0, False)
+    assert result.records == pytest.approx(HUGE_BYTES / 30, rel=0.01)
+
+
+def test_full_counts_what_is_else_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a compressed file the end is not read: its trailer and number of records are null without ``full``."""
+    monkeypatch.setattr(pieces, "MOST_BYTES", 192 * 1024)
+    path = tmp_path / "sales_20240131.csv.gz"
+    rows = "".join(f"{n}|name {n}|{n}.50\n" for n in range(9000))
+    path.write_bytes(gzip.compress(f"id|name|amount\n{rows}T|9001\n".encode()))
+    part, whole = splitjoin_cli.inspect(path), splitjoin_cli.inspect(path, full=True)
+    assert (part.compression, part.skip_trailer, part.records, part.records_exact) == ("gzip", None, None, False)
+    assert (whole.skip_trailer, whole.records, whole.records_exact) == (1, 9000, True)
+    assert [one.message for one in whole.problems] == ["the trailer says 9001, and the file has 9,000 records"]
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (b"id,name\n1,a\n", []),
+        (b"1;2024-01-31;a\n2;2024-02-01;b\n", ["--delimiter", ";", "--no-header"]),
+        (b"id||name||town\n1||a||x\n2||||y\n", ["--delimiter", "||"]),
+        ("id¦name\n1¦a\n2¦b\n".encode(), ["--delimiter", "¦"]),
+        (b"id\x01name\x01n\n1\x01a\x013\n", ["--delimiter", "\x01"]),
+        (b'id,note\n1,"a \\"b\\" c"\n2,"d"\n', ["--escapechar", "\\"]),
+        (b'id,path,note\n1,C:\\x,"a \\"b"\n2,D:\\y,"d"\n', ["--escapechar", "\\", "--escape-in", "quotes"]),
+        (
+            b"id\tnote\tn\n1\ta\\nb\t\\N\n2\tc\\td\t4\n",
+            ["--delimiter", "tab", "--quotechar", "none", "--escapechar", "\\", "--c-escapes", "--null", "\\N"],
+        ),
+        (b'id,note\n1,""\n2,\n3,x\n', ["--null", ""]),
+        (b"n,x\n1,NA\n2,4\n3,5\n4,6\n", ["--null", "NA"]),
+        (b'id, note\n1, "a,b"\n2, "c"\n', ["--skip-initial-space"]),
+        (b'id,size\n1,"5" disk"\n2,"a ""b"\n', ["--on-stray-quote", "mysql"]),
+        (b'id,size\n1,5" disk\n2,b\n', ["--quotechar", "none"]),
+        (b"id,a\n1,x\n\n2,y\nid,a\n3,z\n", ["--skip-blank-lines", "--skip-repeated-headers"]),
+        (b"sep=;\nid;a\n1;x\n", ["--delimiter", ";", "--skip-lines", "1"]),
+        (b"name\nAnna\n\nBob\n", []),
+        (
+            b"id,name\n--,----\n1,Anna\n2,NULL\n\n(2 rows affected)\n",
+            ["--dialect", "sqlcmd", "--skip-trailer", "1"],
+        ),
+    ],
+)
+def test_what_is_proposed(data: bytes, options: list[str]) -> None:
+    """Options, word by word; none of a kind that would damage (blank lines of one column may be rows)."""
+    assert list(found(data).options) == options
+
+
+@pytest.mark.parametrize(
+    ("data", "places"),
+    [
+        (b"id,a\n1,x\n2\n3,y\n", [(3, 9, "1 of 3 records has not 2 fields; this one has 1")]),
+        (b"id,a\n1,x\n\n3,y\n", [(3, 9, "1 blank line among the records")]),
+        (b"a,b\r1,2\r", [(1, 0, "every line ends with a carriage return alone, which split refuses")]),
+        (b"id,a\n1,x\0\n2,y\n", [(2, 8, "a NUL byte; databases refuse text that holds one")]),
+        (b"id,a\n" + "1,é\n".encode() * 40 + b"2,\xff\n", [(42, 207, "bytes that are not valid UTF-8")]),
+        (b"id,a\n1,x\n2,y\n\x1a", [(None, 13, "Ctrl-Z (0x1A) ends the file")]),
+        (
+            b"All the lines of this text are prose, you see.\nNothing in it is a table; nothing at all.\nYes.\n",
+            [(1, 0, "no delimiter")],
+        ),
+    ],
+)
+def test_what_looks_wrong_has_a_place(data: bytes, places: list[tuple[int | None, int, str]]) -> None:
+    """Line, byte and the beginning of the message."""
+    seen = found(data).problems
+    for place, one in zip(places, seen, strict=False):
+        assert (one.line, one.byte) == place[:2]
+        assert one.message.startswith(place[2])
+    assert seen

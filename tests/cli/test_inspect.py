@@ -1,0 +1,55 @@
+"""``inspect`` as a command: its report, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Ran
+
+    Command = Callable[..., Ran]
+
+EXPORT = (
+    "Umsätze je Kunde\r\n\r\nNr;Name;Ort;Betrag;Notiz\r\n"
+    + "".join(f'{n};Müller {n};Köln;{n},50;"a;b {n}"\r\n' for n in range(1, 41))
+    + "\r\n(40 rows affected)\r\n"
+).encode("cp1252")
+
+
+def test_what_is_no_text_table_is_refused(splitjoin: Command, tmp_path: Path) -> None:
+    """Exit 4, with what it is, for archives, binaries, markup without a delimiter, and nothing at all."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.csv", "id\n1\n")
+    for data, said in (
+        (packed.getvalue(), "is a zip archive, not delimited text"),
+        (bytes(9000) + bytes(range(256)) * 40, "is a binary file, not delimited text"),
+        (b'{"a": 1}\n', "is a JSON document, not delimited text"),
+        (b"", "is empty; expected a header or a record"),
+    ):
+        path = tmp_path / "export.csv"
+        path.write_bytes(data)
+        ran = splitjoin("inspect", str(path), "--json")
+        assert ran.code == 4
+        assert ran.document["error"]["message"] == f"{path} {said}"
+
+
+def test_the_report_names_what_was_found(splitjoin: Command, tmp_path: Path) -> None:
+    """Every line of it, the command last."""
+    path = tmp_path / "Account Export.csv"
+    path.write_bytes(EXPORT)
+    ran = splitjoin("inspect", str(path), "-q")
+    lines = dict(line.split(None, 1) for line in ran.stdout.splitlines()[:-1])
+    assert (ran.code, ran.stderr) == (0, "")
+    assert lines["delimiter"] == ";"
+    assert lines["columns"] == "Nr, Name, Ort, Betrag, Notiz"
+    assert "after it    1 line: (40 rows affected)" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == (
+        f"splitjoin split '{path}' DEST --delimiter ';' --encoding cp1252 --skip-lines 2 --skip-trailer 1 "
+        "--client Account_Export"
+    )
