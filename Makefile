@@ -26,6 +26,8 @@ MARIADB := .cache/mariadb
 MARIADB_STAMP := $(MARIADB)/.installed
 CHROMIUM := .cache/chromium
 CHROMIUM_STAMP := $(CHROMIUM)/.installed
+EXPORTERS := .cache/exporters
+EXPORTERS_STAMP := $(EXPORTERS)/.installed
 GENERATED := docs/reference/commands.md docs/guide/aws.md # cog writes parts of them
 
 # What make test-fast leaves to make test: servers, whole commands, and files that take seconds by themselves.
@@ -105,8 +107,11 @@ fix: venv ## Format, mend what ruff can mend, write the generated parts of the d
 	ruff format .
 	cog -r -I . $(GENERATED)
 
+.PHONY: exporters
+exporters: venv servers $(EXPORTERS_STAMP) ## Fetch the exporters that docs/exporters.md tries, beside those of the tests
+
 .PHONY: soak
-soak: venv servers ## Run the tests that take minutes, and the laws against twenty times as many examples
+soak: venv servers exporters ## Run the tests that take minutes, and the laws against twenty times as many examples
 	pytest -m soak --capture=no
 	LAW_FACTOR=20 pytest -n $(TEST_WORKERS) -m "hypothesis and not soak"
 
@@ -153,6 +158,10 @@ $(AWSCLI_STAMP): tools/awscli.txt
 
 $(NPM_STAMP): tools/npm.txt $(SERVERS_STAMP)
 	bash tools/npm.sh $(SERVERS) $(NPM) tools/npm.txt
+	@touch $@
+
+$(EXPORTERS_STAMP): $(SERVERS_STAMP) tools/exporters.sh tools/exporters.txt tools/exporters_npm.txt tools/debian_packages.sh
+	bash tools/exporters.sh $(PYTHON) $(SERVERS) $(EXPORTERS)
 	@touch $@
 
 $(CHROMIUM_STAMP): tools/chromium.sh tools/debian_packages.sh

@@ -23,6 +23,7 @@ if ! { apt-get "${options[@]}" update && apt-get "${options[@]}" --yes --no-inst
     echo "$what is left out, and so are its tests: its packages could not be fetched" >&2
     exit 0
 fi
+shopt -s nullglob # a machine may have all of them
 for package in "$apt"/cache/archives/*.deb; do
     dpkg -x "$package" "$directory"
 done

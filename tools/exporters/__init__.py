@@ -1,0 +1,1 @@
+"""What real exporters write of one awkward table, and what each database makes of it: ``python -m tools.exporters``."""
