@@ -57,6 +57,7 @@ class Engine(ABC):
         self._properties = LoaderProperties(uri, target.table, self.reads_s3, self.null_rule)
         self._idle: list[tuple[Session, float]] = []
         self._lock = threading.Lock()
+        self._keeps = True
         self._prepared = False
         self._begins = False
 
@@ -174,9 +175,9 @@ class Engine(ABC):
         return self._properties
 
     def close(self) -> None:
-        """See Loader."""
+        """See Loader. A load under way ends as it would; its connection is then closed, too."""
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle, self._idle, self._keeps = self._idle, [], False
         for session, _ in idle:
             with suppress(*self.driver_errors):
                 session.close()
@@ -269,7 +270,12 @@ class Engine(ABC):
                 raise self._translated(exc) from exc
             raise
         with self._lock:
-            self._idle.append((session, time.time()))
+            kept = self._keeps
+            if kept:
+                self._idle.append((session, time.time()))
+        if not kept:
+            with suppress(*self.driver_errors):
+                session.close()
 
     def _idle_session(self) -> Session | None:
         while True:

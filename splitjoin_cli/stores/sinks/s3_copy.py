@@ -74,11 +74,12 @@ def _looked_at(place: S3Prefix, stored: StoredObject, wanted: WantedObject) -> S
     """Ask the store what it holds where it did not say which checksum it made of it. What is wrong is removed again."""
     found = place.head(stored.name)
     if found is None or found.size != wanted.size:
-        place.delete(stored.name)
+        if found is not None:
+            place.take_back(stored.name, found.validator)
         size = "nothing" if found is None else f"{found.size} bytes"
         raise CopyRefusedError(f"{place.uri(stored.name)}: the store made {size} of a copy of {wanted.size} bytes")
     if wanted.checksum is not None and found.checksum not in {None, wanted.checksum}:
-        place.delete(stored.name)
+        place.take_back(stored.name, found.validator)
         raise CorruptObjectError(f"{place.uri(stored.name)}: the store copied other bytes than it was asked for")
     return stored if found.checksum is None else found
 

@@ -224,7 +224,7 @@ class Upload:
         echo = answer.get("ChecksumCRC64NVME")
         if echo is not None and checksum is not None:
             if echo != checksums.encode(checksum):
-                self._place.remove_corrupt(wanted.name, echo, checksum)
+                self._place.remove_corrupt(wanted.name, answer, echo, checksum)
             self.confirmed = True
         return StoredObject(wanted.name, wanted.size, checksum, wanted.metadata, answer.get("ETag"))
 

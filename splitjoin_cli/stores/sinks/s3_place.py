@@ -11,13 +11,14 @@ from splitjoin_cli.core.aws.answers import whole_checksum
 from splitjoin_cli.core.bytes import crc64 as checksums
 from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError
 from splitjoin_cli.core.model import ByteRange, StoredObject
+from splitjoin_cli.stores.sinks.base import Condition
 from splitjoin_cli.stores.sinks.s3_body import RequestBody, content_md5
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from splitjoin_cli.core.aws.s3 import Bucket
-    from splitjoin_cli.stores.sinks.base import Body, Condition
+    from splitjoin_cli.stores.sinks.base import Body
 
 __all__ = ["ABSENT_CODES", "Digest", "S3Prefix", "WantedObject", "differing_echo", "digest_header"]
 
@@ -185,12 +186,19 @@ class S3Prefix:
         body: dict[str, Any] = {"Body": request, **parameters, **digest_header(request, checksum, digest)}
         answer = self.bucket.call("put_object", self.key(name), **body)
         if (echo := differing_echo(answer, checksum, digest)) is not None:
-            self.remove_corrupt(name, echo, checksum)
+            self.remove_corrupt(name, answer, echo, checksum)
         return answer
 
-    def remove_corrupt(self, name: str, echo: str, checksum: int) -> None:
-        """Take back an object that the store made of other bytes. Always raises CorruptObjectError."""
-        self.delete(name)
+    def take_back(self, name: str, etag: str | None) -> None:
+        """Remove an object that is not what was to be stored, but not one that another process puts in its place.
+
+        ``etag``: as the store answered; where it named none, what is there is removed.
+        """
+        self.delete(name, when=None if etag is None else Condition(etag))
+
+    def remove_corrupt(self, name: str, answer: Mapping[str, Any], echo: str, checksum: int) -> None:
+        """Take back the object that the store made of other bytes. Always raises CorruptObjectError."""
+        self.take_back(name, answer.get("ETag"))
         raise CorruptObjectError(
             f"{self.uri(name)}: the store received {echo}, sent was {checksums.encode(checksum)}",
             hint="run the same command again; if it stays, the way to the store damages data",

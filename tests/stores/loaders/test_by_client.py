@@ -7,6 +7,8 @@ import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from splitjoin_cli.stores.loaders import by_client
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.by_client import LoaderByClient, table_of_client
@@ -15,8 +17,6 @@ from splitjoin_cli.testing.chunks import chunk_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 RUN = "r1"
 
@@ -67,3 +67,26 @@ def test_only_so_many_clients_keep_connections(tmp_path: Path, monkeypatch: pyte
         for job in ("a_1", "b_1", "a_2", "c_1", "a_3", "b_2"):
             assert loader.job(job) is None
     assert opened == ["a", "b", "c", "b"]
+
+
+def test_a_client_under_way_keeps_its_connection_until_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others push it out meanwhile: its load ends as it would, and no connection of it stays open."""
+    monkeypatch.setattr(by_client, "MOST_LOADERS", 1)
+    made: list[SqliteLoader] = []
+
+    def open_table(table: str) -> SqliteLoader:
+        made.append(SqliteLoader(str(tmp_path / "load.db"), LoadTarget(table)))
+        return made[-1]
+
+    with contextlib.closing(LoaderByClient(open_table)) as loader:
+        assert loader.job("a_1") is None
+        pushed_out = made[-1]
+        with pushed_out._session() as session:
+            assert loader.job("b_1") is None
+            assert session.rows("SELECT 1") == [(1,)]
+        with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+            session.rows("SELECT 1")
+        assert pushed_out.job("a_1") is None
+        assert pushed_out._idle == []

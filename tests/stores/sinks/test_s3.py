@@ -12,6 +12,7 @@ import pytest
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.aws.s3 import Retry
+from splitjoin_cli.core.bytes import crc64 as checksums
 from splitjoin_cli.core.errors import (
     AccessError,
     CopyRefusedError,
@@ -317,6 +318,30 @@ def test_a_source_that_changes_between_its_reads_is_noticed(sink: S3Sink, client
     with pytest.raises(CorruptObjectError):
         sink.put("a", body, checksum=body.crc if size > 5 * MIB else None)
     assert list(sink.list()) == []
+    assert open_uploads(client, sink) == []
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize(("size", "operation"), [(1 * MIB, "PutObject"), (11 * MIB, "CompleteMultipartUpload")])
+def test_an_object_of_other_bytes_is_taken_back_and_no_other(
+    sink: S3Sink, client: S3Client, size: int, operation: str, *, replaced: bool
+) -> None:
+    """The store says that it made other bytes visible: they go, unless another process has replaced them by then."""
+    body, bucket, theirs = Bytes(noise(size)), sink._bucket.name, b"another run's"
+
+    def misanswer(parsed: dict[str, Any], **_: object) -> None:
+        parsed["ChecksumCRC64NVME"] = "AAAAAAAAAAA="
+        if replaced:
+            client.meta.events.unregister(f"after-call.s3.{operation}", misanswer)
+            client.put_object(Bucket=bucket, Key=sink._place.key("a"), Body=theirs)
+
+    client.meta.events.register(f"after-call.s3.{operation}", misanswer)
+    with pytest.raises(CorruptObjectError) as caught:
+        sink.put("a", body, checksum=body.crc)
+    uri, sent = f"{sink.properties.uri}a", checksums.encode(body.crc)
+    assert caught.value.message == f"{uri}: the store received AAAAAAAAAAA=, sent was {sent}"
+    assert sink.get_small("a") == (theirs if replaced else None)
     assert open_uploads(client, sink) == []
 
 
