@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.errors import SourceChangedError
 from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.stores.sources.local import LocalSource
+from splitjoin_cli.stores.sources.told import read_told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.core.bytes.base import ByteStream
+    from splitjoin_cli.core.progress import Moved
 
 
 class ConcatenatedSource:
@@ -43,21 +45,21 @@ class ConcatenatedSource:
         """See Source."""
         return self._properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:
         """See Source: from one file after another, until the buffer is full or the last one ends."""
         filled = 0
         while filled < len(buffer) and offset + filled < self._starts[-1]:
             index = bisect_right(self._starts, offset + filled) - 1
             part, within = self._parts[index], offset + filled - self._starts[index]
             room = self._starts[index + 1] - self._starts[index] - within
-            filled += part.read_at(within, buffer[filled : filled + room])
+            filled += part.read_at(within, buffer[filled : filled + room], came)
         if offset + filled < min(offset + len(buffer), self._starts[-1]):
             self.check_unchanged()
         return filled
 
-    def stream(self) -> ByteStream:
+    def stream(self, came: Moved | None = None) -> ByteStream:
         """See Source."""
-        return _Pass(self)
+        return _Pass(self, came)
 
     def check_unchanged(self) -> None:
         """See Source."""
@@ -76,11 +78,11 @@ class ConcatenatedSource:
 class _Pass:
     """A pass from the front on: reads at the next place."""
 
-    def __init__(self, source: ConcatenatedSource) -> None:
-        self._source, self._at = source, 0
+    def __init__(self, source: ConcatenatedSource, came: Moved | None) -> None:
+        self._source, self._came, self._at = source, came, 0
 
     def readinto(self, buffer: memoryview) -> int:
-        got = self._source.read_at(self._at, buffer)
+        got = read_told(self._source, self._at, buffer, self._came)
         self._at += got
         return got
 

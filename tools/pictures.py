@@ -119,7 +119,7 @@ def under_way(directory: Path) -> None:
         file.write(b"id,name,note\n")
         for _ in range(64):
             file.write(rows)
-    half = re.compile(r"(?:[6-9]|1\d) of \d\d chunks")
+    half = re.compile(r"\b(?:[6-9]|1\d)/\d\d chunks")
     commands = {
         "splitjoin split acme.csv in/ --date 20240131 --compress zstd --chunk-size 16MiB": lambda screen: bool(
             half.search("\n".join(screen.display))

@@ -12,7 +12,7 @@ from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.model import Dialect, EscapeIn, LineEndRule, Skip, StrayQuote
 from splitjoin_cli.core.presets import PRESETS, DialectOptions, preset
 from splitjoin_cli.core.ranges import parse_ranges
-from splitjoin_cli.core.units import parse_seconds, parse_size
+from splitjoin_cli.core.units import parse_rate, parse_seconds, parse_size
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkCompression, ChunkCount, ChunkSize, RowCount
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     "Tags",
     "at_once",
     "aws",
+    "bandwidth",
     "choice",
     "database",
     "date",
@@ -177,6 +178,14 @@ def size(chunk_size: Bytes | None, chunks: int | None, rows: int | None) -> Size
         return ChunkSize(DEFAULT_CHUNK_BYTES if chunk_size is None else parse_size(chunk_size))
     except ValueError as exc:
         raise UsageError(f"--{given[0]}: {exc}") from exc
+
+
+def bandwidth(bwlimit: Bytes | None) -> int | None:
+    """Bytes per second over the network, None for any number. Raises UsageError."""
+    try:
+        return None if bwlimit is None else parse_rate(bwlimit)
+    except ValueError as exc:
+        raise UsageError(f"--bwlimit: {exc}") from exc
 
 
 def record_bytes(max_record: Bytes) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.places import StoredRequest, open_place
+from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import StoreError, UsageError
 from splitjoin_cli.core.places import is_s3, parse_place
 from splitjoin_cli.core.units import MAX_JOBS
@@ -57,6 +58,7 @@ def merge(
     name: str | None = None,
     force: bool = False,
     jobs: int = DEFAULT_JOBS,
+    bwlimit: arguments.Bytes | None = None,
     profile: str | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
@@ -76,7 +78,10 @@ def merge(
     began = time.monotonic()
     aws = arguments.aws(profile, region, endpoint_url, session)
     jobs = arguments.at_once("jobs", jobs, MAX_JOBS)
-    request = StoredRequest(place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws)
+    bandwidth = shared(arguments.bandwidth(bwlimit))
+    request = StoredRequest(
+        place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth
+    )
     dialect, _ = arguments.dialect(keywords)
     with ExitStack() as stack:
         opened = stack.enter_context(open_place(request))
@@ -117,6 +122,6 @@ def _target(stack: ExitStack, request: StoredRequest, out: str, *, force: bool) 
         raise UsageError(f"{out} names no object", hint="write s3://bucket/key")
     from splitjoin_cli.stores.sinks.s3 import S3Sink
 
-    sink = S3Sink(f"{prefix}/", request.aws, jobs=request.jobs)
+    sink = S3Sink(f"{prefix}/", request.aws, jobs=request.jobs, bandwidth=request.bandwidth)
     stack.callback(sink.close)
     return ObjectTarget(sink, name, force=force)

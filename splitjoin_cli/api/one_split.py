@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core import trace
+from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import BadInputError, StoppedError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_s3
@@ -164,6 +165,7 @@ def _open_text(request: SplitRequest, client: Any) -> tuple[Source, bytes]:  # n
         request_payer=request.objects.payer,
         jobs=request.at_once,
         client=client,
+        bandwidth=shared(request.bwlimit),
     )
 
 
@@ -231,7 +233,10 @@ def _sink(request: SplitRequest, client: Any) -> Sink:  # noqa: ANN401 -- botoco
         return DirectorySink(Path(place.path), fsync=request.fsync)
     from splitjoin_cli.stores.sinks.s3 import S3Sink
 
-    return S3Sink(str(place), request.aws, jobs=request.at_once, objects=request.objects, client=client)
+    bandwidth = shared(request.bwlimit)
+    return S3Sink(
+        str(place), request.aws, jobs=request.at_once, objects=request.objects, bandwidth=bandwidth, client=client
+    )
 
 
 class _TrackedRepairs:

@@ -15,6 +15,7 @@ from splitjoin_cli.core.places import S3Place
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from splitjoin_cli.core.bandwidth import Bandwidth
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
@@ -24,12 +25,16 @@ __all__ = ["OpenPlace", "StoredRequest", "open_place"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRequest:
-    """Which stored split is meant, and how it is reached. ``file_name``: None where only one job lies there."""
+    """Which stored split is meant, and how it is reached. ``file_name``: None where only one job lies there.
+
+    ``bandwidth``: what limits all that moves over the network together.
+    """
 
     place: Place
     file_name: str | None
     jobs: int
     aws: AwsOptions = field(default_factory=AwsOptions)
+    bandwidth: Bandwidth | None = None
 
     def __post_init__(self) -> None:
         if self.file_name is not None:
@@ -65,7 +70,7 @@ def _bucket(place: S3Place, request: StoredRequest) -> Iterator[OpenPlace]:
     from splitjoin_cli.stores.sinks.s3 import S3Sink
     from splitjoin_cli.stores.sources.s3 import S3Source
 
-    client = aws.client("s3", request.aws, connections=4 * request.jobs, attempts=1)
+    client = aws.client("s3", request.aws, connections=4 * request.jobs, attempts=1, bandwidth=request.bandwidth)
     sink = S3Sink(str(place), client=client, jobs=request.jobs)
     uri = sink.properties.uri
     try:

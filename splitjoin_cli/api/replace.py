@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
+from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import NoSuchJobError, UsageError
 from splitjoin_cli.core.names import manifest_name
 from splitjoin_cli.core.places import S3Place, parse_place
@@ -40,6 +41,7 @@ def replace(
     secret: str | None = None,
     to: str | None = None,
     tmp_dir: arguments.Path | None = None,
+    bwlimit: arguments.Bytes | None = None,
     dry_run: bool = False,
     profile: str | None = None,
     region: str | None = None,
@@ -61,6 +63,7 @@ def replace(
 
     check_file_name(file_name)
     aws = arguments.aws(profile, region, endpoint_url, session)
+    bandwidth = shared(arguments.bandwidth(bwlimit))
     if into is None and tracker is None:
         raise UsageError(
             "whether the chunk is loaded already is not known",
@@ -75,19 +78,20 @@ def replace(
         jobs = None if url is None else stack.enter_context(closing(open_tracker(url, aws)))
         place = _place(file_name, dest, jobs)
         sender = None if to is None else stack.enter_context(closing(_sender(to, place, aws)))
-        stored = stack.enter_context(open_place(StoredRequest(place=place, file_name=file_name, jobs=1, aws=aws)))
+        request = StoredRequest(place=place, file_name=file_name, jobs=1, aws=aws, bandwidth=bandwidth)
+        stored = stack.enter_context(open_place(request))
         before = standing(stored.sink, file_name, chunk)
         header, width = header_of(before.manifest, chunk, stored.sink, stored.open_chunk)
-        source = open_source(os.fspath(file), aws=aws)
+        source = open_source(os.fspath(file), aws=aws, bandwidth=bandwidth)
         stack.callback(source.close)
         folder = None if tmp_dir is None else Path(tmp_dir)
         mended = stack.enter_context(
             mended_file(source, source.properties.uri, before.manifest, chunk, header, width, tmp_dir=folder)
         )
         name = before.manifest.name(chunk)
-        sink, manifest_sink = stack.enter_context(_sinks(place, stored.sink, name, manifest_name(file_name), aws))
-        request = None if database is None else LoadRequest(into=database, secret=login)
-        loader = None if request is None else stack.enter_context(closing(open_loader(request, aws)))
+        sink, manifest_sink = stack.enter_context(_sinks(request, stored.sink, name, manifest_name(file_name)))
+        load = None if database is None else LoadRequest(into=database, secret=login)
+        loader = None if load is None else stack.enter_context(closing(open_loader(load, aws)))
         return Replace(
             before, chunk, mended, sink, manifest_sink, loader=loader, tracker=jobs, sender=sender, dry_run=dry_run
         ).run()
@@ -119,9 +123,9 @@ def _sender(to: str, place: Place, aws: AwsOptions) -> Sender:
 
 
 @contextmanager
-def _sinks(place: Place, sink: Sink, chunk: str, manifest: str, aws: AwsOptions) -> Iterator[tuple[Sink, Sink]]:
+def _sinks(request: StoredRequest, sink: Sink, chunk: str, manifest: str) -> Iterator[tuple[Sink, Sink]]:
     """What stores the chunk, and what stores the manifest: on S3 each with the old object's settings."""
-    if not isinstance(place, S3Place):
+    if not isinstance(request.place, S3Place):
         yield sink, sink
         return
     from splitjoin_cli.core.aws import client as clients
@@ -130,7 +134,7 @@ def _sinks(place: Place, sink: Sink, chunk: str, manifest: str, aws: AwsOptions)
 
     uri = sink.properties.uri
     with ExitStack() as stack:
-        client = clients.client("s3", aws, connections=8, attempts=1)
+        client = clients.client("s3", request.aws, connections=8, attempts=1, bandwidth=request.bandwidth)
         stack.callback(client.close)
         sinks = [
             stack.enter_context(closing(S3Sink(uri, client=client, jobs=2, objects=settings_of(uri + name, client))))

@@ -28,6 +28,7 @@ class SplitOptions(DialectKeywords, total=False):
     strict: bool
     compress: arguments.Compress | None
     jobs: int
+    bwlimit: arguments.Bytes | None
     fsync: bool
     dry_run: bool
     force: bool

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.api.one_split import Surroundings, check_named, perform, tracker_of, utc_now
 from splitjoin_cli.api.sources import ALONE, Sources, listed_names
 from splitjoin_cli.core import trace
+from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoppedError, UsageError
 from splitjoin_cli.core.places import S3Place, is_s3
 from splitjoin_cli.core.source_name import Naming
@@ -153,7 +154,8 @@ def _client(request: SplitRequest, words: Sequence[str], files_from: str | None,
         return None
     from splitjoin_cli.core.aws import client as aws
 
-    client = aws.client("s3", request.aws, connections=6 * request.jobs, attempts=1)
+    bandwidth = shared(request.bwlimit)
+    client = aws.client("s3", request.aws, connections=6 * request.jobs, attempts=1, bandwidth=bandwidth)
     stack.callback(client.close)
     return client
 

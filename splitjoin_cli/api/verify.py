@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.places import StoredRequest, open_place
+from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
@@ -32,6 +33,7 @@ def verify(
     all: Literal[True],
     finished: bool = False,
     jobs: int = DEFAULT_JOBS,
+    bwlimit: arguments.Bytes | None = None,
     profile: str | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
@@ -46,6 +48,7 @@ def verify(
     encoding: str | None = None,
     name: str | None = None,
     jobs: int = DEFAULT_JOBS,
+    bwlimit: arguments.Bytes | None = None,
     tmp_dir: arguments.Path | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -62,6 +65,7 @@ def verify(
     encoding: str | None = None,
     name: str | None = None,
     jobs: int = DEFAULT_JOBS,
+    bwlimit: arguments.Bytes | None = None,
     tmp_dir: arguments.Path | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -92,7 +96,10 @@ def verify(
         )
     aws = arguments.aws(profile, region, endpoint_url, session)
     jobs = arguments.at_once("jobs", jobs, MAX_JOBS)
-    request = StoredRequest(place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws)
+    bandwidth = shared(arguments.bandwidth(bwlimit))
+    request = StoredRequest(
+        place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth
+    )
     if all:
         return _all(request, observer or Silent(), finished=finished)
     with ExitStack() as stack:
@@ -100,7 +107,7 @@ def verify(
         export: Source | None = None
         if source is not None:
             spool = None if tmp_dir is None else Path(tmp_dir)
-            export = open_source(os.fspath(source), tmp_dir=spool, encoding=encoding, aws=aws)
+            export = open_source(os.fspath(source), tmp_dir=spool, encoding=encoding, aws=aws, bandwidth=bandwidth)
             stack.callback(export.close)
         executor = stack.enter_context(ThreadPoolExecutor(jobs, "verify"))
         return verify_stored(

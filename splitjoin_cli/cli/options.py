@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from splitjoin_cli.cli.environment import environment_variable
-from splitjoin_cli.cli.params import Count, Delimiter, Duration, EndpointUrl, NullText, OneByteOrNone, Size, Text
+from splitjoin_cli.cli.params import Count, Delimiter, Duration, EndpointUrl, NullText, OneByteOrNone, Rate, Size, Text
 from splitjoin_cli.cli.terminal import Terminal
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.model import EscapeIn, LineEndRule, StrayQuote
@@ -227,6 +227,12 @@ jobs_option = option(
     default=DEFAULT_JOBS,
     show_default=True,
     help="How many chunks to send or read at the same time.",
+)
+
+bwlimit_option = option(
+    "--bwlimit",
+    type=Rate(),
+    help="Maximum rate over the network, sending and receiving together, such as 8MB/s.  [default: no limit]",
 )
 
 tmp_dir_option = option(

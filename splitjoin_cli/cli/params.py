@@ -7,7 +7,7 @@ import click
 from splitjoin_cli.core.aws.options import check_endpoint
 from splitjoin_cli.core.model import MAX_DELIMITER_BYTES
 from splitjoin_cli.core.ranges import parse_ranges
-from splitjoin_cli.core.units import MAX_INTEGER, parse_seconds, parse_size
+from splitjoin_cli.core.units import MAX_INTEGER, parse_rate, parse_seconds, parse_size
 
 
 class Size(click.ParamType[int]):
@@ -21,6 +21,21 @@ class Size(click.ParamType[int]):
             return value
         try:
             return parse_size(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+class Rate(click.ParamType[int]):
+    """Bytes per second: a size, with or without ``/s``."""
+
+    name = "RATE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """An int in bytes per second, from 1 to 2**63 - 1."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_rate(str(value))
         except ValueError as exc:
             self.fail(str(exc), param, ctx)
 

@@ -9,8 +9,10 @@ from splitjoin_cli.cli.text import byte_text, count_text, duration_text
 
 WINDOW_SECONDS = 10.0
 """The rate is that of so many seconds before now: it follows the network, and one slow answer does not upset it."""
+SETTLING_SECONDS = 0.5
+"""What moves for so long from the first byte on fills buffers on the way: it says nothing of the rate."""
 LEAST_SECONDS = 1.0
-"""A rate of less time than this says nothing."""
+"""Nor does what moves in less time than this."""
 STEP_SECONDS = 0.25
 UNKNOWN = "?"
 
@@ -18,21 +20,28 @@ UNKNOWN = "?"
 class Rate:
     """Bytes a second over the last WINDOW_SECONDS, of what has moved. Not thread-safe."""
 
-    def __init__(self, began: float) -> None:
-        """``began``: by the clock whose times the methods get."""
+    def __init__(self) -> None:
+        """Nothing has moved; the time before the first byte does not count."""
         self._moved = 0
-        self._samples = deque([(began, 0)])  # times, and what had moved by then
+        self._settled: float | None = None
+        self._samples: deque[tuple[float, int]] = deque()  # times, and what had moved by then
 
     def add(self, size: int, now: float) -> None:
         """``size`` more bytes have moved, or fewer."""
-        self._moved += size
-        if now - self._samples[-1][0] >= STEP_SECONDS:
+        before, self._moved = self._moved, self._moved + size
+        if self._settled is None:
+            self._settled = now + SETTLING_SECONDS
+        if not self._samples and now >= self._settled:
+            self._samples.append((self._settled, before))
+        if self._samples and now - self._samples[-1][0] >= STEP_SECONDS:
             self._samples.append((now, self._moved))
             while self._samples[1][0] <= now - WINDOW_SECONDS:
                 self._samples.popleft()
 
     def bytes_per_second(self, now: float) -> float | None:
         """The rate; None until it is known."""
+        if not self._samples:
+            return None
         long_ago = now - WINDOW_SECONDS
         since, before = next((one for one in reversed(self._samples) if one[0] <= long_ago), self._samples[0])
         seconds = now - since
@@ -54,10 +63,7 @@ class Phase:
     chunks_failed: int = 0
     ended_at: float | None = None
     thing: str = "chunk"
-    _rate: Rate = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._rate = Rate(self.began)
+    _rate: Rate = field(init=False, default_factory=Rate)
 
     def advance(self, size: int, now: float) -> None:
         """``size`` bytes have moved."""

@@ -45,6 +45,7 @@ Exit codes: 0 done, 1 failed or loaded already, 2 usage, 4 the file does not fit
 @options.secret_option
 @options.option("--to", type=Text(), metavar="URL", help="Who loads it: lambda:NAME or sqs:QUEUE_URL.")
 @options.tmp_dir_option
+@options.bwlimit_option
 @options.option("--dry-run", is_flag=True, help="Check the file, say what would be done, and do nothing.")
 @options.aws_options
 @options.talk_options

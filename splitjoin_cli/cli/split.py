@@ -83,6 +83,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
     help="How chunks are stored.",
 )
 @options.jobs_option
+@options.bwlimit_option
 @options.option("--fsync", is_flag=True, help="Wait until each chunk is on the disk.")
 @options.option(
     "--dry-run", is_flag=True, help="Compare the plan with what is at DEST, and show it as a table; store nothing."

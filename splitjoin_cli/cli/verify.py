@@ -51,6 +51,7 @@ Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 @options.option("--encoding", metavar="NAME", help="Encoding of a UTF-16 or UTF-32 SOURCE, as for split.")
 @options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
 @options.jobs_option
+@options.bwlimit_option
 @options.tmp_dir_option
 @options.aws_options
 @options.talk_options

@@ -16,6 +16,7 @@ __all__ = [
     "MAX_WORKERS",
     "SECONDS_IN",
     "SIZE_UNITS",
+    "parse_rate",
     "parse_seconds",
     "parse_size",
     "scaled",
@@ -58,6 +59,16 @@ def parse_size(value: int | str) -> int:
     if not 1 <= number <= MAX_INTEGER:
         raise ValueError(f"{value!r} is not between 1 byte and 8 EiB")
     return int(number)
+
+
+def parse_rate(value: int | str) -> int:
+    """Bytes a second: a size, with or without ``/s``. Raises ValueError."""
+    if isinstance(value, int):
+        return parse_size(value)
+    try:
+        return parse_size(value.strip().removesuffix("/s"))
+    except ValueError as exc:
+        raise ValueError(f"{value!r} is not a rate: write 8MB/s, 500KiB/s, or plain bytes per second") from exc
 
 
 def parse_seconds(value: float | str) -> float:

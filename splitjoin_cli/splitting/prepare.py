@@ -197,7 +197,8 @@ class Preparation:
         block_bytes = best_block_bytes(self._source.properties.read_bytes)
         options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)
         self._observer.detail(f"finding the records with {scanner_name()}")
-        self._observer.phase("splitting" if staged else "scanning", self._source.properties.size, None)
+        source = self._source.properties  # what is read from the front is counted as it is stored
+        self._observer.phase("splitting" if staged else "scanning", source.size or source.stored_bytes, None)
         header = b""
         try:
             if staging is not None and not isinstance(builder, SkippingPlanBuilder) and not switched(SPECULATION):

@@ -17,6 +17,7 @@ from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.errors import BadInputError, SourceChangedError
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
 from splitjoin_cli.core.parallel import run_workers
+from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.locate import find_open_quote, line_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import LineEnd
-    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.core.progress import Moved, Observer
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
@@ -97,7 +98,7 @@ class Scan:
         self._source, self._builder, self._options = source, builder, options
         self._observer, self._consumer = observer, consumer
         self._block_bytes = options.block_bytes
-        self._stream: ByteStream | None = None if source.properties.seekable else source.stream()
+        self._stream: ByteStream | None = None if source.properties.seekable else source.stream(observer.advance)
         self._tickets = threading.Lock()
         # Over numpy, one thread scans while the others read and write.
         self._scanning = nullcontext() if scans_side_by_side() else threading.Lock()
@@ -140,7 +141,8 @@ class Scan:
 
     def _one_block(self, buffer: memoryview, scanner: BlockScanner) -> bool:
         """Read, scan and hand on one block; False when there is none left."""
-        number, filled = self._read(buffer)
+        tally = Tally(self._observer.advance)
+        number, filled = self._read(buffer, tally.add)
         if not filled:
             return False
         # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
@@ -160,11 +162,12 @@ class Scan:
             self._turn.notify_all()
         for write in writes:
             write()
-        self._observer.advance(filled)
+        if self._stream is None:
+            tally.settle(filled)
         return True
 
-    def _read(self, buffer: memoryview) -> tuple[int, int]:
-        """The next block's number and size; 0 bytes at the end."""
+    def _read(self, buffer: memoryview, came: Moved) -> tuple[int, int]:
+        """The next block's number and size; 0 bytes at the end. A stream tells by itself what comes."""
         if self._stream is not None:
             with self._tickets:
                 number, self._next = self._next, self._next + 1
@@ -177,7 +180,7 @@ class Scan:
             number, self._next = self._next, self._next + 1
         offset = self._start + number * self._block_bytes
         wanted = min(self._block_bytes, (self._source.properties.size or 0) - offset)
-        return number, 0 if wanted <= 0 else read_planned(self._source, offset, buffer[:wanted])
+        return number, 0 if wanted <= 0 else read_planned(self._source, offset, buffer[:wanted], came)
 
     def _take(
         self, piece: memoryview, text: memoryview, outcomes: tuple[Outcome | None, ...] | None, scanner: BlockScanner
@@ -289,12 +292,13 @@ class Scan:
         )
 
 
-def read_planned(source: Source, offset: int, buffer: memoryview) -> int:
+def read_planned(source: Source, offset: int, buffer: memoryview, came: Moved) -> int:
     """Fill ``buffer`` from a source that seeks, and had the bytes when it was opened; their number.
 
-    Raises SourceChangedError where it has not all of them any more, and what ``read_at`` raises.
+    ``came`` may hear of them as they come. Raises SourceChangedError where it has not all of them any more, and what
+    ``read_at`` raises.
     """
-    filled = source.read_at(offset, buffer)
+    filled = source.read_at(offset, buffer, came)
     if filled < len(buffer):
         raise SourceChangedError(
             f"{source.properties.uri} ended at byte {offset + filled}, "

@@ -19,6 +19,7 @@ from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
 from splitjoin_cli.core.parallel import run_workers
+from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.splitting.plan import Large
 from splitjoin_cli.splitting.records.open import new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import State, join, nothing
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
-    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.core.progress import Moved, Observer
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.records.base import BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
@@ -218,12 +219,13 @@ class Speculation:
         """Write one chunk, as guessed; keep it if its end is proved."""
         staged = self._staging.stage(guess.number)
         position, outcome, crc, large = guess.start, nothing(State.FIELD), 0, Large()
+        tally = Tally(self._observer.advance)
         filled = len(self._header)
         written = 0
         try:
             lane.buffer[:filled] = self._header
             while position < guess.end:
-                text = self._read(lane.buffer[filled:], position, guess.end)
+                text = self._read(lane.buffer[filled:], position, guess.end, tally.add)
                 found = lane.scanner.outcome(text, outcome.end)
                 if self._is_given_up(guess.number) or self._breaks_rules(text, outcome, found, lane.scanner):
                     break
@@ -235,24 +237,24 @@ class Speculation:
                 outcome = join(outcome, position - guess.start, found)
                 position += len(text)
                 filled = 0
-                self._observer.advance(len(text))
+                tally.settle(position - guess.start)
             # A record ends there, then; and no other one up to the limit: from that end on the reading of the look is
             # the file's, since both begin a record there, and in that reading it was the last.
             proved = outcome.last_end == guess.end - guess.start
             if proved:
                 staged.close()
         except BaseException:
-            self._discard(staged, position - guess.start)
+            self._discard(staged, tally.size)
             raise
         if proved:
             self._keep(_Done(guess, staged, outcome, crc, large))
         else:
-            self._discard(staged, position - guess.start)
+            self._discard(staged, tally.size)
             with self._lock:
                 self._wrong = guess.number if self._wrong is None else min(self._wrong, guess.number)
 
-    def _read(self, buffer: memoryview, start: int, end: int) -> memoryview:
-        return buffer[: read_planned(self._source, start, buffer[: end - start])]
+    def _read(self, buffer: memoryview, start: int, end: int, came: Moved) -> memoryview:
+        return buffer[: read_planned(self._source, start, buffer[: end - start], came)]
 
     def _breaks_rules(self, text: memoryview, before: Outcome, found: Outcome, scanner: BlockScanner) -> bool:
         if found.defect is not None:
@@ -272,6 +274,6 @@ class Speculation:
                 self._staging.adopt(following.staged, self._header)
 
     def _discard(self, staged: StagedObject, size: int) -> None:
-        """Remove a chunk of which ``size`` bytes were written: they are not done, after all."""
+        """Remove a chunk of which ``size`` bytes were told: they are not done, after all."""
         self._staging.drop(staged)
         self._observer.advance(-size)

@@ -21,6 +21,8 @@ from splitjoin_cli.core.errors import (
     UsageError,
 )
 from splitjoin_cli.core.parallel import in_any_order
+from splitjoin_cli.core.progress import Tally
+from splitjoin_cli.splitting.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +52,6 @@ class ChunkBody:
     header: bytes
     source: Source
     range: ByteRange
-    advance: Callable[[int], None] | None = None
 
     @property
     def size(self) -> int:
@@ -145,32 +146,43 @@ class Transfer:
 
     def _send(self, chunk: Chunk) -> StoredObject:
         """Store a chunk over what was seen; where that has changed, look again: it may be stored by now."""
+        tally = Tally(self._job.observer.advance)
+        try:
+            stored = self._send_until_stored(chunk, tally)
+        except BaseException:
+            tally.settle(0)
+            raise
+        tally.settle(len(self._job.header) + chunk.range.size)
+        return stored
+
+    def _send_until_stored(self, chunk: Chunk, tally: Tally) -> StoredObject:
         when = self._job.when(chunk)
         for _ in range(CHANGES):
             try:
-                return self._send_once(chunk, when)
+                return self._send_once(chunk, when, tally)
             except ObjectChangedError:
+                tally.settle(0)
                 place = self._job.again(chunk)
                 if place.stored is not None:
                     return place.stored
                 when = place.when
-        return self._send_once(chunk, when)
+        return self._send_once(chunk, when, tally)
 
-    def _send_once(self, chunk: Chunk, when: Condition) -> StoredObject:
+    def _send_once(self, chunk: Chunk, when: Condition, tally: Tally) -> StoredObject:
         job = self._job
         name, metadata = job.name(chunk), job.metadata(chunk)
         body = ChunkBody(job.header, job.source, chunk.range)
         if job.compression is not None:
-            return self._compress(chunk, body, job.sink.writer(name, metadata=metadata, when=when))
+            packed = Packed(tally)
+            writer = job.sink.writer(name, metadata=metadata, when=when, sent=packed.sent)
+            return self._compress(chunk, body, writer, packed)
         s3 = job.source.properties.s3
         copier = self._copier
         if copier is not None and s3 is not None and body.size >= copier.least_copy_bytes:
-            stored = self._copy(copier, name, metadata, chunk, body, s3, when)
+            stored = self._copy(copier, name, metadata, chunk, body, s3, when, tally)
             if stored is not None:
                 return stored
-        stored = job.sink.put(name, body, checksum=chunk.checksum, metadata=metadata, when=when)
-        job.observer.advance(body.size)
-        return stored
+        return job.sink.put(name, body, checksum=chunk.checksum, metadata=metadata, when=when, sent=tally.add)
 
     def _copy(
         self,
@@ -181,9 +193,10 @@ class Transfer:
         body: ChunkBody,
         s3: S3Location,
         when: Condition,
+        tally: Tally,
     ) -> StoredObject | None:
         try:
-            stored = copier.copy(
+            return copier.copy(
                 name,
                 self._job.header,
                 s3,
@@ -192,16 +205,16 @@ class Transfer:
                 read=body,
                 metadata=metadata,
                 when=when,
+                sent=tally.add,
             )
         except CopyRefusedError as exc:
+            tally.settle(0)
             if self._copier is not None:
                 self._job.observer.detail(f"copying on the server was refused, streaming instead: {exc.message}")
             self._copier = None
             return None
-        self._job.observer.advance(body.size)
-        return stored
 
-    def _compress(self, chunk: Chunk, body: ChunkBody, writer: ObjectWriter) -> StoredObject:
+    def _compress(self, chunk: Chunk, body: ChunkBody, writer: ObjectWriter, packed: Packed) -> StoredObject:
         from splitjoin_cli.core.bytes.codecs import compressor  # noqa: PLC0415 -- only where asked for
 
         assert self._job.compression is not None  # noqa: S101 -- the caller looked
@@ -212,11 +225,10 @@ class Transfer:
                 self._check_stopped()
                 filled = body.read_at(offset, buffer[: min(len(buffer), body.size - offset)])
                 crc = crc64(buffer[:filled], crc)
-                writer.write(packer.compress(buffer[:filled]))
+                writer.write(packed.noted(packer.compress(buffer[:filled]), filled))
                 offset += filled
-                self._job.observer.advance(filled)
             self._check(chunk, crc)
-            writer.write(packer.flush())
+            writer.write(packed.noted(packer.flush(), 0))
             return writer.commit(checksum=None)
         except BaseException:
             writer.abort()
@@ -262,37 +274,42 @@ class Transfer:
 
         job = self._job
         reader.skip_to(chunk.range.start)
-        writer = job.sink.writer(job.name(chunk), metadata=job.metadata(chunk), when=job.when(chunk))
+        tally = Tally(job.observer.advance)
+        packed = Packed(tally)
+        writer = job.sink.writer(job.name(chunk), metadata=job.metadata(chunk), when=job.when(chunk), sent=packed.sent)
         try:
             packer = None if job.compression is None else compressor(job.compression)
             crc = crc64(job.header)
-            writer.write(job.header if packer is None else packer.compress(job.header))
-            job.observer.advance(len(job.header))
+            writer.write(packed.noted(job.header if packer is None else packer.compress(job.header), len(job.header)))
             for piece in reader.read_to(chunk.range.end):
                 crc = crc64(piece, crc)
-                writer.write(piece if packer is None else packer.compress(piece))
-                job.observer.advance(len(piece))
+                writer.write(packed.noted(piece if packer is None else packer.compress(piece), len(piece)))
             self._check(chunk, crc)
             if packer is not None:
-                writer.write(packer.flush())
+                writer.write(packed.noted(packer.flush(), 0))
         except BaseException:
             writer.abort()
+            tally.settle(0)
             raise
+        return partial(self._commit, writer, tally, chunk.checksum if packer is None else None)
 
-        def commit(_: Chunk) -> StoredObject:
-            try:
-                return writer.commit(checksum=chunk.checksum if packer is None else None)
-            except ObjectChangedError:
-                writer.abort()
-                place = job.again(chunk)
-                if place.stored is None:
-                    raise
-                return place.stored
-            except BaseException:
-                writer.abort()
+    def _commit(self, writer: ObjectWriter, tally: Tally, checksum: int | None, chunk: Chunk) -> StoredObject:
+        """Make a chunk visible that is written to its last byte."""
+        try:
+            stored = writer.commit(checksum=checksum)
+        except ObjectChangedError:
+            writer.abort()
+            place = self._job.again(chunk)
+            if place.stored is None:
+                tally.settle(0)
                 raise
-
-        return commit
+            stored = place.stored
+        except BaseException:
+            writer.abort()
+            tally.settle(0)
+            raise
+        tally.settle(len(self._job.header) + chunk.range.size)
+        return stored
 
 
 class _Reader:

@@ -97,8 +97,10 @@ class SinkContract(WithSink):
     def test_put_stores_the_whole_body(self, sink: Sink, size: int, known: bool) -> None:  # noqa: FBT001 -- a parameter
         """Any size, with and without a checksum; the answer says what was stored."""
         body = Bytes(noise(size))
-        stored = sink.put(NAME, body, checksum=body.crc if known else None)
+        told: list[int] = []
+        stored = sink.put(NAME, body, checksum=body.crc if known else None, sent=told.append)
         assert (stored.name, stored.size, stored.checksum, stored.metadata) == (NAME, size, body.crc, None)
+        assert sum(told) in {0, size}  # told once, or not at all
         assert sink.get_small(NAME) == body.data
 
     def test_put_replaces(self, sink: Sink) -> None:
@@ -182,12 +184,13 @@ class SinkContract(WithSink):
     @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART + 1])
     def test_a_writer_takes_any_size(self, sink: Sink, rig: SinkRig, size: int) -> None:
         """Around the bounds of the parts in which it is sent; pieces of odd sizes."""
-        data = noise(size)
-        writer = sink.writer(NAME, metadata="7")
+        data, told = noise(size), list[int]()
+        writer = sink.writer(NAME, metadata="7", sent=told.append)
         for start in range(0, size, 1_000_003):
             writer.write(data[start : start + 1_000_003])
         stored = writer.commit(checksum=crc64(data))
         assert (stored.name, stored.size, stored.checksum) == (NAME, size, crc64(data))
+        assert sum(told) in {0, size}
         assert stored.metadata == ("7" if rig.keeps_metadata else None)
         assert sink.get_small(NAME) == data
 

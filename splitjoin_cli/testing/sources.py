@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.core.errors import SourceChangedError, SourceError
-from splitjoin_cli.testing.reading import read_range, read_through
+from splitjoin_cli.stores.sources.told import read_told
+from splitjoin_cli.testing.reading import drained, read_range, read_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,21 @@ class SourceContract:
         """A stream fills each buffer except the last, and a second pass is like the first."""
         assert read_through(source, buffer_bytes) == DATA
         assert read_through(source, buffer_bytes) == DATA
+
+    def test_a_pass_tells_its_stored_bytes_as_they_come(self, source: Source) -> None:
+        """What is told in all is what is stored, whatever is undone on the way."""
+        told: list[int] = []
+        assert drained(source.stream(told.append), CHUNK) == DATA
+        stored = source.properties.stored_bytes
+        if stored is not None:
+            assert sum(told) == stored
+
+    def test_what_is_read_is_told_once(self, source: Source) -> None:
+        """Whether the source tells it or not."""
+        if source.properties.seekable:
+            told: list[int] = []
+            assert read_told(source, 1, memoryview(bytearray(2 * len(DATA))), told.append) == len(DATA) - 1
+            assert sum(told) == len(DATA) - 1
 
     def test_passes_are_independent(self, source: Source) -> None:
         """Two passes at once do not move each other, and one may be closed early, twice."""

@@ -62,6 +62,8 @@ class Proxy:
     ``answering`` is called when the server has answered and the client has not heard it yet.
     ``alter`` makes another answer of the server's.
     ``bytes_per_second`` bounds each connection's uploads, so that a test can act while they last.
+    ``link_bytes_per_second`` bounds all bodies of all connections together, both ways, as a network does; ``passed``
+    counts them as they pass.
     """
 
     url: str
@@ -71,6 +73,8 @@ class Proxy:
     answering: Callable[[Asked], object] = lambda _: None
     alter: Callable[[Asked, Answer], Answer] = lambda _, answer: answer
     bytes_per_second: float | None = None
+    link_bytes_per_second: float | None = None
+    passed: int = 0
 
     def sent(self, *, key: str = "") -> int:
         """Body bytes of PUTs of keys with ``key`` in them."""
@@ -95,6 +99,19 @@ class _Server(ThreadingHTTPServer):
         self.target = (parts.hostname or "", parts.port or 0)
         self.proxy = Proxy(f"http://127.0.0.1:{self.server_port}")
         self.lock = threading.Lock()
+        self.free_at = 0.0
+
+    def carry(self, size: int) -> None:
+        """Let bytes pass when it is their turn."""
+        with self.lock:
+            self.proxy.passed += size
+            rate = self.proxy.link_bytes_per_second
+            if not rate:
+                return
+            now = time.monotonic()
+            self.free_at = max(self.free_at, now) + size / rate
+            wait = self.free_at - now
+        time.sleep(wait)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was killed closes its connections: that is what tests do here."""
@@ -165,6 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             size -= len(block)
             if self.server.proxy.bytes_per_second:
                 time.sleep(len(block) / self.server.proxy.bytes_per_second)
+            self.server.carry(len(block))
             yield block
 
     def _forward(self, size: int, asked: Asked) -> int:
@@ -200,6 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body or b"")
         passed = len(answer.body or b"")
         while streams and (block := response.read(BLOCK_BYTES)):
+            self.server.carry(len(block))
             self.wfile.write(block)
             passed += len(block)
         return passed

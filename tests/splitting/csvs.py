@@ -16,6 +16,8 @@ from splitjoin_cli.splitting.records.base import Alphabet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from splitjoin_cli.core.progress import Moved
+
 BOM = b"\xef\xbb\xbf"
 BLOCK_BYTES = st.sampled_from([1, 2, 3, 7, 63, 64, 65, 128, 1000])
 """Around the width of a mask's word, and so small that whatever can lie at a block's edge does."""
@@ -170,10 +172,10 @@ class ForwardOnly:
             uri=uri, seekable=False, size=None, stored_bytes=None, compression="gzip", validator=None
         )
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- Source's
         raise AssertionError(f"read {len(buffer)} bytes at {offset} of a source that cannot seek")
 
-    def stream(self) -> Pass:
+    def stream(self, came: Moved | None = None) -> Pass:  # noqa: ARG002 -- Source's
         self.passes_open += 1
         return Pass(self, self._data)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from splitjoin_cli.core.bytes.base import Buffer
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Sink
 
 FILE_NAME = "acme_20240131"
@@ -57,7 +58,7 @@ class MemoryPlace:
     def get_small(self, name: str) -> bytes | None:
         return self.objects.get(name)
 
-    def writer(self, name: str) -> MemoryWriter:
+    def writer(self, name: str, *, sent: Moved | None = None) -> MemoryWriter:  # noqa: ARG002 -- Sink's
         return MemoryWriter(self, name)
 
     def replace_in(self, name: str, old: bytes, new: bytes) -> None:

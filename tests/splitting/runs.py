@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, Compression, S3Location, StoredObject
-    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.core.progress import Moved, Observer
     from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.stores.sinks.base import (
@@ -178,11 +178,14 @@ class MortalSink:
         checksum: int | None,
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
-        return self.io(lambda: self.inner.put(name, body, checksum=checksum, metadata=metadata, when=when))
+        return self.io(lambda: self.inner.put(name, body, checksum=checksum, metadata=metadata, when=when, sent=sent))
 
-    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> ObjectWriter:
-        return _MortalWriter(self, self.io(lambda: self.inner.writer(name, metadata=metadata, when=when)))
+    def writer(
+        self, name: str, *, metadata: str | None = None, when: Condition | None = None, sent: Moved | None = None
+    ) -> ObjectWriter:
+        return _MortalWriter(self, self.io(lambda: self.inner.writer(name, metadata=metadata, when=when, sent=sent)))
 
     def copy(
         self,
@@ -195,10 +198,11 @@ class MortalSink:
         read: Body,
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
         return self.io(
             lambda: self.inner.copy(
-                name, prefix, source, ranges, checksum=checksum, read=read, metadata=metadata, when=when
+                name, prefix, source, ranges, checksum=checksum, read=read, metadata=metadata, when=when, sent=sent
             )
         )
 

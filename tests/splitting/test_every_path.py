@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.model import SourceProperties
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.splitting.request import Size, SplitRequest
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.stores.sources.base import Source
@@ -51,11 +52,11 @@ class OnS3:
         self._inner = MemorySource(data, f"s3://{place.bucket}/{place.key}")
         self.properties: SourceProperties = replace(self._inner.properties, s3=place)
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- Source's
         return self._inner.read_at(offset, buffer)
 
-    def stream(self) -> PositionedStream:
-        return PositionedStream(self)
+    def stream(self, came: Moved | None = None) -> PositionedStream:
+        return PositionedStream(self, came)
 
     def check_unchanged(self) -> None:
         self._inner.check_unchanged()

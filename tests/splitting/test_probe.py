@@ -25,6 +25,7 @@ from tests.laws import examples
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import SourceProperties
+    from splitjoin_cli.core.progress import Moved
 
 BOM = b"\xef\xbb\xbf"
 
@@ -40,13 +41,13 @@ class CountsReads:
     def properties(self) -> SourceProperties:
         return self.inner.properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- Source's
         filled = self.inner.read_at(offset, buffer)
         self.bytes_read += filled
         return filled
 
-    def stream(self) -> PositionedStream:
-        return PositionedStream(self)
+    def stream(self, came: Moved | None = None) -> PositionedStream:
+        return PositionedStream(self, came)
 
     def check_unchanged(self) -> None:
         self.inner.check_unchanged()

@@ -27,6 +27,7 @@ from tests.splitting.csvs import BOM, ForwardOnly, alphabet_of, dialects, dirty_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.splitting.plan import CutRule
     from splitjoin_cli.splitting.scan import BlockConsumer
     from splitjoin_cli.stores.sources.base import Source
@@ -310,10 +311,10 @@ class EndsEarly:
         self._end = len(data)
         self.properties = self._inner.properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- Source's
         return self._inner.read_at(offset, buffer[: max(0, self._end - offset)])
 
-    def stream(self) -> object:
+    def stream(self, came: Moved | None = None) -> object:  # noqa: ARG002 -- Source's
         raise AssertionError("a source that can seek is read by place")
 
     def check_unchanged(self) -> None:

@@ -272,7 +272,7 @@ def test_a_source_that_shrinks_is_a_changed_one() -> None:
     """Not a shorter last chunk."""
     source = MemorySource(EXPORT)
 
-    def shrunk(offset: int, buffer: memoryview) -> int:
+    def shrunk(offset: int, buffer: memoryview, _: object = None) -> int:
         return source.read_at(offset, buffer[: max(3000 - offset, 0)])
 
     shrinks = mock.Mock(spec=source, wraps=source, properties=source.properties, read_at=shrunk)

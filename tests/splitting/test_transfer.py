@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.model import SourceProperties, StoredObject
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sources.base import Source
 
 EXPORT = b"id,name\n" + b"".join(b"%d,name %d\n" % (number, number) for number in range(10))
@@ -49,6 +50,7 @@ class Refuses(TwoPass):
 
     def put(self, name: str, *arguments: Any, **options: Any) -> StoredObject:
         if name in self.names:
+            options["sent"](5)
             raise StoreError(f"storing {name} failed: 503 SlowDown")
         return super().put(name, *arguments, **options)
 
@@ -120,6 +122,7 @@ def test_a_failed_chunk_stops_no_other(open_source: Callable[[bytes], Source], c
         f"storing {NAMES[4]}{suffix} failed: 503 SlowDown",
     ]
     assert (document["uploaded"], document["skipped"], document["failed"]) == (3, 0, 2)
+    assert heard.advanced == sum(chunk["bytes"] for chunk in document["chunks"] if chunk["state"] == "uploaded")
     assert document["resume"] == (
         f"splitjoin split --client=acme --date=20240131 --rows=2{'' if compress is None else ' --compress=gzip'} "
         f"--jobs={jobs} -- acme.csv out"
@@ -144,14 +147,15 @@ def test_a_failed_chunk_stops_no_other(open_source: Callable[[bytes], Source], c
     assert objects(store) == objects(undisturbed)
 
 
+@pytest.mark.parametrize("compress", [None, "gzip"])
 @pytest.mark.parametrize("open_source", [MemorySource, stream_of])
-def test_progress_reaches_its_total(open_source: Callable[[bytes], Source]) -> None:
+def test_progress_reaches_its_total(open_source: Callable[[bytes], Source], compress: str | None) -> None:
     """Every byte of every chunk counts once, headers too, whatever is sent or skipped."""
     store = MemoryStore()
     for states in ({"uploaded"}, {"skipped"}):
         heard = Listens()
-        split(open_source(EXPORT), TwoPass(store), observer=heard)
-        total = sum(map(len, chunks(store).values()))
+        result = split(open_source(EXPORT), TwoPass(store), request(compress=compress), observer=heard)
+        total = sum(chunk["bytes"] for chunk in result.to_json()["chunks"])
         assert heard.phases[-1] == ("uploading", total, 5)
         assert heard.advanced == total
         assert set(heard.states.values()) == states
@@ -261,7 +265,7 @@ class Rewritten:
     def properties(self) -> SourceProperties:
         return self.inner.properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- Source's
         with self._lock:
             self.left -= 1
             now = self.data if self.left >= 0 else self.changed
@@ -269,8 +273,8 @@ class Rewritten:
         buffer[: len(part)] = part
         return len(part)
 
-    def stream(self) -> PositionedStream:
-        return PositionedStream(self)
+    def stream(self, came: Moved | None = None) -> PositionedStream:
+        return PositionedStream(self, came)
 
     def check_unchanged(self) -> None:
         if self.left < 0:

@@ -18,7 +18,9 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError as UnreadableAnswerError
 
 from splitjoin_cli.core import trace
+from splitjoin_cli.core.aws.limited import limit
 from splitjoin_cli.core.aws.options import AwsOptions
+from splitjoin_cli.core.aws.sockets import keep_little_unsent
 from splitjoin_cli.core.errors import AccessError, CorruptObjectError, NotFoundError, SplitjoinError, StoreError
 from splitjoin_cli.core.gc_pause import uncollected
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from splitjoin_cli.core.aws.options import Session
+    from splitjoin_cli.core.bandwidth import Bandwidth
 
 __all__ = [
     "CREDENTIAL_CODES",
@@ -158,10 +161,12 @@ def client(
     connections: int = 8,
     attempts: int = ATTEMPTS,
     read_timeout_seconds: int = READ_TIMEOUT_SECONDS,
+    bandwidth: Bandwidth | None = None,
 ) -> Any:  # noqa: ANN401 -- botocore makes its clients' classes at run time
     """A client of ``service`` (``s3``, ``dynamodb``, ...) for up to ``connections`` threads at once.
 
-    ``attempts``: how often botocore itself tries a request; 1 where the caller repeats it. On S3 the payload is not
+    ``attempts``: how often botocore itself tries a request; 1 where the caller repeats it. ``bandwidth``: what all
+    bodies share, both ways. On S3 the payload is not
     hashed for the signature and no default checksum is added: each body that matters carries its own CRC-64/NVME,
     and compatible stores do not know botocore's trailers. Raises AccessError for an unknown profile, StoreError
     where the region is missing or the endpoint is no URL.
@@ -184,6 +189,10 @@ def client(
                 made = _make(_session(options, _environment()), service, options, config)
             if trace.heard():
                 _tell_requests(made)
+            if service == "s3":
+                keep_little_unsent(made)
+            if bandwidth is not None:
+                limit(made, bandwidth)
             return made
     except (aws_errors.BotoCoreError, ValueError) as exc:
         raise translate(exc, service, "client") from exc

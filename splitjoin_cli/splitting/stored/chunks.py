@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.format.manifest import Manifest
     from splitjoin_cli.core.model import Compression
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
 
@@ -146,15 +147,24 @@ class ChunkReader:
     """
 
     def __init__(
-        self, open_chunk: OpenChunk, compression: Compression | None, name: str, *, alone: bool = False
+        self,
+        open_chunk: OpenChunk,
+        compression: Compression | None,
+        name: str,
+        *,
+        alone: bool = False,
+        came: Moved | None = None,
     ) -> None:
-        """Open the chunk ``name``. ``alone``: no other is read meanwhile, so that reading ahead is worth its memory."""
+        """Open the chunk ``name``. ``alone``: no other is read meanwhile, so that reading ahead is worth its memory.
+
+        ``came``: hears of its stored bytes as they come.
+        """
         self.stored_bytes = 0
         self.checksum = 0
         self._name = name
         try:
             self._source = open_chunk(name)
-            self._raw: ByteStream = self._source.stream() if alone else PositionedStream(self._source)
+            self._raw: ByteStream = self._source.stream(came) if alone else PositionedStream(self._source, came)
         except SplitjoinError as exc:
             raise self._unreadable(exc) from exc
         self._stream: ByteStream = self if compression is None else DecompressedStream(self, compression, name)

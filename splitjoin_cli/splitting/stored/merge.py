@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from io import RawIOBase
 
     from splitjoin_cli.core.model import Compression
-    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.core.progress import Moved, Observer
     from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
     from splitjoin_cli.stores.sinks.base import Sink
 
@@ -61,6 +61,9 @@ class Target(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None: ...
+
+    def tell(self, sent: Moved) -> bool:
+        """Let ``sent`` hear of the file's bytes as they leave; False where ``write_at`` writes them."""
 
     def write_at(self, offset: int, data: memoryview) -> None:
         """Write all of ``data``, which may be reused afterwards. Raises StoreError."""
@@ -113,6 +116,10 @@ class FileTarget:
             if self._temporary is not None:
                 self._temporary.unlink(missing_ok=True)
 
+    def tell(self, sent: Moved) -> bool:  # noqa: ARG002 -- see Target
+        """See Target."""
+        return False
+
     def _appear(self, temporary: Path) -> None:
         """Rename; without ``force`` by a link, which never replaces what came meanwhile, where links are to be had."""
         if not self._force:
@@ -158,6 +165,10 @@ class StreamTarget:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
         pass
 
+    def tell(self, sent: Moved) -> bool:  # noqa: ARG002 -- see Target
+        """See Target."""
+        return False
+
     def write_at(self, offset: int, data: memoryview) -> None:  # noqa: ARG002 -- it is always the next place
         """See Target."""
         try:
@@ -179,10 +190,16 @@ class ObjectTarget:
         self._sink = sink
         self._name = name
         self._checksum = 0
+        self._sent: Moved | None = None
 
     def __enter__(self) -> Self:
-        self._writer = self._sink.writer(self._name)
+        self._writer = self._sink.writer(self._name, sent=self._sent)
         return self
+
+    def tell(self, sent: Moved) -> bool:
+        """See Target."""
+        self._sent = sent
+        return True
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
         if kind is None:
@@ -201,6 +218,7 @@ class _Set:
     """A whole set of chunks. ``header``: what each begins with.
 
     ``starts``: where each body goes, and last where the file ends; None where the sizes of bodies are not known.
+    ``stored_bytes``: of all chunks.
     """
 
     file_name: str
@@ -210,6 +228,7 @@ class _Set:
     header: bytes
     starts: Sequence[int] | None
     manifest: Manifest | None
+    stored_bytes: int
 
 
 def merge(
@@ -254,7 +273,7 @@ def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Diale
             hint="run the split again: it stores what is missing",
         )
     if manifest is not None:
-        return _set_of_manifest(open_chunk, manifest)
+        return _set_of_manifest(open_chunk, manifest, sum(here.sizes))
     if sink.head(names.plan_name(file_name)) is not None:
         raise StoreError(f"{file_name} is not whole: its split was interrupted", hint="run the split again")
     if here.others:
@@ -262,7 +281,7 @@ def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Diale
     return _set_of_names(open_chunk, file_name, here, dialect)
 
 
-def _set_of_manifest(open_chunk: OpenChunk, manifest: Manifest) -> _Set:
+def _set_of_manifest(open_chunk: OpenChunk, manifest: Manifest, stored_bytes: int) -> _Set:
     name = manifest.name(1)
     with ChunkReader(open_chunk, manifest.compression, name) as reader:
         header = reader.head(manifest.header_bytes)
@@ -274,6 +293,7 @@ def _set_of_manifest(open_chunk: OpenChunk, manifest: Manifest) -> _Set:
         header,
         _starts(manifest),
         manifest,
+        stored_bytes,
     )
 
 
@@ -300,7 +320,7 @@ def _set_of_names(open_chunk: OpenChunk, file_name: str, here: Inventory, dialec
     starts: array[int] | None = None
     if here.compression is None:
         starts = array("q", accumulate((size - len(first) for size in here.sizes), initial=len(first)))
-    return _Set(file_name, name, here.total, here.compression, first, starts, None)
+    return _Set(file_name, name, here.total, here.compression, first, starts, None, sum(here.sizes))
 
 
 def _first_record(reader: ChunkReader, dialect: Dialect) -> bytes:
@@ -324,11 +344,12 @@ class _Merging:
         self._target = target
         self._observer = observer
         self._alone = True
+        self._came: Moved | None = None
 
     def run(self, executor: Executor, jobs: int) -> int:
         """Copy everything; return the bytes written."""
         header, starts = self._set.header, self._set.starts
-        self._observer.phase("merging", None if starts is None else starts[-1] - len(header), self._set.total)
+        self._begin()
         numbers = range(1, self._set.total + 1)
         with self._target:
             self._target.write_at(0, memoryview(header))
@@ -341,19 +362,27 @@ class _Merging:
                     at += self._copy(number, at)
         return at
 
+    def _begin(self) -> None:
+        """What counts is the file's bytes as they are sent, or else the stored bytes as they are read."""
+        if self._target.tell(self._observer.advance):
+            total = None if self._set.starts is None else self._set.starts[-1]
+        else:
+            total, self._came = self._set.stored_bytes, self._observer.advance
+        self._observer.phase("merging", total, self._set.total)
+
     def _copy(self, number: int, offset: int) -> int:
         """Write one chunk's body at ``offset``; return its size."""
         name, starts = self._set.names(number), self._set.starts
         body_bytes = None if starts is None else starts[number] - starts[number - 1]
         at = offset
-        with ChunkReader(self._open_chunk, self._set.compression, name, alone=self._alone) as reader:
+        alone, came = self._alone, self._came
+        with ChunkReader(self._open_chunk, self._set.compression, name, alone=alone, came=came) as reader:
             self._check_header(name, reader.head(len(self._set.header)))
             for block in reader.blocks(memoryview(bytearray(BLOCK_BYTES))):
                 if body_bytes is not None and at + len(block) > offset + body_bytes:
                     raise _corrupt(f"{name} holds more than the {body_bytes} bytes of its body")
                 self._target.write_at(at, block)
                 at += len(block)
-                self._observer.advance(len(block))
             if body_bytes is not None and at < offset + body_bytes:
                 raise _corrupt(f"{name} ends after {at - offset} of the {body_bytes} bytes of its body")
             self._check_checksum(name, number, reader.checksum)

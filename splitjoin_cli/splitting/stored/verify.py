@@ -16,7 +16,7 @@ from splitjoin_cli.core.format.manifest import CoverageError, Manifest
 from splitjoin_cli.core.format.metadata import decode_metadata
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.parallel import in_order
-from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.core.progress import Silent, Tally
 from splitjoin_cli.splitting.stored.chunks import (
     BLOCK_BYTES,
     ChunkError,
@@ -267,11 +267,13 @@ class _Check:
         said, size = self._manifest.stored_bytes[number - 1], self._here.size(number)
         if said != size:
             problems.append(Problem(number, "size", f"{name} has {size} bytes, not {said}"))
+        tally = Tally(self._observer.advance)
         try:
-            with ChunkReader(self._open_chunk, self._manifest.compression, name) as reader:
+            with ChunkReader(self._open_chunk, self._manifest.compression, name, came=tally.add) as reader:
                 problems += self._content_problems(number, name, reader)
         except ChunkError as exc:
             problems.append(Problem(number, "unreadable", exc.message))
+        tally.settle(size)
         self._observer.chunk_done(number, ChunkState.SKIPPED)
         return problems
 
@@ -298,7 +300,6 @@ class _Check:
             if comparison is not None:
                 comparison.feed(block)
             body_bytes += len(block)
-            self._observer.advance(len(block))
         if body_bytes != size:
             yield Problem(number, "coverage", f"{name} holds {body_bytes} bytes of the body, not {size}")
         yield from self._record_problems(plan, name, counter)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, Compression, S3Location, StoredObject
+    from splitjoin_cli.core.progress import Moved
 
 
 class SinkProperties(NamedTuple):
@@ -103,6 +104,7 @@ class Sink(Protocol):
         checksum: int | None,
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
         """Store ``body`` under ``name``; replaces. Memory MUST stay bounded by connections x part, not by the body.
 
@@ -111,10 +113,17 @@ class Sink(Protocol):
         ``checksum``: CRC-64/NVME of the whole body, when known; the store's own MUST be compared with it, or the
         bytes as they pass: CorruptObjectError with nothing visible when they differ. The answer's ``checksum`` is
         never None.
+        ``sent``: hears of the body's bytes as they leave, from any thread; a negative number takes back those that
+        have to leave once more. A sink that tells nothing is none the worse: callers put the sum right in the end.
         """
 
-    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> ObjectWriter:
-        """Begin an object whose size is not known yet. ``when`` is looked at by its ``commit``."""
+    def writer(
+        self, name: str, *, metadata: str | None = None, when: Condition | None = None, sent: Moved | None = None
+    ) -> ObjectWriter:
+        """Begin an object whose size is not known yet.
+
+        ``when`` is looked at by its ``commit``; ``sent`` is as in ``put``.
+        """
 
     def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
         """Store a small object (a plan or a manifest). False, and nothing done, where ``when`` does not hold.
@@ -210,7 +219,7 @@ class Copier(Protocol):
     def least_copy_bytes(self) -> int:
         """Smaller chunks are streamed even where they could be copied."""
 
-    def copy(
+    def copy(  # noqa: PLR0913 -- what a copy is made of
         self,
         name: str,
         prefix: bytes,
@@ -221,9 +230,11 @@ class Copier(Protocol):
         read: Body,
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
         """Store ``prefix`` + the range of ``source``, the range copied on the server where S3's limits allow.
 
         ``read`` is the same object's bytes as they would be streamed (prefix included), for the first 5 MiB.
-        Raises CopyRefusedError where the store refuses: the caller then uses ``put``. ``when`` as in ``put``.
+        Raises CopyRefusedError where the store refuses: the caller then uses ``put``. ``when`` as in ``put``;
+        ``sent`` too, a part that the server copied being sent when it is.
         """

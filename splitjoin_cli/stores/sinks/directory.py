@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import Compression
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 COPY_BYTES = 1 << 20
@@ -121,15 +122,17 @@ class StagedFile:
 
 
 class _FileWriter:
-    def __init__(self, sink: DirectorySink, name: str, when: Condition | None) -> None:
-        self._sink, self._name, self._when = sink, name, when
+    def __init__(self, sink: DirectorySink, name: str, when: Condition | None, sent: Moved | None) -> None:
+        self._sink, self._name, self._when, self._sent = sink, name, when, sent
         self._staged = sink.new_file()
         self._size = self._crc = 0
 
     def write(self, data: Buffer) -> None:
         self._staged.write_at(self._size, data)
         self._crc = crc64(data, self._crc)
-        self._size += memoryview(data).nbytes
+        self._size += (size := memoryview(data).nbytes)
+        if self._sent is not None:
+            self._sent(size)
 
     def copy(self, body: Body, offset: int, buffer: memoryview) -> int:
         """Append what fits into ``buffer`` of ``body`` from ``offset`` on; the bytes appended."""
@@ -186,9 +189,10 @@ class DirectorySink:
         checksum: int | None,
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
         """As in Sink."""
-        writer = self.writer(name, metadata=metadata, when=when)
+        writer = self.writer(name, metadata=metadata, when=when, sent=sent)
         try:
             buffer = memoryview(bytearray(min(COPY_BYTES, max(body.size, 1))))
             offset = 0
@@ -199,9 +203,11 @@ class DirectorySink:
             writer.abort()
             raise
 
-    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> _FileWriter:
+    def writer(
+        self, name: str, *, metadata: str | None = None, when: Condition | None = None, sent: Moved | None = None
+    ) -> _FileWriter:
         """As in Sink."""
-        return _FileWriter(self, name, when)
+        return _FileWriter(self, name, when, sent)
 
     def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
         """As in Sink. Under the lock, also without a condition: another process may compare and remove just now."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, Compression
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 __all__ = ["STORE", "MemorySink", "MemoryStore", "location"]
@@ -103,7 +104,13 @@ class MemoryWriter:
     """An ObjectWriter."""
 
     def __init__(
-        self, sink: MemorySink, staged: MemoryStaged, name: str, metadata: str | None, when: Condition | None
+        self,
+        sink: MemorySink,
+        staged: MemoryStaged,
+        name: str,
+        metadata: str | None,
+        when: Condition | None,
+        sent: Moved | None = None,
     ) -> None:
         """``staged`` takes the bytes until the commit."""
         self._sink = sink
@@ -111,10 +118,13 @@ class MemoryWriter:
         self._name = name
         self._metadata = metadata
         self._when = when
+        self._sent = sent
 
     def write(self, data: Buffer) -> None:
         """As in ObjectWriter."""
         self._staged.write_at(len(self._staged.data), data)
+        if self._sent is not None:
+            self._sent(len(data))
 
     def commit(self, *, checksum: int | None) -> StoredObject:
         """As in ObjectWriter."""
@@ -169,9 +179,10 @@ class MemorySink:
         checksum: int | None,
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
         """As in Sink."""
-        writer = self.writer(name, metadata=metadata, when=when)
+        writer = self.writer(name, metadata=metadata, when=when, sent=sent)
         try:
             for data in _blocks(body):
                 writer.write(data)
@@ -180,11 +191,13 @@ class MemorySink:
             writer.abort()
             raise
 
-    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> MemoryWriter:
+    def writer(
+        self, name: str, *, metadata: str | None = None, when: Condition | None = None, sent: Moved | None = None
+    ) -> MemoryWriter:
         """As in Sink."""
-        return MemoryWriter(self, self.stage(name, 0), name, metadata, when)
+        return MemoryWriter(self, self.stage(name, 0), name, metadata, when, sent)
 
-    def copy(
+    def copy(  # noqa: PLR0913 -- as in Copier
         self,
         name: str,
         prefix: bytes,
@@ -195,6 +208,7 @@ class MemorySink:
         read: Body,  # noqa: ARG002 -- part of the contract; nothing needs to be sent here
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
         """As in Sink: from ``store.exports``."""
         export = self.store.exports.get(f"{source.bucket}/{source.key}")
@@ -204,6 +218,8 @@ class MemorySink:
             raise SourceChangedError(f"s3://{source.bucket}/{source.key}: the source changed while it was copied")
         staged = self.stage(name, 0)
         staged.write_at(0, prefix + export[ranges.start : ranges.end])
+        if sent is not None:
+            sent(len(staged.data))
         return self.finish(staged, name, checksum, metadata, when)
 
     def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:

@@ -14,6 +14,7 @@ from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
 from splitjoin_cli.core.model import ByteRange, StoredObject
+from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.core.aws.s3 import Retry
+    from splitjoin_cli.core.bandwidth import Bandwidth
     from splitjoin_cli.core.model import S3Location
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body, Condition
 
 __all__ = ["S3Sink"]
@@ -58,16 +61,18 @@ class S3Sink:
         *,
         jobs: int = 8,
         objects: ObjectOptions | None = None,
+        bandwidth: Bandwidth | None = None,
         client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         retry: Retry | None = None,
     ) -> None:
         """``uri``: ``s3://bucket/prefix``, with or without the last ``/``. ``jobs``: parts in flight.
 
-        ``client``: one made with ``attempts=1`` (requests are repeated here), instead of ``options``.
+        ``bandwidth``: what limits the bodies of this and of others together. ``client``: one made with ``attempts=1``
+        (requests are repeated here), instead of ``options``.
         """
         where, objects = parse_uri(uri), objects or ObjectOptions()
         prefix = where.key if not where.key or where.key.endswith("/") else where.key + "/"
-        made = client or aws.client("s3", options, connections=2 * jobs, attempts=1)
+        made = client or aws.client("s3", options, connections=2 * jobs, attempts=1, bandwidth=bandwidth)
         self._bucket = Bucket(made, where.bucket, common=objects.common(), retry=retry, shared=client is not None)
         self._place = S3Prefix(self._bucket, prefix, chunk_parameters=objects.new_chunk())
         self._uploads = Uploads(self._place, jobs=jobs)
@@ -109,23 +114,26 @@ class S3Sink:
         checksum: int | None,
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
         """As in Sink: one PUT up to 256 MiB, parts of 64 MiB or more above."""
         wanted = WantedObject(name, body.size, checksum, metadata, when)
         if body.size <= SINGLE_PUT_BYTES:
-            return self._place.put(wanted, body)
+            return self._place.put(wanted, body, sent)
 
-        def attempt() -> StoredObject:
+        def attempt(told: Moved) -> StoredObject:
             with Upload(self._uploads, name, metadata) as upload:
-                return upload.finish(upload.send_all(body, plan_parts(body.size, PART_BYTES)), wanted)
+                return upload.finish(upload.send_all(body, plan_parts(body.size, PART_BYTES), told), wanted)
 
-        return self._until_kept(wanted, attempt)
+        return self._until_kept(wanted, attempt, sent)
 
-    def writer(self, name: str, *, metadata: str | None = None, when: Condition | None = None) -> S3Writer:
+    def writer(
+        self, name: str, *, metadata: str | None = None, when: Condition | None = None, sent: Moved | None = None
+    ) -> S3Writer:
         """As in Sink."""
-        return S3Writer(self._uploads, self._buffers, name, metadata=metadata, when=when)
+        return S3Writer(self._uploads, self._buffers, name, metadata=metadata, when=when, sent=sent)
 
-    def copy(
+    def copy(  # noqa: PLR0913 -- as in Copier
         self,
         name: str,
         prefix: bytes,
@@ -136,18 +144,19 @@ class S3Sink:
         read: Body,
         metadata: str | None = None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> StoredObject:
         """As in Sink. The source is pinned to its ETag and version: another one is a SourceChangedError."""
         wanted = WantedObject(name, len(prefix) + ranges.size, checksum, metadata, when)
         # What would be sent anyway: S3 copies no range into a part that is not the last and under 5 MiB.
         if wanted.size < COPY_MIN_BYTES or len(prefix) >= wanted.size:
-            return self.put(name, read, checksum=checksum, metadata=metadata, when=when)
+            return self.put(name, read, checksum=checksum, metadata=metadata, when=when, sent=sent)
 
-        def attempt() -> StoredObject:
+        def attempt(told: Moved) -> StoredObject:
             with Upload(self._uploads, name, metadata) as upload:
-                return copied(upload, len(prefix), source, ranges, read, wanted)
+                return copied(upload, len(prefix), source, ranges, read, wanted, told)
 
-        return self._until_kept(wanted, attempt)
+        return self._until_kept(wanted, attempt, sent)
 
     def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
         """As in Sink."""
@@ -261,15 +270,19 @@ class S3Sink:
         answer = self._place.look(name)
         return answer is not None and answer.get("Metadata", {}).get(CLAIM_KEY) == claim
 
-    def _until_kept(self, wanted: WantedObject, attempt: Callable[[], StoredObject]) -> StoredObject:
+    def _until_kept(
+        self, wanted: WantedObject, attempt: Callable[[Moved], StoredObject], sent: Moved | None
+    ) -> StoredObject:
         """``attempt()``; where another process ended our upload: its chunk, if it is the same, else once more."""
+        tally = Tally(sent or (lambda _: None))
         for _ in range(RESTARTS):
             try:
-                return attempt()
+                return attempt(tally.add)
             except UploadLostError:
                 found = self._place.kept(wanted)
                 if found is not None:
                     return found
+                tally.settle(0)
         raise StoreError(
             f"{self._place.uri(wanted.name)}: another process keeps ending this upload",
             hint="end the other process, or wait for it, and run again",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.bytes.base import Buffer
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body
 
 __all__ = ["MAX_PARTS", "BytesBody", "RequestBody", "UploadStoppedError", "content_md5", "plan_parts"]
@@ -71,16 +72,22 @@ class RequestBody:
     would cost three times the CPU.
     """
 
-    def __init__(self, body: Body, part: ByteRange, *, uri: str, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self, body: Body, part: ByteRange, *, uri: str, stopped: Callable[[], bool], sent: Moved | None = None
+    ) -> None:
         """``uri``: of the object, for messages. ``stopped``: asked before each block.
 
-        Once it says yes, ``read`` raises UploadStoppedError.
+        Once it says yes, ``read`` raises UploadStoppedError. ``sent``: hears of each block when it is sent, and of
+        what is to be sent again. The passes for a digest do not count.
         """
         self._body = body
         self._part = part
         self._uri = uri
         self._stopped = stopped
         self._position = 0
+        self._sent, self._told = sent, 0
+        self.block_bytes = BLOCK_BYTES
+        """What ``read`` gives at most; who sends slowly makes it less."""
         self._checksum: int | None = None
         # Bytes in memory are sent from where they lie.
         self._lying = body if isinstance(body, BytesBody) else None
@@ -105,6 +112,7 @@ class RequestBody:
     def seek(self, offset: int, whence: int = 0) -> int:
         """As files have it."""
         self._position = (0, self._position, self._part.size)[whence] + offset
+        self._tell(min(self._told, self._position))
         return self._position
 
     def read(self, _size: int = -1) -> memoryview:
@@ -112,9 +120,25 @@ class RequestBody:
 
         Raises SourceChangedError where the source ends early, SourceError where it cannot be read.
         """
+        self._tell(max(self._told, self._position))  # who asks for more has sent what it had
+        return self._next()
+
+    def blocks(self) -> Iterator[memoryview]:
+        """All blocks from the front."""
+        self.seek(0)
+        while len(view := self._next()):
+            yield view
+
+    def _tell(self, told: int) -> None:
+        """Let ``told`` bytes count as sent."""
+        change, self._told = told - self._told, told
+        if change and self._sent is not None:
+            self._sent(change)
+
+    def _next(self) -> memoryview:
         if self._stopped():
             raise UploadStoppedError(f"{self._uri}: stopped before it was done")
-        wanted = min(BLOCK_BYTES, self._part.size - self._position)
+        wanted = min(self.block_bytes, self._part.size - self._position)
         if wanted <= 0:
             return memoryview(b"")
         if self._lying is not None:
@@ -124,12 +148,6 @@ class RequestBody:
             self._fill(view)
         self._position += wanted
         return view
-
-    def blocks(self) -> Iterator[memoryview]:
-        """All blocks from the front."""
-        self.seek(0)
-        while len(view := self.read()):
-            yield view
 
     def _fill(self, view: memoryview) -> None:
         place = self._part.start + self._position

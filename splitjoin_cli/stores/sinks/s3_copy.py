@@ -15,6 +15,7 @@ from splitjoin_cli.stores.sinks.s3_multipart import Part
 if TYPE_CHECKING:
     from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.core.model import S3Location, StoredObject
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body
     from splitjoin_cli.stores.sinks.s3_multipart import Upload
     from splitjoin_cli.stores.sinks.s3_place import S3Prefix, WantedObject
@@ -33,14 +34,20 @@ CHANGED_CODES = frozenset({"PreconditionFailed", "412", "NoSuchKey", "NoSuchVers
 
 
 def copied(
-    upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body, wanted: WantedObject
+    upload: Upload,
+    prefix_bytes: int,
+    source: S3Location,
+    ranges: ByteRange,
+    read: Body,
+    wanted: WantedObject,
+    sent: Moved,
 ) -> StoredObject:
     """Fill ``upload`` with the first bytes of ``read``, then with ranges of ``source``, and make the object visible.
 
-    ``read`` is prefix + range, as it would be streamed. Raises SourceChangedError; CopyRefusedError, with nothing
-    visible, where the store does not copy, or cannot be believed to have copied.
+    ``read`` is prefix + range, as it would be streamed; ``sent`` hears of each part. Raises SourceChangedError;
+    CopyRefusedError, with nothing visible, where the store does not copy, or cannot be believed to have copied.
     """
-    parts = _copy_range(upload, prefix_bytes, source, ranges, read)
+    parts = _copy_range(upload, prefix_bytes, source, ranges, read, sent)
     try:
         stored = upload.finish(parts, wanted)
     except StoreError as exc:
@@ -50,24 +57,26 @@ def copied(
     return stored if upload.confirmed else _looked_at(upload.place, stored, wanted)
 
 
-def _copy_range(upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body) -> list[Part]:
-    sent = max(SENT_BYTES, prefix_bytes)
-    begin = ranges.start + sent - prefix_bytes
+def _copy_range(
+    upload: Upload, prefix_bytes: int, source: S3Location, ranges: ByteRange, read: Body, sent: Moved
+) -> list[Part]:
+    first = max(SENT_BYTES, prefix_bytes)
+    begin = ranges.start + first - prefix_bytes
     rest = plan_parts(ranges.end - begin, COPIED_PART_BYTES)
     copies = [
-        partial(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end))
+        partial(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end), sent)
         for number, part in enumerate(rest, 2)
     ]
-    return upload.run([partial(_send_first, upload, read, sent), *copies])
+    return upload.run([partial(_send_first, upload, read, first, sent), *copies])
 
 
-def _send_first(upload: Upload, read: Body, size: int) -> Part:
+def _send_first(upload: Upload, read: Body, size: int, sent: Moved) -> Part:
     """Send the first bytes of the chunk. They are read once, by one request, and summed and sent from memory."""
     first = memoryview(bytearray(size))
     got = read.read_at(0, first)
     if got < size:
         raise SourceChangedError(f"{upload.uri}: the source ended {size - got} bytes early")
-    return upload.send(1, BytesBody(first), ByteRange(0, size))
+    return upload.send(1, BytesBody(first), ByteRange(0, size), sent)
 
 
 def _looked_at(place: S3Prefix, stored: StoredObject, wanted: WantedObject) -> StoredObject:
@@ -84,7 +93,7 @@ def _looked_at(place: S3Prefix, stored: StoredObject, wanted: WantedObject) -> S
     return stored if found.checksum is None else found
 
 
-def _copy_part(upload: Upload, number: int, source: S3Location, part: ByteRange) -> Part:
+def _copy_part(upload: Upload, number: int, source: S3Location, part: ByteRange, sent: Moved) -> Part:
     pinned: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
     if source.version_id is not None:
         pinned["VersionId"] = source.version_id
@@ -104,6 +113,7 @@ def _copy_part(upload: Upload, number: int, source: S3Location, part: ByteRange)
     result = answer.get("CopyPartResult", {})
     if not result.get("ETag"):  # some stores answer 200 and copy nothing
         raise CopyRefusedError(f"s3:UploadPartCopy {upload.uri}: the store's answer has no ETag")
+    sent(part.size)
     return Part(number, str(result["ETag"]), part.size, whole_checksum(result))
 
 

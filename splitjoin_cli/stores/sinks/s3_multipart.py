@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.aws.s3 import Bucket
     from splitjoin_cli.core.model import ByteRange
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body
     from splitjoin_cli.stores.sinks.s3_place import S3Prefix, WantedObject
 
@@ -129,19 +130,19 @@ class Upload:
         """Whether parts in flight should end."""
         return self._failed.is_set() or self._bucket.stop.is_set()
 
-    def send(self, number: int, body: Body, part: ByteRange) -> Part:
+    def send(self, number: int, body: Body, part: ByteRange, sent: Moved | None = None) -> Part:
         """Upload a range of ``body`` as part ``number``. Raises CorruptObjectError, UploadLostError.
 
         The range is read twice, first for its checksum: S3 wants the header with each part of an upload that was
         begun with a checksum, and a trailer costs more than the read and is not known to all stores.
         """
-        request = RequestBody(body, part, uri=self.uri, stopped=self.stopped)
+        request = RequestBody(body, part, uri=self.uri, stopped=self.stopped, sent=sent)
         with self.translating("upload_part"):
             return self._place.with_digest(lambda digest: self._send(number, request, digest))
 
-    def send_all(self, body: Body, parts: Sequence[ByteRange]) -> list[Part]:
+    def send_all(self, body: Body, parts: Sequence[ByteRange], sent: Moved | None = None) -> list[Part]:
         """Upload all ranges in parallel, numbered from 1."""
-        return self.run([partial(self.send, number, body, part) for number, part in enumerate(parts, 1)])
+        return self.run([partial(self.send, number, body, part, sent) for number, part in enumerate(parts, 1)])
 
     def run(self, calls: Sequence[Callable[[], Part]]) -> list[Part]:
         """All calls in parallel; their parts in this order."""

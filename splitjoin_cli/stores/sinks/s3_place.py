@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from splitjoin_cli.core.aws.s3 import Bucket
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body
 
 __all__ = ["ABSENT_CODES", "Digest", "S3Prefix", "WantedObject", "differing_echo", "digest_header"]
@@ -105,9 +106,9 @@ class S3Prefix:
         self.digest = Digest.MD5
         return result
 
-    def put(self, wanted: WantedObject, body: Body) -> StoredObject:
+    def put(self, wanted: WantedObject, body: Body, sent: Moved | None = None) -> StoredObject:
         """One PutObject. An unknown checksum is computed by a first read, so that the store can refuse other bytes."""
-        request = self.request(wanted.name, body)
+        request = self.request(wanted.name, body, sent)
         checksum = request.checksum if wanted.checksum is None else wanted.checksum
         parameters = self.new_object(wanted.metadata)
 
@@ -151,9 +152,10 @@ class S3Prefix:
     def _changed(self, name: str) -> ObjectChangedError:
         return ObjectChangedError(f"{self.uri(name)}: another object has this key by now")
 
-    def request(self, name: str, body: Body) -> RequestBody:
+    def request(self, name: str, body: Body, sent: Moved | None = None) -> RequestBody:
         """All of ``body``, to be sent as ``name``."""
-        return RequestBody(body, ByteRange(0, body.size), uri=self.uri(name), stopped=self.bucket.stop.is_set)
+        whole, stopped = ByteRange(0, body.size), self.bucket.stop.is_set
+        return RequestBody(body, whole, uri=self.uri(name), stopped=stopped, sent=sent)
 
     def send_when(
         self,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import StoredObject
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Condition
     from splitjoin_cli.stores.sinks.s3_multipart import Uploads
 
@@ -93,13 +94,15 @@ class S3Writer:
         *,
         metadata: str | None,
         when: Condition | None = None,
+        sent: Moved | None = None,
     ) -> None:
-        """``uploads`` and ``buffers`` are the sink's."""
+        """``uploads`` and ``buffers`` are the sink's. ``sent``: hears of bytes as they leave, from any thread."""
         self._uploads = uploads
         self._buffers = buffers
         self._name = name
         self._metadata = metadata
         self._when = when
+        self._sent = sent
         self._upload: Upload | None = None
         self._futures: list[Future[Part]] = []
         self._part = bytearray()
@@ -134,7 +137,7 @@ class S3Writer:
                 f"{checksums.tagged(checksum)} was announced"
             )
         if self._upload is None:
-            stored = self._uploads.place.put(wanted, BytesBody(memoryview(self._part)[: self._filled]))
+            stored = self._uploads.place.put(wanted, BytesBody(memoryview(self._part)[: self._filled]), self._sent)
             self._give_back()
             return stored
         self._send()
@@ -179,7 +182,7 @@ class S3Writer:
         self._buffers.depart(len(buffer))
         try:
             number, body = len(self._futures) + 1, BytesBody(memoryview(buffer)[:size])
-            future = self._upload.submit(self._upload.send, number, body, ByteRange(0, size))
+            future = self._upload.submit(self._upload.send, number, body, ByteRange(0, size), self._sent)
         except SplitjoinError:
             self._buffers.arrive(len(buffer), None)
             raise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import SourceProperties
+    from splitjoin_cli.core.progress import Moved
 
 
 class Source(Protocol):
@@ -19,15 +20,19 @@ class Source(Protocol):
     def properties(self) -> SourceProperties:
         """What it is. ``uri`` holds no user, password or query."""
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:
         """Fill ``buffer`` from ``offset`` on; fewer bytes only at the end. Only where ``properties.seekable``.
 
+        ``came`` may hear of the bytes as they come, where they come slowly; see told.py.
         Raises SourceChangedError when the bytes are no longer those of ``properties.validator`` (a shorter file,
         another ETag).
         """
 
-    def stream(self) -> ByteStream:
-        """Begin a pass from the front. Any number of times."""
+    def stream(self, came: Moved | None = None) -> ByteStream:
+        """Begin a pass from the front. Any number of times.
+
+        ``came`` hears of the bytes as they come: of those that are stored, before anything is undone on the way.
+        """
 
     def check_unchanged(self) -> None:
         """Raise SourceChangedError when the source is not what it was when opened. Costs one stat or HEAD."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.errors import SourceChangedError, SourceError
 from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.stores.sources.positioned import PositionedStream
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.progress import Moved
 
 __all__ = ["LocalSource", "is_pipe", "read_fully", "unreadable"]
 
@@ -96,7 +99,12 @@ class LocalSource:
         """See Source."""
         return self._properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(
+        self,
+        offset: int,
+        buffer: memoryview,
+        came: Moved | None = None,  # noqa: ARG002 -- it is there at once
+    ) -> int:
         """See Source. A file that ends before the size it had is a changed one."""
         wanted = min(len(buffer), self._size - offset)
         if wanted <= 0:
@@ -114,9 +122,9 @@ class LocalSource:
             )
         return filled
 
-    def stream(self) -> PositionedStream:
+    def stream(self, came: Moved | None = None) -> PositionedStream:
         """See Source."""
-        return PositionedStream(self)
+        return PositionedStream(self, came)
 
     def check_unchanged(self) -> None:
         """See Source: the open file's size and time are the same, and the path still leads to it."""

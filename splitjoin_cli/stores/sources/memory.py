@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.bytes.crc64 import crc64, encode
 from splitjoin_cli.core.errors import SourceChangedError
 from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.stores.sources.positioned import PositionedStream
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.progress import Moved
 
 __all__ = ["MemorySource"]
 
@@ -38,16 +41,21 @@ class MemorySource:
         """Change the content, as another process would."""
         self._data = data
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(
+        self,
+        offset: int,
+        buffer: memoryview,
+        came: Moved | None = None,  # noqa: ARG002 -- it is there at once
+    ) -> int:
         """See Source."""
         self.check_unchanged()
         part = self._data[offset : offset + len(buffer)]
         buffer[: len(part)] = part
         return len(part)
 
-    def stream(self) -> PositionedStream:
+    def stream(self, came: Moved | None = None) -> PositionedStream:
         """See Source."""
-        return PositionedStream(self)
+        return PositionedStream(self, came)
 
     def check_unchanged(self) -> None:
         """See Source."""

@@ -23,6 +23,7 @@ from splitjoin_cli.stores.sources.transcode import (
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
+    from splitjoin_cli.core.bandwidth import Bandwidth
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.stores.sources.base import Source
 
@@ -60,9 +61,18 @@ def open_source(
     aws: AwsOptions | None = None,
     request_payer: str | None = None,
     jobs: int = 8,
+    bandwidth: Bandwidth | None = None,
 ) -> Source:
     """The source alone of ``open_text``."""
-    source, _ = open_text(spec, tmp_dir=tmp_dir, encoding=encoding, aws=aws, request_payer=request_payer, jobs=jobs)
+    source, _ = open_text(
+        spec,
+        tmp_dir=tmp_dir,
+        encoding=encoding,
+        aws=aws,
+        request_payer=request_payer,
+        jobs=jobs,
+        bandwidth=bandwidth,
+    )
     return source
 
 
@@ -75,6 +85,7 @@ def open_text(
     request_payer: str | None = None,
     jobs: int = 8,
     client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
+    bandwidth: Bandwidth | None = None,
 ) -> tuple[Source, bytes]:
     """Open what ``spec`` names, and read its first block, decompressed and transcoded.
 
@@ -82,14 +93,16 @@ def open_text(
 
     ``tmp_dir`` takes what comes through a pipe (None: the system's temporary directory). ``encoding``: that of the
     content, None for any that keeps ASCII. ``aws`` (or ``client``, made with ``attempts=1``), ``request_payer`` and
-    ``jobs`` (GETs at once) are for S3.
+    ``jobs`` (GETs at once) are for S3. ``bandwidth``: what limits all that comes over the network, here and elsewhere,
+    together.
     The block is BLOCK_BYTES, or all of it; empty where it cannot be read to there: each pass tells why. Raises
     SourceError where it cannot be opened, BadInputError where it can be no text (an archive, a workbook) or is of an
     encoding that was not declared, UsageError for an encoding that Python does not know.
     """
     if encoding is not None:
         needs_transcoding(encoding)  # an unknown one is refused before anything is read
-    return _understood(_opened(spec, tmp_dir, aws, request_payer, jobs=jobs, client=client), encoding)
+    base = _opened(spec, tmp_dir, aws, request_payer, jobs=jobs, client=client, bandwidth=bandwidth)
+    return _understood(base, encoding)
 
 
 def _opened(
@@ -100,14 +113,15 @@ def _opened(
     *,
     jobs: int = 8,
     client: Any = None,  # noqa: ANN401 -- as open_text
+    bandwidth: Bandwidth | None = None,
     pipe_bytes: int | None = None,
 ) -> Source:
     """What lies at ``spec``, as it is stored."""
     if spec.startswith("s3://"):
         from splitjoin_cli.stores.sources.s3 import S3Source
 
-        return S3Source(spec, aws, jobs=jobs, request_payer=request_payer, client=client)
-    return _open_place(spec, tmp_dir, pipe_bytes)
+        return S3Source(spec, aws, jobs=jobs, request_payer=request_payer, bandwidth=bandwidth, client=client)
+    return _open_place(spec, tmp_dir, pipe_bytes, bandwidth)
 
 
 def understood(base: Source, *, encoding: str | None = None) -> Source:
@@ -179,7 +193,7 @@ def _block_of(source: Source) -> bytes:
             stream.close()
 
 
-def _open_place(spec: str, tmp_dir: Path | None, pipe_bytes: int | None) -> Source:
+def _open_place(spec: str, tmp_dir: Path | None, pipe_bytes: int | None, bandwidth: Bandwidth | None) -> Source:
     """What does not lie on S3, as it is stored."""
     if spec == "-":
         from splitjoin_cli.stores.sources.spool import spool_standard_input
@@ -193,10 +207,10 @@ def _open_place(spec: str, tmp_dir: Path | None, pipe_bytes: int | None) -> Sour
     if scheme.lower() in ("http", "https"):
         from splitjoin_cli.stores.sources.web import HttpSource
 
-        return HttpSource(spec)
+        return HttpSource(spec, bandwidth=bandwidth)
     from splitjoin_cli.stores.sources.url import UrlSource
 
-    return UrlSource(spec)
+    return UrlSource(spec, bandwidth=bandwidth)
 
 
 def _path_of(url: str) -> str:

@@ -17,7 +17,10 @@ from splitjoin_cli.core.errors import SourceChangedError, SourceError, Splitjoin
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["AGAIN", "Answer", "ResumedStream", "changed", "is_final", "kind_of_error"]
+    from splitjoin_cli.core.bandwidth import Bandwidth
+    from splitjoin_cli.core.progress import Moved
+
+__all__ = ["AGAIN", "Answer", "ResumedStream", "changed", "is_final", "kind_of_error", "limited"]
 
 AGAIN = "run again: the new content is a new run"
 _TRIES = 4
@@ -45,6 +48,27 @@ class Answer(Protocol):
 
     def close(self) -> None:
         """Drop the connection. Safe to repeat."""
+
+
+class _Limited:
+    """An Answer that is read as fast as its turns come."""
+
+    def __init__(self, answer: Answer, bandwidth: Bandwidth) -> None:
+        self._answer, self._bandwidth = answer, bandwidth
+        self.start = answer.start
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = self._answer.readinto(buffer[: self._bandwidth.piece_bytes])
+        self._bandwidth.take(count)
+        return count
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+def limited(open_at: Callable[[int], Answer], bandwidth: Bandwidth | None) -> Callable[[int], Answer]:
+    """``open_at``, whose answers share ``bandwidth`` with others; None for no limit."""
+    return open_at if bandwidth is None else lambda position: _Limited(open_at(position), bandwidth)
 
 
 def changed(uri: str, what: str) -> SourceChangedError:
@@ -76,10 +100,14 @@ class ResumedStream:
         *,
         size: int | None,
         sleep: Callable[[float], None] = time.sleep,
+        came: Moved | None = None,
     ) -> None:
-        """``open_at`` asks for the bytes from one on; ``size``: how many there are, None where nothing says it."""
+        """``open_at`` asks for the bytes from one on; ``size``: how many there are, None where nothing says it.
+
+        ``came``: as in ``Source.stream``; what is read once more does not count again.
+        """
         self._open_at, self._uri, self._size = open_at, uri, size
-        self._sleep = sleep
+        self._sleep, self._came = sleep, came
         self._position = self._crc = 0
         self._answer: Answer | None = open_at(0)
 
@@ -113,6 +141,8 @@ class ResumedStream:
                 continue
             self._crc = crc64(buffer[:count], self._crc)
             self._position += count
+            if self._came is not None:
+                self._came(count)
             return count
         raise AssertionError("unreachable")  # pragma: no cover
 

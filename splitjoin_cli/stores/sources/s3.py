@@ -14,7 +14,9 @@ from splitjoin_cli.stores.sources.s3_ranges import Cursors, PinnedObject, ReadAh
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.core.aws.s3 import Retry
+    from splitjoin_cli.core.bandwidth import Bandwidth
     from splitjoin_cli.core.bytes.base import ByteStream
+    from splitjoin_cli.core.progress import Moved
 
 __all__ = ["S3Source"]
 
@@ -39,18 +41,20 @@ class S3Source:
         *,
         jobs: int = 8,
         request_payer: str | None = None,
+        bandwidth: Bandwidth | None = None,
         client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         retry: Retry | None = None,
     ) -> None:
         """One HEAD. ``jobs``: GETs at once. ``client``: one made with ``attempts=1``, instead of ``options``.
 
+        ``bandwidth``: what limits the bodies of this and of others together.
         Raises SourceError where there is no such object, or where it may not be read.
         """
         where = parse_uri(uri)
         if not where.key or where.key.endswith("/"):
             raise SourceError(f"cannot read {uri}: it names a prefix, not an object")
         common = {} if request_payer is None else {"RequestPayer": request_payer}
-        made = client or aws.client("s3", options, connections=4 * jobs, attempts=1)
+        made = client or aws.client("s3", options, connections=4 * jobs, attempts=1, bandwidth=bandwidth)
         self._bucket = Bucket(made, where.bucket, common=common, retry=retry, shared=client is not None)
         try:
             answer = self._head(where.key)
@@ -76,18 +80,18 @@ class S3Source:
         """As in Source. ``validator`` is the ETag as the store writes it."""
         return self._properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:
         """As in Source."""
         view = buffer[: max(0, min(len(buffer), self._pinned.size - offset))]
         if len(view) >= PARALLEL_BYTES:
-            read_parallel(self._pinned, self._pool, offset, view)
+            read_parallel(self._pinned, self._pool, offset, view, came)
         elif len(view):
-            self._cursors.read(offset, view)
+            self._cursors.read(offset, view, came)
         return len(view)
 
-    def stream(self) -> ByteStream:
+    def stream(self, came: Moved | None = None) -> ByteStream:
         """As in Source: 32 MiB at most are read ahead."""
-        return ReadAhead(self._pinned, self._pool)
+        return ReadAhead(self._pinned, self._pool, came)
 
     def check_unchanged(self) -> None:
         """As in Source."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from splitjoin_cli.core.aws.s3 import Bucket
+    from splitjoin_cli.core.progress import Moved
 
 __all__ = ["Cursors", "OpenRange", "PinnedObject", "ReadAhead", "read_parallel"]
 
@@ -94,12 +95,15 @@ class OpenRange:
         """Go on to ``end`` once what was asked for is read."""
         self._end = max(self._end, min(end, self._pinned.size))
 
-    def fill(self, view: memoryview) -> None:
-        """Read ``len(view)`` bytes. A broken connection is resumed where it broke; progress makes up for failures."""
+    def fill(self, view: memoryview, came: Moved | None = None) -> None:
+        """Read ``len(view)`` bytes, of which ``came`` hears as they come.
+
+        A broken connection is resumed where it broke; progress makes up for failures.
+        """
         bucket, done = self._pinned.bucket, 0
         with bucket.translating("get_object", self._pinned.key):
             while done < len(view):
-                done += bucket.repeat(partial(self._some, view[done:]), "get_object", self._pinned.key)
+                done += bucket.repeat(partial(self._some, view[done:], came), "get_object", self._pinned.key)
 
     def close(self) -> None:
         """Drop the connection where bytes are left on it. Safe to repeat."""
@@ -107,7 +111,7 @@ class OpenRange:
             self._body.close()
             self._body = None
 
-    def _some(self, view: memoryview) -> int:
+    def _some(self, view: memoryview, came: Moved | None) -> int:
         """At least one byte of what is open or is opened now; as many as come before the range ends or breaks."""
         if self._body is None:
             self._body = self._pinned.get(ByteRange(self.position, self._end))
@@ -118,6 +122,8 @@ class OpenRange:
                 read = self._body.readinto(view[got : min(got + STEP_BYTES, wanted)])
                 got += read
                 self.position += read
+                if came is not None:
+                    came(read)
         except aws.ERRORS:
             self.close()
             if not got:
@@ -138,8 +144,8 @@ class Cursors:
         self._idle: OrderedDict[int, tuple[OpenRange, int]] = OrderedDict()
         self._starts: OrderedDict[int, None] = OrderedDict()  # of readers that went on, the latest last
 
-    def read(self, offset: int, view: memoryview) -> None:
-        """Fill ``view`` from ``offset`` on."""
+    def read(self, offset: int, view: memoryview, came: Moved | None = None) -> None:
+        """Fill ``view`` from ``offset`` on; ``came`` hears of bytes as they come."""
         with self._lock:
             cursor, asked = self._idle.pop(offset, (None, 0))
         if cursor is None:
@@ -148,7 +154,7 @@ class Cursors:
             asked = max(len(view), min(asked * GROWTH, LONGEST_RANGE_BYTES))
             cursor.extend(self._useful_end(cursor.start, offset + len(view), offset + asked))
         try:
-            cursor.fill(view)
+            cursor.fill(view, came)
         except BaseException:
             cursor.close()
             raise
@@ -184,11 +190,13 @@ class Cursors:
             old.close()
 
 
-def read_parallel(pinned: PinnedObject, pool: ThreadPoolExecutor, offset: int, view: memoryview) -> None:
+def read_parallel(
+    pinned: PinnedObject, pool: ThreadPoolExecutor, offset: int, view: memoryview, came: Moved | None = None
+) -> None:
     """Fill a large buffer by several GETs at once."""
     starts = range(0, len(view), READ_AHEAD_BYTES)
     pieces = [(offset + start, view[start : start + READ_AHEAD_BYTES]) for start in starts]
-    futures = [pool.submit(_read_whole, pinned, start, piece) for start, piece in pieces]
+    futures = [pool.submit(_read_whole, pinned, start, piece, came) for start, piece in pieces]
     try:
         for future in futures:
             future.result()
@@ -203,8 +211,9 @@ def read_parallel(pinned: PinnedObject, pool: ThreadPoolExecutor, offset: int, v
 class ReadAhead:
     """One pass over the object, a few ranges ahead of the reader: a ByteStream. Memory: READ_AHEAD_COUNT buffers."""
 
-    def __init__(self, pinned: PinnedObject, pool: ThreadPoolExecutor) -> None:
-        """Begins to read at once."""
+    def __init__(self, pinned: PinnedObject, pool: ThreadPoolExecutor, came: Moved | None = None) -> None:
+        """Begins to read at once. ``came`` hears of bytes as they come, before they are asked for here."""
+        self._came = came
         self._pinned = pinned
         self._pool = pool
         self._asked = 0
@@ -250,13 +259,13 @@ class ReadAhead:
         size = min(READ_AHEAD_BYTES, self._pinned.size - self._asked)
         if size > 0:
             view = memoryview(bytearray(size) if memory is None else memory)[:size]
-            self._coming.append((self._pool.submit(_read_whole, self._pinned, self._asked, view), view))
+            self._coming.append((self._pool.submit(_read_whole, self._pinned, self._asked, view, self._came), view))
             self._asked += size
 
 
-def _read_whole(pinned: PinnedObject, offset: int, view: memoryview) -> None:
+def _read_whole(pinned: PinnedObject, offset: int, view: memoryview, came: Moved | None) -> None:
     part = OpenRange(pinned, ByteRange(offset, offset + len(view)))
     try:
-        part.fill(view)
+        part.fill(view, came)
     finally:
         part.close()

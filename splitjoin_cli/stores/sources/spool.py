@@ -18,6 +18,8 @@ from splitjoin_cli.stores.sources.positioned import PositionedStream
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from splitjoin_cli.core.progress import Moved
+
 __all__ = ["SpooledSource", "spool_pipe", "spool_standard_input"]
 
 _BLOCK_BYTES = 1024 * 1024
@@ -52,16 +54,21 @@ class SpooledSource:
         """See Source."""
         return self._properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(
+        self,
+        offset: int,
+        buffer: memoryview,
+        came: Moved | None = None,  # noqa: ARG002 -- it is there at once
+    ) -> int:
         """See Source."""
         try:
             return read_fully(self._file.fileno(), buffer, offset)
         except (OSError, ValueError) as exc:  # ValueError: closed
             raise unreadable(f"the spooled {self._properties.uri}", exc) from exc
 
-    def stream(self) -> PositionedStream:
+    def stream(self, came: Moved | None = None) -> PositionedStream:
         """See Source."""
-        return PositionedStream(self)
+        return PositionedStream(self, came)
 
     def check_unchanged(self) -> None:
         """See Source: nothing can have changed."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import SourceProperties
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["StoppableSource"]
@@ -27,15 +28,15 @@ class StoppableSource:
         """See Source."""
         return self._base.properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:
         """See Source."""
         self._check()
-        return self._base.read_at(offset, buffer)
+        return self._base.read_at(offset, buffer, came)
 
-    def stream(self) -> ByteStream:
+    def stream(self, came: Moved | None = None) -> ByteStream:
         """See Source."""
         self._check()
-        return _StoppableStream(self._base.stream(), self._check)
+        return _StoppableStream(self._base.stream(came), self._check)
 
     def check_unchanged(self) -> None:
         """See Source."""

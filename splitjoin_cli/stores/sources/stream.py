@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import Compression, SourceProperties
+    from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["StreamSource", "cannot_seek"]
@@ -54,13 +55,13 @@ class StreamSource:
         """See Source."""
         return self._properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:  # noqa: ARG002 -- the contract's parameters
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- the contract's
         """See Source: this one is not seekable. Raises SourceError."""
         raise cannot_seek(self._properties.uri)
 
-    def stream(self) -> ByteStream:
+    def stream(self, came: Moved | None = None) -> ByteStream:
         """See Source."""
-        return self._layered(self._base.stream())
+        return self._layered(self._base.stream(came))
 
     def beginning(self) -> ByteStream:
         """A pass that is not meant to go far: no more of the base is asked for than is read."""

@@ -12,11 +12,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.core.model import SourceProperties
-from splitjoin_cli.stores.sources.resumed import ResumedStream, is_final, kind_of_error
+from splitjoin_cli.stores.sources.resumed import ResumedStream, is_final, kind_of_error, limited
 from splitjoin_cli.stores.sources.stream import cannot_seek
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from splitjoin_cli.core.bandwidth import Bandwidth
+    from splitjoin_cli.core.progress import Moved
 
 __all__ = ["UrlSource", "missing_package", "redacted"]
 
@@ -73,9 +76,14 @@ class UrlSource:
     Nothing is known of it but its bytes: what is read once more is proved by them.
     """
 
-    def __init__(self, url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Open ``url``. Raises SourceError where it cannot be opened, or its extra is missing."""
-        self._url, self._uri, self._sleep = url, redacted(url), sleep
+    def __init__(
+        self, url: str, *, bandwidth: Bandwidth | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Open ``url``. Raises SourceError where it cannot be opened, or its extra is missing.
+
+        ``bandwidth``: what limits its passes, and others, together.
+        """
+        self._url, self._uri, self._sleep, self._bandwidth = url, redacted(url), sleep, bandwidth
         self._scheme = urlsplit(url).scheme
         self._closed = False
         self._open_at(0).close()
@@ -93,13 +101,14 @@ class UrlSource:
         """See Source."""
         return self._properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:  # noqa: ARG002 -- the contract's parameters
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- the contract's
         """See Source: this one is not seekable. Raises SourceError."""
         raise cannot_seek(self._uri)
 
-    def stream(self) -> ResumedStream:
+    def stream(self, came: Moved | None = None) -> ResumedStream:
         """See Source."""
-        return ResumedStream(self._open_at, self._uri, size=None, sleep=self._sleep)
+        open_at = limited(self._open_at, self._bandwidth)
+        return ResumedStream(open_at, self._uri, size=None, sleep=self._sleep, came=came)
 
     def check_unchanged(self) -> None:
         """See Source: there is nothing to ask for but the bytes, which each chunk's checksum proves."""

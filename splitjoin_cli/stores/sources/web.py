@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.core.model import SourceProperties
-from splitjoin_cli.stores.sources.resumed import ResumedStream, changed, is_final, kind_of_error
+from splitjoin_cli.stores.sources.resumed import ResumedStream, changed, is_final, kind_of_error, limited
 from splitjoin_cli.stores.sources.stream import cannot_seek
 from splitjoin_cli.stores.sources.url import missing_package, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from splitjoin_cli.core.bandwidth import Bandwidth
+    from splitjoin_cli.core.progress import Moved
 
 __all__ = ["HttpSource"]
 
@@ -121,9 +124,14 @@ class HttpSource:
     User and password come from the URL, or from ``~/.netrc`` (``NETRC``), as requests has it.
     """
 
-    def __init__(self, url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Ask for ``url`` once: the first pass goes on with that answer. Raises SourceError."""
-        self._url, self._uri, self._sleep = url, redacted(url), sleep
+    def __init__(
+        self, url: str, *, bandwidth: Bandwidth | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Ask for ``url`` once: the first pass goes on with that answer. Raises SourceError.
+
+        ``bandwidth``: what limits its passes, and others, together.
+        """
+        self._url, self._uri, self._sleep, self._bandwidth = url, redacted(url), sleep, bandwidth
         self._closed = False
         self._lock = threading.Lock()
         self._version = _Version(None, None, None)
@@ -145,13 +153,14 @@ class HttpSource:
         """See Source. ``validator`` is None where what the server says may be true of two versions."""
         return self._properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:  # noqa: ARG002 -- the contract's parameters
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- the contract's
         """See Source: this one is not seekable. Raises SourceError."""
         raise cannot_seek(self._uri)
 
-    def stream(self) -> ResumedStream:
+    def stream(self, came: Moved | None = None) -> ResumedStream:
         """See Source."""
-        return ResumedStream(self._open_at, self._uri, size=self._version.size, sleep=self._sleep)
+        open_at = limited(self._open_at, self._bandwidth)
+        return ResumedStream(open_at, self._uri, size=self._version.size, sleep=self._sleep, came=came)
 
     def check_unchanged(self) -> None:
         """See Source. What HEAD does not say (it may not be allowed, or tell less), a GET says, its body left alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.aws.s3 import Retry
+from splitjoin_cli.core.aws.sockets import UNSENT_BYTES
 from splitjoin_cli.core.bytes import crc64 as checksums
 from splitjoin_cli.core.errors import (
     AccessError,
@@ -110,9 +112,11 @@ def test_what_is_refused_is_not_repeated(sink: S3Sink, faults: Faults) -> None:
 @pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
 def test_a_lost_answer_is_survived(sink: S3Sink, client: S3Client, faults: Faults, big: Bytes, operation: str) -> None:
     """Whatever step it belongs to, the object is whole and, once the sink is closed, no upload stays open."""
+    told: list[int] = []
     faults.lose_answer(operation, 1)
-    assert sink.put("a", big, checksum=big.crc, metadata="1").checksum == big.crc
+    assert sink.put("a", big, checksum=big.crc, metadata="1", sent=told.append).checksum == big.crc
     assert sink.get_small("a") == big.data
+    assert (sum(told), min(told) < 0) == (big.size, operation == "UploadPart")  # a part was sent twice, and counts once
     sink.close()
     assert open_uploads(client, sink) == []
 
@@ -137,9 +141,12 @@ def test_a_connection_that_breaks_midway_is_resent_from_the_front(
     proxy = FlakyProxy(s3_server.endpoint_url)
     proxy.cuts = [("up", 3_000_000), ("up", 100)]
     sink = S3Sink(f"s3://{fault_bucket}/proxied", aws.AwsOptions(endpoint_url=proxy.url), retry=QUICK)
-    assert sink.put("a", big, checksum=big.crc).size == big.size
+    told: list[int] = []
+    assert sink.put("a", big, checksum=big.crc, sent=told.append).size == big.size
     assert sink.get_small("a") == big.data
     assert proxy.cut == 2
+    assert sum(told) == big.size
+    assert sum(size for size in told if size < 0) < -1_000_000
     sink.close()
     proxy.close()
 
@@ -154,8 +161,10 @@ def test_an_upload_that_another_process_swept_begins_again(
     operation: str,
 ) -> None:
     """NoSuchUpload, and no such chunk: once more from the beginning."""
+    told: list[int] = []
     faults.before(operation, 1, lambda: abort_all(client, sink))
-    assert sink.put("a", big, checksum=big.crc, metadata="1").checksum == big.crc
+    assert sink.put("a", big, checksum=big.crc, metadata="1", sent=told.append).checksum == big.crc
+    assert sum(told) == big.size
     assert sink.get_small("a") == big.data
     assert faults.seen["CreateMultipartUpload"] == 2
     assert open_uploads(client, sink) == []
@@ -442,14 +451,26 @@ def test_a_refused_copy_says_so(sink: S3Sink, client: S3Client, faults: Faults, 
     assert open_uploads(client, sink) == []
 
 
+def test_what_is_sent_has_left(sink: S3Sink, client: S3Client) -> None:
+    """The system keeps little that has not left yet, on all connections: else progress would be megabytes ahead."""
+    sink.get_small("a")
+    session: Any = client._endpoint.http_session  # type: ignore[attr-defined]
+    made = [one for one in session._manager.connection_from_url(client.meta.endpoint_url).pool.queue if one is not None]
+    unsent = [one.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) for one in made if one.sock is not None]
+    assert set(unsent) == {UNSENT_BYTES}
+
+
 def test_a_copy_sends_5_mib_and_no_more(sink: S3Sink, client: S3Client, faults: Faults) -> None:
     """The rest never passes through here."""
     data = b"0123456789abcdef" * MIB
     whole = Bytes(b"id\n" + data[3:])
     source = _export(client, sink, data)
     faults.headers.clear()
-    stored = sink.copy("a", b"id\n", source, ByteRange(3, len(data)), checksum=whole.crc, read=whole)
+    told: list[int] = []
+    place = ByteRange(3, len(data))
+    stored = sink.copy("a", b"id\n", source, place, checksum=whole.crc, read=whole, sent=told.append)
     assert stored.checksum == whole.crc
+    assert (sum(told), len(data) - 5 * MIB in told) == (whole.size, True)
     sent = [int(headers["content-length"]) for headers in faults.headers_of("UploadPart")]
     assert sent == [5 * MIB]
     copies = [headers["x-amz-copy-source-range"] for headers in faults.headers_of("UploadPartCopy")]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from splitjoin_cli.core.model import SourceProperties
+    from splitjoin_cli.core.progress import Moved
 
 TEXT = b"id,name\n1,x\n"
 
@@ -34,10 +35,10 @@ class KnowsWhetherItIsClosed:
     def properties(self) -> SourceProperties:
         return self._inner.properties
 
-    def read_at(self, offset: int, buffer: memoryview) -> int:
+    def read_at(self, offset: int, buffer: memoryview, came: Moved | None = None) -> int:  # noqa: ARG002 -- Source's
         return self._inner.read_at(offset, buffer)
 
-    def stream(self) -> PiecewiseStream:
+    def stream(self, came: Moved | None = None) -> PiecewiseStream:  # noqa: ARG002 -- Source's
         self.passes.append(PiecewiseStream(self._inner._data))
         return self.passes[-1]
 
