@@ -262,6 +262,7 @@ class _Running:
             part.fingerprint = one.run.fingerprint
         if self._signal is not None and (part.result is None or part.result.failed):
             part.error = StoppedError(self._signal)
+            part.error.hint = None if one.run is None or self._request.dry_run else one.run.kept()
 
     def _performed(self, one: _One) -> SplitResult:
         """The split under its name, or under the date of a day before on which it was begun."""

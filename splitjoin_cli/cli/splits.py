@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = 100
 """Of the sources that failed, how many are listed."""
+STOPPED = frozenset({130, 143})
 LASTING = frozenset({2, 4, 11})
 """Exit codes of sources that fail again: a name, bad input, and a name that is taken."""
 RESUME_CHARACTERS = 1000
@@ -35,8 +36,15 @@ def split_several(
     if values["client"] is not None and not options.typed(ctx, "client"):
         values["client"] = None
         terminal.note("SPLITJOIN_CLIENT names one split: it is ignored for several sources")
-    with terminal.observer() as observer:
-        result = split(list(sources), destination, observer=observer, **options.passed(ctx, values))
+    result: SplitsResult | None = None
+    try:
+        with terminal.observer() as observer:
+            result = split(list(sources), destination, observer=observer, **options.passed(ctx, values))
+            if result.stopped is not None:
+                raise result.stopped  # so that the progress ends as one that was stopped
+    except StoppedError:
+        if result is None:
+            raise
     with too_late():
         _show(result, terminal, dry_run=values["dry_run"])
     return result.exit_code
@@ -68,6 +76,8 @@ def _say_failures(document: Mapping[str, Any], result: SplitsResult, terminal: T
     """Each source that is not split and why, then why the command fails."""
     failed = [one for one in document["splits"] if "error" in one]
     if result.stopped is not None:
+        for one in _interrupted(document):
+            terminal.note(f"{one['source']['uri']}: {one['error']['hint'] or 'nothing is stored yet'}")
         failed = [one for one in failed if one["error"]["code"] != result.stopped.exit_code]
     for one in failed[:SHOWN]:
         for line in _failure(one):
@@ -78,10 +88,16 @@ def _say_failures(document: Mapping[str, Any], result: SplitsResult, terminal: T
     if error is None:
         return
     error.message = without_secrets(error.message)
-    if result.resume is not None:
-        kept = f"{result.done:,} of {_total(document)} are done; " if isinstance(error, StoppedError) else ""
-        error.hint = f"{kept}{_when(failed, result)}{_typed(result.resume)}"
+    if result.resume is not None and len(result.resume) > RESUME_CHARACTERS:
+        error.hint = (error.hint or "").replace(f"type: {result.resume}", "type the same command again")
+    if result.stopped is None and error.hint and all(one["error"]["code"] in LASTING for one in failed):
+        error.hint = error.hint.replace("to resume, ", "remove the causes above, then ", 1)
     terminal.error(error)
+
+
+def _interrupted(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The sources that a signal ended."""
+    return [one for one in document["splits"] if "error" in one and one["error"]["code"] in STOPPED]
 
 
 def _failure(one: Mapping[str, Any]) -> Iterator[str]:
@@ -95,25 +111,17 @@ def _failure(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"Hint: {error['hint']}"
 
 
-def _when(failed: Sequence[Mapping[str, Any]], result: SplitsResult) -> str:
-    """What comes before the command: where it alone cannot help, what must be done first."""
-    if result.stopped is None and all(one["error"]["code"] in LASTING for one in failed):
-        return "remove the causes above, then "
-    return "to resume, "
-
-
-def _typed(command: str) -> str:
-    return f"type: {command}" if len(command) <= RESUME_CHARACTERS else "type the same command again"
-
-
 def _total(document: Mapping[str, Any]) -> str:
     return count_text(len(document["splits"]) + document["not_begun"], "source")
 
 
 def _summary(document: Mapping[str, Any]) -> str:
     """``300 sources: 297 done, 2 failed, 1 not begun in 12 s``."""
+    interrupted = len(_interrupted(document))
+    failed = document["failed"] - interrupted
     parts = [f"{document['done']:,} done"]
-    parts += [f"{document['failed']:,} failed"] if document["failed"] else []
+    parts += [f"{failed:,} failed"] if failed else []
+    parts += [f"{interrupted:,} interrupted"] if interrupted else []
     parts += [f"{document['not_begun']:,} not begun"] if document["not_begun"] else []
     return f"{_total(document)}: {', '.join(parts)} in {duration_text(document['seconds'])}"
 

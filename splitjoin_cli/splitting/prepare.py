@@ -10,7 +10,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity
 from splitjoin_cli.core.format.runs import digest_options, later_options, run_id
-from splitjoin_cli.core.names import manifest_name, plan_name
+from splitjoin_cli.core.names import manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.elsewhere import is_of_source
@@ -94,15 +94,23 @@ class Preparation:
 
     def sweep(self) -> None:
         """Remove what killed runs of the job left, where the store lets it be found: a courtesy, no condition."""
-        documents = {manifest_name(self._job.file_name), plan_name(self._job.file_name)}
         try:
             swept = self._sink.sweep(self._name_prefix)
-            swept += self._sink.sweep(f"{self._job.file_name}.", only=documents.__contains__)
+            swept += self._sink.sweep(f"{self._job.client}_", only=self._is_document)
         except StoreError as exc:
             self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
             return
         if swept:
             self._observer.detail(f"removed {swept} leftovers of a killed run")
+
+    def _is_document(self, name: str) -> bool:
+        """Whether it is this split's manifest, or the plan of any of this client's.
+
+        A run that was killed while it looked whether it may write (``check_writable``) left an upload of its plan's
+        name: another day's, where the date was today's.
+        """
+        job = parse_plan_name(name)
+        return name == manifest_name(self._job.file_name) or (job is not None and job.client == self._job.client)
 
     def _resumable(self, existing: Existing) -> Planned | None:
         """The plan that stands, if it is of this source and these options: then nothing is scanned again."""

@@ -86,10 +86,14 @@ class SplitRun:
             return self._run()
         except StoppedError as exc:
             if not self._request.dry_run:
-                from splitjoin_cli.splitting.kept import kept_text
-
-                exc.kept = kept_text(self._source.properties, self._under_way)
+                exc.kept = self.kept()
             raise
+
+    def kept(self) -> str:
+        """What is kept of it where it is stopped, and what its resume reads again."""
+        from splitjoin_cli.splitting.kept import kept_text
+
+        return kept_text(self._source.properties, self._under_way)
 
     def _run(self) -> SplitResult:
         request = self._request
@@ -100,7 +104,7 @@ class SplitRun:
             planned = self._preparation.prepare(existing, executor)
             self.fingerprint = planned.plan.source.fingerprint
             try:
-                check_elsewhere(self._elsewhere, existing, planned.plan, executor)
+                self._check_elsewhere(existing, planned.plan, executor)
                 if request.dry_run:
                     from splitjoin_cli.splitting.rehearsal import rehearse
 
@@ -109,6 +113,15 @@ class SplitRun:
             finally:
                 if planned.staging is not None:
                     planned.staging.discard()
+
+    def _check_elsewhere(self, existing: Existing, plan: PlanFile, executor: ThreadPoolExecutor) -> None:
+        """See elsewhere.py; what killed runs left under today's name goes, since nothing else will be done there."""
+        try:
+            check_elsewhere(self._elsewhere, existing, plan, executor)
+        except NameTakenError:
+            if not self._request.dry_run:
+                self._preparation.sweep()
+            raise
 
     def _store(self, planned: Planned, executor: ThreadPoolExecutor) -> SplitResult:
         """Claim the name, store the chunks, conclude; a claim of which nothing came is given back."""

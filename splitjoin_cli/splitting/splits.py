@@ -79,6 +79,11 @@ class SplitsResult:
         every = "the source" if len(self.splits) == 1 else f"all {len(self.splits):,} sources"
         return SourcesFailedError(f"{every} failed", code=next(iter(codes)))
 
+    def __post_init__(self) -> None:
+        if self.stopped is not None:
+            total = len(self.splits) + self.not_begun
+            self.stopped.hint = f"{self.done:,} of {count_text(total, 'source')} are done; {self._hint}"
+
     @property
     def resume(self) -> str | None:
         """The whole command, where it goes on with what is not done."""

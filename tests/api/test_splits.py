@@ -213,6 +213,8 @@ def test_a_signal_ends_all_and_the_command_resumes(moment: str) -> None:
         result = splits("in/", hears=Signals(), jobs=1)
     assert (result.exit_code, result.resume) == (143, "splitjoin split --rows=2 --jobs=1 -- in/ out")
     assert result.not_begun >= 2
+    assert result.error is not None
+    assert result.error.hint == f"{result.done} of 3 sources are done; to resume, type: {result.resume}"
     assert result.done + result.failed + result.not_begun == 3
     assert not any(name.startswith(".splitjoin") for name in stored())
     assert splits("in/").done == 3

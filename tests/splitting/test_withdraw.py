@@ -144,3 +144,18 @@ def test_a_sweep_that_is_refused_is_one_warning() -> None:
     assert listens.warnings == [
         "cannot remove what killed splits left: s3:ListMultipartUploads acme_20240131-: access denied; the key lacks it"
     ]
+
+
+def test_what_a_killed_look_left_on_another_day_is_swept() -> None:
+    """Whether it may write a split asks under its plan's name; the next day's split has another name."""
+    swept: list[tuple[str, list[str]]] = []
+    uploads = ["acme_20240130.plan.json", "acme_20240131.plan.json", "acme_20240131.manifest.json",
+               "acme_20240130.manifest.json", "acme_b_20240131.plan.json", "acme_20240130-1-2.csv"]  # fmt: skip
+
+    class Sweeps(TwoPass):
+        def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
+            swept.append((name_prefix, [name for name in uploads if only is None or only(name)]))
+            return super().sweep(name_prefix, only=only, count=count)
+
+    split(EXPORT, Sweeps())
+    assert swept[-1] == ("acme_", uploads[:3])
