@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.records.base import BlockScanner
     from splitjoin_cli.splitting.records.lines import LineSorter
     from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.records.watch import Watch
 
     Offsets = Sequence[int] | memoryview
 
@@ -230,8 +231,8 @@ class Large:
 class PlanBuilder:
     """Feeds on blocks in order, yields the cuts, and holds the chunks. Not thread-safe: one block at a time."""
 
-    def __init__(self, rule: CutRule, *, header: bool, start: Mark) -> None:
-        """``start``: the source's beginning: offset 0, with nothing before it.
+    def __init__(self, rule: CutRule, *, header: bool, start: Mark, watch: Watch | None = None) -> None:
+        """``start``: the source's beginning: offset 0, with nothing before it. ``watch``: sees each block.
 
         ``sorter``: what tells the lines that are no records, where some may not be.
         """
@@ -247,6 +248,7 @@ class PlanBuilder:
         self.ragged = Ragged()
         self.large = Large()
         self.sorter: LineSorter | None = None
+        self.watch = watch
         if not header:
             rule.begin(start)
 
@@ -292,6 +294,8 @@ class PlanBuilder:
                 ends = self._take_first(block, state, scanner, ends)
             if not self._header_pending:
                 cuts = self._cut_all(block, state, scanner, ends)
+        if self.watch is not None:
+            self.watch.look(block, base, state, outcome, scanner, uneven=self._is_uneven(outcome))
         hashed, crc = 0, self.crc
         if cuts and cuts[-1].offset > base:
             hashed, crc = cuts[-1].offset - base, cuts[-1].crc
@@ -307,15 +311,25 @@ class PlanBuilder:
         self.crlf += outcome.crlf
         return [cut.offset for cut in cuts]
 
+    def _is_uneven(self, outcome: Outcome) -> bool:
+        """Whether the records that end in a block, the header aside, have other than the expected delimiters."""
+        records = self.records + outcome.records - self._last.records
+        delimiters = self.delimiters + outcome.delimiters - outcome.tail - self._last.delimiters
+        expected = self.expected_delimiters
+        return bool(expected) and outcome.records > 0 and delimiters != records * (expected or 0)
+
     def limit(self, start: int, number: int) -> int | None:
         """See CutRule."""
         return self._rule.limit(start, number)
 
-    def take(self, size: int, outcome: Outcome, crc: int, large: Large) -> None:
+    def take(self, size: int, outcome: Outcome, crc: int, large: Large, watch: Watch | None = None) -> None:
         """Take a whole chunk of ``size`` bytes, from the last cut, where this stands, to the last end up to its limit.
 
-        ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME; ``large``: its large records.
+        ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME; ``large``: its large records;
+        ``watch``: saw its blocks.
         """
+        if self.watch is not None and watch is not None:
+            self.watch.add(watch)
         if large.records:
             first = self.large.first if self.large.records else large.first
             self.large = Large(self.large.records + large.records, first)
@@ -342,6 +356,8 @@ class PlanBuilder:
         if end.offset > self._last.offset:  # the last record has no line end
             self.large.measure(self._last.offset, end.offset)
             end = end._replace(records=end.records + 1)
+            if self.watch is not None:
+                self.watch.end(end.offset, several=bool(self.expected_delimiters))
             if self.expected_delimiters is None:
                 self.expected_delimiters = end.delimiters
             while self._rule.cut(self._start, self._last, [end.offset], end.offset) == AT_LAST:

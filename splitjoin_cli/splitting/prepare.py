@@ -14,11 +14,14 @@ from splitjoin_cli.core.names import manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.elsewhere import is_of_source
+from splitjoin_cli.splitting.hints import blank_warning, header_warnings, letter_warning
 from splitjoin_cli.splitting.limits import large_warning, oversized_warning
 from splitjoin_cli.splitting.locate import find_ragged, line_of, read_blocks
 from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
+from splitjoin_cli.splitting.records.outcome import NO_OFFSET
+from splitjoin_cli.splitting.records.watch import LETTERS, Watch
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.splitting.scan import Scan, ScanOptions
 from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
@@ -221,10 +224,27 @@ class Preparation:
         return builder, found, staging
 
     def _builder(self, rule: CutRule) -> PlanBuilder:
-        dialect, start = self._request.dialect, Mark(0, 0, 0, 0)
+        dialect, start, watch = self._request.dialect, Mark(0, 0, 0, 0), self._watch()
         if dialect.skip_blank_lines or dialect.skip_repeated_headers:
-            return SkippingPlanBuilder(rule, dialect=dialect, alphabet=self._alphabet, start=start)
-        return PlanBuilder(rule, header=dialect.header, start=start)
+            return SkippingPlanBuilder(rule, dialect=dialect, watch=watch, start=start)
+        return PlanBuilder(rule, header=dialect.header, start=start, watch=watch)
+
+    def _watch(self) -> Watch:
+        """What sees blank lines and, where they may be meant as C has them, letters after the escape character."""
+        dialect = self._request.dialect
+        null = f"{dialect.escapechar}N"
+        letters = LETTERS if dialect.nulls is not None and null not in dialect.nulls else LETTERS.replace(b"N", b"")
+        return Watch(self._alphabet, b"" if dialect.c_escapes else letters)
+
+    def _watched(self, watch: Watch) -> list[str]:
+        """What was seen, as warnings."""
+        warnings, source = [], self._source
+        if watch.blank_lines:
+            warnings.append(blank_warning(watch.blank_lines, line_of(source, watch.first_blank)))
+        if watch.first_letter != NO_OFFSET:
+            pair = self._read(watch.first_letter, watch.first_letter + 2).decode("ascii", "replace")
+            warnings.append(letter_warning(pair, line_of(source, watch.first_letter)))
+        return warnings
 
     def _found(self, builder: PlanBuilder, found: Scanned, rule: CutRule, staging: StagedChunks | None) -> Planned:
         warnings = []
@@ -233,6 +253,9 @@ class Preparation:
         if builder.large.records:
             line = line_of(self._source, builder.large.first)
             warnings.append(large_warning(builder.large.records, line))
+        warnings += header_warnings(found.header, (builder.expected_delimiters or 0) + 1, self._request.dialect)
+        if builder.watch is not None:
+            warnings += self._watched(builder.watch)
         ragged = self._ragged_warning(builder)
         warnings += [ragged] if ragged else []
         plan = self._plan_file(
@@ -251,9 +274,8 @@ class Preparation:
             return None
         expected = builder.expected_delimiters or 0
         start = builder.chunks[ragged.first].range.start
-        record = find_ragged(
-            self._source, self._alphabet, start, expected, blanks=self._request.dialect.skip_blank_lines
-        )
+        blanks = self._request.dialect.skip_blank_lines or bool(builder.watch and builder.watch.blank_lines)
+        record = find_ragged(self._source, self._alphabet, start, expected, blanks=blanks)
         if record is None:
             return None
         chunks = count_text(len(builder.chunks), "chunk")

@@ -20,7 +20,8 @@ from splitjoin_cli.core.parallel import run_workers
 from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting import limits
-from splitjoin_cli.splitting.locate import find_open_quote, line_of
+from splitjoin_cli.splitting.hints import likely_delimiter, lone_return_hint, stray_hint
+from splitjoin_cli.splitting.locate import find_open_quote, line_of, read_blocks
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET, Defect, Kind, State
 from splitjoin_cli.splitting.records.table import ending_of
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sources.base import Source
 
     Write = Callable[[], None]
+
+_FIRST_BYTES = 64 * 1024
 
 
 class BlockConsumer(Protocol):
@@ -243,16 +246,24 @@ class Scan:
         if defect.kind == Kind.LONE_CR:
             return BadInputError(
                 f"{place}: a carriage return without a line feed; records end with LF or CR LF",
-                hint="convert the line ends first, for example: tr '\\r' '\\n' < old.csv > new.csv",
+                hint=lone_return_hint(feeds=self._has_feeds()),
             )
         what = "a closing quote that is not followed by a delimiter or the record's end"
         if defect.kind == Kind.OPENING:
             what = "a quote inside a field that does not begin with one"
         return BadInputError(
             f"{place}: {what}",
-            hint="repair the source; or --on-stray-quote literal to take such quotes as data; "
-            "or --quotechar none if quotes mean nothing in it; check --delimiter and --escapechar",
+            hint=stray_hint(defect.kind, likely_delimiter(self._first_line(), self._options.alphabet.delimiter)),
         )
+
+    def _first_line(self) -> bytes:
+        """The header's, as far as it is needed to see what it holds."""
+        start = b"".join(bytes(block) for block in read_blocks(self._source, 0, _FIRST_BYTES))
+        return start.partition(b"\n")[0]
+
+    def _has_feeds(self) -> bool:
+        """Whether a line feed is in the source."""
+        return any(b"\n" in bytes(block) for block in read_blocks(self._source, 0))
 
     def _finish(self) -> Scanned:
         builder, alphabet = self._builder, self._options.alphabet

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.splitting.plan import CutRule
-    from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
+    from splitjoin_cli.splitting.records.base import BlockScanner
     from splitjoin_cli.splitting.records.lines import Sorted
     from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.records.watch import Watch
 
 __all__ = ["SkippingPlanBuilder"]
 
@@ -30,12 +31,12 @@ __all__ = ["SkippingPlanBuilder"]
 class SkippingPlanBuilder(PlanBuilder):
     """See PlanBuilder. ``records`` and ``delimiters`` are those of records alone."""
 
-    def __init__(self, rule: CutRule, *, dialect: Dialect, alphabet: Alphabet, start: Mark) -> None:
+    def __init__(self, rule: CutRule, *, dialect: Dialect, watch: Watch, start: Mark) -> None:
         """As PlanBuilder's, for a dialect that skips lines."""
-        super().__init__(rule, header=dialect.header, start=start)
-        self._alphabet, self._repeats = alphabet, dialect.skip_repeated_headers
+        super().__init__(rule, header=dialect.header, start=start, watch=watch)
+        self._alphabet, self._repeats = watch.alphabet, dialect.skip_repeated_headers
         self._blanks = dialect.skip_blank_lines
-        self.sorter: LineSorter = LineSorter(alphabet, blanks=self._blanks)
+        self.sorter: LineSorter = LineSorter(watch.alphabet, blanks=self._blanks)
         self._by_size = isinstance(rule, BySize)
         self._head = bytearray()
         self.blank_lines = self.repeated_headers = 0
@@ -64,6 +65,8 @@ class SkippingPlanBuilder(PlanBuilder):
         begun = max(base, self.header.offset) - base
         found = None if self._header_pending else self.sorter.sort(block[begun:], ends, base + begun)
         cuts = self._take_lines(block, state, outcome, scanner, ends, found)
+        if self.watch is not None:
+            self.watch.look(block, base, state, outcome, scanner, uneven=False)
         if outcome.records:
             self._line_start = base + outcome.last_end
         self.position, self.crlf = base + len(block), self.crlf + outcome.crlf

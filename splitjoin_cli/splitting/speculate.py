@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.records.base import BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.records.watch import Watch
     from splitjoin_cli.splitting.scan import ScanOptions
     from splitjoin_cli.splitting.staging import StagedChunks
     from splitjoin_cli.stores.sinks.base import StagedObject
@@ -69,6 +70,7 @@ class _Done(NamedTuple):
     outcome: Outcome
     crc: int
     large: Large
+    watch: Watch | None
 
 
 class Speculation:
@@ -220,6 +222,7 @@ class Speculation:
         staged = self._staging.stage(guess.number)
         position, outcome, crc, large = guess.start, nothing(State.FIELD), 0, Large()
         tally = Tally(self._observer.advance)
+        watch = None if self._builder.watch is None else self._builder.watch.again()
         filled = len(self._header)
         written = 0
         try:
@@ -229,6 +232,8 @@ class Speculation:
                 found = lane.scanner.outcome(text, outcome.end)
                 if self._is_given_up(guess.number) or self._breaks_rules(text, outcome, found, lane.scanner):
                     break
+                if watch is not None:
+                    watch.look(text, position, outcome.end, found, lane.scanner, uneven=self._is_uneven(outcome, found))
                 crc = crc64(text, crc)
                 staged.write_at(written, lane.buffer[: filled + len(text)])
                 written += filled + len(text)
@@ -247,7 +252,7 @@ class Speculation:
             self._discard(staged, tally.size)
             raise
         if proved:
-            self._keep(_Done(guess, staged, outcome, crc, large))
+            self._keep(_Done(guess, staged, outcome, crc, large, watch))
         else:
             self._discard(staged, tally.size)
             with self._lock:
@@ -264,13 +269,19 @@ class Speculation:
             scanner.first_ragged(text, before.end, before=before.tail, expected=expected) is not None
         )
 
+    def _is_uneven(self, before: Outcome, found: Outcome) -> bool:
+        """Whether the records that end in a block have other than the expected delimiters; ``before``: the chunk's."""
+        begun = before.tail if before.records else before.delimiters
+        expected = self._builder.expected_delimiters
+        return bool(expected) and begun + found.delimiters - found.tail != found.records * (expected or 0)
+
     def _keep(self, done: _Done) -> None:
         """Hand on what is proved from the first chunk to this one, in order."""
         with self._lock:
             self._waiting[done.guess.number] = done
             while (following := self._waiting.pop(len(self._builder.chunks) + 1, None)) is not None:
                 size = following.guess.end - following.guess.start
-                self._builder.take(size, following.outcome, following.crc, following.large)
+                self._builder.take(size, following.outcome, following.crc, following.large, following.watch)
                 self._staging.adopt(following.staged, self._header)
 
     def _discard(self, staged: StagedObject, size: int) -> None:

@@ -38,6 +38,10 @@ STRAY_HINT = (
     "repair the source; or --on-stray-quote literal to take such quotes as data; "
     "or --quotechar none if quotes mean nothing in it; check --delimiter and --escapechar"
 )
+CLOSING_HINT = (
+    "repair the source; or --on-stray-quote mysql, by which a quote closes only before a delimiter or the end of a "
+    "line; or --quotechar none if quotes mean nothing in it; check --delimiter and --escapechar"
+)
 OPEN_HINT = (
     "the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
     "or --quotechar none if quotes mean nothing in it"
@@ -160,10 +164,10 @@ def test_dirty_files_are_the_csv_modules_or_named(
     ("data", "place", "what", "hint"),
     [
         (b'a,b\n1,x"y\n', "line 2 (byte 7)", OPENING, STRAY_HINT),
-        (b'a,b\n1,"x"y\n', "line 2 (byte 8)", CLOSING, STRAY_HINT),
-        (b'a,b\n"1\n\n2","x" ,\n', "line 4 (byte 13)", CLOSING, STRAY_HINT),
+        (b'a,b\n1,"x"y\n', "line 2 (byte 8)", CLOSING, CLOSING_HINT),
+        (b'a,b\n"1\n\n2","x" ,\n', "line 4 (byte 13)", CLOSING, CLOSING_HINT),
         (b'a,b\n1,x"y\n2,"z"w\n', "line 2 (byte 7)", OPENING, STRAY_HINT),
-        (BOM + b'"a"b\n', "line 1 (byte 5)", CLOSING, STRAY_HINT),
+        (BOM + b'"a"b\n', "line 1 (byte 5)", CLOSING, CLOSING_HINT),
         (BOM + b'a"b\n', "line 1 (byte 4)", OPENING, STRAY_HINT),
         (b'a,b\n1,"x\n2,y\n', "line 2 (byte 6)", OPEN, OPEN_HINT),
         (b'a,b\n1,x\n2,"y""\n\n', "line 3 (byte 10)", OPEN, OPEN_HINT),
@@ -213,7 +217,9 @@ def test_a_lone_carriage_return_is_named(
     with pytest.raises(BadInputError) as caught:
         scanned(MemorySource(data, "memory:x"), executor, block_bytes=block_bytes, literal=literal)
     assert caught.value.message == f"memory:x, {place}: {LONE}"
-    assert caught.value.hint == "convert the line ends first, for example: tr '\\r' '\\n' < old.csv > new.csv"
+    convert = "convert the line ends first, for example: tr '\\r' '\\n' < old.csv > new.csv"
+    is_data = "if only LF ends the records and a carriage return is data: --line-end lf"
+    assert caught.value.hint == (is_data if b"\n" in data else convert)
 
 
 def test_a_quoted_carriage_return_is_data(executor: ThreadPoolExecutor) -> None:

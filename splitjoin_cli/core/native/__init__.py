@@ -75,6 +75,7 @@ _SIGNATURES = {
             *(_ADDRESS, _NUMBER, _ADDRESS),
         ),
     ),
+    "sj_escaped": (_NUMBER, (_ADDRESS, _NUMBER, _NUMBER, ctypes.c_int32, _ADDRESS, _NUMBER)),
     "sj_crc": (_CRC, (ctypes.c_int32, _ADDRESS, _SIZE, _CRC)),
     "sj_combine": (_CRC, (_CRC, _CRC, _CRC)),
 }

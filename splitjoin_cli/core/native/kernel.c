@@ -417,6 +417,19 @@ EXPORT int64_t sj_lines(const uint8_t *block, int64_t base, int64_t start, const
     return others;
 }
 
+/* The place of the first ``escape`` from ``at`` on that one of ``letters`` follows, NO_OFFSET: there is none. What an escape
+   character escapes is passed over. */
+EXPORT int64_t sj_escaped(const uint8_t *block, int64_t size, int64_t at, int32_t escape, const uint8_t *letters,
+                          int64_t count) {
+    while (at < size) {
+        const uint8_t *found = memchr(block + at, escape, (size_t)(size - at));
+        if (!found || found + 1 == block + size) return NO_OFFSET;
+        if (memchr(letters, found[1], (size_t)count)) return found - block;
+        at = found - block + 2;
+    }
+    return NO_OFFSET;
+}
+
 /* The CRC of what ``previous`` was computed over, followed by ``size`` bytes. */
 EXPORT uint64_t sj_crc(int32_t level, const uint8_t *bytes, size_t size, uint64_t previous) {
     return ~levels[level].crc(~previous, bytes, size);
