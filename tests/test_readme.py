@@ -72,7 +72,7 @@ def type_all(lines: list[str], desk: dict[str, str], directory: Path) -> None:
 def test_the_screen_of_use_without_aws(desk: dict[str, str], tmp_path: Path) -> None:
     """Each line of the README does what it says; what was split and merged again is what was split."""
     lines = commands(section(README, "Use").partition("With AWS")[0])
-    assert len(lines) == 5
+    assert len(lines) == 6
     type_all(lines, desk, tmp_path)
     assert (tmp_path / "again.csv").read_bytes() == EXPORT
     assert b'"run_id"' in (tmp_path / "joined.json").read_bytes()
