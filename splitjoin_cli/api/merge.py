@@ -82,7 +82,7 @@ def merge(
     request = StoredRequest(
         place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth
     )
-    dialect, _ = arguments.dialect(keywords)
+    dialect = arguments.dialect(keywords)[0] if keywords else None
     with ExitStack() as stack:
         opened = stack.enter_context(open_place(request))
         target = _target(stack, request, os.fspath(out), force=force)

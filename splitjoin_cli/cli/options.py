@@ -290,6 +290,8 @@ DIALECT = dict.fromkeys(("skip_lines", "skip_trailer")) | {
     "skip_repeated_headers": "skip_repeated_headers",
 }
 """The options of a dialect, and what a preset calls each; None: no preset sets it."""
+FOR_FILES = (*SIZES, *DIALECT, "dialect", "encoding")
+"""What is said of a file that is to be split."""
 
 
 def passed(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -300,8 +302,7 @@ def passed(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {name: value for name, value in values.items() if name not in TALK}
     if set(SIZES) <= set(kept):
-        chosen = choose(ctx, *SIZES) or "chunk_size"
-        kept |= dict.fromkeys(set(SIZES) - {chosen})
+        kept |= dict.fromkeys(set(SIZES) - {choose(ctx, *SIZES)})
     if "delimiter" in kept:
         _dialect(ctx, kept)
     if kept.get("secret") is not None and not typed(ctx, "secret"):

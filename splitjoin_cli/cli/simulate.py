@@ -90,12 +90,17 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
 
     SOURCE is a directory or s3:// prefix of chunks, or one CSV file, which is split first.
     """
-    from splitjoin_cli.api.simulate.request import simulate
+    from splitjoin_cli.api.simulate.request import holds_chunks, simulate
 
     options.refuse_password(source)
     terminal = options.terminal(ctx, values)
     with _quiet_logs(), terminal.observer() as observer:
-        report = simulate(source, observer=observer, **options.passed(ctx, values))
+        asked = options.passed(ctx, values)
+        if holds_chunks(source):  # a variable that describes files is for other commands
+            for name in options.FOR_FILES:
+                if name in asked and not options.typed(ctx, name):
+                    del asked[name]
+        report = simulate(source, observer=observer, **asked)
     if terminal.as_json:
         terminal.document(report.to_json())
         for line in _reasons(report):

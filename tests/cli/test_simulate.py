@@ -82,6 +82,20 @@ def test_a_file_is_split_first(splitjoin: Splitjoin, export: Path) -> None:
     assert list(Path().iterdir()) == [export]
 
 
+def test_what_describes_a_file_is_refused_for_chunks(
+    splitjoin: Splitjoin, chunks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would do nothing. Variables hold for all commands: there they are left out."""
+    for words in (["--rows", "5"], ["--delimiter", ";"], ["--dialect", "tsv"], ["--encoding", "utf-16"]):
+        error = splitjoin("simulate", chunks, *words, "--json").document["error"]
+        assert error["message"] == f"{words[0]} is for a file to split, and {chunks} holds chunks"
+        assert error["code"] == 2
+    for name, value in (("ROWS", "5"), ("DELIMITER", ";"), ("ENCODING", "utf-16")):
+        monkeypatch.setenv(f"SPLITJOIN_{name}", value)
+    ran = splitjoin("simulate", chunks, "--into", "sqlite:load.db", "--tracker", "sqlite:jobs.db", "-q")
+    assert (ran.code, ran.stderr) == (0, "")
+
+
 def test_chunks_with_all_trouble_and_again(splitjoin: Splitjoin, chunks: str) -> None:
     """Ok, both times; what follows the join ran in the first alone."""
     places = ["--into", "sqlite:load.db", "--tracker", "sqlite:jobs.db", "--on-join", "exec:cat >> joined"]

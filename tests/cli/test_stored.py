@@ -184,6 +184,13 @@ def test_merge_writes_the_file_and_names_it(splitjoin: Command, directory: Path,
     assert out.read_bytes() == WHOLE
 
 
+def test_merge_says_when_the_manifest_knows_better(splitjoin: Command, directory: Path, tmp_path: Path) -> None:
+    """The dialect options are for sets without a manifest."""
+    ran = splitjoin("merge", str(directory), str(tmp_path / "out.csv"), "--delimiter", ";", "--no-progress")
+    warning = f"the manifest of {FILE_NAME} says how its records are written: the dialect given is not used"
+    assert (ran.code, ran.stderr.splitlines()[0]) == (0, f"Warning: {warning}")
+
+
 def test_merge_describes_what_it_made(splitjoin: Command, directory: Path, tmp_path: Path) -> None:
     """The document of merge."""
     out = tmp_path / "out.csv"

@@ -86,6 +86,8 @@ def simulate(
     except ValueError as exc:
         raise UsageError(str(exc)) from exc
     written, skip = arguments.dialect(keywords)
+    sizes = {"chunk_size": chunk_size, "chunks": chunks, "rows": rows, "encoding": encoding}
+    for_files = (*(name for name, value in sizes.items() if value is not None), *_typed(keywords))
     database = None if into is None else arguments.database(into)
     request = SimulateRequest(
         source=os.fspath(source),
@@ -107,9 +109,15 @@ def simulate(
         dialect_typed=keywords.get("dialect_typed", False),
         encoding=encoding,
         skip=skip,
+        for_files=for_files,
         aws=arguments.aws(profile, region, endpoint_url, session),
     )
     return run_simulate(request, observer or Silent())
+
+
+def _typed(keywords: arguments.DialectKeywords) -> set[str]:
+    """Which options of a dialect were given."""
+    return keywords.keys() - {"dialect_typed"} - ({"dialect"} if keywords.get("dialect") is None else set())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +128,7 @@ class SimulateRequest:
     ``dialect``, ``encoding`` and what is to be skipped say. ``into``, ``tracker``: None for SQLite files in a
     temporary place. ``table``: None for the client's name. ``file_name``: None where only one job lies there.
     ``on_join``: None where nothing follows. ``secret``: the ARN of the database's login, None for the variable.
+    ``for_files``: options that were given and mean something only where SOURCE is a file.
     """
 
     source: str
@@ -139,6 +148,7 @@ class SimulateRequest:
     dialect_typed: bool
     encoding: str | None
     skip: Skip
+    for_files: tuple[str, ...] = ()
     aws: AwsOptions
 
     def __post_init__(self) -> None:
@@ -146,6 +156,8 @@ class SimulateRequest:
             raise UsageError("standard input has no name: --name is needed", hint="add --name CLIENT_DATE")
         if self.file_name is not None:
             check_file_name(self.file_name)
+        if self.for_files and holds_chunks(self.source):
+            raise UsageError(_no_file(self), hint="leave it out: they are split already")
 
 
 def run_simulate(request: SimulateRequest, observer: Observer) -> SimulateReport:
@@ -161,6 +173,8 @@ def run_simulate(request: SimulateRequest, observer: Observer) -> SimulateReport
         into, tracker_url = _urls(request, stack)
         tracker = stack.enter_context(closing(open_tracker(tracker_url, request.aws)))
         one_file = _is_one_file(request)
+        if request.for_files and not one_file:
+            observer.warn(f"{_no_file(request)}: it is not used")
         place = _split_first(request, into, tracker, observer, stack) if one_file else parse_place(request.source)
         lying = stack.enter_context(open_place(_stored_request(request, place)))
         chunks = stack.enter_context(closing(Chunks(request.aws, connections=workers)))
@@ -180,6 +194,18 @@ def _urls(request: SimulateRequest, stack: ExitStack) -> tuple[DatabaseUrl, Trac
         stack.callback(shutil.rmtree, place, ignore_errors=True)
     into = request.into or arguments.database(f"sqlite:{place / 'load.db'}")
     return into, request.tracker or arguments.tracker(f"sqlite:{place / 'tracker.db'}")
+
+
+def holds_chunks(source: str) -> bool:
+    """Whether SOURCE can only be a place of chunks, as it is written. An S3 key may be the object or a prefix."""
+    if not is_s3(source):
+        return "://" not in source and Path(source).is_dir()
+    return not source.removeprefix("s3://").partition("/")[2].rpartition("/")[2]
+
+
+def _no_file(request: SimulateRequest) -> str:
+    name = min(request.for_files).replace("_", "-")
+    return f"--{name} is for a file to split, and {request.source} holds chunks"
 
 
 def _is_one_file(request: SimulateRequest) -> bool:

@@ -253,10 +253,22 @@ def merge(
     not what was stored; UsageError where several jobs lie there and none is named.
     """
     whole = _whole_set(sink, open_chunk, choose_job(sink, file_name), dialect or Dialect())
-    merging = _Merging(open_chunk, whole, target, observer or Silent())
+    heard = observer or Silent()
+    if (
+        whole.manifest is not None
+        and dialect is not None
+        and _header_rule(dialect) != _header_rule(whole.manifest.dialect)
+    ):
+        heard.warn(f"the manifest of {whole.file_name} says how its records are written: the dialect given is not used")
+    merging = _Merging(open_chunk, whole, target, heard)
     size = merging.run(executor, jobs)
     rows = None if whole.manifest is None else whole.manifest.rows
     return Merged(whole.file_name, whole.total, size, rows)
+
+
+def _header_rule(dialect: Dialect) -> tuple[str, str | None, str | None, bool]:
+    """What finds a header."""
+    return dialect.delimiter, dialect.quotechar, dialect.escapechar, dialect.header
 
 
 def _whole_set(sink: Sink, open_chunk: OpenChunk, file_name: str, dialect: Dialect) -> _Set:
