@@ -8,6 +8,7 @@ from splitjoin_cli.cli.ledger_text import ledger_lines
 from splitjoin_cli.cli.lines import STATE_TONES, Line, Piece, fact_line
 from splitjoin_cli.cli.text import count_text, duration_text, fact, listed
 from splitjoin_cli.cli.times import Times
+from splitjoin_cli.join.operate.join_words import join_text, tries_text
 from splitjoin_cli.join.operate.status import cells, pace
 
 if TYPE_CHECKING:
@@ -102,30 +103,10 @@ def _rate(per_second: float) -> str:
     return f"{per_second * units[unit]:,.1f} chunks/{unit}"
 
 
-def _tries(count: int) -> str:
-    return f"{count:,} {'try' if count == 1 else 'tries'}"
-
-
-def _join(status: JobStatus, times: Times) -> str:  # noqa: PLR0911 -- a state each
+def _join(status: JobStatus, times: Times) -> str:
     join = status.progress.join
-    tries = _tries(join.attempts)
-    error = f": {join.error}" if join.error else ""
-    match join.state:
-        case "joined":
-            return f"done, first claimed {times.text(join.joined_at)}, finished {times.text(join.finished_at)}"
-        case "claimed" if join.alive(status.at):
-            return f"held by {join.owner}, whose lease ends {times.text(join.lease_until)}, {tries}"
-        case "claimed":
-            return f"the lease of {join.owner} ended {times.text(join.lease_until)}, {tries}"
-        case "waiting":
-            again = times.text(join.lease_until) if join.held(status.at) else "now"
-            return f"failed, the next try may begin {again}, {tries}{error}"
-        case "clearing":
-            return "held by splitjoin clear; if it was killed, type it again"
-        case "failed":
-            return f"failed permanently, {tries}{error}"
-        case _:
-            return "not begun" if not join.attempts else f"given back, {tries}"
+    error = f": {join.error}" if join.error and join.state in {"waiting", "failed"} else ""
+    return f"{join_text(join, status.at, times.text)}{error}"
 
 
 def _map(status: JobStatus) -> Iterator[Line]:
@@ -152,7 +133,7 @@ def _missing(status: JobStatus, times: Times) -> Iterator[str]:
         yield fact("not stored", listed(status.never_uploaded))
     for failure in progress.failures[:FAILURES_SHOWN]:
         final, since = ", permanently" if failure.final else "", ", sent again since" if failure.retried else ""
-        when = f"{_tries(failure.attempts)}{final}, last {times.text(failure.at)}{since}"
+        when = f"{tries_text(failure.attempts)}{final}, last {times.text(failure.at)}{since}"
         yield fact("failed", f"chunk {failure.number} ({when}): {failure.error}")
     if len(progress.failures) > FAILURES_SHOWN:
         yield fact("", f"and {len(progress.failures) - FAILURES_SHOWN:,} more; --json lists all")

@@ -14,6 +14,7 @@ from splitjoin_cli.api.page.facts import seconds_of
 from splitjoin_cli.core.ranges import ranges_text
 from splitjoin_cli.core.shown import visible
 from splitjoin_cli.core.words import count_text, duration_text
+from splitjoin_cli.join.operate.join_words import join_text
 from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.api.page.facts import PageFacts
     from splitjoin_cli.join.operate.status import JobStatus
-    from splitjoin_cli.stores.trackers.base import Join
 
 __all__ = ["page"]
 
@@ -85,7 +85,7 @@ def _context(facts: PageFacts) -> dict[str, Any]:
         "status": status,
         "progress": progress,
         "percent": 100 * progress.processed_parts // progress.total_parts,
-        "join": _join_text(progress.join, status.at),
+        "join": join_text(progress.join, status.at, _moment),
         "track": track,
         "happenings": [] if track is None else _happenings(facts, track),
         "lanes": [] if track is None else lanes_of(facts, track),
@@ -162,31 +162,12 @@ def _failed(status: JobStatus, track: Track) -> Happening:
 
 def _joining(status: JobStatus, track: Track) -> Happening:
     join = status.progress.join
-    text = _join_text(join, status.at)
+    text = join_text(join, status.at, _moment)
     if join.joined_at is None:
         return Happening("join", "join", text)
     end = join.finished_at or (status.at if join.state == JoinState.CLAIMED else join.changed_at) or join.joined_at
     x = min(track.place(join.joined_at), 996.0)
     return Happening("join", "join", text, (Bar(x, max(4.0, round(track.place(end) - x, 1))),))
-
-
-def _join_text(join: Join, now: float) -> str:  # noqa: PLR0911 -- a state each
-    tries = f"{join.attempts:,} {'try' if join.attempts == 1 else 'tries'}"
-    match join.state:
-        case "joined":
-            return f"done: first claimed {_moment(join.joined_at)}, finished {_moment(join.finished_at)}"
-        case "claimed" if join.alive(now):
-            return f"{join.owner} holds it until {_moment(join.lease_until)}, {tries}"
-        case "claimed":
-            return f"the lease of {join.owner} ended {_moment(join.lease_until)}, {tries}"
-        case "waiting":
-            return f"a try failed, the next may begin {_moment(join.lease_until)}, {tries}"
-        case "clearing":
-            return "splitjoin clear holds it; if it was killed, type it again"
-        case "failed":
-            return f"failed permanently after {tries}"
-        case _:
-            return "not begun" if not join.attempts else f"given back after {tries}"
 
 
 def _mean_rate(facts: PageFacts) -> float | None:

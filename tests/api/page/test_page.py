@@ -112,7 +112,7 @@ def test_all_that_is_known_is_drawn() -> None:
     assert row(shown, "delivered").count("<rect") == row(shown, "loaded").count("<rect") == 3
     assert "3 of 3 chunks, the last 2023-11-14 22:13:40 UTC" in row(shown, "counted")
     assert "none; of a counted chunk no failure is kept" in row(shown, "failed")
-    assert "done: first claimed 2023-11-14 22:13:41 UTC, finished 2023-11-14 22:13:42 UTC" in shown
+    assert "done, first claimed 2023-11-14 22:13:41 UTC, finished 2023-11-14 22:13:42 UTC" in shown
     assert "3 loads: half of them within 2.0 s, the longest 2.0 s." in shown
     assert ">joined</span>" in shown
 
@@ -198,18 +198,19 @@ def test_spread_of_durations() -> None:
 
 JOINS = {
     "not begun": Join(),
-    "given back after 2 tries": Join(attempts=2),
-    "w holds it until 2023-11-14 22:14:20 UTC, 1 try": Join(
+    "given back, 2 tries": Join(attempts=2),
+    "held by w, whose lease ends 2023-11-14 22:14:20 UTC, 1 try": Join(
         JoinState.CLAIMED, owner="w", lease_until=START + 60, attempts=1
     ),
     "the lease of w ended 2023-11-14 22:13:40 UTC, 1 try": Join(
         JoinState.CLAIMED, owner="w", lease_until=START + 20, attempts=1
     ),
-    "a try failed, the next may begin 2023-11-14 22:14:20 UTC, 2 tries": Join(
+    "failed, the next try may begin 2023-11-14 22:14:20 UTC, 2 tries": Join(
         JoinState.WAITING, lease_until=START + 60, attempts=2
     ),
-    "failed permanently after 5 tries": Join(JoinState.FAILED, attempts=5),
-    "splitjoin clear holds it; if it was killed, type it again": Join(JoinState.CLEARING, changed_at=START + 30),
+    "failed, the next try may begin now, 2 tries": Join(JoinState.WAITING, lease_until=START + 20, attempts=2),
+    "failed permanently, 5 tries": Join(JoinState.FAILED, attempts=5),
+    "held by splitjoin clear; if it was killed, type it again": Join(JoinState.CLEARING, changed_at=START + 30),
 }
 
 

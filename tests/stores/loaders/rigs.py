@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -18,6 +20,7 @@ from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
 from splitjoin_cli.testing.loading import TABLE, DatabaseKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from splitjoin_cli.stores.loaders.base import Loader
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from tests.servers.postgres import PostgresDatabase
 
 MIB = 1024 * 1024
+COLUMNS = f"SELECT column_name FROM information_schema.columns WHERE table_name = '{TABLE}'"
 KINDS = [
     "sqlite",
     "duckdb",
@@ -37,11 +41,20 @@ STRICT = pytest.mark.parametrize("rig", KINDS[1:], indirect=True)
 SERVERS = pytest.mark.parametrize("rig", KINDS[2:], indirect=True)
 
 
-class SqliteRig:
-    kind = DatabaseKind(empty="", strict_types=False)
+@dataclass
+class Rig:
+    """One kind of database, as data; a LoaderRig.
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "loaded.db"
+    ``made``: its loader for a target. ``columns``, ``order``: the query for the table's columns. ``connections``: the
+    one that tells, or kills, all connections but its own; None for files.
+    """
+
+    kind: DatabaseKind
+    made: Callable[[LoadTarget], Loader]
+    query: Callable[[str], list[tuple[Any, ...]]]
+    columns: str = COLUMNS
+    order: str = "ordinal_position"
+    connections: str | None = None
 
     def loader(
         self,
@@ -51,120 +64,76 @@ class SqliteRig:
         beside_other_run: bool = False,
         max_record_bytes: int = LARGE_RECORD_BYTES,
     ) -> Loader:
-        return SqliteLoader(
-            str(self._path), LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes)
-        )
+        return self.made(LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes))
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with contextlib.closing(sqlite3.connect(self._path)) as connection, connection:
+    def column_names(self) -> list[str]:
+        return [row[0] for row in self.query(f"{self.columns} ORDER BY {self.order}")]
+
+    def kill_others(self) -> None:
+        assert self.connections is not None, "only servers have others"
+        for (answer,) in self.query(self.connections):
+            if isinstance(answer, int) and not isinstance(answer, bool):  # an id; PostgreSQL kills in the query
+                self.query(f"KILL {answer}")
+
+
+def sqlite_rig(directory: Path) -> Rig:
+    """SQLite in a file."""
+    path = directory / "loaded.db"
+
+    def query(sql: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
             return connection.execute(sql).fetchall()
 
-    def column_names(self) -> list[str]:
-        return [row[0] for row in self.query(f"SELECT name FROM pragma_table_info('{TABLE}')")]
+    return Rig(
+        DatabaseKind(empty="", strict_types=False),
+        partial(SqliteLoader, str(path)),
+        query,
+        columns=f"SELECT name FROM pragma_table_info('{TABLE}')",
+        order="cid",
+    )
 
-    def kill_others(self) -> None:
-        raise NotImplementedError
 
+def duckdb_rig(directory: Path) -> Rig:
+    """DuckDB in a file, which one process has."""
+    path = str(directory / "loaded.duckdb")
 
-class DuckdbRig(SqliteRig):
-    kind = DatabaseKind(empty="", shared=False, generated="VIRTUAL")
-
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "loaded.duckdb"
-
-    def loader(
-        self,
-        *,
-        create_table: bool = True,
-        run_column: str | None = None,
-        beside_other_run: bool = False,
-        max_record_bytes: int = LARGE_RECORD_BYTES,
-    ) -> Loader:
-        return DuckdbLoader(
-            str(self._path), LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes)
-        )
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with contextlib.closing(duckdb.connect(str(self._path))) as connection:
+    def query(sql: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(duckdb.connect(path)) as connection:
             return connection.execute(sql).fetchall()
 
-    def column_names(self) -> list[str]:
-        return _column_names(self)
+    return Rig(DatabaseKind(empty="", shared=False, generated="VIRTUAL"), partial(DuckdbLoader, path), query)
 
 
-class MysqlRig:
-    kind = DatabaseKind(empty="", null_word=None, long_text="LONGTEXT", largest_field_bytes=15 * MIB)
-    """Its packets are no larger."""
-
-    def __init__(self, database: MariadbDatabase) -> None:
-        self._database = database
-
-    def loader(
-        self,
-        *,
-        create_table: bool = True,
-        run_column: str | None = None,
-        beside_other_run: bool = False,
-        max_record_bytes: int = LARGE_RECORD_BYTES,
-    ) -> Loader:
-        target = LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes)
-        return MysqlLoader(self._database.url, self._database.server.password, target)
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._database.query(sql)
-
-    def column_names(self) -> list[str]:
-        return _column_names(self, "AND table_schema = DATABASE()")
-
-    def kill_others(self) -> None:
-        sql = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-        for (number,) in self.query(sql):
-            self.query(f"KILL {number}")
+def mysql_rig(database: MariadbDatabase) -> Rig:
+    """MariaDB on the wire."""
+    return Rig(
+        # Its packets are no larger than the largest field.
+        DatabaseKind(empty="", null_word=None, long_text="LONGTEXT", largest_field_bytes=15 * MIB),
+        partial(MysqlLoader, database.url, database.server.password),
+        database.query,
+        columns=f"{COLUMNS} AND table_schema = DATABASE()",
+        connections="SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+    )
 
 
-class PostgresRig:
-    kind = DatabaseKind(empty=None, fills_run_column="DEFAULT current_setting('splitjoin.run_id', true)")
-
-    def __init__(self, database: PostgresDatabase) -> None:
-        self._database = database
-
-    def loader(
-        self,
-        *,
-        create_table: bool = True,
-        run_column: str | None = None,
-        beside_other_run: bool = False,
-        max_record_bytes: int = LARGE_RECORD_BYTES,
-    ) -> Loader:
-        target = LoadTarget(TABLE, create_table, run_column, beside_other_run, max_record_bytes)
-        return PostgresqlLoader(self._database.url, None, target)
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._database.query(sql)
-
-    def column_names(self) -> list[str]:
-        return _column_names(self)
-
-    def kill_others(self) -> None:
-        self.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-
-
-def _column_names(rig: LoaderRig, and_schema: str = "") -> list[str]:
-    where = f"table_name = '{TABLE}' {and_schema}"
-    sql = f"SELECT column_name FROM information_schema.columns WHERE {where} ORDER BY ordinal_position"
-    return [row[0] for row in rig.query(sql)]
+def postgres_rig(database: PostgresDatabase) -> Rig:
+    """PostgreSQL on the wire."""
+    return Rig(
+        DatabaseKind(empty=None, fills_run_column="DEFAULT current_setting('splitjoin.run_id', true)"),
+        partial(PostgresqlLoader, database.url, None),
+        database.query,
+        connections="SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
 
 
 @pytest.fixture(params=KINDS)
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> LoaderRig:
     """Each kind of database, empty."""
     if request.param == "sqlite":
-        return SqliteRig(tmp_path)
+        return sqlite_rig(tmp_path)
     if request.param == "duckdb":
-        return DuckdbRig(tmp_path)
+        return duckdb_rig(tmp_path)
     if request.param == "mysql":
-        return MysqlRig(request.getfixturevalue("mariadb"))
-    return PostgresRig(request.getfixturevalue("postgres"))
+        return mysql_rig(request.getfixturevalue("mariadb"))
+    return postgres_rig(request.getfixturevalue("postgres"))
