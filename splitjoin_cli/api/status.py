@@ -155,10 +155,9 @@ def status_request(
         from splitjoin_cli.api.page.file import check_page
 
         check_page(FilePath(html))
-    load = None
-    if into:
-        database = arguments.database(into)
-        load = LoadRequest(into=database, secret=arguments.secret(secret, database))
+    database = arguments.database(into) if into else None
+    login = arguments.secret(secret, database)
+    load = None if database is None else LoadRequest(into=database, secret=login)
     return StatusRequest(
         file_name=file_name,
         tracker=arguments.tracker(tracker),

@@ -90,6 +90,8 @@ def verify(
     if all and (source is not None or name is not None):
         option = "--source" if source is not None else "--name"
         raise UsageError(f"--all checks every split, and {option} is for one", hint="give one of them")
+    if encoding is not None and source is None:
+        raise UsageError("--encoding is for --source", hint="give --source too, or leave it out")
     if finished and not all:
         raise UsageError(
             "--finished is for --all: a split that is checked by itself must be finished", hint="add --all"

@@ -55,6 +55,13 @@ def _debugged(arguments: Sequence[str], terminal: Terminal) -> int:
     return code
 
 
+def _misplaced_hint(exc: click.UsageError) -> str | None:
+    """Where an option belongs that was typed before the command."""
+    if not isinstance(exc, click.NoSuchOption) or exc.ctx is None or exc.ctx.parent is not None:
+        return None
+    return f"options follow the command: splitjoin COMMAND {exc.option_name}"
+
+
 def _usage_message(exc: click.UsageError) -> str:
     """Click's own words, but for what is missing: there the commands that look for it themselves have shorter ones."""
     if isinstance(exc, click.MissingParameter) and exc.param is not None and exc.ctx is not None:
@@ -85,7 +92,8 @@ def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
         error: SplitjoinError = UsageError("no command was given", hint="splitjoin --help")
     except click.UsageError as exc:
         path = exc.ctx.command_path if exc.ctx else "splitjoin"
-        error = UsageError(_usage_message(exc), hint=_variable_hint(exc) or f"{path} --help")
+        hint = _variable_hint(exc) or _misplaced_hint(exc) or f"{path} --help"
+        error = UsageError(_usage_message(exc), hint=hint)
     except click.ClickException as exc:
         error = SplitjoinError(exc.format_message())
     except (click.Abort, KeyboardInterrupt):

@@ -119,7 +119,8 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     if file_name is None and not options.typed(ctx, "html"):
         values["html"] = None
     if not values["reconcile"] and values["html"] is None and not options.typed(ctx, "into"):
-        values["into"] = values["secret"] = None
+        values["into"] = None
+        values["secret"] = values["secret"] if options.typed(ctx, "secret") else None
     asked = options.passed(ctx, values)
     watch, check = _watched(ctx, asked.pop("watch"), asked.pop("timeout")), asked.pop("check")
     aws = arguments.aws(asked.pop("profile"), asked.pop("region"), asked.pop("endpoint_url"))

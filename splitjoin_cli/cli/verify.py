@@ -48,7 +48,7 @@ Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 )
 @options.option("--finished", is_flag=True, help="With --all: a split that is under way is a problem.")
 @options.option("--source", metavar="SOURCE", help="Compare with this export, byte for byte.")
-@options.option("--encoding", metavar="NAME", help="Encoding of a UTF-16 or UTF-32 SOURCE, as for split.")
+@options.option("--encoding", metavar="NAME", help="Encoding of SOURCE, as it was given to split.")
 @options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
 @options.jobs_option
 @options.bwlimit_option
@@ -67,6 +67,8 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
     for url in (place, values["source"] or ""):
         options.refuse_password(url)
     _settle_all(ctx, values)
+    if values["source"] is None and not options.typed(ctx, "encoding"):
+        values["encoding"] = None
     terminal = options.terminal(ctx, values)
     with terminal.observer() as observer:
         report = verify(place, observer=observer, **options.passed(ctx, values))

@@ -102,6 +102,10 @@ class NoSuchJobError(SplitjoinError):
 
     exit_code: ClassVar[int] = 10
 
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        """``hint``: None for the one that helps with a tracker."""
+        super().__init__(message, hint=hint or "splitjoin status lists those that are there")
+
 
 class NameTakenError(SplitjoinError):
     """Other content is stored, or on its way, under the same client and date."""

@@ -21,7 +21,7 @@ OF_NO_RUN = frozenset({"line_end"})
 
 
 def differences(theirs: Manifest | PlanFile, plan: PlanFile) -> str:
-    """``what differs: content (57 bytes there, 60 here)``, and ``options unknown`` where nothing more is known."""
+    """``what differs: content (57 bytes there, 60 here)``, and that a manifest does not record the other options."""
     same_content = theirs.source.fingerprint == plan.source.fingerprint
     found = [] if same_content else [_content(theirs, plan)]
     found += _dialect(theirs.dialect, plan.dialect)
@@ -39,7 +39,7 @@ def differences(theirs: Manifest | PlanFile, plan: PlanFile) -> str:
 def _unknown(theirs: Manifest | PlanFile, plan: PlanFile) -> str:
     """A plan has a digest of its options, a manifest has nothing of them."""
     if isinstance(theirs, Manifest):
-        return "; options unknown"
+        return "; its other options are not recorded"
     return "" if theirs.options_digest == plan.options_digest else "; its options are others"
 
 

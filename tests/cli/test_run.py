@@ -203,7 +203,11 @@ def test_no_command(splitjoin: Callable[..., Ran]) -> None:
         (["spilt", "--json"], "there is no command 'spilt'", "did you mean split? splitjoin --help lists all"),
         (["STATUS", "--json"], "there is no command 'STATUS'", "did you mean status? splitjoin --help lists all"),
         (["xyz", "--json"], "there is no command 'xyz'", "splitjoin --help lists them"),
-        (["--json"], "No such option '--json'. Did you mean '--version'?", "splitjoin --help"),
+        (
+            ["--json"],
+            "No such option '--json'. Did you mean '--version'?",
+            "options follow the command: splitjoin COMMAND --json",
+        ),
     ],
 )
 def test_errors_before_any_command(

@@ -111,6 +111,7 @@ def test_verify_compares_with_the_source(
         (["verify", "chunks", "--name", "../x"], 2, "'../x' is not the name of a job"),
         (["verify", "chunks", "--source", "none.csv"], 1, "cannot read none.csv: no such file"),
         (["verify"], 2, "PREFIX_OR_DIR is missing"),
+        (["verify", "chunks", "--encoding", "utf-16"], 2, "--encoding is for --source"),
         (["rm", "chunks"], 2, "--name is missing"),
         (["verify", "empty"], 1, "there are no chunks and no manifest in "),
         (["merge", "chunks", "-"], 2, "the file and the JSON document cannot both go to stdout"),

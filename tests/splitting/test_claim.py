@@ -67,7 +67,7 @@ def test_a_finished_split_of_other_content_has_the_name() -> None:
     assert error.value.message == (
         f"memory:///acme_20240131 holds a finished split of memory:source.csv (run {run_of(OTHER)}, 2 chunks); "
         f"this is a split of memory:source.csv (run {run_of(EXPORT)}); what differs: content (20 bytes, other ones); "
-        "options unknown"
+        "its other options are not recorded"
     )
     assert (error.value.hint, error.value.exit_code) == (HINT, 11)
     assert objects(store) == left
@@ -119,7 +119,7 @@ def test_what_differs_is_said(theirs: dict[str, Any], data: bytes, differs: str,
         assert PLAN in store.objects
     with pytest.raises(NameTakenError) as error:
         split(EXPORT, MemorySink(store))
-    more = "; options unknown" if finished else "; its options are others" if theirs else ""
+    more = "; its other options are not recorded" if finished else "; its options are others" if theirs else ""
     assert error.value.message.partition("what differs: ")[2] == differs + more
 
 

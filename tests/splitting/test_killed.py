@@ -48,7 +48,7 @@ OTHER = EXPORT.replace(b"na\nme", b"NA\nME")
 BOTH = re.compile(
     r"memory:///acme_20240131 holds an? (un)?finished split of memory:source\.csv \(run [0-9a-f]{32}, 4 chunks\); "
     r"this is a split of memory:source\.csv \(run [0-9a-f]{32}\); "
-    r"what differs: content \([0-9]+ bytes(, other ones| there, [0-9]+ here)\)(; options unknown)?"
+    r"what differs: content \([0-9]+ bytes(, other ones| there, [0-9]+ here)\)(; its other options are not recorded)?"
 )
 THIRD = EXPORT.replace(b"na\nme", b"NA\nme")
 

@@ -70,7 +70,7 @@ def check_number(number: int, total_parts: int) -> None:
 def known(job: Job | None, file_name: str, uri: str) -> Job:
     """``job`` itself; NoSuchJobError where there is none."""
     if job is None:
-        raise NoSuchJobError(f"{uri}: no job {file_name}", hint="splitjoin status lists those that are there")
+        raise NoSuchJobError(f"{uri}: no job {file_name}")
     return job
 
 
