@@ -64,6 +64,8 @@ def _misplaced_hint(exc: click.UsageError) -> str | None:
 
 def _usage_message(exc: click.UsageError) -> str:
     """Click's own words, but for what is missing: there the commands that look for it themselves have shorter ones."""
+    if _misplaced_hint(exc) is not None and isinstance(exc, click.NoSuchOption):
+        return f"splitjoin itself has no option {exc.option_name}"
     if isinstance(exc, click.MissingParameter) and exc.param is not None and exc.ctx is not None:
         name = exc.param.opts[0] if exc.param.param_type_name == "option" else exc.param.make_metavar(exc.ctx)
         return f"{name} is missing"

@@ -10,7 +10,8 @@ from splitjoin_cli.core.words import count_text, duration_text, listed
 __all__ = ["byte_text", "count_text", "duration_text", "fact", "listed", "visible", "without_secrets"]
 
 LABEL_WIDTH = 12
-_URL_SECRETS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/?#@'\"]*@", re.IGNORECASE)
+# USER is what a hint asks to be filled in, and nobody's.
+_URL_SECRETS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?!USER@)[^\s/?#@'\"]*@", re.IGNORECASE)
 _URL_QUERY = re.compile(r"(?P<url>https?://[^\s?#'\"]+)[?#][^\s'\"]*", re.IGNORECASE)
 
 

@@ -205,7 +205,7 @@ def test_no_command(splitjoin: Callable[..., Ran]) -> None:
         (["xyz", "--json"], "there is no command 'xyz'", "splitjoin --help lists them"),
         (
             ["--json"],
-            "No such option '--json'. Did you mean '--version'?",
+            "splitjoin itself has no option --json",
             "options follow the command: splitjoin COMMAND --json",
         ),
     ],
@@ -217,6 +217,15 @@ def test_errors_before_any_command(
     ran = splitjoin(*arguments)
     assert ran.code == 2
     assert ran.document == {"error": {"code": 2, "message": message, "hint": hint}}
+
+
+def test_a_hint_keeps_what_is_to_be_filled_in(splitjoin: Callable[..., Ran]) -> None:
+    """A login in a URL is never said; USER is none."""
+    error = splitjoin("simulate", "a.csv", "--into", "foo:bar", "--json").document["error"]
+    assert "mysql://USER@HOST/DATABASE" in error["hint"]
+    error = splitjoin("split", "ftp://host/a.csv", "out", "--json").document["error"]
+    assert error["message"] == "cannot open ftp://host/a.csv: the URL is not complete"
+    assert error["hint"] == "name the user: ftp://USER@host/a.csv"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
