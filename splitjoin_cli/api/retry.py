@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -77,7 +78,7 @@ def retry(
             hint="give --to lambda:NAME or --to sqs:QUEUE_URL; or --join, --dry-run",
         )
     chosen = None if chunks is None else arguments.numbers("chunks", chunks)
-    destination = None if dest is None else str(dest)
+    destination = None if dest is None else os.fspath(dest)
     return _resend(RetryRequest(file_name, url, to, destination, chosen, counted, dry_run, aws), observer or Silent())
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from contextlib import closing, contextmanager
@@ -162,7 +163,7 @@ def status_request(
         file_name=file_name,
         tracker=arguments.tracker(tracker),
         stuck_seconds=arguments.seconds("stuck-after", stuck_after),
-        dest=None if dest is None else parse_place(str(dest)),
+        dest=None if dest is None else parse_place(os.fspath(dest)),
         queue=queue,
         load=load,
         reconcile=reconcile,

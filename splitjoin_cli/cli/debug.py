@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,18 +22,17 @@ from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.progress import phase_of, skip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from splitjoin_cli.core.model import ChunkState
     from splitjoin_cli.core.progress import Observer
 
 DEBUG = "--debug"
+SOURCE_AND_DEST = 2
 STDERR = "-"
 ON = frozenset({"1", "true", "t", "yes", "y", "on", STDERR})
 OFF = frozenset({"0", "false", "f", "no", "n", "off", ""})
 _LOG_NAME = re.compile(r".+\.(?:jsonl|ndjson|json|log)", re.IGNORECASE)
-_ENOUGH = {"split": 2, "merge": 2, "verify": 1, "simulate": 1, "worker": 1, "retry": 1, "status": 1}
-"""Words that a command has without ``--debug FILE``: with fewer, the last word is one of them."""
 
 
 def with_value(arguments: Sequence[str]) -> list[str]:
@@ -56,9 +56,26 @@ def with_value(arguments: Sequence[str]) -> list[str]:
 
 
 def _is_spare(words: Sequence[str], at: int) -> bool:
-    """Whether the word there is the last one, and the command has enough without it."""
-    plain = [word for word in words[: at - 1] if not word.startswith("-")]
-    return at == len(words) - 1 and len(plain) > _ENOUGH.get(plain[0] if plain else "", 0)
+    """Whether the word there is the last one, and the command has all its own words without it."""
+    if at != len(words) - 1:
+        return False
+    import click
+
+    from splitjoin_cli.cli.group import cli
+
+    command = cli.get_command(click.Context(cli), words[0])
+    if command is None:
+        return False
+    flags = {text for one in command.params if isinstance(one, click.Option) and one.is_flag for text in one.opts}
+    before = [("", words[0]), *pairwise(words[: at - 1])]  # each word with the one that it may be the value of
+    own = [word for previous, word in before if not word.startswith("-") and not _takes_value(previous, flags)]
+    # FILE_NAME of status and PLACE of ls are asked for as the others are: --debug before them is no FILE.
+    takes = [one.nargs for one in command.params if isinstance(one, click.Argument)]
+    return len(own) - 1 >= sum(SOURCE_AND_DEST if count < 0 else count for count in takes)
+
+
+def _takes_value(word: str, flags: Collection[str]) -> bool:
+    return word.startswith("--") and "=" not in word and word not in flags
 
 
 def asked(words: Sequence[str]) -> str | None:
