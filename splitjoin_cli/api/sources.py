@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import NotFoundError, SourceError, SplitjoinError, UsageError
 from splitjoin_cli.core.places import S3Place, is_s3
+from splitjoin_cli.core.source_name import names_a_day
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.stores.sources.local import is_pipe, unreadable
 from splitjoin_cli.stores.sources.patterns import Pattern, SourceFile, has_wildcard, matches
@@ -90,7 +91,7 @@ class Sources:
             self._check_apart(word, kind, destination)
             there = self._there(word, kind)
             files = [file for file in there if not _is_mark(file)]
-            wanted = [file for file in files if not _is_of_a_split(file)]
+            wanted = self._exports(word, files)
             left_out += len(files) - len(wanted)
             if not wanted and (kind == "pattern" or (not there and is_s3(word))):
                 raise _nothing(word, len(files))
@@ -126,6 +127,24 @@ class Sources:
             path += "/"
         pattern = Pattern.of(path) if kind == "pattern" else Pattern(path, ("",))
         return matches(pattern, self._tree(word))
+
+    def _exports(self, word: str, files: list[SourceFile]) -> list[SourceFile]:
+        """Those that are no chunk, plan or manifest by their names.
+
+        ``acme_2024-01-31.csv`` can be both, chunk 1 of 31 and the export of a day: it is a chunk only where a plan or
+        manifest of that split is beside it.
+        """
+        jobs: dict[str, set[str]] = {}
+
+        def is_export(file: SourceFile) -> bool:
+            chunk, folder = names.parse(file.name), file.name[: file.name.rfind("/") + 1]
+            if chunk is None or not names_a_day(file.name):
+                return chunk is None and _job(file) is None
+            if folder not in jobs:
+                jobs[folder] = {job for one in self._tree(word).files(folder, "") if (job := _job(one)) is not None}
+            return chunk.file_name not in jobs[folder]
+
+        return [file for file in files if is_export(file)]
 
     def _tree(self, word: str) -> Tree:
         if is_s3(word):
@@ -196,10 +215,10 @@ def _named(word: str) -> NamedSource:
         return NamedSource(word)  # its own split says what is wrong
 
 
-def _is_of_a_split(file: SourceFile) -> bool:
-    """Whether a name is a chunk's, a plan's or a manifest's."""
-    parsers = (names.parse, names.parse_manifest_name, names.parse_plan_name)
-    return any(parse(file.name) is not None for parse in parsers)
+def _job(file: SourceFile) -> str | None:
+    """The job whose plan or manifest it is."""
+    job = names.parse_manifest_name(file.name) or names.parse_plan_name(file.name)
+    return None if job is None else job.file_name
 
 
 def _is_mark(file: SourceFile) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.api.sources import Expansion, NamedSource
     from splitjoin_cli.core.names import JobName
+    from splitjoin_cli.core.places import Place
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import SplitResult
@@ -59,8 +61,9 @@ def run_splits(
     ended = _Ended(began, resume_all_command(request, words, files_from))
     with ExitStack() as stack:
         try:
-            client = _client(request, words, files_from, stack)
+            _check_destination(request.destination)
             listed = [] if files_from is None else listed_names(files_from)
+            client = _client(request, [*words, *listed], stack)
             sources = Sources(request.aws, request.objects.payer, client)
             try:
                 expansion = sources.expand(words, listed, request.destination)
@@ -148,9 +151,15 @@ def _settled(request: SplitRequest, expansion: Expansion, today: dt.date) -> lis
     return parts
 
 
-def _client(request: SplitRequest, words: Sequence[str], files_from: str | None, stack: ExitStack) -> Any:  # noqa: ANN401 -- botocore makes its clients' classes at run time
+def _check_destination(place: Place) -> None:
+    """Raise UsageError where DEST is a file: the last source, where DEST was forgotten."""
+    if not isinstance(place, S3Place) and os.path.isfile(place.path):  # noqa: PTH113 -- paths are text here
+        raise UsageError(f"DEST, {place}, is a file", hint="name a directory or s3://bucket/prefix/ after the sources")
+
+
+def _client(request: SplitRequest, words: Sequence[str], stack: ExitStack) -> Any:  # noqa: ANN401 -- botocore makes its clients' classes at run time
     """One client of S3 for all sources and the destination, closed with ``stack``; None where S3 is not named."""
-    if not isinstance(request.destination, S3Place) and files_from is None and not any(map(is_s3, words)):
+    if not isinstance(request.destination, S3Place) and not any(map(is_s3, words)):
         return None
     from splitjoin_cli.core.aws import client as aws
 

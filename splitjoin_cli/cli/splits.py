@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.cli import options
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.splits import SplitsResult
 
 SHOWN = 100
-"""Of the sources that failed, how many are listed."""
+"""Of the reasons for which sources failed, how many are listed."""
+SHOWN_ALIKE = 5
+_RUN = re.compile(r"\(run [0-9a-f]{32}\)")
 STOPPED = frozenset({130, 143})
 LASTING = frozenset({2, 4, 11})
 """Exit codes of sources that fail again: a name, bad input, and a name that is taken."""
@@ -79,11 +82,13 @@ def _say_failures(document: Mapping[str, Any], result: SplitsResult, terminal: T
         for one in _interrupted(document):
             terminal.note(f"{one['source']['uri']}: {one['error']['hint'] or 'nothing is stored yet'}")
         failed = [one for one in failed if one["error"]["code"] != result.stopped.exit_code]
-    for one in failed[:SHOWN]:
-        for line in _failure(one):
-            terminal.say(line)
-    if len(failed) > SHOWN:
-        terminal.say(f"and {len(failed) - SHOWN:,} more sources failed; --json lists all")
+    alike = _alike(failed)
+    for group in alike[:SHOWN]:
+        for line in _failure(group):
+            terminal.say(line.replace("\n", "\\n"))
+    if len(alike) > SHOWN:
+        more = sum(map(len, alike[SHOWN:]))
+        terminal.say(f"and {count_text(more, 'more source')} failed; --json lists all")
     error = result.error
     if error is None:
         return
@@ -100,8 +105,19 @@ def _interrupted(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in document["splits"] if "error" in one and one["error"]["code"] in STOPPED]
 
 
-def _failure(one: Mapping[str, Any]) -> Iterator[str]:
-    """Of one source."""
+def _alike(failed: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Those that failed, together where the reason is the same: a thousand sources may miss the same right."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for one in failed:
+        uri, error = one["source"]["uri"], one["error"]
+        reason = _RUN.sub("", f"{error['message']}\n{error['hint']}".replace(uri, ""))
+        groups.setdefault(f"{uri} {reason}" if "chunks" in one else reason, []).append(one)
+    return list(groups.values())
+
+
+def _failure(alike: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Of the first of a group, and which others there are."""
+    one, others = alike[0], [each["source"]["uri"] for each in alike[1:]]
     uri, error = one["source"]["uri"], one["error"]
     named = "" if uri in error["message"] else f"{uri}: "
     yield f"Error: {named}{error['message']}"
@@ -109,6 +125,9 @@ def _failure(one: Mapping[str, Any]) -> Iterator[str]:
         yield from failed_chunks(one)
     elif error["hint"]:
         yield f"Hint: {error['hint']}"
+    if others:
+        rest = ", ..." if len(others) > SHOWN_ALIKE else ""
+        yield f"The same for {count_text(len(others), 'more source')}: {', '.join(others[:SHOWN_ALIKE])}{rest}"
 
 
 def _total(document: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.names import JobName, proposed_client
 
-__all__ = ["Naming", "day_of", "name_job", "name_pattern"]
+__all__ = ["Naming", "day_of", "name_job", "name_pattern", "names_a_day"]
 
 _SOURCE_SUFFIXES = {".gz", ".bz2", ".xz", ".zst"}
 _CLIENT_DATE = re.compile(r"(?P<client>.+)_(?P<date>[^_]+)", re.DOTALL)
@@ -80,6 +80,11 @@ def day_of(date: str) -> dt.date | None:
         return dt.date(int(match[1]), int(match[3]), int(match[4]))
     except ValueError:
         return None
+
+
+def names_a_day(source: str) -> bool:
+    """Whether the name of a source reads as CLIENT_DATE."""
+    return _taken_apart(_stem(source))[1] is not None
 
 
 def _found(pattern: re.Pattern[str], source: str) -> dict[str, str | None]:

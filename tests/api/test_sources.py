@@ -59,6 +59,19 @@ def test_order_and_what_is_left_out() -> None:
     assert names("empty/") == []
 
 
+def test_an_export_of_a_day_is_no_chunk_of_a_month() -> None:
+    """``acme_2024-01-31.csv`` reads as chunk 1 of 31, too: it is one where that split's plan or manifest is there."""
+    exports = [f"days/acme_2024-01-{day}.csv" for day in (30, 31)]
+    Path("days").mkdir()
+    for path in (*exports, "days/acme_2024-02-31.csv"):
+        Path(path).write_text("id\n1\n")
+    assert names("days/") == names("days/*.csv") == exports
+    Path("days/acme_2024.manifest.json").write_text("{}")
+    assert names("days/") == []
+    with pytest.raises(NotFoundError):
+        names("days/*.csv")
+
+
 def test_nothing_matches() -> None:
     """A pattern must match something that can be split; the error says what was left out."""
     for word, text in (

@@ -19,8 +19,8 @@ __all__ = ["LocalTree"]
 class LocalTree:
     """Paths, from the working directory or the root. See Tree.
 
-    A file is an ordinary one, or a link to one; pipes, sockets and devices are none. Raises SourceError where a
-    directory may not be read.
+    A file is an ordinary one, or a link to one, or to nothing, which is an error of that source; pipes, sockets and
+    devices are none. Raises SourceError where a directory may not be read.
     """
 
     hides_dots = True
@@ -31,6 +31,8 @@ class LocalTree:
             with suppress(FileNotFoundError):  # removed meanwhile
                 if entry.is_file():
                     yield SourceFile(folder + entry.name, entry.stat().st_size)
+                elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 -- paths are text here
+                    yield SourceFile(folder + entry.name, 0)
 
     def folders(self, folder: str, beginning: str) -> Iterator[str]:
         """See Tree. Links to directories are followed."""
