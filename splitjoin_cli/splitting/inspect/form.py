@@ -133,7 +133,7 @@ class Reader:
                 if quote and data.startswith(quote, begin):
                     opened = min(opened, begin)
                 if quote and fault < 0 and not self.form.mysql:
-                    fault = data.find(quote, begin, at)
+                    fault = self._stray(data, begin, at)
             cells.append(data[begin:at])
             after = self._after.match(data, at)
             if after is None or after.group(1) is None:
@@ -143,6 +143,14 @@ class Reader:
             cells[-1] = cells[-1][:-1]
         return Row(cells, start, len(data) if after is None else after.end(), line, fault), opened
 
+    def _stray(self, data: bytes, begin: int, end: int) -> int:
+        """The first quote of an unquoted field that no escape character is before; -1 where there is none."""
+        at = data.find(self.form.quote, begin, end)
+        escape = self.form.escape
+        while at > begin and escape and not self.form.escape_quoted and _escaped(data, begin, at, escape):
+            at = data.find(self.form.quote, at + 1, end)
+        return at
+
     def _plain_start(self, data: bytes, at: int) -> int:
         match = self._plain.match(data, at)
         return match.start(1) if match else at
@@ -150,3 +158,9 @@ class Reader:
     def _plain_end(self, data: bytes, at: int) -> int:
         match = self._plain.match(data, at)
         return match.end() if match else at
+
+
+def _escaped(data: bytes, begin: int, at: int, escape: bytes) -> bool:
+    """Whether an odd number of escape characters is right before ``at``."""
+    run = data[begin:at]
+    return (len(run) - len(run.rstrip(escape))) % 2 == 1

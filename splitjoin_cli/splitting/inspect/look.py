@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ _TRIES = 8
 _SETTLED = 0.22
 _RIVAL = 0.92
 _FEW = 3
+LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Seen:
     trailer_texts: list[bytes] = field(default_factory=list)
     sep_line: bool = False
     nulls: list[str] = field(default_factory=list)
+    doubtful_nulls: list[str] = field(default_factory=list)
     c_escapes: bool = False
     dashes: bool = False
     records: int | None = None
@@ -59,7 +62,6 @@ class Seen:
     tally: Tally | None = None
     quotes_are_text: bool = False
     stray_rule: str | None = None
-    lone_cr: tuple[int | None, int] | None = None
     ragged_header: bool = False
     cut_off: tuple[int | None, int] | None = None
     trailer_start: int = 0
@@ -164,13 +166,16 @@ class _Judged:
         header = first.cells if self.top.header is not False else None
         if header is not None:
             seen.columns = [unquoted(cell, self.form) for cell in header]
-        seen.tally = Tally(self.width, header)
+        seen.line_end = self._line_end(seen.line_end)
+        watched = any(LONE_CR.search(piece) for piece in (self.pieces.head, *_others(self.pieces)))
+        seen.tally = Tally(self.width, header, quote=self.form.quote if watched and self.form.strips_cr else None)
         self._count(seen, blocks)
         sample = [
             row for row in self.rows[self.top.body : self.top.body + _SAMPLE_ROWS] if len(row.cells) == self.width
         ]
-        seen.nulls = nulls_of(sample, self.form, body)
         escapes = escapes_of(sample, self.form)
+        if seen.tally.lone_cr.times and seen.line_end == "\n":
+            seen.form = self.form = replace(self.form, lf_only=True)
         if not self.form.escape and not self.form.quote and escapes.speak_for_themselves(self.form.delimiter):
             seen.form = self.form = replace(self.form, escape=b"\\")
         if self.form.escape:
@@ -179,9 +184,20 @@ class _Judged:
                 seen.form = self.form = replace(self.form, escape_quoted=True)
         under = self.rows[self.top.body : self.top.body + 1]
         seen.dashes = bool(under and header and all(cell and not cell.strip(b"- ") for cell in under[0].cells))
+        seen.nulls, seen.doubtful_nulls = nulls_of(sample, self.form, body)
         self._quotes(seen)
         if seen.dashes and seen.records and seen.tally is not None:
             seen.records, seen.tally.records = seen.records - 1, seen.tally.records - 1
+
+    def _line_end(self, raw: str | None) -> str | None:
+        """What ends records: line ends of other kinds within quotes do not count."""
+        if raw != "mixed":
+            return raw
+        data = self.pieces.head[self.start :]
+        ends = {
+            data[max(0, row.end - 2) : row.end] == b"\r\n" for row in self.rows if data[row.end - 1 : row.end] == b"\n"
+        }
+        return {True: "\r\n", False: "\n"}[ends.pop()] if len(ends) == 1 else raw
 
     def _quotes(self, seen: Seen) -> None:
         """How quotes are read: none where they are letters, and by which rule where some are in a wrong place."""

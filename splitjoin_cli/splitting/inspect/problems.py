@@ -72,12 +72,13 @@ def _of_form(seen: Seen) -> list[Problem]:
         other = shown(seen.rival.decode("utf-8", "replace"))
         message = f"{other!r} fits as a delimiter nearly as well; say which one it is with --delimiter"
         found.append(Problem(seen.skip_lines + 1, 0, message))
+    if seen.doubtful_nulls:
+        words = " and ".join(seen.doubtful_nulls)
+        message = f"fields that are {words}: each may be NULL or text; say which is NULL with --null"
+        found.append(Problem(None, 0, message))
     if seen.form is not None and seen.header is None:
         message = "the first record may be a header or data, and nothing in it decides; if it is data, add --no-header"
         found.append(Problem(seen.skip_lines + 1, 0, message))
-    if seen.lone_cr is not None and seen.form is not None and not seen.form.lf_only:
-        line, byte = seen.lone_cr
-        found.append(Problem(line, byte, "a carriage return without a line feed, outside quotes: split refuses it"))
     return found
 
 
@@ -94,6 +95,9 @@ def _of_records(seen: Seen) -> list[Problem]:
     if tally.ragged.times:
         many = f"{tally.ragged.times} of {of} {'has' if tally.ragged.times == 1 else 'have'}"
         found.append(_first(tally.ragged, f"{many} not {tally.width} fields; this one has {tally.ragged.what}"))
+    if tally.lone_cr.times and seen.form is not None and not seen.form.lf_only:
+        what = "a carriage return without a line feed, outside quotes: split refuses it"
+        found.append(_first(tally.lone_cr, f"{what} ({count_text(tally.lone_cr.times, 'record')})"))
     if tally.blank.times:
         found.append(_first(tally.blank, f"{count_text(tally.blank.times, 'blank line')} among the records"))
     if tally.repeated.times:

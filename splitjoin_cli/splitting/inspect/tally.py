@@ -32,6 +32,7 @@ class First:
 class Tally:
     """Counts over records. ``width``: fields of most of them. ``header``: the cells of the header, if there is one.
 
+    ``quote``: the quote character (or none), where fields are searched for carriage returns, else None.
     ``records``: those that would be rows; ``seen_bytes``: bytes of all that was added.
     """
 
@@ -44,6 +45,8 @@ class Tally:
     repeated: First = field(default_factory=First)
     ragged: First = field(default_factory=First)
     stray: First = field(default_factory=First)
+    lone_cr: First = field(default_factory=First)
+    quote: bytes | None = None
 
     def add(self, row: Row, offset: int, *, lines_known: bool) -> None:
         """Count a record; ``offset`` is the place of its sample in the file."""
@@ -60,5 +63,10 @@ class Tally:
         self.fields[width] += 1
         if width != self.width:
             self.ragged.seen(line, offset + row.start, width)
+        if self.quote is not None and any(b"\r" in cell and not self._quoted(cell) for cell in row.cells):
+            self.lone_cr.seen(line, offset + row.start)
         if row.fault >= 0:
             self.stray.seen(line, offset + row.fault)
+
+    def _quoted(self, cell: bytes) -> bool:
+        return bool(self.quote) and cell.startswith(self.quote or b"-")

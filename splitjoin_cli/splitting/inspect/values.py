@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from splitjoin_cli.splitting.inspect.kinds import TYPED
+from splitjoin_cli.splitting.inspect.kinds import TYPED, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,47 +14,74 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.inspect.columns import Profile
     from splitjoin_cli.splitting.inspect.form import Form, Row
 
-__all__ = ["Escapes", "escapes_of", "nulls_of"]
+__all__ = ["Escapes", "Nulls", "escapes_of", "nulls_of"]
 
 _WORDS = (b"\\N", b"NULL", b"null", b"NA", b"N/A", b"NaN", b"None", b"(null)", b"#N/A", b"nil", b"<NULL>", b"[NULL]")
 _ALWAYS = frozenset({b"\\N", b"NULL", b"(null)", b"<NULL>", b"[NULL]"})
 _MOST_NULLS = 8
+_FEW = 2
 
 
-def nulls_of(rows: Sequence[Row], form: Form, profile: Profile) -> list[str]:
-    """The spellings of NULL in ``rows``: unquoted fields, and only what hardly can be a value.
+class Nulls(NamedTuple):
+    """The spellings of NULL that are sure, and others that may be NULL or text; the empty text is the empty field."""
 
-    ``NA`` and the like count in columns of numbers or dates alone. The empty field counts where empty text is written
-    in quotes beside it, or where everything else is quoted.
+    sure: list[str]
+    doubtful: list[str]
+
+
+def nulls_of(rows: Sequence[Row], form: Form, profile: Profile) -> Nulls:
+    r"""How NULL is spelled in ``rows``: by an unquoted field, and only by what hardly can be a value.
+
+    Sure is a word in a column of numbers or dates; one whose quoted twin is text (``NULL`` beside ``"NULL"``, nothing
+    beside ``""``); one in a column whose texts are all quoted; and ``\N`` where the backslash is the escape character.
+    Where none of that holds, a word that has no rival is NULL; of several one is text, and nothing says which. A word
+    that is there once or twice beside empty fields may be text, too.
     """
-    found: Counter[bytes] = Counter()
-    typed: Counter[bytes] = Counter()
-    empty = empty_quoted = quoted = bare = 0
-    kinds = [column.kind for column in profile.columns]
-    quotes = form.quote * 2 if form.quote else None
+    seen = _Counts(form, profile)
     for row in rows:
-        for at, cell in enumerate(row.cells):
-            if not cell:
-                empty += 1
-            elif cell == quotes:
-                empty_quoted += 1
-            elif form.quote and cell.startswith(form.quote):
-                quoted += 1
-            elif cell in _WORDS:
-                found[cell] += 1
-                if at < len(kinds) and kinds[at] in TYPED:
-                    typed[cell] += 1
-            elif at >= len(kinds) or kinds[at] is None:
-                bare += 1
-    spelled = [word for word in _WORDS if found[word] and (word in _ALWAYS or typed[word])]
-    if len(profile.columns) > 1 and empty and (empty_quoted or (quoted and not bare and kind_all(kinds))):
-        spelled.append(b"")
-    return [word.decode() for word in spelled[:_MOST_NULLS]]
+        seen.add(row)
+    sure = [word for word in _WORDS if seen.bare[word] and seen.is_sure(word)]
+    if profile.width > 1 and seen.bare[b""] and seen.is_sure(b""):
+        sure.append(b"")
+    doubtful = [word for word in _WORDS if seen.bare[word] and word in _ALWAYS]
+    if not sure and len(doubtful) == 1 and (seen.bare[doubtful[0]] > _FEW or not seen.bare[b""]):
+        sure, doubtful = doubtful, []
+    texts = [[word.decode() for word in words] for words in (sure[:_MOST_NULLS], [] if sure else doubtful)]
+    return Nulls(*texts)
 
 
-def kind_all(kinds: Sequence[str | None]) -> bool:
-    """Whether a table has a column of words: only there quotes tell an empty text from nothing."""
-    return any(kind is None for kind in kinds)
+class _Counts:
+    """Where the words for NULL are: unquoted and quoted, and in which columns."""
+
+    def __init__(self, form: Form, profile: Profile) -> None:
+        self.form, self.columns = form, profile.columns
+        self.bare: Counter[bytes] = Counter()
+        self.twins: Counter[bytes] = Counter()
+        self.places: dict[bytes, set[int]] = {}
+        self.quoted = [0] * len(self.columns)
+        self.unquoted = [0] * len(self.columns)
+
+    def add(self, row: Row) -> None:
+        quote = self.form.quote
+        for at, cell in enumerate(row.cells[: len(self.columns)]):
+            if quote and cell.startswith(quote):
+                self.quoted[at] += 1
+                text = plain(cell, quote)
+                if not text or text in _WORDS:
+                    self.twins[text] += 1
+            elif not cell or cell in _WORDS:
+                self.bare[cell] += 1
+                self.places.setdefault(cell, set()).add(at)
+            else:
+                self.unquoted[at] += 1
+
+    def is_sure(self, word: bytes) -> bool:
+        places = self.places.get(word, set())
+        if self.twins[word] or (word == b"\\N" and self.form.escape and not self.form.escape_quoted):
+            return True
+        if word and any(self.columns[at].kind in TYPED for at in places):
+            return True
+        return any(self.quoted[at] > _FEW and not self.unquoted[at] and not self.columns[at].kind for at in places)
 
 
 class Escapes:
@@ -73,7 +100,7 @@ class Escapes:
         every = set(self.inside) | set(self.outside)
         known = {bytes([b]) for b in b"0bfnrtvZN"}
         strange = {one for one in every if one.isalnum() and one not in known}
-        return bool(every & known) and not strange
+        return bool(every & known or self.null_fields) and not strange
 
     def speak_for_themselves(self, delimiter: bytes) -> bool:
         r"""Whether every backslash of a text without quotes begins an escape, though none keeps a delimiter.
