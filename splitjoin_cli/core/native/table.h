@@ -125,6 +125,7 @@ ALWAYS TARGET static inline int64_t NAMED(by_table)(const uint8_t *block, size_t
         struct NAMED(regular) regular;
         if (!(step & CLOSE) && (state <= CLOSED || state == QUOTED) && (next == at || (state == FIELD && next - at < 8)) &&
             size - at >= 64 + 8 &&
+            !(table->spaces && block[at + 63] == ' ') && /* a field may begin behind it, in the next word */
             NAMED(read_regular)(block + at, &needles, others, delimiter_size, state, (uint32_t)(next - at), &regular)) {
             if (errand == OPENING && regular.opens)
                 last_end = (int64_t)at + 63 - (int64_t)__builtin_clzll(regular.opens);

@@ -167,6 +167,18 @@ def test_blocks_of_any_size_and_start(name: str, delimiter: str) -> None:
         assert scanner.last_opening(block, State.FIELD) == expected
 
 
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("spaces", [1, 3])
+def test_spaces_before_a_quote_are_skipped_across_words(name: str, spaces: int) -> None:
+    """The quote may be the first byte of a word, and what is skipped before it the last of the one before."""
+    alphabet = Alphabet.of(Dialect(skip_initial_space=True))
+    gap = b" " * spaces
+    for before in range(64):
+        data = b"b" * (HEAD_BYTES + before) + b"," + gap + b'"q,r"\n' + gap + b'"s",t\n' + b"c,d\n" * 30
+        outcome = MAKERS[name](alphabet, len(data)).outcome(memoryview(data), State.FIELD)
+        assert (outcome.defect, outcome.records, outcome.delimiters) == (None, 32, 32)
+
+
 @pytest.mark.parametrize(
     ("data", "delimiter", "stray", "kind", "offset"),
     [
