@@ -244,13 +244,11 @@ def test_a_tracker_without_a_directory_is_found_before_the_source_is_read(splitj
     assert ran.stderr == "Error: sqlite:no/x.db: the directory no does not exist\nHint: make it first\n"
 
 
-def test_a_directory_as_source_is_named(splitjoin: Splitjoin, tmp_path: Path) -> None:
-    """Also the current one, whose name would be taken for a client's."""
-    (tmp_path / "exports").mkdir()
-    for source in (".", "exports"):
-        ran = splitjoin("split", source, "d", "--json")
-        assert (ran.code, ran.error["message"]) == (2, f"{source} is a directory")
-        assert ran.error["hint"] == "name one file in it"
+def test_a_directory_as_source_holds_no_destination(splitjoin: Splitjoin) -> None:
+    """The current one, whose files would then have chunks among them."""
+    ran = splitjoin("split", ".", "d", "--json")
+    assert (ran.code, ran.error["message"]) == (2, "DEST, d, is in ., whose files are split")
+    assert ran.error["hint"] == "choose a DEST outside of it, so that no chunk becomes a source"
 
 
 def test_an_output_that_cannot_be_written_has_a_next_step(splitjoin: Splitjoin, tmp_path: Path) -> None:
