@@ -1,4 +1,4 @@
-"""Who has a name: what is stored under it already, and the plan that claims it before the first chunk is visible.
+"""Who has a name: the plan that claims it before the first chunk is visible, and who is refused it.
 
 Three kinds of processes meet at a plan: splits of one run, which share it; a split of another run, which takes its
 place with ``--force``; and ``rm``, whose own claim stands there until all is gone, and which stops every split. Each
@@ -8,19 +8,19 @@ replaces and removes only what it saw (``Condition``): docs/model/operate_model.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import NameTakenError, StoreError
-from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.format.removal import Removal
-from splitjoin_cli.core.names import JobName, manifest_name, parse, parse_manifest_name, parse_plan_name, plan_name
+from splitjoin_cli.core.names import JobName, manifest_name, plan_name
 from splitjoin_cli.core.words import count_text
+from splitjoin_cli.splitting.existing import Existing, is_of, look, standing, take_plan
 from splitjoin_cli.splitting.heads import manifest_head
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
-    from splitjoin_cli.core.model import StoredObject
+    from splitjoin_cli.core.format.manifest import Manifest, PlanFile
     from splitjoin_cli.stores.sinks.base import Sink
 
 CLAIM_TRIES = 5
@@ -31,129 +31,11 @@ OVERWRITTEN_HINT = (
 )
 
 
-class Standing(NamedTuple):
-    """What has a name now, and the condition that it still does."""
-
-    plan: PlanFile | Removal
-    seen: Condition
-
-
-class Other(NamedTuple):
-    """A split under another name. ``planned``: whether its plan is there, so that it is not at its end."""
-
-    job: JobName
-    planned: bool
-
-
-@dataclass(slots=True)
-class Existing:
-    """What is at a place under one job's name. ``others``: splits of the same client, and of the one asked for.
-
-    ``plan_seen`` and ``manifest_seen``: the conditions that plan (or ``removal``) and manifest are what is here.
-    """
-
-    manifest: Manifest | None = None
-    plan: PlanFile | None = None
-    removal: Removal | None = None
-    chunks: dict[str, StoredObject] = field(default_factory=dict)
-    others: list[Other] = field(default_factory=list)
-    plan_seen: Condition = ABSENT
-    manifest_seen: Condition = ABSENT
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the name is free."""
-        return self.manifest is None and self.plan is None and self.removal is None and not self.chunks
-
-    @property
-    def generation(self) -> int:
-        """The generation of what is there, 0 for nothing."""
-        found = [each.generation for each in (self.manifest, self.plan) if each is not None]
-        return max(found, default=1 if self.chunks else 0)
-
-    def holds(self, run_id: str) -> bool:
-        """Whether a plan or manifest of this run is there."""
-        return any(each is not None and each.run_id == run_id for each in (self.manifest, self.plan))
-
-    def is_finished(self, run_id: str) -> bool:
-        """Whether a manifest of this run is there."""
-        return self.manifest is not None and self.manifest.run_id == run_id
-
-
-def look(sink: Sink, job: JobName, *, also: str | None = None) -> Existing:
-    """What is there now; ``also``: a client, named after this one, whose splits are wanted too.
-
-    Chunks are found by parsed name, never by bare prefix: ``a_1`` is no part of ``a_1-2``.
-
-    The listing is no snapshot: another process may finish meanwhile. Its manifest is there before its plan goes, so
-    that the plan is read first: whoever sees its chunks finds one of the two.
-    """
-    existing, manifest, plan = Existing(), manifest_name(job.file_name), plan_name(job.file_name)
-    found: set[str] = set()
-    others: dict[JobName, bool] = {}
-    for stored in sink.list(f"{job.client}_"):
-        if stored.name in (manifest, plan):
-            found.add(stored.name)
-            continue
-        chunk = parse(stored.name)
-        if chunk is not None:
-            if chunk.file_name == job.file_name:
-                existing.chunks[stored.name] = stored
-            continue
-        planned = parse_plan_name(stored.name)
-        other = planned or parse_manifest_name(stored.name)
-        if other is not None and other.client in (job.client, also):
-            others[other] = planned is not None or others.get(other, False)
-    existing.others = [Other(*each) for each in others.items()]
-    if plan in found or (existing.chunks and manifest not in found):
-        _take_plan(existing, standing(sink, job))
-    nobodys = existing.plan is None and existing.removal is None
-    if manifest in found or (nobodys and (found or existing.chunks)):
-        small = sink.read_small(manifest)
-        if small is not None:
-            uri = sink.properties.uri + manifest
-            existing.manifest = Manifest.from_bytes(small.data, uri, file_name=job.file_name)
-            existing.manifest_seen = Condition(small.validator)
-    return existing
-
-
-def _take_plan(existing: Existing, held: Standing | None) -> None:
-    if held is None:
-        return
-    existing.plan_seen = held.seen
-    if isinstance(held.plan, Removal):
-        existing.removal = held.plan
-    else:
-        existing.plan = held.plan
-
-
-def standing(sink: Sink, job: JobName) -> Standing | None:
-    """The plan, or the claim of ``rm``, that has a job's name."""
-    name = plan_name(job.file_name)
-    small = sink.read_small(name)
-    if small is None:
-        return None
-    removal = Removal.of(small.data)
-    plan = removal or PlanFile.from_bytes(small.data, sink.properties.uri + name, file_name=job.file_name)
-    return Standing(plan, Condition(small.validator))
-
-
-def read_plan(sink: Sink, job: JobName) -> PlanFile | None:
-    """The plan that stands for a job; None also where ``rm`` has the name."""
-    held = standing(sink, job)
-    return held.plan if held is not None and isinstance(held.plan, PlanFile) else None
-
-
 def release(sink: Sink, job: JobName, plan: PlanFile) -> None:
     """Remove the plan where it is this run's still."""
     held = standing(sink, job)
     if held is not None and is_of(held.plan, plan):
         sink.delete(plan_name(job.file_name), when=held.seen)
-
-
-def is_of(held: PlanFile | Removal, plan: PlanFile) -> bool:
-    """Whether what has a name is a plan of the same run."""
-    return isinstance(held, PlanFile) and held.run_id == plan.run_id
 
 
 def check_not_removed(sink: Sink, file_name: str, removal: Removal | None) -> None:
@@ -302,7 +184,7 @@ class Claim:
             held = standing(self._sink, self._job)
             if held is not None:
                 existing = Existing(chunks=self.existing.chunks)
-                _take_plan(existing, held)
+                take_plan(existing, held)
                 check_free(self._sink, existing, self.plan)
                 break
         else:

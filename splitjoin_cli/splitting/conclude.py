@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.names import manifest_name
-from splitjoin_cli.splitting.claim import is_of, plan_gone, release, standing, taken_over
+from splitjoin_cli.splitting.claim import plan_gone, release, taken_over
+from splitjoin_cli.splitting.existing import is_of, standing
 from splitjoin_cli.splitting.heads import manifest_head
 from splitjoin_cli.splitting.result import chunk_name
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.names import JobName
-    from splitjoin_cli.splitting.claim import Existing
+    from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.result import Progress
     from splitjoin_cli.splitting.standing import MendedChunk
     from splitjoin_cli.stores.sinks.base import Sink

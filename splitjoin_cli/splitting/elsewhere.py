@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.errors import NameTakenError, StoreError
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.source_name import day_of
-from splitjoin_cli.splitting.claim import standing
+from splitjoin_cli.splitting.existing import standing
 from splitjoin_cli.splitting.heads import SeenHead, manifest_head, plan_head
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.source_name import Naming
-    from splitjoin_cli.splitting.claim import Existing, Other
+    from splitjoin_cli.splitting.existing import Existing, Other
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.stores.sinks.base import Sink
 

@@ -11,7 +11,7 @@ from splitjoin_cli.splitting.result import chunk_name
 if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.model import SourceProperties
-    from splitjoin_cli.splitting.claim import Existing
+    from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.result import Progress
 
     UnderWay = tuple[PlanFile, Existing, Progress]

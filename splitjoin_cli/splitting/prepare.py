@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.claim import Existing
+    from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.plan import CutRule
     from splitjoin_cli.splitting.probe import Probed
     from splitjoin_cli.splitting.request import SplitRequest

@@ -13,9 +13,10 @@ from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import AccessError, NameTakenError, StoppedError
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.source_name import Naming
-from splitjoin_cli.splitting.claim import check_not_removed, claim, look, next_generation, withdraw
+from splitjoin_cli.splitting.claim import check_not_removed, claim, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_begun, check_elsewhere
+from splitjoin_cli.splitting.existing import look
 from splitjoin_cli.splitting.prepare import Planned, Preparation
 from splitjoin_cli.splitting.result import Progress, SplitResult
 from splitjoin_cli.splitting.send import Sending
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.claim import Existing
+    from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.standing import Repairs
     from splitjoin_cli.stores.sinks.base import Sink

@@ -13,7 +13,7 @@ from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.model import ChunkState, Dialect
 from splitjoin_cli.core.names import JobName
-from splitjoin_cli.splitting.claim import look
+from splitjoin_cli.splitting.existing import look
 from splitjoin_cli.splitting.request import RowCount
 from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.directory import DirectorySink

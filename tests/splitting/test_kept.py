@@ -11,7 +11,7 @@ import pytest
 from splitjoin_cli.core.errors import StoppedError
 from splitjoin_cli.core.model import ChunkState, SourceProperties
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.splitting.claim import look
+from splitjoin_cli.splitting.existing import look
 from splitjoin_cli.splitting.kept import kept_text
 from splitjoin_cli.splitting.request import RowCount
 from splitjoin_cli.splitting.result import Progress
