@@ -280,6 +280,10 @@ UNNOTICED: dict[str, str] = {
     "dynamodb.DynamoDbTracker.claim_join: answer.written -> False": "its own claim is known again by its token",
     "sqlite._report: not job.complete -> True": "it only spares a look: all of a complete job's chunks are counted",
     "sqlite._report: WHERE less generation = ?": "replace_job has deleted the older generation's counts",
+    "sqlite.SqliteTracker.all_expected: WHERE less generation = ?": "replace_job has deleted what an older run had",
+    "sqlite._round: WHERE less generation = ?": "replace_job has deleted the older generation's rounds",
+    "dynamodb.DynamoDbTracker._complete_mixed: job.complete or not enough or job.join.state == JoinState.JOINED"
+    " less job.join.state == JoinState.JOINED": "it only spares a write, which is made on condition of it",
     "joiner.Joiner._payload: held.chunks < claim.total_parts and (reason := self._lacking(claim, held))"
     " less held.chunks < claim.total_parts": "it only spares a look: _lacking compares again",
     "worker.ChunkWorker._standing: job is None and self._ledger_says_joined(run)"

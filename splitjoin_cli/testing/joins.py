@@ -181,8 +181,11 @@ class JoinContract(WithTracker):
         assert head(tracker, run).join.error == "chunks 3, 7-9 are not in the ledger"
 
     def test_reopening_leaves_a_live_claim_and_a_finished_join_alone(self, tracker: Tracker, run: Run) -> None:
-        """Only what waits or failed is given free."""
-        complete(tracker, run)
+        """Only what waits or failed is given free; and what is not counted stays so."""
+        tracker.mark_done(run, 1, total_parts=2, rows=10)
+        assert tracker.reopen_join(run).processed_parts == 1
+        assert not head(tracker, run).complete
+        tracker.mark_done(run, 2, total_parts=2, rows=10)
         held = claim(tracker, run)
         tracker.reopen_join(run)
         assert refusal(tracker, run) == Refusal.HELD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,6 +148,9 @@ class RepairContract(WithTracker):
             expect(tracker, other(run), 1, 3)
         with pytest.raises(ValueError, match=r"^chunk 4 of 3$"):
             expect(tracker, run, 4, 3)
+        neighbour = replace(run, file_name=f"x{run.file_name}")
+        tracker.open_job(JobSpec(neighbour, 3))
+        assert expect(tracker, neighbour, 2, 3) is Mending.NOTED
         assert expect(tracker, run, 1, 3) is Mending.NOTED
         assert (tracker.all_expected(run), tracker.all_expected(other(run))) == ({1: MENDED}, {})
         second = tracker.replace_job(JobSpec(other(run), 3)).run
@@ -303,9 +307,12 @@ class RepairContract(WithTracker):
         assert head(tracker, run) == newer
 
     def test_a_newer_run_begins_in_the_first_round(self, tracker: Tracker, run: Run) -> None:
-        """Rounds are of one generation."""
-        tracker.open_job(JobSpec(run, 2))
+        """Rounds are of one generation, and of one job."""
+        neighbour = replace(run, file_name=f"x{run.file_name}")
+        for each in (run, neighbour):
+            tracker.open_job(JobSpec(each, 2))
         cleared(tracker, run)
+        assert head(tracker, neighbour).round == 0
         newer = tracker.replace_job(JobSpec(other(run), 2))
         assert (newer.generation, newer.round) == (2, 0)
         mark_all(tracker, other(run, 2), 2)

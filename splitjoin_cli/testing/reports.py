@@ -17,6 +17,7 @@ from splitjoin_cli.testing.jobs import (
     WithTracker,
     claim,
     complete,
+    other,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,22 @@ class ReportContract(WithTracker):
         rig.clock.move(3)
         tracker.mark_failed(run, 2, error="bad row again", final=True)
         assert tracker.progress(run.file_name).failures[0] == Failure(2, "bad row again", 2, START + 3, final=True)
+
+    def test_a_sending_is_noted_for_one_run_alone(self, tracker: Tracker, run: Run) -> None:
+        """The same failure of another job, and of a newer run, stays final; an older run's is not shown."""
+        neighbour = replace(run, file_name=f"x{run.file_name}")
+        for each in (run, neighbour):
+            tracker.open_job(JobSpec(each, 2))
+            tracker.mark_failed(each, 1, error="bad row", final=True)
+        (failure,) = tracker.progress(run.file_name).failures
+        tracker.mark_retried(run, failure)
+        assert tracker.progress(neighbour.file_name).failures == (failure,)
+        newer = tracker.replace_job(JobSpec(other(run), 2)).run
+        assert newer is not None
+        tracker.mark_failed(newer, 1, error="bad row", final=True)
+        tracker.mark_failed(run, 2, error="too late", final=True)
+        tracker.mark_retried(run, failure)
+        assert tracker.progress(run.file_name).failures == (failure,)
 
     def test_a_chunk_that_failed_again_before_its_sending_was_noted_stays_failed(
         self, tracker: Tracker, run: Run

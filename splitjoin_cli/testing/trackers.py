@@ -113,9 +113,10 @@ class TrackerContract(WithTracker):
         assert isinstance(tracker.mark_done(run, 2, total_parts=3, rows=10), Duplicate)
 
     def test_open_job_after_the_join_changes_nothing(self, tracker: Tracker, run: Run) -> None:
-        """A late repeat neither reopens a joined job nor brings it back to the sweep."""
+        """A late repeat neither takes a claim nor reopens a joined job nor brings it back to the sweep."""
         complete(tracker, run)
-        claim(tracker, run)
+        held = claim(tracker, run)
+        assert tracker.open_job(JobSpec(run, 2)).join.token == held.token
         tracker.finish_join(run)
         joined = head(tracker, run)
         assert tracker.open_job(JobSpec(run, 2, rows_expected=20)).join == joined.join

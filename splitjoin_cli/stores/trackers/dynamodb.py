@@ -410,13 +410,11 @@ class DynamoDbTracker:
         for index, shard in shards.items():
             if index not in inside and len(shard.done) == self._size(index, job.total_parts):
                 answer = self._count_shard(run, job.total_parts, index, shard)
-                if isinstance(answer, Superseded) or answer.job is None:
-                    return rules.known(answer.job, run.file_name, self.uri)
-                job = answer.job
+                job = rules.known(answer.job, run.file_name, self.uri)
+                if isinstance(answer, Superseded):
+                    return job
                 inside.add(index)
         guarded = sum(self._size(index, job.total_parts) for index in inside)
-        if job.processed_parts == guarded:
-            return job
         numbered = sum(len(shard.done) for shard in shards.values())
         if job.processed_parts - guarded + numbered < job.total_parts:
             return job
@@ -427,7 +425,7 @@ class DynamoDbTracker:
         enough = into == "shards" or job.processed_parts > job.total_parts
         if job.complete or not enough or job.join.state == JoinState.JOINED:
             return job
-        members = range(self._reports.shard_count(job.total_parts)) if into == "shards" else ()
+        members = range(self._reports.shard_count(job.total_parts))
         unnumbered = max(0, job.total_parts - numbered)
         update = updates.make_complete(job, run, into=into, members=members, unnumbered=unnumbered)
         answer = self._table.update(items.key_of_job(run.file_name), update)

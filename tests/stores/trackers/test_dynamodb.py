@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.core.aws.s3 import Retry
-from splitjoin_cli.core.errors import ClearedError, NameTakenError, NotFoundError, StoreError
+from splitjoin_cli.core.errors import ClearedError, NameTakenError, NoSuchJobError, NotFoundError, StoreError
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers.base import (
@@ -508,9 +508,27 @@ def test_h3_the_sweep_counts_a_full_shard_that_nobody_counted(table: Table, run:
     die_after_the_shard(table, run, SMALL_SHARD, SMALL_SHARD + 1)
     assert tracker.count_full_shards(run).processed_parts == SMALL_SHARD
     die_after_the_shard(table, run, SMALL_SHARD + 1, SMALL_SHARD + 1)
-    for _ in range(2):
-        job = tracker.count_full_shards(run)
+    for writes in (1, 0):
+        client = table.client()
+        counts = Counts(client)
+        job = table.tracker(client).count_full_shards(run)
         assert (job.processed_parts, job.rows, job.complete) == (SMALL_SHARD + 1, 10 * (SMALL_SHARD + 1), True)
+        assert counts.requests["UpdateItem"] == writes
+
+
+def test_a_sweep_that_a_newer_run_overtakes_ends(table: Table, run: Run) -> None:
+    """The first full shard that it cannot count says so; the others are the older run's as well."""
+    total_parts = 2 * SMALL_SHARD
+    plain = table.tracker(table.plain)
+    plain.open_job(JobSpec(run, total_parts))
+    for number in range(1, total_parts + 1):
+        die_after_the_shard(table, run, number, total_parts)
+    newer = JobSpec(Run(run.file_name, "ffff" * 8), total_parts)
+    client = table.client()
+    ActsBetween(client, "GetItem", lambda: plain.replace_job(newer))
+    counts = Counts(client)
+    assert table.tracker(client).count_full_shards(run) == plain.job(run.file_name)
+    assert counts.requests["UpdateItem"] == 1
 
 
 def test_a_duplicate_counts_the_full_shard_that_nobody_counted(table: Table, run: Run) -> None:
@@ -645,6 +663,17 @@ def test_retry_brings_back_a_job_that_a_published_duplicate_went_beyond(table: T
     assert not tracker.count_full_shards(run).complete
     assert tracker.reopen_join(run).complete
     assert isinstance(tracker.claim_join(run, owner="worker 1", lease_seconds=LEASE), Claim)
+
+
+def test_a_job_that_is_deleted_while_it_is_brought_back_is_not_there(table: Table, run: Run) -> None:
+    """An operator did so, between the look and the write."""
+    mark_all(table.tracker(table.plain), run, 2)
+    table.published(run.file_name, 2)
+    key = items.key_of_job(run.file_name)
+    client = table.client()
+    ActsBetween(client, "GetItem", lambda: table.plain.delete_item(TableName=table.name, Key=key))
+    with pytest.raises(NoSuchJobError):
+        table.tracker(client).reopen_join(run)
 
 
 def test_h1_the_published_counter_fails_the_check_that_ours_passes(table: Table, run: Run) -> None:
