@@ -295,6 +295,11 @@ UNNOTICED: dict[str, str] = {
     "dynamodb_updates.claim_join: condition attribute_not_exists(join_state) OR (join_state <> :joined AND"
     " join_state <> :failed AND join_state <> :clearing) less attribute_not_exists(join_state)": ABSENT_DIFFERS,
     **{
+        f"dynamodb_updates.{name}: condition attribute_not_exists({{expected}}) OR {{expected}} = :checksum"
+        " less attribute_not_exists({expected})": "what is taken back meanwhile costs one more try, without a checksum"
+        for name in ("count", "count_in_shard")
+    },
+    **{
         f"dynamodb_updates.{name}: condition attribute_not_exists(join_state) OR {rest}"
         " less attribute_not_exists(join_state)": ABSENT_DIFFERS
         for name, rest in (

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.core.aws.s3 import Retry
-from splitjoin_cli.core.errors import ClearedError, NameTakenError, NoSuchJobError, NotFoundError, StoreError
+from splitjoin_cli.core.errors import (
+    ClearedError,
+    NameTakenError,
+    NoSuchJobError,
+    NotFoundError,
+    RunConflictError,
+    StoreError,
+)
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers.base import (
@@ -839,6 +846,21 @@ def test_what_happens_between_the_read_and_the_write_of_an_expectation(
     assert job is not None
     assert job.run is not None
     assert plain.all_expected(job.run).get(1) == (MENDED if meanwhile == "cleared" else None)
+
+
+@pytest.mark.parametrize("total", [2, SMALL_SHARD + 1], ids=["one item", "shards"])
+def test_a_count_is_refused_where_other_bytes_are_expected_meanwhile(table: Table, run: Run, total: int) -> None:
+    """Its bytes were the right ones when it looked, and are not when it counts."""
+    plain = table.tracker(table.plain)
+    plain.open_job(JobSpec(run, total))
+    plain.expect(run, 1, MENDED, total_parts=total, asked=True)
+    client = table.client()
+    ChangesAnswers(client, "UpdateItem", lambda parsed: parsed.pop("Item", None) and None)
+    again = MENDED.replace("AE=", "AI=")
+    ActsBetween(client, "GetItem", lambda: plain.expect(run, 1, again, total_parts=total, asked=True))
+    with pytest.raises(RunConflictError):
+        table.tracker(client).mark_done(run, 1, total_parts=total, rows=10, checksum=lambda: MENDED)
+    assert plain.progress(run.file_name).missing == tuple(range(1, total + 1))
 
 
 @pytest.mark.parametrize(("total", "reads"), [(2, 1), (SMALL_SHARD + 1, 3)], ids=["one item", "shards"])

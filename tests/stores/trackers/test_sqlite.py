@@ -137,7 +137,7 @@ def test_a_look_makes_no_file(tmp_path: Path) -> None:
     """A misspelt path stays what it is."""
     path = tmp_path / "misspelt.sqlite"
     tracker = SqliteTracker(path)
-    assert tracker.job(RUN.file_name) is None
+    assert (tracker.job(RUN.file_name), tracker.all_expected(RUN)) == (None, {})
     assert list(tracker.list()) == []
     assert list(tracker.unfinished()) == []
     with pytest.raises(NoSuchJobError, match=f"^{re.escape(f'sqlite:{path}: no job acme_20240131')}$"):
