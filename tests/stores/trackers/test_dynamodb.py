@@ -21,6 +21,7 @@ from splitjoin_cli.core.errors import (
 )
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
+from splitjoin_cli.stores.trackers import repairs
 from splitjoin_cli.stores.trackers.base import (
     Claim,
     ClearClaim,
@@ -334,6 +335,7 @@ def test_a_release_between_a_refused_claim_and_its_read_lets_it_claim(table: Tab
     second = table.tracker(client).claim_join(run, owner="worker 2", lease_seconds=LEASE)
     assert isinstance(second, Claim)
     assert (second.fence, second.attempt) == (2, 1)
+    assert plain.renew_join(second, lease_seconds=LEASE) == second
 
 
 @pytest.mark.parametrize("call", ["renew", "release", "fail"])
@@ -846,6 +848,58 @@ def test_what_happens_between_the_read_and_the_write_of_an_expectation(
     assert job is not None
     assert job.run is not None
     assert plain.all_expected(job.run).get(1) == (MENDED if meanwhile == "cleared" else None)
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "run_id": {"S": "ffff" * 8},
+    "generation": {"N": "2"},
+    "times_cleared": {"N": "7"},
+    "total_parts": {"N": "3"},
+    "shard_total": {"N": "99"},
+    "fence": {"N": "7"},
+    "claim_by": {"S": "another"},
+    "join_state": {"S": "joined"},
+    "done": {"NS": ["1"]},
+}
+STATES: dict[str, dict[str, Any]] = {
+    "clearing": {"join_state": {"S": "clearing"}},
+    "held": {"join_state": {"S": "claimed"}, "lease_until": {"N": str(START + LEASE)}},
+}
+SEEN = {
+    "expect": ("run_id", "generation", "times_cleared", "total_parts", "join_state", "clearing", "done"),
+    "expect in a shard": ("run_id", "shard_total", "done"),
+    "claim a clear": ("run_id", "generation", "times_cleared", "fence", "held"),
+    "finish a clear": ("run_id", "generation", "times_cleared", "fence", "claim_by", "join_state"),
+}
+
+
+@pytest.mark.parametrize(("call", "what"), [(call, what) for call in SEEN for what in SEEN[call]])
+def test_a_repair_is_written_only_where_all_is_as_it_was_seen(table: Table, run: Run, call: str, what: str) -> None:
+    """Each of the things that say whose it is, alone; a join that waits is no hindrance."""
+    plain = table.tracker(table.plain)
+    total = SMALL_SHARD + 1 if call == "expect in a shard" else 2
+    before = plain.open_job(JobSpec(run, total))
+    key = items.key_of_job(run.file_name)
+    if call == "expect":
+        update = updates.expect(run, total, member=1, checksum=MENDED, asked=True)
+    elif call == "expect in a shard":
+        plain.mark_done(run, 3, total_parts=total, rows=1)
+        key = items.key_of_shard(run, 0)
+        update = updates.expect_in_shard(run, total, member=1, checksum=MENDED, asked=True)
+    elif call == "claim a clear":
+        update = updates.claim_clear(before, repairs.clearing(before, run, token=run.run_id, now=START)[0])
+    else:
+        claim = plain.claim_clear(run)
+        assert isinstance(claim, ClearClaim)
+        update = updates.finish_clear(claim)
+    calls = Calls(table.plain, table.name, retry=AT_ONCE)
+    item = table.plain.get_item(TableName=table.name, Key=key)["Item"]
+    changed = STATES.get(what) or {what: OTHERS[what]}
+    table.plain.put_item(TableName=table.name, Item={**item, **changed})
+    assert calls.update(key, update).written is False
+    waits = {"join_state": {"S": "waiting"}} if call == "expect" else {}
+    table.plain.put_item(TableName=table.name, Item={**item, **waits})
+    assert calls.update(key, update).written is True
 
 
 @pytest.mark.parametrize("total", [2, SMALL_SHARD + 1], ids=["one item", "shards"])
