@@ -21,7 +21,7 @@ from splitjoin_cli.core.errors import (
 )
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
-from splitjoin_cli.stores.trackers import repairs
+from splitjoin_cli.stores.trackers import repairs, rules
 from splitjoin_cli.stores.trackers.base import (
     Claim,
     ClearClaim,
@@ -525,6 +525,16 @@ def test_h3_the_sweep_counts_a_full_shard_that_nobody_counted(table: Table, run:
         assert counts.requests["UpdateItem"] == writes
 
 
+def test_one_sweep_counts_all_full_shards(table: Table, run: Run) -> None:
+    """However many workers died."""
+    total_parts = 2 * SMALL_SHARD
+    tracker = table.tracker(table.plain)
+    tracker.open_job(JobSpec(run, total_parts))
+    for number in range(1, total_parts + 1):
+        die_after_the_shard(table, run, number, total_parts)
+    assert tracker.count_full_shards(run).complete
+
+
 def test_a_sweep_that_a_newer_run_overtakes_ends(table: Table, run: Run) -> None:
     """The first full shard that it cannot count says so; the others are the older run's as well."""
     total_parts = 2 * SMALL_SHARD
@@ -899,6 +909,31 @@ def test_a_repair_is_written_only_where_all_is_as_it_was_seen(table: Table, run:
     assert calls.update(key, update).written is False
     waits = {"join_state": {"S": "waiting"}} if call == "expect" else {}
     table.plain.put_item(TableName=table.name, Item={**item, **waits})
+    assert calls.update(key, update).written is True
+
+
+@pytest.mark.parametrize("call", ["claim", "change"])
+def test_a_join_in_a_later_round_is_of_that_round(table: Table, run: Run, call: str) -> None:
+    """A job that was cleared once more in the meantime has nothing to join."""
+    plain = table.tracker(table.plain)
+    plain.open_job(JobSpec(run, 2))
+    clearing = plain.claim_clear(run)
+    assert isinstance(clearing, ClearClaim)
+    plain.finish_clear(clearing)
+    again = replace(run, round=1)
+    mark_all(plain, again, 2)
+    if call == "claim":
+        update = updates.claim_join(again, owner="worker 1", token=run.run_id, lease_seconds=LEASE, now=START)
+    else:
+        plain.claim_join(again, owner="worker 1", lease_seconds=LEASE)
+        job = plain.job(run.file_name)
+        assert job is not None
+        update = updates.change_join(job, rules.released(job, START), again, needs_fence=True)
+    key, calls = items.key_of_job(run.file_name), Calls(table.plain, table.name, retry=AT_ONCE)
+    item = table.item(run.file_name)
+    table.plain.put_item(TableName=table.name, Item={**item, "times_cleared": {"N": "2"}})
+    assert calls.update(key, update).written is False
+    table.plain.put_item(TableName=table.name, Item=item)
     assert calls.update(key, update).written is True
 
 
