@@ -279,7 +279,8 @@ UNNOTICED: dict[str, str] = {
     " head has nothing",
     "dynamodb.DynamoDbTracker.claim_join: answer.written -> False": "its own claim is known again by its token",
     "sqlite._report: not job.complete -> True": "it only spares a look: all of a complete job's chunks are counted",
-    "sqlite._report: WHERE less generation = ?": "replace_job has deleted the older generation's counts",
+    "sqlite.SqliteTracker.finish_clear: job is None or not repairs.clears(job, claim) less job is None": "clears says"
+    " the same of None; the type checker asks for it",
     "sqlite.SqliteTracker.all_expected: WHERE less generation = ?": "replace_job has deleted what an older run had",
     "sqlite._round: WHERE less generation = ?": "replace_job has deleted the older generation's rounds",
     "dynamodb.DynamoDbTracker._complete_mixed: job.complete or not enough or job.join.state == JoinState.JOINED"

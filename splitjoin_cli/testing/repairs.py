@@ -310,9 +310,9 @@ class RepairContract(WithTracker):
         """Rounds are of one generation, and of one job."""
         neighbour = replace(run, file_name=f"x{run.file_name}")
         for each in (run, neighbour):
-            tracker.open_job(JobSpec(each, 2))
+            tracker.mark_done(each, 1, total_parts=2, rows=10)
         cleared(tracker, run)
-        assert head(tracker, neighbour).round == 0
+        assert (head(tracker, neighbour).round, tracker.progress(neighbour.file_name).missing) == (0, (2,))
         newer = tracker.replace_job(JobSpec(other(run), 2))
         assert (newer.generation, newer.round) == (2, 0)
         mark_all(tracker, other(run, 2), 2)

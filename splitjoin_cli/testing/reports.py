@@ -67,13 +67,15 @@ class ReportContract(WithTracker):
         assert tracker.progress(run.file_name).failures[0] == Failure(2, "bad row again", 2, START + 3, final=True)
 
     def test_a_sending_is_noted_for_one_run_alone(self, tracker: Tracker, run: Run) -> None:
-        """The same failure of another job, and of a newer run, stays final; an older run's is not shown."""
+        """The same failure of another chunk, job and newer run stays final; an older run's is not shown."""
         neighbour = replace(run, file_name=f"x{run.file_name}")
         for each in (run, neighbour):
             tracker.open_job(JobSpec(each, 2))
             tracker.mark_failed(each, 1, error="bad row", final=True)
-        (failure,) = tracker.progress(run.file_name).failures
+        tracker.mark_failed(run, 2, error="bad row", final=True)
+        failure, second = tracker.progress(run.file_name).failures
         tracker.mark_retried(run, failure)
+        assert tracker.progress(run.file_name).failures == (replace(failure, final=False, retried=True), second)
         assert tracker.progress(neighbour.file_name).failures == (failure,)
         newer = tracker.replace_job(JobSpec(other(run), 2)).run
         assert newer is not None
