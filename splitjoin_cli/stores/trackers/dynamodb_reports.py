@@ -96,10 +96,19 @@ class Reports:
         return {name: [items.failure_of(item) for item in group] for name, group in groups}
 
     def _heads(self, index: str) -> Iterator[Item]:
-        """The items of the jobs that an index knows, each read consistently."""
-        keys = ({items.KEY: item[items.KEY]} for item in self._table.scan(index))
+        """The items of the jobs that an index knows, each once, and read consistently."""
+        keys = self._keys(index)
         while page := list(islice(keys, PAGE)):
             yield from self._table.get_many(page).values()
+
+    def _keys(self, index: str) -> Iterator[Item]:
+        """A job that gets another total meanwhile moves within the index, so that a scan may meet it twice."""
+        seen: set[str] = set()
+        for item in self._table.scan(index):
+            name = str(item[items.KEY]["S"])
+            if name not in seen:
+                seen.add(name)
+                yield {items.KEY: item[items.KEY]}
 
     def _report(self, item: Item, job: Job, shards: dict[int, Shard], failures: Iterable[Failure]) -> JobProgress:
         inside = items.numbers(item, "shards")

@@ -332,9 +332,8 @@ class SqliteTracker:
     def _connected(self, *, make: bool) -> Iterator[sqlite3.Connection]:
         """This process's connection, for one thread at a time; SQLite's errors become ours. ``make``: the tables."""
         if self._opened.pid != os.getpid():
-            self._forked = (
-                self._opened
-            )  # kept: to close it here would drop the parent's locks (SQLite's how-to-corrupt)
+            # kept: to close it here would drop the parent's locks (SQLite's how-to-corrupt)
+            self._forked = self._opened
             self._opened = Opened(os.getpid(), threading.Lock())
         opened = self._opened
         with opened.lock:

@@ -815,6 +815,19 @@ def test_a_report_of_100_000_chunks_is_a_few_requests(table: Table, run: Run) ->
     assert counts.requests == {"GetItem": 1, "BatchGetItem": 4, "Query": 1}
 
 
+def test_a_job_that_moves_within_an_index_is_reported_once(
+    table: Table, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan meets it before and after; DynamoDB refuses to be asked for the same item twice."""
+    tracker = table.tracker(table.client())
+    tracker.open_job(JobSpec(run, 3))
+    tracker.mark_done(run, 1, total_parts=3, rows=1)
+    scan = tracker._table.scan
+    monkeypatch.setattr(tracker._table, "scan", lambda index: [*scan(index), *scan(index)])
+    assert [report.file_name for report in tracker.list()].count(run.file_name) == 1
+    assert [job.file_name for job in tracker.unfinished()].count(run.file_name) == 1
+
+
 MENDED = "crc64nvme:AAAAAAAAAAE="
 
 
