@@ -6,14 +6,20 @@ import io
 import zipfile
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tools.exporters.variants import LIVE, Places
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.cli.conftest import Ran
+    from tools.exporters.variants import Variant
 
     Command = Callable[..., Ran]
 
+HERE = [one for one in LIVE if one.name.startswith(("Python", "DuckDB")) and not one.refused]
 EXPORT = (
     "Umsätze je Kunde\r\n\r\nNr;Name;Ort;Betrag;Notiz\r\n"
     + "".join(f'{n};Müller {n};Köln;{n},50;"a;b {n}"\r\n' for n in range(1, 41))
@@ -37,6 +43,17 @@ def test_what_is_no_text_table_is_refused(splitjoin: Command, tmp_path: Path) ->
         ran = splitjoin("inspect", str(path), "--json")
         assert ran.code == 4
         assert ran.document["error"]["message"] == f"{path} {said}"
+
+
+@pytest.mark.parametrize("variant", HERE, ids=lambda variant: variant.name)
+def test_what_is_proposed_for_real_exporters_splits(splitjoin: Command, tmp_path: Path, variant: Variant) -> None:
+    """The file of each exporter that needs no server, as awkward as its table is."""
+    path, made = tmp_path / "export.csv", str(tmp_path / "made")
+    variant.write(path, Places(None, None, tmp_path))  # type: ignore[arg-type]  # these need none
+    found = splitjoin("inspect", str(path), "--json").document
+    ran = splitjoin("split", str(path), made, "-q", "--json", "--date", "20240101", *found["options"])
+    assert (ran.code, ran.document["rows"]) == (0, found["records"])
+    assert splitjoin("verify", made, "--source", str(path)).code == 0
 
 
 def test_the_report_names_what_was_found(splitjoin: Command, tmp_path: Path) -> None:

@@ -46,6 +46,9 @@ def header_score(row: Row, profile: Profile) -> float:
             total += _vote(text, column, profile.rows)
     held = [text for text in texts if text]
     total -= 1.5 * (len(held) - len(set(held))) / len(held)
+    data = any(column.kind and column.holds(text) for text, column in zip(texts, profile.columns, strict=False) if text)
+    if data and not counted:  # numbers above numbers: words beside them may be values
+        return total
     words = [word for text in held for word in re.split(rb"[\s_./()-]+", text.lower())]
     total += 0.8 * min(2, sum(word in _NAMES for word in words))
     total += 0.5 * min(2, sum(1 for text in held if _IDENTIFIER.fullmatch(text)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ _TRIES = 8
 _SETTLED = 0.22
 _RIVAL = 0.92
 _FEW = 3
+_MANY_TIMES = 5
 LONE_CR = re.compile(rb"\r(?!\n)")
 
 
@@ -54,7 +55,7 @@ class Seen:
     trailer_texts: list[bytes] = field(default_factory=list)
     sep_line: bool = False
     nulls: list[str] = field(default_factory=list)
-    doubtful_nulls: list[str] = field(default_factory=list)
+    doubtful_nulls: dict[str, int] = field(default_factory=dict)
     c_escapes: bool = False
     dashes: bool = False
     records: int | None = None
@@ -168,14 +169,16 @@ class _Judged:
             seen.columns = [unquoted(cell, self.form) for cell in header]
         seen.line_end = self._line_end(seen.line_end)
         watched = any(LONE_CR.search(piece) for piece in (self.pieces.head, *_others(self.pieces)))
-        seen.tally = Tally(self.width, header, quote=self.form.quote if watched and self.form.strips_cr else None)
+        watched = watched and self.form.strips_cr
+        seen.tally = Tally(self.width, header, quote=self.form.quote if watched else None, escape=self.form.escape)
         self._count(seen, blocks)
         sample = [
             row for row in self.rows[self.top.body : self.top.body + _SAMPLE_ROWS] if len(row.cells) == self.width
         ]
         escapes = escapes_of(sample, self.form)
-        if seen.tally.lone_cr.times and seen.line_end == "\n":
+        if seen.tally.lone_cr.times and self._mostly_lf():
             seen.form = self.form = replace(self.form, lf_only=True)
+            seen.line_end = "\n"
         if not self.form.escape and not self.form.quote and escapes.speak_for_themselves(self.form.delimiter):
             seen.form = self.form = replace(self.form, escape=b"\\")
         if self.form.escape:
@@ -193,11 +196,20 @@ class _Judged:
         """What ends records: line ends of other kinds within quotes do not count."""
         if raw != "mixed":
             return raw
+        ends = self._record_ends()
+        return {True: "\r\n", False: "\n"}[ends.popitem()[0]] if len(ends) == 1 else raw
+
+    def _mostly_lf(self) -> bool:
+        """Whether records end with LF alone: a CR before some of them may be the last field's own."""
+        ends = self._record_ends()
+        return ends[False] > _MANY_TIMES * ends[True]
+
+    def _record_ends(self) -> Counter[bool]:
+        """How many records of the sample end with CR LF, and how many with LF alone."""
         data = self.pieces.head[self.start :]
-        ends = {
+        return Counter(
             data[max(0, row.end - 2) : row.end] == b"\r\n" for row in self.rows if data[row.end - 1 : row.end] == b"\n"
-        }
-        return {True: "\r\n", False: "\n"}[ends.pop()] if len(ends) == 1 else raw
+        )
 
     def _quotes(self, seen: Seen) -> None:
         """How quotes are read: none where they are letters, and by which rule where some are in a wrong place."""

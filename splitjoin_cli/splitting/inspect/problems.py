@@ -73,8 +73,8 @@ def _of_form(seen: Seen) -> list[Problem]:
         message = f"{other!r} fits as a delimiter nearly as well; say which one it is with --delimiter"
         found.append(Problem(seen.skip_lines + 1, 0, message))
     if seen.doubtful_nulls:
-        words = " and ".join(seen.doubtful_nulls)
-        message = f"fields that are {words}: each may be NULL or text; say which is NULL with --null"
+        words = ", ".join(f"{word} ({times})" for word, times in seen.doubtful_nulls.items())
+        message = f"unquoted fields that may be NULL or text: {words}; add --null TEXT if one of them means NULL"
         found.append(Problem(None, 0, message))
     if seen.form is not None and seen.header is None:
         message = "the first record may be a header or data, and nothing in it decides; if it is data, add --no-header"

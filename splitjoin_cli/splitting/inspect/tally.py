@@ -47,6 +47,7 @@ class Tally:
     stray: First = field(default_factory=First)
     lone_cr: First = field(default_factory=First)
     quote: bytes | None = None
+    escape: bytes = b""
 
     def add(self, row: Row, offset: int, *, lines_known: bool) -> None:
         """Count a record; ``offset`` is the place of its sample in the file."""
@@ -63,10 +64,13 @@ class Tally:
         self.fields[width] += 1
         if width != self.width:
             self.ragged.seen(line, offset + row.start, width)
-        if self.quote is not None and any(b"\r" in cell and not self._quoted(cell) for cell in row.cells):
+        if self.quote is not None and any(b"\r" in cell and self._is_lone(cell) for cell in row.cells):
             self.lone_cr.seen(line, offset + row.start)
         if row.fault >= 0:
             self.stray.seen(line, offset + row.fault)
 
-    def _quoted(self, cell: bytes) -> bool:
-        return bool(self.quote) and cell.startswith(self.quote or b"-")
+    def _is_lone(self, cell: bytes) -> bool:
+        """Whether the carriage return in it is outside quotes, and not kept by an escape character."""
+        if self.quote and cell.startswith(self.quote):
+            return False
+        return not self.escape or b"\r" in cell.replace(self.escape + b"\r", b"")

@@ -23,10 +23,13 @@ _FEW = 2
 
 
 class Nulls(NamedTuple):
-    """The spellings of NULL that are sure, and others that may be NULL or text; the empty text is the empty field."""
+    """The spellings of NULL that are sure, and how often others occur that may be NULL or text.
+
+    The empty text is the empty field.
+    """
 
     sure: list[str]
-    doubtful: list[str]
+    doubtful: dict[str, int]
 
 
 def nulls_of(rows: Sequence[Row], form: Form, profile: Profile) -> Nulls:
@@ -46,8 +49,8 @@ def nulls_of(rows: Sequence[Row], form: Form, profile: Profile) -> Nulls:
     doubtful = [word for word in _WORDS if seen.bare[word] and word in _ALWAYS]
     if not sure and len(doubtful) == 1 and (seen.bare[doubtful[0]] > _FEW or not seen.bare[b""]):
         sure, doubtful = doubtful, []
-    texts = [[word.decode() for word in words] for words in (sure[:_MOST_NULLS], [] if sure else doubtful)]
-    return Nulls(*texts)
+    left = {} if sure else {word.decode(): seen.bare[word] for word in doubtful}
+    return Nulls([word.decode() for word in sure[:_MOST_NULLS]], left)
 
 
 class _Counts:
@@ -97,17 +100,17 @@ class Escapes:
     @property
     def letters(self) -> bool:
         """Whether letters follow it, and each of them is one that MySQL and PostgreSQL know."""
-        every = set(self.inside) | set(self.outside)
+        every = set(self.inside) if self.inside and self.only_quoted else set(self.inside) | set(self.outside)
         known = {bytes([b]) for b in b"0bfnrtvZN"}
         strange = {one for one in every if one.isalnum() and one not in known}
-        return bool(every & known or self.null_fields) and not strange
+        return bool(every & known or (self.null_fields and not self.inside)) and not strange
 
     def speak_for_themselves(self, delimiter: bytes) -> bool:
         r"""Whether every backslash of a text without quotes begins an escape, though none keeps a delimiter.
 
         ``\N`` for NULL or a doubled backslash says so; a tab-separated file with nothing but ``\n`` and ``\t``, too.
         """
-        known = {bytes([b]) for b in b"0bfnrtvZN\\"} | {delimiter[:1]}
+        known = {bytes([b]) for b in b"0bfnrtvZN\\'\""} | {delimiter[:1]}
         if not self.outside or set(self.outside) - known:
             return False
         return bool(self.null_fields or self.outside[b"\\"] or (delimiter == b"\t" and not self.paths))
