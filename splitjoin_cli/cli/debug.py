@@ -71,6 +71,8 @@ def _is_spare(words: Sequence[str], at: int) -> bool:
     own = [word for previous, word in before if not word.startswith("-") and not _takes_value(previous, flags)]
     # FILE_NAME of status and PLACE of ls are asked for as the others are: --debug before them is no FILE.
     takes = [one.nargs for one in command.params if isinstance(one, click.Argument)]
+    if -1 in takes and Path(own[-1]).is_file():  # one of several sources: what follows is DEST
+        return False
     return len(own) - 1 >= sum(SOURCE_AND_DEST if count < 0 else count for count in takes)
 
 

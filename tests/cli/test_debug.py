@@ -67,6 +67,13 @@ def test_a_file_is_told_from_the_commands_own_words(typed: list[str], taken: lis
     assert with_value(typed) == taken
 
 
+def test_the_last_word_after_sources_is_dest(tmp_path: Path) -> None:
+    """What stands before it is a file: one of several sources."""
+    source = tmp_path / "b.csv"
+    source.touch()
+    assert with_value(["split", "a.csv", str(source), "--debug", "out"])[-2:] == ["--debug=-", "out"]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_it(name: str) -> None:
     """As all that is about talk."""

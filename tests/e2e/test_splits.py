@@ -31,11 +31,12 @@ def test_a_night_of_exports(splitjoin: Splitjoin) -> None:
     exports(splitjoin.directory / "in", 3)
     listed = b"in/acme-002_20240131.csv\n\nin/none.csv\n"
     command = ("split", "in/acme-00[01]*.csv", "out", "--files-from", "-", "--rows", "1000")
-    ran = splitjoin(*command, stdin=listed)
+    ran = splitjoin(*command, stdin=listed, SPLITJOIN_CLIENT="other")
     place = splitjoin.directory / "out"
     assert (ran.code, ran.stdout.splitlines()) == (3, [f"{place}/acme-00{n}_20240131.manifest.json" for n in range(3)])
     lines = ran.stderr.splitlines()
-    assert lines[0].startswith("splitting 4 sources, ")
+    assert lines[0] == "SPLITJOIN_CLIENT names one split: it is ignored for several sources"
+    assert lines[1].startswith("splitting 4 sources, ")
     assert any(line.startswith("splitting done: 4 sources, ") and ", 1 failed in " in line for line in lines)
     assert lines[-1].startswith("4 sources: 3 done, 1 failed in ")
     assert "Error: cannot read in/none.csv: no such file" in lines
