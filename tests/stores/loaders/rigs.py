@@ -85,7 +85,8 @@ def sqlite_rig(directory: Path) -> Rig:
             return connection.execute(sql).fetchall()
 
     return Rig(
-        DatabaseKind(empty="", strict_types=False),
+        # More than the csv module is given of one record; half of what others are given.
+        DatabaseKind(empty="", strict_types=False, largest_field_bytes=9 * MIB),
         partial(SqliteLoader, str(path)),
         query,
         columns=f"SELECT name FROM pragma_table_info('{TABLE}')",
