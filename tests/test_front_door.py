@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 METHODS = "phase, advance, chunk_done, warn, detail"
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/chunks"
-DOOR_ALONE = {"session", "observer", "dialect_typed"}
+DOOR_ALONE = {"session", "observer", "dialect_typed", "delimiter_typed"}
 TALK = {"as_json", "quiet", "verbose", "no_progress", "debug"}
 LOOKING = {"watch", "timeout", "check"}
 VERBS = ("split", "verify", "merge", "simulate", "status", "retry", "worker", "init")
@@ -198,7 +198,7 @@ def test_an_option_of_split_is_in_three_places() -> None:
     fields = {one.name for one in dataclasses.fields(SplitRequest)} - {"share"}
     assert {FIELDS.get(name, name) for name in parameters} == fields
     options = {one.name for one in command("split").params if isinstance(one, click.Option)} - TALK
-    assert options - {"files_from"} == parameters - {"source", "destination", "session", "dialect_typed"}
+    assert options - {"files_from"} == parameters - {"source", "destination", *DOOR_ALONE}
     both = parameters - {"source", "destination"} | {"observer"}
     assert SplitOptions.__annotations__.keys() == both  # of one source, and of several
 

@@ -67,6 +67,10 @@ def aws(
     return AwsOptions(profile, region, endpoint_url, session)
 
 
+TYPED = frozenset({"dialect_typed", "delimiter_typed"})
+"""Keywords that say what was typed, and nothing of how records are written."""
+
+
 class HeaderKeywords(TypedDict, total=False):
     """What finds a header, as functions take it. ``quotechar``, ``escapechar``: None or ``none`` where there is none.
 
@@ -83,7 +87,7 @@ class DialectKeywords(HeaderKeywords, total=False):
     """How records are written, and what of the source is in no chunk. ``dialect``: a preset's name.
 
     ``null``: a text that means NULL, or several; ``none``: nothing does. ``dialect_typed``: what begins like JSON, HTML
-    or XML is a table all the same.
+    or XML is a table all the same. ``delimiter_typed``: a first line ``sep=;`` does not set another delimiter.
     """
 
     dialect: str | None
@@ -98,6 +102,7 @@ class DialectKeywords(HeaderKeywords, total=False):
     skip_lines: int
     skip_trailer: int
     dialect_typed: bool
+    delimiter_typed: bool
 
 
 def dialect(keywords: DialectKeywords | HeaderKeywords) -> tuple[Dialect, Skip]:
@@ -108,7 +113,7 @@ def dialect(keywords: DialectKeywords | HeaderKeywords) -> tuple[Dialect, Skip]:
     known = DialectKeywords.__annotations__.keys()
     if unknown := keywords.keys() - known:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
-    given: dict[str, Any] = {name: value for name, value in keywords.items() if name != "dialect_typed"}
+    given: dict[str, Any] = {name: value for name, value in keywords.items() if name not in TYPED}
     lines, trailer, name = given.pop("skip_lines", 0), given.pop("skip_trailer", 0), given.pop("dialect", None)
     choice("dialect", name, PRESETS)
     choice("escape-in", given.get("escape_in"), get_args(EscapeIn))

@@ -123,6 +123,7 @@ def perform(
         stack.callback(source.close)
         source = within.source(source)
         note_source(source.properties)
+        request = _declared(request, start)
         seen = look(start, _named(request, source), request.dialect, typed=request.dialect_typed)
         sink = _sink(request, within.client)
         stack.callback(sink.close)
@@ -138,6 +139,7 @@ def perform(
             repairs=repairs,
             naming=naming,
             warnings=seen.warnings,
+            start=start,
             resumes=within.resumes,
         )
         within.begun(run, sink)
@@ -167,6 +169,19 @@ def _open_text(request: SplitRequest, client: Any) -> tuple[Source, bytes]:  # n
         client=client,
         bandwidth=shared(request.bwlimit),
     )
+
+
+def _declared(request: SplitRequest, start: bytes) -> SplitRequest:
+    """``request`` with the delimiter that a first line ``sep=;`` names, unless one was typed."""
+    from splitjoin_cli.splitting.around import declared_delimiter, with_delimiter
+
+    delimiter = None if request.delimiter_typed else declared_delimiter(start)
+    if delimiter is None:
+        return request
+    dialect = with_delimiter(request.dialect, delimiter)
+    if request.encoding is not None:
+        dialect = _of_chunks(dialect, request.encoding)
+    return replace(request, dialect=dialect)
 
 
 def _reached(tracker: Tracker | None, request: SplitRequest, job: JobName) -> Tracker | None:
@@ -209,6 +224,11 @@ def _of_chunks(dialect: Dialect, encoding: str) -> Dialect:
     from splitjoin_cli.stores.sources.transcode import check_characters, chunk_encoding
 
     check_characters(encoding, [c for c in (dialect.delimiter, dialect.quotechar, dialect.escapechar) if c])
+    for text in dialect.nulls or ():
+        try:
+            text.encode(chunk_encoding(encoding))
+        except UnicodeEncodeError as exc:
+            raise UsageError(f"--null: {text!r} is not in {encoding}", hint="check --encoding") from exc
     return replace(dialect, encoding=chunk_encoding(encoding))
 
 

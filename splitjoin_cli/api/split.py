@@ -109,6 +109,7 @@ def split(
         size=arguments.size(chunk_size, chunks, rows),
         dialect=written,
         dialect_typed=keywords.get("dialect_typed", False),
+        delimiter_typed=keywords.get("delimiter_typed", "delimiter" in keywords),
         encoding=encoding,
         skip=skip,
         strict=strict,

@@ -119,7 +119,7 @@ dialect_options = together(
         "--encoding",
         metavar="NAME",
         help="Encoding of SOURCE, such as cp1252. UTF-16 and UTF-32 become UTF-8 in the chunks; all others stay as "
-        "they are.  [default: utf-8]",
+        "they are. UTF-7, HZ, ISO-2022 and EBCDIC cannot be split.  [default: utf-8]",
     ),
     option(
         "--null",
@@ -327,6 +327,7 @@ def _dialect(ctx: click.Context, values: dict[str, Any]) -> None:
             values.pop(one, None)
     if "dialect" in values:
         values["dialect_typed"] = any(typed(ctx, one) for one in ("delimiter", "quotechar", "dialect"))
+        values["delimiter_typed"] = typed(ctx, "delimiter")
 
 
 def refuse_password(place: str) -> None:

@@ -9,7 +9,7 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Tag, Text
 from splitjoin_cli.cli.signals import too_late
-from splitjoin_cli.cli.split_text import failed_chunks, manifest_of, plan_lines, resume_hint, summary
+from splitjoin_cli.cli.split_text import failed_chunks, left_out, manifest_of, plan_lines, resume_hint, summary
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import count_text
 from splitjoin_cli.core.errors import PartialError, StoppedError, UsageError
@@ -189,6 +189,8 @@ def _stopped(error: StoppedError, source: str, terminal: Terminal) -> int:
 
 def _show(document: dict[str, Any], terminal: Terminal, source: str, *, dry_run: bool) -> int:
     """Say the result, and return the exit code: 3 where chunks failed."""
+    if said := left_out(document):
+        terminal.note(said)
     error = None
     if document["failed"]:
         error = PartialError(

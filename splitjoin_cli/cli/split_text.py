@@ -35,6 +35,18 @@ def summary(document: Mapping[str, Any]) -> str:
     )
 
 
+def left_out(document: Mapping[str, Any]) -> str:
+    """What is in no chunk, and what is in one and no record; empty where all was as usual."""
+    counts = document.get("left_out") or {}
+
+    def told(*kinds: tuple[str, str]) -> str:
+        return " and ".join(count_text(counts[key], thing) for key, thing in kinds if counts.get(key))
+
+    gone = told(("lines", "line"), ("trailer_lines", "trailer line"))
+    kept = told(("blank_lines", "blank line"), ("repeated_headers", "repeated header"))
+    return "; ".join([f"left out: {gone}"] * bool(gone) + [f"not counted as rows: {kept}"] * bool(kept))
+
+
 def failed_chunks(document: Mapping[str, Any]) -> Iterator[str]:
     """The first chunks that failed, a line each, and how many more."""
     failed = [chunk for chunk in document["chunks"] if chunk["state"] == "failed"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.signals import too_late
-from splitjoin_cli.cli.split_text import failed_chunks, manifest_of, plan_lines, summary
+from splitjoin_cli.cli.split_text import failed_chunks, left_out, manifest_of, plan_lines, summary
 from splitjoin_cli.cli.text import count_text, duration_text, without_secrets
 from splitjoin_cli.core.errors import StoppedError
 
@@ -69,6 +69,8 @@ def _show(result: SplitsResult, terminal: Terminal, *, dry_run: bool) -> None:
     else:
         if terminal.verbose:
             for one in whole:
+                if said := left_out(one):
+                    terminal.note(f"{one['source']['uri']}: {said}")
                 terminal.note(f"{one['source']['uri']}: {summary(one)}")
         terminal.lines(manifest_of(one) for one in whole)
     _say_failures(document, result, terminal)

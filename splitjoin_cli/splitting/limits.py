@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.format.fields import MAX_HEADER_BYTES
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES, size_text
+from splitjoin_cli.splitting.locate import byte_of, line_of
 
-__all__ = ["MAX_HEADER_BYTES", "empty_source", "endless_header", "large_warning", "oversized_warning"]
+if TYPE_CHECKING:
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = [
+    "MAX_HEADER_BYTES",
+    "empty_source",
+    "endless_header",
+    "large_warning",
+    "no_header_left",
+    "oversized_warning",
+    "torn_trailer",
+]
 
 
 def empty_source(uri: str) -> BadInputError:
@@ -16,11 +30,27 @@ def empty_source(uri: str) -> BadInputError:
     )
 
 
+def no_header_left(uri: str) -> BadInputError:
+    """Lines are left out, and nothing comes after them."""
+    return BadInputError(
+        f"{uri}: the lines that are left out leave no header", hint="check --skip-lines and --skip-trailer"
+    )
+
+
 def endless_header(uri: str, *, quoted: bool) -> BadInputError:
     """The first record is longer than a header may be; ``quoted``: a quote may be why."""
     return BadInputError(
         f"{uri}: the first record does not end within {MAX_HEADER_BYTES >> 20} MiB",
         hint=("check --quotechar and --escapechar; " if quoted else "") + "--no-header if the file has no header",
+    )
+
+
+def torn_trailer(source: Source, at: int) -> BadInputError:
+    """The line at ``at``, which is left out, begins inside a record."""
+    return BadInputError(
+        f"{source.properties.uri}, line {line_of(source, at)} (byte {byte_of(source, at)}): "
+        "the trailer that --skip-trailer leaves out begins here, inside a record",
+        hint="check --skip-trailer, --quotechar and --escapechar; a file that was cut short ends inside a record too",
     )
 
 

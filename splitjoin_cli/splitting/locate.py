@@ -8,6 +8,7 @@ from splitjoin_cli.core.model import BYTE_ORDER_MARK
 from splitjoin_cli.splitting.records.lines import RECORD, LineSorter
 from splitjoin_cli.splitting.records.open import new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET, State
+from splitjoin_cli.stores.sources.window import WindowSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,8 +63,15 @@ def _texts(source: Source, start: int) -> Iterator[tuple[int, memoryview]]:
         position += len(block)
 
 
+def byte_of(source: Source, offset: int) -> int:
+    """The place of byte ``offset`` in the file, of which ``source`` may be a part."""
+    return source.window.place_of(offset) if isinstance(source, WindowSource) else offset
+
+
 def line_of(source: Source, offset: int) -> int:
-    """The physical line that byte ``offset`` lies in, from 1, as an editor counts them."""
+    """The physical line that byte ``offset`` lies in, from 1, as an editor counts them; of the file, as ``byte_of``."""
+    if isinstance(source, WindowSource):
+        return line_of(source.base, source.window.place_of(offset))
     return 1 + sum(bytes(block).count(b"\n") for block in read_blocks(source, 0, max(offset, 0)))
 
 

@@ -6,17 +6,19 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.bytes.crc64 import crc64, tagged
+from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity
 from splitjoin_cli.core.format.runs import digest_options, later_options, run_id
 from splitjoin_cli.core.names import manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.words import count_text
+from splitjoin_cli.splitting.around import Around
+from splitjoin_cli.splitting.edges import LOOK_BYTES, edge_hints, survey_warnings
 from splitjoin_cli.splitting.elsewhere import is_of_source
 from splitjoin_cli.splitting.hints import blank_warning, header_warnings, letter_warning
 from splitjoin_cli.splitting.limits import large_warning, oversized_warning
-from splitjoin_cli.splitting.locate import find_ragged, line_of, read_blocks
+from splitjoin_cli.splitting.locate import byte_of, find_ragged, line_of, read_blocks
 from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
@@ -27,11 +29,15 @@ from splitjoin_cli.splitting.scan import Scan, ScanOptions
 from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.splitting.speculate import Speculation
 from splitjoin_cli.splitting.staging import StagedChunks
+from splitjoin_cli.splitting.survey import Survey, SurveyForm
+from splitjoin_cli.splitting.trailer import text_fields, trailer_warnings
+from splitjoin_cli.stores.sources.transcode import needs_transcoding
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.format.chunk_table import ChunkTable
+    from splitjoin_cli.core.format.left_out import LeftOut
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
@@ -64,8 +70,10 @@ class Preparation:
         sink: Sink,
         observer: Observer,
         warnings: tuple[str, ...] = (),
+        start: bytes | None = None,
     ) -> None:
         """As SplitRun takes them."""
+        self._start = start
         self._warnings = warnings
         self._request, self._job = request, job
         self._source, self._sink, self._observer = source, sink, observer
@@ -124,7 +132,7 @@ class Preparation:
             return None
         if plan.run_id != self._run_id(plan.chunks, plan.source.fingerprint):
             return None  # of a plan whose boundaries somebody changed, the run is another
-        header = self._read(0, plan.header_bytes)
+        header = self._read(plan.header_start, plan.header_start + plan.header_bytes)
         if crc64(header) != plan.header_checksum:
             return None
         self._observer.detail(f"resuming run {plan.run_id}: the source is unchanged, so it is not scanned again")
@@ -158,10 +166,12 @@ class Preparation:
 
     def _plan(self, existing: Existing, executor: Executor) -> Planned:
         request, properties = self._request, self._source.properties
+        self._around = Around(self._source, request.dialect, request.skip, self._start)
+        self._records = self._around.source
         if self.copier is not None and request.dialect.every_newline_ends_a_record and not request.strict:
             from splitjoin_cli.splitting.probe import probe  # noqa: PLC0415 -- only what is used is imported
 
-            probed = probe(self._source, request.size, header=request.dialect.header)
+            probed = probe(self._records, request.size, header=request.dialect.header)
             if probed is not None:
                 return self._probed(probed)
         if not request.dry_run and existing.manifest is None:
@@ -178,7 +188,7 @@ class Preparation:
 
     def _scan_until_exact(self, executor: Executor, *, staged: bool) -> Planned:
         """Scan; a number of chunks may need the number of records first."""
-        size = self._source.properties.size if self._source.properties.seekable else None
+        size = self._records.properties.size
         wanted = self._request.size
         totals: tuple[int, int] | None = None
         if isinstance(wanted, ChunkCount) and size is None:
@@ -206,16 +216,29 @@ class Preparation:
         staging = None if into is None else StagedChunks(into, self._name_prefix)
         builder = self._builder(rule)
         block_bytes = best_block_bytes(self._source.properties.read_bytes)
-        options = ScanOptions(self._alphabet, self._scan_threads, strict=self._request.strict, block_bytes=block_bytes)
+        options = ScanOptions(
+            self._alphabet,
+            self._scan_threads,
+            strict=self._request.strict,
+            has_trailer=self._around.has_trailer,
+            block_bytes=block_bytes,
+        )
         self._observer.detail(f"finding the records with {scanner_name()}")
-        source = self._source.properties  # what is read from the front is counted as it is stored
-        self._observer.phase("splitting" if staged else "scanning", source.size or source.stored_bytes, None)
-        header = b""
+        size = self._records.properties.size or self._source.properties.stored_bytes  # else counted as it is stored
+        self._observer.phase("splitting" if staged else "scanning", size, None)
+        header, survey = b"", self._survey()
         try:
             if staging is not None and not isinstance(builder, SkippingPlanBuilder) and not switched(SPECULATION):
-                header = Speculation(self._source, builder, staging, options, self._observer).run(executor)
-            scan = Scan(self._source, builder, options, observer=self._observer, consumer=staging, header=header)
-            found = scan.run(executor)
+                header = Speculation(self._records, builder, staging, options, self._observer, survey).run(executor)
+            found = Scan(
+                self._records,
+                builder,
+                options,
+                observer=self._observer,
+                consumer=staging,
+                header=header,
+                survey=survey,
+            ).run(executor)
             self._source.check_unchanged()
         except BaseException:
             if staging is not None:
@@ -238,33 +261,47 @@ class Preparation:
 
     def _watched(self, watch: Watch) -> list[str]:
         """What was seen, as warnings."""
-        warnings, source = [], self._source
+        warnings, source = [], self._records
         if watch.blank_lines:
             warnings.append(blank_warning(watch.blank_lines, line_of(source, watch.first_blank)))
         if watch.first_letter != NO_OFFSET:
-            pair = self._read(watch.first_letter, watch.first_letter + 2).decode("ascii", "replace")
-            warnings.append(letter_warning(pair, line_of(source, watch.first_letter)))
+            at = watch.first_letter
+            pair = b"".join(map(bytes, read_blocks(source, at, at + 2))).decode("ascii", "replace")
+            warnings.append(letter_warning(pair, line_of(source, at)))
         return warnings
 
+    def _survey(self) -> Survey:
+        """What all bytes are looked through for. What was transcoded is valid."""
+        dialect, encoding = self._request.dialect, self._request.encoding
+        judged = None if encoding is not None and needs_transcoding(encoding) else dialect.encoding
+        form = SurveyForm(judged, headers=dialect.header and not dialect.skip_repeated_headers)
+        return Survey(form, keeps=0 if self._records.properties.seekable else LOOK_BYTES)
+
     def _found(self, builder: PlanBuilder, found: Scanned, rule: CutRule, staging: StagedChunks | None) -> Planned:
-        warnings = []
+        request, dialect, fields = self._request, self._request.dialect, (builder.expected_delimiters or 0) + 1
+        warnings = [*edge_hints(self._around, dialect, fields=fields, rows=found.rows, last=found.survey.last)]
+        warnings += survey_warnings(found.survey, self._records, dialect, declared=request.encoding is not None)
         if isinstance(rule, BySize) and rule.oversized:
             warnings.append(oversized_warning(rule.oversized))
         if builder.large.records:
-            line = line_of(self._source, builder.large.first)
+            line = line_of(self._records, builder.large.first)
             warnings.append(large_warning(builder.large.records, line))
-        warnings += header_warnings(found.header, (builder.expected_delimiters or 0) + 1, self._request.dialect)
+        warnings += header_warnings(found.header, fields, dialect)
         if builder.watch is not None:
             warnings += self._watched(builder.watch)
         ragged = self._ragged_warning(builder)
         warnings += [ragged] if ragged else []
+        self._around.check_tail(found.size)
+        if self._around.has_trailer:
+            warnings += trailer_warnings(self._around.tail, dialect, fields, found.rows)
         plan = self._plan_file(
             builder.chunks,
-            fingerprint=f"{found.size}-{tagged(found.crc)}",
-            dialect=replace(self._request.dialect, line_end=found.line_end),
+            fingerprint=self._around.fingerprint(found),
+            dialect=replace(dialect, line_end=found.line_end),
             header=found.header,
             header_lines=found.header_lines,
             warnings=tuple(warnings),
+            left_out=self._around.left_out(builder),
         )
         return Planned(plan, found.header, staging)
 
@@ -275,26 +312,30 @@ class Preparation:
         expected = builder.expected_delimiters or 0
         start = builder.chunks[ragged.first].range.start
         blanks = self._request.dialect.skip_blank_lines or bool(builder.watch and builder.watch.blank_lines)
-        record = find_ragged(self._source, self._alphabet, start, expected, blanks=blanks)
+        record = find_ragged(self._records, self._alphabet, start, expected, blanks=blanks)
         if record is None:
             return None
-        chunks = count_text(len(builder.chunks), "chunk")
+        chunks, at = count_text(len(builder.chunks), "chunk"), byte_of(self._records, record.start)
         return (
-            f"line {record.line} (byte {record.start}) has {count_text(record.fields, 'field')}, "
+            f"line {record.line} (byte {at}) has {count_text(record.fields, 'field')}, "
             f"the first has {expected + 1}; such records are in {ragged.chunks} of {chunks}"
         )
 
     def _probed(self, probed: Probed) -> Planned:
         s3 = self._source.properties.s3
         assert s3 is not None  # noqa: S101 -- only copies are probed
-        warnings = (oversized_warning(probed.oversized),) if probed.oversized else ()
+        dialect = self._request.dialect
+        fields = len(text_fields(probed.header.decode(dialect.encoding, "replace"), dialect)) if probed.header else 0
+        warnings = tuple(edge_hints(self._around, dialect, fields=fields, rows=None, last=b"")) if fields else ()
+        warnings += (oversized_warning(probed.oversized),) if probed.oversized else ()
         plan = self._plan_file(
             probed.chunks,
             fingerprint=f"{self._source.properties.size}-etag:{s3.etag.strip(chr(34))}",
-            dialect=self._request.dialect,
+            dialect=dialect,
             header=probed.header,
             header_lines=1 if probed.header else 0,
             warnings=warnings,
+            left_out=self._around.left_out(),
         )
         return Planned(plan, probed.header)
 
@@ -307,8 +348,10 @@ class Preparation:
         header: bytes,
         header_lines: int,
         warnings: tuple[str, ...],
+        left_out: LeftOut | None,
     ) -> PlanFile:
         request, properties = self._request, self._source.properties
+        chunks = self._around.placed(chunks)
         warnings = properties.warnings + self._warnings + warnings
         for warning in warnings:
             self._observer.warn(warning)
@@ -325,6 +368,9 @@ class Preparation:
             header_checksum=crc64(header),
             chunks=chunks,
             warnings=warnings,
+            header_start=self._around.header_start,
+            ruler_bytes=self._around.ruler_bytes,
+            left_out=left_out,
         )
 
 

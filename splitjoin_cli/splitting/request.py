@@ -63,9 +63,10 @@ class SplitRequest:
 
     ``source``: a path, a URL, or ``-``. ``client`` and ``date``: None where ``naming`` finds them, ``name_pattern`` in
     SOURCE's name. ``encoding``: of the source, where it must be transcoded. ``dialect_typed``: whether the user said
-    how fields are written. ``skip``: what of the source is in no chunk. ``bwlimit``: bytes per second over the network.
-    ``tmp_dir``: None for the system's. ``objects``: for destinations on S3. ``share``: of the jobs, where several
-    splits have them together.
+    how fields are written; ``delimiter_typed``: whether the delimiter was, which a first line ``sep=;`` then does not
+    change. ``skip``: what of the source is in no chunk. ``bwlimit``: bytes per second over the network. ``tmp_dir``:
+    None for the system's. ``objects``: for destinations on S3. ``share``: of the jobs, where several splits have them
+    together.
 
     An option of ``split`` is a field here (or of the values that travel whole), from which the command that resumes it
     is spelled (resume.py), a parameter of ``api.split.split``, and an option in cli/split.py: three places.
@@ -79,6 +80,7 @@ class SplitRequest:
     size: Size = field(default_factory=lambda: ChunkSize(DEFAULT_CHUNK_BYTES))
     dialect: Dialect = field(default_factory=Dialect)
     dialect_typed: bool = False
+    delimiter_typed: bool = False
     encoding: str | None = None
     skip: Skip = field(default_factory=Skip)
     strict: bool = False

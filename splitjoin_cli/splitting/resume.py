@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Spelled elsewhere in the command, or not at all: a dry run stores nothing that could be resumed, a chunk's dialect
 # knows its line ends and encoding from the source, and a session is no text.
 LEFT_OUT = frozenset({"source", "destination", "client", "date", "name_pattern"}) | {
-    *("dry_run", "line_end", "session", "dialect_typed", "ruler", "share"),
+    *("dry_run", "line_end", "session", "dialect_typed", "delimiter_typed", "ruler", "share"),
 }
 OF_CHUNKS = frozenset({"dialect.encoding"})
 SPELLED = {
@@ -62,7 +62,9 @@ def _command(request: SplitRequest, named: list[str], sources: Sequence[str]) ->
     mine, theirs = request.dialect, usual.dialect
     if request.skip.ruler:
         words += ["--dialect=sqlcmd", *_beside_preset(mine)]
-    elif request.dialect_typed and (mine.delimiter, mine.quotechar) == (theirs.delimiter, theirs.quotechar):
+    elif mine.delimiter == theirs.delimiter and (
+        request.delimiter_typed or (request.dialect_typed and mine.quotechar == theirs.quotechar)
+    ):
         words.append(f"--delimiter={mine.delimiter}")  # typed as it would be anyway: it lets markup pass
     return shlex.join([*words, "--", *map(shown_source, sources), str(request.destination)])
 

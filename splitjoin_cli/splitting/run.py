@@ -60,12 +60,13 @@ class SplitRun:
         naming: Naming | None = None,
         warnings: tuple[str, ...] = (),
         resumes: bool = False,
+        start: bytes | None = None,
     ) -> None:
         """``request.dialect.encoding`` is that of the chunks; ``job`` the name.
 
         ``open_job``, ``repairs``: who is told of the run, and what ``replace`` wrote down; None without a tracker.
         ``naming``: where the name comes from; None where it was typed.
-        ``warnings``: what was seen of the source before.
+        ``warnings``: what was seen of the source before; ``start``: its first block, None where nobody read it.
         ``resumes``: the caller resumes what was begun on a day before (``run`` then raises BegunElsewhereError).
         """
         self._request, self._job, self._open_job, self._repairs = request, job, open_job, repairs
@@ -75,7 +76,7 @@ class SplitRun:
         self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer, resumes)
         self.fingerprint: str | None = None
         """Of the source, once it was read or its plan was found."""
-        self._preparation = Preparation(request, job, source, sink, observer, warnings)
+        self._preparation = Preparation(request, job, source, sink, observer, warnings, start)
 
     def run(self) -> SplitResult:
         """Split, or resume; failed chunks are in the result.
@@ -98,6 +99,10 @@ class SplitRun:
 
     def _run(self) -> SplitResult:
         request = self._request
+        if self._sink.properties.keeps_metadata:
+            from splitjoin_cli.core.format.metadata import check_room
+
+            check_room(self._job.file_name, request.dialect, request.compress)
         with ThreadPoolExecutor(request.at_once, "split") as executor:
             existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client)
             check_not_removed(self._sink, self._job.file_name, existing.removal)

@@ -21,10 +21,12 @@ from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.hints import likely_delimiter, lone_return_hint, stray_hint
-from splitjoin_cli.splitting.locate import find_open_quote, line_of, read_blocks
+from splitjoin_cli.splitting.locate import byte_of, find_open_quote, line_of, read_blocks
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET, Defect, Kind, State
 from splitjoin_cli.splitting.records.table import ending_of
+from splitjoin_cli.splitting.survey import Survey, SurveyForm
+from splitjoin_cli.stores.sources.window import WindowSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.survey import Seen
     from splitjoin_cli.stores.sources.base import Source
 
     Write = Callable[[], None]
@@ -60,11 +63,15 @@ class BlockConsumer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """What bytes mean, and how hard to look. ``threads`` at once; ``strict``: every record's fields are counted."""
+    """What bytes mean, and how hard to look. ``threads`` at once; ``strict``: every record's fields are counted.
+
+    ``has_trailer``: lines follow the source's end, which no record may reach into.
+    """
 
     alphabet: Alphabet
     threads: int
     strict: bool = False
+    has_trailer: bool = False
     block_bytes: int = field(default_factory=best_block_bytes)
 
 
@@ -78,6 +85,7 @@ class Scanned:
     header_lines: int
     line_end: LineEnd | None
     rows: int
+    survey: Survey
 
 
 class Scan:
@@ -92,11 +100,12 @@ class Scan:
         observer: Observer,
         consumer: BlockConsumer | None = None,
         header: bytes = b"",
+        survey: Survey | None = None,
     ) -> None:
         """``builder`` takes the blocks and holds the chunks; ``consumer`` hears of them after it, in the same turn.
 
         The scan begins where ``builder`` stands: at the source's start, or (where it can seek) at that of a record;
-        ``header``: the header's bytes, where it is behind that place.
+        ``header``: the header's bytes, where it is behind that place. ``survey``: what was seen up to there.
         """
         self._source, self._builder, self._options = source, builder, options
         self._observer, self._consumer = observer, consumer
@@ -113,6 +122,7 @@ class Scan:
         self._state: int = State.FIELD
         self._header = bytearray(header)
         self._start = builder.position
+        self._survey = survey or Survey(SurveyForm(None))
 
     def run(self, executor: Executor) -> Scanned:
         """Scan to the end. Raises BadInputError, at the first byte that breaks the rules, and what the source raises.
@@ -154,12 +164,15 @@ class Scan:
         text = buffer[skip:filled]
         with self._scanning:
             outcomes = scanner.scan(text).outcomes if text else None
+        form = self._survey.form
+        seen = form.look(text) if text and form.looks else None
         with self._turn:
             self._turn.wait_for(lambda: self._current == number or self._error is not None)
             if self._error is not None:
                 return False
         # Only the thread whose turn it is gets here: the planner needs no lock of its own.
         writes = self._take(buffer[:filled], text, outcomes, scanner)
+        self._survey_block(buffer[:filled], text, form, seen)
         with self._turn:
             self._current += 1
             self._turn.notify_all()
@@ -209,6 +222,17 @@ class Scan:
             return []
         return self._consumer.take(piece, base, cuts, header=None if builder.header_pending else self._header)
 
+    def _survey_block(self, piece: memoryview, text: memoryview, form: SurveyForm, seen: Seen | None) -> None:
+        """In its turn: add what was seen in a block; once the header is known, lines like it are looked for."""
+        survey = self._survey
+        if survey.form.headers and not self._builder.header_pending:
+            survey.form = survey.form.with_header(bytes(self._header))
+        survey.at += len(piece) - len(text)
+        survey.keep(text)
+        if text and survey.form.looks:
+            again = seen is None or form is not survey.form
+            survey.add(text, survey.form.look(text) if again or seen is None else seen)
+
     def _keep_header(self, piece: memoryview, base: int) -> None:
         end = len(piece) if self._builder.header_pending else self._builder.header.offset - base
         self._header += piece[:end]
@@ -235,14 +259,14 @@ class Scan:
         """The error for a record that begins at ``start``."""
         line = line_of(self._source, start)
         return BadInputError(
-            f"{self._source.properties.uri}, line {line} (byte {start}): "
+            f"{self._source.properties.uri}, line {line} (byte {byte_of(self._source, start)}): "
             f"the record has {count_text(fields, 'field')}, the first record has {expected}",
             hint="repair the record, or leave --strict out to split it as it is",
         )
 
     def _bad(self, defect: Defect, base: int) -> BadInputError:
         at = base + defect.offset
-        place = f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {at})"
+        place = f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {byte_of(self._source, at)})"
         if defect.kind == Kind.LONE_CR:
             return BadInputError(
                 f"{place}: a carriage return without a line feed; records end with LF or CR LF",
@@ -268,10 +292,13 @@ class Scan:
     def _finish(self) -> Scanned:
         builder, alphabet = self._builder, self._options.alphabet
         if builder.position == builder.skipped:
-            raise limits.empty_source(self._source.properties.uri)
+            missing = limits.no_header_left if isinstance(self._source, WindowSource) else limits.empty_source
+            raise missing(self._source.properties.uri)
         ending = ending_of(alphabet, self._state)
         if ending.defect is not None:
             raise self._bad(Defect(-ending.back, ending.defect), builder.position)
+        if self._options.has_trailer and builder.position > builder.line_start:
+            raise limits.torn_trailer(self._source, builder.position)
         if ending.open and not alphabet.literal:
             raise self._unclosed()
         if self._options.strict:
@@ -283,7 +310,8 @@ class Scan:
         if self._consumer is not None:
             self._consumer.end(cuts, header=header)
         rows = builder.records - builder.header.records
-        return Scanned(builder.position, builder.crc, header, _lines(header), line_end, rows)
+        self._survey.end()
+        return Scanned(builder.position, builder.crc, header, _lines(header), line_end, rows, self._survey)
 
     def _check_last(self) -> None:
         """The last record, when it has no line end."""
@@ -296,7 +324,7 @@ class Scan:
     def _unclosed(self) -> BadInputError:
         at = find_open_quote(self._source, self._options.alphabet, self._builder.line_start)
         return BadInputError(
-            f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {at}): "
+            f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {byte_of(self._source, at)}): "
             "the quote that opens here is still open at the end of the file",
             hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
             "or --quotechar none if quotes mean nothing in it",

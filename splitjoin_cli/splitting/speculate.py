@@ -24,6 +24,7 @@ from splitjoin_cli.splitting.plan import Large
 from splitjoin_cli.splitting.records.open import new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import State, join, nothing
 from splitjoin_cli.splitting.scan import read_planned
+from splitjoin_cli.splitting.survey import Survey, SurveyForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,15 +72,23 @@ class _Done(NamedTuple):
     crc: int
     large: Large
     watch: Watch | None
+    survey: Survey
 
 
 class Speculation:
     """The first chunks of a split into a sink that stages, as many as can be had this way. ``run`` it once."""
 
     def __init__(
-        self, source: Source, builder: PlanBuilder, staging: StagedChunks, options: ScanOptions, observer: Observer
+        self,
+        source: Source,
+        builder: PlanBuilder,
+        staging: StagedChunks,
+        options: ScanOptions,
+        observer: Observer,
+        survey: Survey | None = None,
     ) -> None:
-        """``builder`` and ``staging``: as nothing has come to them yet."""
+        """``builder``, ``staging`` and ``survey``: as nothing has come to them yet."""
+        self._survey = survey or Survey(SurveyForm(None))
         self._source, self._builder, self._staging = source, builder, staging
         self._options, self._observer = options, observer
         self._header = b""
@@ -145,6 +154,11 @@ class Speculation:
             self._builder.skip(block[: len(BYTE_ORDER_MARK)])
         self._builder.feed(first, State.FIELD, before, lane.scanner)
         self._header = bytes(block[: self._builder.position])
+        survey = self._survey
+        survey.at += len(self._header) - len(first)
+        survey.see(first)
+        survey.end()
+        survey.form, survey.foot = survey.form.with_header(self._header), b"\n"
         self._observer.advance(len(self._header))
         return True
 
@@ -223,8 +237,8 @@ class Speculation:
         position, outcome, crc, large = guess.start, nothing(State.FIELD), 0, Large()
         tally = Tally(self._observer.advance)
         watch = None if self._builder.watch is None else self._builder.watch.again()
-        filled = len(self._header)
-        written = 0
+        filled, written = len(self._header), 0
+        survey = Survey(self._survey.form, at=guess.start, foot=b"\n")
         try:
             lane.buffer[:filled] = self._header
             while position < guess.end:
@@ -235,6 +249,7 @@ class Speculation:
                 if watch is not None:
                     watch.look(text, position, outcome.end, found, lane.scanner, uneven=self._is_uneven(outcome, found))
                 crc = crc64(text, crc)
+                survey.see(text)
                 staged.write_at(written, lane.buffer[: filled + len(text)])
                 written += filled + len(text)
                 if found.records:
@@ -252,7 +267,7 @@ class Speculation:
             self._discard(staged, tally.size)
             raise
         if proved:
-            self._keep(_Done(guess, staged, outcome, crc, large, watch))
+            self._keep(_Done(guess, staged, outcome, crc, large, watch, survey))
         else:
             self._discard(staged, tally.size)
             with self._lock:
@@ -282,6 +297,8 @@ class Speculation:
             while (following := self._waiting.pop(len(self._builder.chunks) + 1, None)) is not None:
                 size = following.guess.end - following.guess.start
                 self._builder.take(size, following.outcome, following.crc, following.large, following.watch)
+                following.survey.end()
+                self._survey.take(following.survey)
                 self._staging.adopt(following.staged, self._header)
 
     def _discard(self, staged: StagedObject, size: int) -> None:

@@ -39,6 +39,7 @@ ALL_OPTIONS = SplitRequest(
     date="20240131",
     size=ChunkSize(5 * MIB),
     dialect_typed=True,
+    delimiter_typed=True,
     dialect=Dialect(
         delimiter="\t",
         quotechar="'",

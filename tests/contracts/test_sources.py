@@ -19,6 +19,8 @@ import pytest
 
 import splitjoin_cli.stores.sources
 from splitjoin_cli.core.bytes.codecs import compressor
+from splitjoin_cli.core.bytes.lines import LineRule
+from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.stores.sources.local import LocalSource
 from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.open import open_source
@@ -28,6 +30,7 @@ from splitjoin_cli.stores.sources.stoppable import StoppableSource
 from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.url import UrlSource
 from splitjoin_cli.stores.sources.web import HttpSource
+from splitjoin_cli.stores.sources.window import TailRule, Window, WindowSource
 from splitjoin_cli.testing.sources import DATA, SourceContract, SourcePlace
 from tests.servers.s3 import Bucket
 from tests.stores.sources.http_server import serving
@@ -119,6 +122,23 @@ def _stoppable(inner: Callable[[Path], Iterator[SourcePlace]]) -> Callable[[Path
     return make
 
 
+def _around(pack: Callable[[bytes], bytes]) -> Callable[[Path], Iterator[SourcePlace]]:
+    """A part of a file: with lines before, in and behind it that are left out."""
+    cut = DATA.index(b"\n") + 1
+
+    def make(directory: Path) -> Iterator[SourcePlace]:
+        path = directory / "export"
+        path.write_bytes(pack(b"Report\n" + DATA[:cut] + b"--\n" + DATA[cut:] + b"\nT|1\n"))
+        base = open_source(str(path))
+        start = len(b"Report\n")
+        gap = ByteRange(start + cut, start + cut + len(b"--\n"))
+        end = start + len(DATA) + gap.size if base.properties.seekable else None
+        source = WindowSource(base, Window(start, gap, end, TailRule(1, LineRule(b","))))
+        yield SourcePlace(source, lambda content: path.write_bytes(pack(content)))
+
+    return make
+
+
 PLACES: dict[str, Callable[[Path], Iterator[SourcePlace]]] = {
     "memory": _in_memory,
     "stoppable": _stoppable(_file(_same)),
@@ -134,13 +154,18 @@ PLACES: dict[str, Callable[[Path], Iterator[SourcePlace]]] = {
     "gzip over http": _http(_gzip),
     "smart-open": _by_url,
     "spooled": _spooled,
+    "part of a file": _around(_same),
+    "part of a stream": _around(_gzip),
 }
 
 
 S3_PLACES: dict[str, Callable[[bytes], bytes]] = {"s3": _same, "gzip on s3": _gzip}
 
 
-COVERED = {MemorySource, LocalSource, SpooledSource, StreamSource, UrlSource, HttpSource, S3Source, StoppableSource}
+COVERED = {MemorySource, LocalSource, SpooledSource, StreamSource, UrlSource, HttpSource, S3Source} | {
+    StoppableSource,
+    WindowSource,
+}
 
 
 def _on_s3(bucket: Bucket, pack: Callable[[bytes], bytes]) -> Iterator[SourcePlace]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
@@ -10,7 +12,7 @@ from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.core.model import Dialect
+    from splitjoin_cli.core.model import Dialect, Skip
     from splitjoin_cli.splitting.request import Size
 
 BOM = b"\xef\xbb\xbf"
@@ -111,6 +113,33 @@ class _Reader:
         if self._data.startswith(b"\r\n", at) and self._dialect.line_end_rule == "auto":
             return 2
         return 1 if self._data.startswith(b"\n", at) else 0
+
+
+def inside(data: bytes, dialect: Dialect, skip: Skip) -> tuple[bytes, bytes, bytes]:
+    """What is left out at the start, what is left, and what is left out at the end. Raises RefusedError."""
+    lines = [one for one in re.split(rb"(?<=\n)", data) if one]
+    sep = re.fullmatch(rb"(\xef\xbb\xbf)?sep=[\x00-\x7f]\r?\n", lines[0]) if lines else None
+    first = max(skip.lines, 1 if sep else 0)
+    head, rest = lines[:first], lines[first:]
+    escape = (dialect.escapechar or "").encode() if dialect.escape_in == "any" else b""
+
+    def blank(at: int) -> bool:
+        before = rest[at - 1][:-1] if at else b""
+        escaped = bool(escape) and (len(before) - len(before.rstrip(escape))) % 2 > 0
+        text = re.sub(rb"\n$" if dialect.line_end_rule == "lf" else rb"\r?\n$", b"", rest[at])
+        return not escaped and not text.strip(b" \t") and dialect.delimiter.encode() not in text
+
+    end, left = len(rest), skip.trailer
+    while skip.trailer and end and (blank(end - 1) or left):
+        end -= 1
+        left -= not blank(end)
+    body, tail = b"".join(rest[:end]), b"".join(rest[end:])
+    if not body.removeprefix(BOM) or (
+        skip.trailer
+        and len(body) not in [line.end for line in lines_of(body + b"a", replace(dialect, stray_quote="literal"))]
+    ):
+        raise RefusedError("nothing is left, or not whole records")
+    return b"".join(head), body, tail
 
 
 class OneColumnError(Exception):

@@ -5,18 +5,21 @@ from __future__ import annotations
 import gzip
 import tempfile
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream, compressor
+from splitjoin_cli.core.bytes.crc64 import crc64, tagged
+from splitjoin_cli.core.bytes.lines import count_lines
 from splitjoin_cli.core.errors import BadInputError, CopyRefusedError, UsageError
-from splitjoin_cli.core.model import Dialect, S3Location
+from splitjoin_cli.core.format.left_out import LeftOut
+from splitjoin_cli.core.model import Dialect, S3Location, Skip
 from splitjoin_cli.splitting import probe, speculate
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, location
@@ -28,7 +31,7 @@ from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.url import UrlSource
 from tests.splitting.csvs import BOM, dialects, dirty_files, rare_dialects, valid_files
 from tests.splitting.runs import Fate, Killed, MortalSink, TwoPass, blocks_of, chunks, request, split, stream_of
-from tests.splitting.slow_reader import Cut, OneColumnError, RefusedError, lines_of, planned, text_of
+from tests.splitting.slow_reader import Cut, OneColumnError, RefusedError, inside, lines_of, planned, text_of
 from tests.stores.sources.http_server import serving
 
 if TYPE_CHECKING:
@@ -87,9 +90,10 @@ class Asked:
     data: bytes
     dialect: Dialect
     size: Size
+    skip: Skip = field(default_factory=Skip)
 
     def request(self, **more: Any) -> SplitRequest:  # noqa: ANN401 -- any of SplitRequest's
-        return request(dialect=self.dialect, size=self.size, **more)
+        return request(dialect=self.dialect, size=self.size, skip=self.skip, **more)
 
 
 class Way:
@@ -216,13 +220,15 @@ def questions(draw: st.DrawFn) -> Asked:
         data = draw(valid_files(dialect))
         data *= draw(st.integers(1, 3)) if data.endswith(b"\n") and not data.startswith(BOM) else 1
     if draw(st.integers(0, 2)) == 0:
-        blanks = draw(st.booleans())
+        blanks = dialect.escapechar != "\t" and draw(st.booleans())  # what a tab escapes is data
         dialect = replace(
             dialect,
             skip_blank_lines=blanks,
             skip_repeated_headers=dialect.header and (not blanks or draw(st.booleans())),
         )
         data = draw(with_lines_that_are_no_records(data, dialect))
+    if not draw(st.integers(0, 2)):
+        return draw(surrounded(Asked(data, dialect, draw(SIZES))))
     return Asked(data, dialect, draw(SIZES))
 
 
@@ -239,6 +245,19 @@ def with_lines_that_are_no_records(draw: st.DrawFn, data: bytes, dialect: Dialec
     return b"".join(parts) + draw(st.sampled_from([b"", b"", b" ", header, *more]))
 
 
+@st.composite
+def surrounded(draw: st.DrawFn, asked: Asked) -> Asked:
+    """The same with lines before and behind it, as many as are to be left out, or not quite."""
+    line = st.sampled_from([b"Report\n", b"\r\n", b"T|3\r\n", b" \n", b"\n", asked.dialect.delimiter.encode() + b"\n"])
+    before, behind = (b"".join(draw(st.lists(line, max_size=4))) for _ in range(2))
+    before = draw(st.sampled_from([b"", BOM, b"sep=;\r\n", BOM + b"sep=|\n"])) + before
+    cut = draw(st.integers(0, 2))
+    data = before + asked.data + b"\n" * (not asked.data.endswith(b"\n")) + (behind[:-cut] if cut else behind)
+    lines, trailer = before.count(b"\n"), len(behind.split())
+    skip = Skip(max(lines - draw(st.integers(0, 1)), 0), max(trailer + draw(st.integers(-1, 1)), 0))
+    return replace(asked, data=data, skip=skip)
+
+
 @contextmanager
 def small_steps(block_bytes: int, look_bytes: int) -> Iterator[None]:
     """So that a small file has many blocks, looks of a guess and steps of a probe."""
@@ -252,7 +271,9 @@ def small_steps(block_bytes: int, look_bytes: int) -> Iterator[None]:
 def check(asked: Asked, run: Callable[[], tuple[SplitResult, dict[str, bytes]]]) -> None:
     """The split's plan, and what is stored, are the slow reader's; what that refuses is refused."""
     try:
-        header, cuts = planned(asked.data, asked.dialect, asked.size)
+        before, data, behind = inside(asked.data, asked.dialect, asked.skip)
+        assume((asked.dialect.quotechar or "\n").encode() not in behind.replace(b"\n", b""))
+        header, cuts = planned(data, asked.dialect, asked.size)
     except RefusedError:
         with pytest.raises((BadInputError, UsageError)):  # blank lines in a file of one column may be seen first
             run()
@@ -268,9 +289,13 @@ def check(asked: Asked, run: Callable[[], tuple[SplitResult, dict[str, bytes]]])
         assert asked.dialect.quotechar is None
         assert asked.dialect.escapechar is None
         cuts = [cut._replace(rows=-1) for cut in cuts]
-    assert found == cuts
-    head = asked.data[:header]
-    assert list(stored.values()) == [head + asked.data[cut.start : cut.end] for cut in cuts]
+    assert found == [cut._replace(start=cut.start + len(before), end=cut.end + len(before)) for cut in cuts]
+    assert list(stored.values()) == [data[:header] + data[cut.start : cut.end] for cut in cuts]
+    assert result.plan.header_start == len(before)
+    said = result.plan.left_out or LeftOut()
+    assert (said.lines, said.trailer_lines) == (count_lines(before), count_lines(behind))
+    whole = f"{len(asked.data)}-{tagged(crc64(asked.data))}"
+    assert table.total_rows is None or result.plan.source.fingerprint == whole
 
 
 ESCAPED = Dialect("\t", None, "\\")

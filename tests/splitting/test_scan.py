@@ -259,7 +259,7 @@ def test_line_ends_and_header_lines(
 def test_a_source_without_a_header(executor: ThreadPoolExecutor) -> None:
     """Its first record is a row, and there are no header's bytes."""
     builder, found = scanned(BOM + b"1,2\n3,4\n", executor, dialect=Dialect(header=False), block_bytes=3)
-    assert found == Scanned(11, crc64(BOM + b"1,2\n3,4\n"), b"", 0, "\n", 2)
+    assert found == Scanned(11, crc64(BOM + b"1,2\n3,4\n"), b"", 0, "\n", 2, found.survey)
     assert builder.header == Mark(0, 0, 0, 0)
 
 

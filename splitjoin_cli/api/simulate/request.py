@@ -107,6 +107,7 @@ def simulate(
         size=arguments.size(chunk_size, chunks, rows),
         dialect=written,
         dialect_typed=keywords.get("dialect_typed", False),
+        delimiter_typed=keywords.get("delimiter_typed", "delimiter" in keywords),
         encoding=encoding,
         skip=skip,
         for_files=for_files,
@@ -117,7 +118,7 @@ def simulate(
 
 def _typed(keywords: arguments.DialectKeywords) -> set[str]:
     """Which options of a dialect were given."""
-    return keywords.keys() - {"dialect_typed"} - ({"dialect"} if keywords.get("dialect") is None else set())
+    return keywords.keys() - arguments.TYPED - ({"dialect"} if keywords.get("dialect") is None else set())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,7 @@ class SimulateRequest:
     size: Size
     dialect: Dialect
     dialect_typed: bool
+    delimiter_typed: bool
     encoding: str | None
     skip: Skip
     for_files: tuple[str, ...] = ()
@@ -242,6 +244,7 @@ def _split_first(
         size=request.size,
         dialect=request.dialect,
         dialect_typed=request.dialect_typed,
+        delimiter_typed=request.delimiter_typed,
         encoding=request.encoding,
         skip=request.skip,
         aws=request.aws,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.format.dialects import dialect_of, stored_dialect
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
@@ -17,6 +18,7 @@ from splitjoin_cli.core.format.documents import (
     take_file_name,
 )
 from splitjoin_cli.core.format.fields import (
+    LARGEST,
     MAX_HEADER_BYTES,
     as_object,
     bad_field,
@@ -86,6 +88,31 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
         msg = f"metadata of {len(text)} bytes, more than {METADATA_BYTES}: {text[:80]}..."
         raise ValueError(msg)
     return text
+
+
+def check_room(file_name: str, dialect: Dialect, compression: Compression | None) -> None:
+    """Raise UsageError where the metadata of a chunk, with the largest numbers in it, would not fit."""
+    worst = ChunkMetadata(
+        file_name=file_name,
+        run_id="0" * 32,
+        generation=MAX_TOTAL,
+        number=MAX_TOTAL,
+        total=MAX_TOTAL,
+        range=ByteRange(LARGEST, LARGEST),
+        rows=LARGEST,
+        dialect=replace(dialect, line_end="mixed"),
+        header_lines=MAX_HEADER_BYTES,
+        header_bytes=MAX_HEADER_BYTES,
+        compression=compression,
+        mended=LARGEST,
+    )
+    try:
+        encode_metadata(worst)
+    except ValueError as exc:
+        raise UsageError(
+            f"the name {file_name} and the dialect take more than the {METADATA_BYTES:,} bytes of a chunk's metadata",
+            hint="use a shorter --client, or fewer and shorter --null texts",
+        ) from exc
 
 
 def decode_metadata(text: str, name: str = "a chunk", *, size: int | None = None) -> ChunkMetadata:

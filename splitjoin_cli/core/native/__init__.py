@@ -17,6 +17,7 @@ __all__ = ["DIALECT", "OUTCOME", "Bytes", "Errands", "Kernel", "Table", "kernel"
 
 LIBRARY = Path(__file__).with_name("kernel.so")
 DIALECT = ctypes.c_int32 * 4  # delimiter, quote, escape, CR; -1: none
+SURVEY = ctypes.c_int64 * 8  # struct survey in survey.h
 OUTCOME = ctypes.c_int64 * 10  # struct outcome in kernel.c
 
 _ADDRESS, _SIZE, _NUMBER, _CRC = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64, ctypes.c_uint64
@@ -76,6 +77,7 @@ _SIGNATURES = {
         ),
     ),
     "sj_escaped": (_NUMBER, (_ADDRESS, _NUMBER, _NUMBER, ctypes.c_int32, _ADDRESS, _NUMBER)),
+    "sj_survey": (None, (ctypes.c_int32, _ADDRESS, _SIZE, ctypes.c_char_p, _SIZE, ctypes.c_int32, SURVEY)),
     "sj_crc": (_CRC, (ctypes.c_int32, _ADDRESS, _SIZE, _CRC)),
     "sj_combine": (_CRC, (_CRC, _CRC, _CRC)),
 }

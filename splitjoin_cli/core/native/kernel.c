@@ -273,6 +273,8 @@ VCLMUL_TARGET static uint64_t crc_vclmul(uint64_t crc, const uint8_t *bytes, siz
 }
 #endif
 
+#include "survey.h"
+
 typedef void scan_function(const uint8_t *, size_t, const struct dialect *, int32_t, struct outcome *);
 typedef int64_t ends_function(const uint8_t *, size_t, const struct dialect *, int32_t, int64_t, int64_t *, int64_t);
 typedef void before_function(const uint8_t *, size_t, const struct dialect *, int32_t, const int64_t *, size_t, int64_t *);

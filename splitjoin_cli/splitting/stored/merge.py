@@ -311,9 +311,11 @@ def _set_of_manifest(open_chunk: OpenChunk, manifest: Manifest, stored_bytes: in
 
 def _starts(manifest: Manifest) -> array[int]:
     """Where each chunk's body begins in the merged file, and where the last one ends."""
-    if not manifest.mended:
-        return manifest.chunks.starts
     head = manifest.header_bytes
+    before = manifest.chunks.start - head
+    if not manifest.mended:
+        starts = manifest.chunks.starts
+        return array("q", (start - before for start in starts)) if before else starts
     bodies = (manifest.chunk_bytes(number) - head for number in range(1, manifest.total_parts + 1))
     return array("q", accumulate(bodies, initial=head))
 

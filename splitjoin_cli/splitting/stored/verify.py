@@ -12,11 +12,14 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
+from splitjoin_cli.core.format.left_out import LeftOut
 from splitjoin_cli.core.format.manifest import CoverageError, Manifest
 from splitjoin_cli.core.format.metadata import decode_metadata
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Silent, Tally
+from splitjoin_cli.core.words import count_text
+from splitjoin_cli.splitting.stored.around import lines_between
 from splitjoin_cli.splitting.stored.chunks import (
     BLOCK_BYTES,
     ChunkError,
@@ -240,15 +243,33 @@ class _Check:
     def _beside(
         self, source: _Placed, present: Sequence[int], chunks: Callable[[], Iterator[list[Problem]]]
     ) -> list[Problem]:
-        header = memoryview(bytearray(self._manifest.header_bytes))
-        reference = crc64(header[: source.read_at(0, header)])
+        manifest = self._manifest
+        before = lines_between(source, 0, manifest.header_start)
+        header = memoryview(bytearray(manifest.header_bytes))
+        reference = crc64(header[: source.read_at(manifest.header_start, header)])
+        ruler = lines_between(source, manifest.header_start + manifest.header_bytes, manifest.chunks.start)
         self._source = source
         problems = list(chain.from_iterable(chunks()))
         problems += self._header_problems(present, reference)
-        end = self._manifest.chunks.end
-        if source.read_at(end, memoryview(bytearray(1))):
-            problems.append(Problem(None, "bytes", f"the source goes on after byte {end}, where the split ends"))
-        return problems
+        return problems + list(self._around_problems(source, before + ruler))
+
+    def _around_problems(self, source: _Placed, before: int) -> Iterator[Problem]:
+        """What is around the records in the source must be as many lines as were left out; ``before``: at its start."""
+        said, end = self._manifest.left_out or LeftOut(), self._manifest.chunks.end
+        if before != said.lines:
+            found = count_text(before, "line")
+            yield Problem(None, "bytes", f"the source has {found} where the split left out {said.lines:,}")
+        if not said.trailer_lines + said.blank_lines:
+            if source.read_at(end, memoryview(bytearray(1))):
+                yield Problem(None, "bytes", f"the source goes on after byte {end}, where the split ends")
+            return
+        behind = lines_between(source, end)
+        if behind != said.trailer_lines if said.trailer_lines else behind > said.blank_lines:
+            left = said.trailer_lines or said.blank_lines
+            found = count_text(behind, "line")
+            yield Problem(
+                None, "bytes", f"the source has {found} after byte {end}, where the split ends; it left out {left:,}"
+            )
 
     def _header_problems(self, present: Sequence[int], reference: int) -> Iterator[Problem]:
         for number in present:

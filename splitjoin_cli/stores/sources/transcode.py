@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _STRUCTURE = b"\t\n\r \"',;:0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TRANSCODED = ("utf-16", "utf-32")
 _SHIFTING = ("iso2022", "hz", "utf-7")
 """Codecs that write other scripts with the bytes of ASCII, commas and quotes included, between escape sequences."""
 _NOT_FOR_FILES = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
@@ -62,39 +63,57 @@ def _lookup(encoding: str) -> codecs.CodecInfo:
 
 @lru_cache
 def needs_transcoding(encoding: str) -> bool:
-    """Whether text in ``encoding`` must become UTF-8 before it can be cut. Raises UsageError for an unknown name."""
+    """Whether text in ``encoding`` must become UTF-8 before it can be cut: UTF-16 and UTF-32.
+
+    Raises UsageError for an unknown name, and for an encoding in which ASCII's bytes are not ASCII's characters always.
+    """
     info = _lookup(encoding)
-    if info.name.startswith(_SHIFTING):
+    if info.name.startswith(_TRANSCODED):
         return True
     try:
-        text, _ = info.decode(_STRUCTURE)
+        keeps = not info.name.startswith(_SHIFTING) and info.decode(_STRUCTURE)[0] == _STRUCTURE.decode("ascii")
     except UnicodeError:
-        return True
-    return text != _STRUCTURE.decode("ascii")
+        keeps = False
+    if not keeps:
+        raise UsageError(
+            f"files in {encoding} cannot be split: its bytes do not always mean the characters that they mean in ASCII",
+            hint=f"convert the file to UTF-8 first: iconv -f {encoding} -t UTF-8",
+        )
+    return False
 
 
 def chunk_encoding(encoding: str) -> str:
     """The encoding of the chunks' bytes, by its canonical name, when the source's is ``encoding``."""
-    return "utf-8" if needs_transcoding(encoding) else _lookup(encoding).name
+    name = "utf-8" if needs_transcoding(encoding) else _lookup(encoding).name
+    return "utf-8" if name.startswith("utf-8") else name
 
 
-def check_characters(encoding: str, characters: Iterable[str]) -> None:
-    r"""Refuse delimiters and the like whose byte may be the second half of a character, as ``\`` may in Shift JIS.
+def check_characters(encoding: str, texts: Iterable[str]) -> None:
+    r"""Refuse delimiters and the like whose bytes may be part of another character, as ``\`` may in Shift JIS.
 
-    Raises UsageError. Costs nothing for UTF-8 and what is transcoded, some 50 ms for others.
+    Raises UsageError that names the byte; and where one is not in the encoding. Costs nothing for UTF-8 and what is
+    transcoded, little for single-byte encodings, some 50 ms for others.
     """
     if needs_transcoding(encoding) or _lookup(encoding).name.startswith("utf-8"):
         return
-    halves = _second_halves(encoding)
-    for character in characters:
-        if ord(character) in halves:
-            message = f"{character!r} cannot separate or quote fields in {encoding}, where it may be half of a letter"
+    parts = _parts_of_characters(encoding)
+    for text in texts:
+        try:
+            written = text.encode(encoding)
+        except UnicodeEncodeError as exc:
+            raise UsageError(f"{text!r} is not in {encoding}", hint="check --encoding") from exc
+        byte = next((byte for byte in written if byte in parts), None)
+        if byte is not None:
+            message = f"{text!r} cannot separate or quote fields in {encoding}: byte 0x{byte:02x} of it"
+            message += " is also a part of other characters"
             raise UsageError(message, hint="choose another character, or convert the file to UTF-8 first")
 
 
 @lru_cache
-def _second_halves(encoding: str) -> frozenset[int]:
-    """The ASCII bytes that are part of some longer character of the Basic Multilingual Plane."""
+def _parts_of_characters(encoding: str) -> frozenset[int]:
+    """The bytes that are part of some longer character of the Basic Multilingual Plane."""
+    if len(bytes(range(0x80, 0x100)).decode(encoding, "replace")) == 0x80:  # noqa: PLR2004 -- each byte is a character
+        return frozenset()
     found: set[int] = set()
     for code in range(0x80, 0x10000):
         try:
@@ -102,7 +121,7 @@ def _second_halves(encoding: str) -> frozenset[int]:
         except UnicodeError:
             continue
         if len(written) > 1:
-            found.update(byte for byte in written if byte < 0x80)  # noqa: PLR2004 -- the end of ASCII
+            found.update(written)
     return frozenset(found)
 
 

@@ -1,0 +1,199 @@
+/* What a block holds that its reader should know of: bytes that are no UTF-8, byte order marks, lines equal to the header.
+
+   Whether some bytes are UTF-8 is told by three lookups for each 32 bytes: Keiser & Lemire, "Validating UTF-8 In Less Than
+   One Instruction Per Byte" (Software: Practice and Experience 51, 2021). Where they are not, and on other machines, a
+   reader of one byte after the other says which. */
+
+#define SURVEY_BYTES 4096
+
+/* Counts, and the offset of the first of each (NO_OFFSET). ``lead`` and ``tail``: bytes at the block's ends that may be of
+   a character which lies in two blocks: they are not judged. */
+struct survey {
+    int64_t invalid, first_invalid, marks, first_mark, lines, first_line, lead, tail;
+};
+
+/* The bytes of the character at ``bytes``, by RFC 3629; 0: it is none. */
+static int utf8_length(const uint8_t *bytes, size_t size) {
+    const uint8_t first = bytes[0];
+    if (first < 0x80) return 1;
+    int length = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+    if (!length || size < (size_t)length) return 0;
+    const uint8_t second = bytes[1];
+    if ((second & 0xc0) != 0x80) return 0;
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
+    if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
+    for (int i = 2; i < length; i++)
+        if ((bytes[i] & 0xc0) != 0x80) return 0;
+    return length;
+}
+
+static void count_invalid(const uint8_t *block, size_t start, size_t end, struct survey *out) {
+    for (size_t at = start; at < end;) {
+        const int length = utf8_length(block + at, end - at);
+        if (!length) {
+            if (!out->invalid++) out->first_invalid = (int64_t)at;
+            at++;
+        } else
+            at += (size_t)length;
+    }
+}
+
+static void count_marks(const uint8_t *block, size_t start, size_t end, struct survey *out) {
+    const uint8_t *at = block + start, *stop = block + end;
+    while (stop - at >= 3 && (at = memchr(at, 0xef, (size_t)(stop - at - 2)))) {
+        if (at[1] == 0xbb && at[2] == 0xbf && !out->marks++) out->first_mark = at - block;
+        at++;
+    }
+}
+
+/* 0: ASCII alone; 1: UTF-8; 2: not. */
+static int judge_portable(const uint8_t *bytes, size_t size) {
+    size_t at = 0;
+    for (; at + 8 <= size; at += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + at, 8);
+        if (word & UINT64_C(0x8080808080808080)) return 2;
+    }
+    for (; at < size; at++)
+        if (bytes[at] & 0x80) return 2;
+    return 0;
+}
+
+static int is_line(const uint8_t *block, size_t size, size_t feed, const uint8_t *line, size_t line_size) {
+    const size_t end = feed + 1 + line_size;
+    return end < size && (block[end] == '\n' || block[end] == '\r') && !memcmp(block + feed + 1, line, line_size);
+}
+
+static void count_line(size_t feed, struct survey *out) {
+    if (!out->lines++) out->first_line = (int64_t)feed + 1;
+}
+
+static void lines_portable(const uint8_t *block, size_t size, const uint8_t *line, size_t line_size, struct survey *out) {
+    const uint8_t *at = block, *stop = block + size;
+    while (at < stop && (at = memchr(at, '\n', (size_t)(stop - at)))) {
+        if (is_line(block, size, (size_t)(at - block), line, line_size)) count_line((size_t)(at - block), out);
+        at++;
+    }
+}
+
+#ifdef X86
+#define SURVEY_TARGET __attribute__((target("avx2,bmi,lzcnt")))
+enum {
+    TOO_SHORT = 1, TOO_LONG = 2, OVERLONG_3 = 4, TOO_LARGE = 8, SURROGATE = 16, OVERLONG_2 = 32, TOO_LARGE_1000 = 64,
+    OVERLONG_4 = 64, TWO_CONTS = 128, CARRY = 1 | 2 | 128
+};
+
+#define TWICE(...) _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
+
+/* The bytes one, two or three places before each. */
+#define BEFORE(input, moved, n) _mm256_alignr_epi8(input, moved, 16 - (n))
+
+SURVEY_TARGET static inline __m256i errors_of(__m256i input, __m256i previous) {
+    const __m256i nibble = _mm256_set1_epi8(0x0f);
+    const __m256i moved = _mm256_permute2x128_si256(previous, input, 0x21);
+    const __m256i one = BEFORE(input, moved, 1), two = BEFORE(input, moved, 2), three = BEFORE(input, moved, 3);
+    const __m256i first_high = TWICE(TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
+        (char)TWO_CONTS, (char)TWO_CONTS, (char)TWO_CONTS, (char)TWO_CONTS, TOO_SHORT | OVERLONG_2, TOO_SHORT,
+        TOO_SHORT | OVERLONG_3 | SURROGATE, TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4);
+    const __m256i first_low = TWICE((char)(CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4), (char)(CARRY | OVERLONG_2),
+        (char)CARRY, (char)CARRY, (char)(CARRY | TOO_LARGE), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000 | SURROGATE),
+        (char)(CARRY | TOO_LARGE | TOO_LARGE_1000), (char)(CARRY | TOO_LARGE | TOO_LARGE_1000));
+    const __m256i second_high = TWICE(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE), TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT);
+    const __m256i special = _mm256_and_si256(
+        _mm256_and_si256(_mm256_shuffle_epi8(first_high, _mm256_and_si256(_mm256_srli_epi16(one, 4), nibble)),
+                         _mm256_shuffle_epi8(first_low, _mm256_and_si256(one, nibble))),
+        _mm256_shuffle_epi8(second_high, _mm256_and_si256(_mm256_srli_epi16(input, 4), nibble)));
+    const __m256i third = _mm256_subs_epu8(two, _mm256_set1_epi8((char)(0xe0 - 0x80)));
+    const __m256i fourth = _mm256_subs_epu8(three, _mm256_set1_epi8((char)(0xf0 - 0x80)));
+    const __m256i must = _mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8((char)0x80));
+    return _mm256_xor_si256(must, special);
+}
+
+/* As judge_portable, of bytes that begin and end with whole characters, if they are UTF-8. */
+SURVEY_TARGET static int judge_avx2(const uint8_t *bytes, size_t size) {
+    __m256i any = _mm256_setzero_si256();
+    size_t at = 0;
+    for (; at + 32 <= size; at += 32) any = _mm256_or_si256(any, _mm256_loadu_si256((const __m256i *)(bytes + at)));
+    uint8_t rest[32] = {0};
+    memcpy(rest, bytes + at, size - at);
+    any = _mm256_or_si256(any, _mm256_loadu_si256((const __m256i *)rest));
+    if (!_mm256_movemask_epi8(any)) return 0;
+    __m256i previous = _mm256_setzero_si256(), errors = previous;
+    for (at = 0; at + 32 <= size; at += 32) {
+        const __m256i input = _mm256_loadu_si256((const __m256i *)(bytes + at));
+        errors = _mm256_or_si256(errors, errors_of(input, previous));
+        previous = input;
+    }
+    errors = _mm256_or_si256(errors, errors_of(_mm256_loadu_si256((const __m256i *)rest), previous));
+    return _mm256_testz_si256(errors, errors) ? 1 : 2;
+}
+
+/* A line is looked at where LF, its first byte and its last one are where they must be. */
+SURVEY_TARGET static void lines_avx2(const uint8_t *block, size_t size, const uint8_t *line, size_t line_size,
+                                     struct survey *out) {
+    const __m256i feed = _mm256_set1_epi8('\n'), first = _mm256_set1_epi8((char)line[0]);
+    const __m256i last = _mm256_set1_epi8((char)line[line_size - 1]);
+    size_t at = 0;
+    for (; at + 32 + line_size < size; at += 32) {
+        const __m256i feeds = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(block + at)), feed);
+        const __m256i firsts = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(block + at + 1)), first);
+        const __m256i lasts = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(block + at + line_size)), last);
+        uint32_t bits = (uint32_t)_mm256_movemask_epi8(_mm256_and_si256(_mm256_and_si256(feeds, firsts), lasts));
+        for (; bits; bits &= bits - 1) {
+            const size_t place = at + (size_t)__builtin_ctz(bits);
+            if (is_line(block, size, place, line, line_size)) count_line(place, out);
+        }
+    }
+    for (; at < size; at++)
+        if (block[at] == '\n' && is_line(block, size, at, line, line_size)) count_line(at, out);
+}
+#endif
+
+static void survey_text(int32_t level, const uint8_t *block, size_t size, struct survey *out) {
+    size_t start = 0, end = size;
+    while (start < size && start < 3 && (block[start] & 0xc0) == 0x80) start++;
+    for (size_t back = 1; back <= 3 && back <= size - start; back++) {
+        const uint8_t byte = block[size - back];
+        if ((byte & 0xc0) == 0x80) continue;
+        if (byte >= 0xc0 && back < (byte >= 0xf0 ? 4u : byte >= 0xe0 ? 3u : 2u)) end = size - back;
+        break;
+    }
+    out->lead = (int64_t)start;
+    out->tail = (int64_t)(size - end);
+    while (start < end) {
+        size_t stop = end - start > SURVEY_BYTES ? start + SURVEY_BYTES : end;
+        for (int i = 0; stop < end && i < 64 && (block[stop] & 0xc0) == 0x80; i++) stop--;
+#ifdef X86
+        const int found = level > 0 ? judge_avx2(block + start, stop - start) : judge_portable(block + start, stop - start);
+#else
+        const int found = judge_portable(block + start, stop - start);
+#endif
+        if (found > 1) count_invalid(block, start, stop, out);
+        if (found) count_marks(block, start, stop, out);
+        start = stop;
+    }
+}
+
+/* A block of ``size`` >= 1 bytes; ``line``: what a line is to be compared with, less its end (``line_size`` 0: none);
+   ``text``: whether the block is to be UTF-8. */
+EXPORT void sj_survey(int32_t level, const uint8_t *block, size_t size, const uint8_t *line, size_t line_size, int32_t text,
+                      struct survey *out) {
+    *out = (struct survey){0, NO_OFFSET, 0, NO_OFFSET, 0, NO_OFFSET, 0, 0};
+    if (text) survey_text(level, block, size, out);
+    if (!line_size) return;
+#ifdef X86
+    if (level > 0) {
+        lines_avx2(block, size, line, line_size, out);
+        return;
+    }
+#endif
+    lines_portable(block, size, line, line_size, out);
+}

@@ -1,0 +1,248 @@
+"""What all bytes of a source are looked through for, beside its records: other encodings, marks, repeated headers.
+
+Blocks are looked at on any thread, and put together in order: what lies across two of them is looked at then.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import NamedTuple
+
+from splitjoin_cli.core.model import BYTE_ORDER_MARK
+from splitjoin_cli.core.native import SURVEY, Bytes, kernel
+from splitjoin_cli.core.switches import SCANNER, switched
+
+__all__ = ["Found", "Seen", "Survey", "SurveyForm"]
+
+MAX_LINE_BYTES = 64 * 1024
+"""A longer header is not looked for."""
+UTF8 = "utf-8"
+_SINGLE = 0x80
+_LF = b"\n"
+
+
+class Seen(NamedTuple):
+    """What one block holds. ``lead`` and ``tail``: bytes at its ends that are judged with its neighbours'."""
+
+    found: tuple[Found, Found, Found]
+    lead: bytes
+    tail: bytes
+    size: int
+
+
+class Found(NamedTuple):
+    """How many there are of something, and where the first is (-1: nowhere)."""
+
+    total: int = 0
+    first: int = -1
+
+    def and_then(self, other: Found, base: int = 0) -> Found:
+        """Both; places of ``other`` count from ``base``."""
+        if not other.total:
+            return self
+        return Found(self.total + other.total, self.first if self.total else base + other.first)
+
+
+NOTHING = Found()
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyForm:
+    """What is looked for. ``encoding``: of the bytes; None where they are sure to be right.
+
+    ``line``: the header's text. ``headers``: whether lines like it are to be looked for once it is known.
+    """
+
+    encoding: str | None
+    line: bytes = b""
+    headers: bool = False
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is anything to look for."""
+        return self.encoding is not None or bool(self.line)
+
+    def with_header(self, header: bytes) -> SurveyForm:
+        """The same, once the header is known, with its byte order mark and line end."""
+        text = header.removeprefix(BYTE_ORDER_MARK).removesuffix(_LF).removesuffix(b"\r")
+        fits = self.headers and bool(text.strip()) and len(text) <= MAX_LINE_BYTES
+        return replace(self, line=text if fits else b"", headers=False)
+
+    def look(self, block: memoryview) -> Seen:
+        """One block of at least one byte, for itself."""
+        compiled = None if switched(SCANNER) else kernel()
+        if compiled is None:
+            return self._look_slowly(block)
+        out = SURVEY()
+        utf8 = self.encoding == UTF8
+        with Bytes(block) as place:
+            compiled.functions.sj_survey(
+                compiled.level, place.address, place.size, self.line, len(self.line), utf8, out
+            )
+        invalid, first_invalid, marks, first_mark, lines, first_line, lead, tail = out
+        found = Found(invalid, first_invalid), Found(marks, first_mark), Found(lines, first_line)
+        if self.encoding is not None and not utf8:
+            return self._of_encoding(block, found[2])
+        size = len(block)
+        return Seen(found, bytes(block[:lead]), bytes(block[size - tail :]) if tail else b"", size)
+
+    def _look_slowly(self, block: memoryview) -> Seen:
+        data = bytes(block)
+        lines, at = NOTHING, -1
+        while self.line and (at := data.find(_LF + self.line, at + 1)) >= 0:
+            if data[at + 1 + len(self.line) : at + 2 + len(self.line)] in (b"\n", b"\r"):
+                lines = lines.and_then(Found(1, at + 1))
+        if self.encoding is None:
+            return Seen((NOTHING, NOTHING, lines), b"", b"", len(data))
+        if self.encoding != UTF8:
+            return self._of_encoding(block, lines)
+        lead = len(data[:3]) - len(data[:3].lstrip(_CONTINUING))
+        tail = _open_tail(data[lead:])
+        text = data[lead : len(data) - tail]
+        invalid, marks = _not_in(UTF8, text), _marks(text)
+        found = NOTHING.and_then(invalid, lead), NOTHING.and_then(marks, lead), lines
+        return Seen(found, data[:lead], data[len(data) - tail :] if tail else b"", len(data))
+
+    def _of_encoding(self, block: memoryview, lines: Found) -> Seen:
+        """Another encoding than UTF-8: by its codec, from the first line end to the last, which no character holds."""
+        assert self.encoding is not None  # noqa: S101 -- the caller looked
+        data = bytes(block)
+        odd = _odd_bytes(self.encoding)
+        if odd is not None:
+            found = [(data.count(byte), data.find(byte)) for byte in odd] if not data.isascii() else []
+            places = [place for count, place in found if count]
+            invalid = Found(sum(count for count, _ in found), min(places)) if places else NOTHING
+            return Seen((invalid, NOTHING, lines), b"", b"", len(data))
+        first, last = data.find(_LF) + 1, data.rfind(_LF) + 1
+        if not last:
+            return Seen((NOTHING, NOTHING, lines), data, b"", len(data))
+        text = data[first:last]
+        invalid = NOTHING.and_then(_not_in(self.encoding, text), first)
+        return Seen((invalid, NOTHING, lines), data[:first], data[last:], len(data))
+
+
+_CONTINUING = bytes(range(0x80, 0xC0))
+
+
+@cache
+def _odd_bytes(encoding: str) -> tuple[bytes, ...] | None:
+    """The bytes that mean nothing in a single-byte encoding; None for one of several bytes."""
+    every = bytes(range(0x80, 0x100))
+    if len(every.decode(encoding, "replace")) != _SINGLE:
+        return None
+    texts = ((bytes([byte]), bytes([byte]).decode(encoding, "replace")) for byte in every)
+    return tuple(byte for byte, text in texts if text == "\ufffd")
+
+
+def _open_tail(data: bytes) -> int:
+    """How many bytes at the end begin a character of UTF-8 that goes on behind it."""
+    for back in range(1, min(3, len(data)) + 1):
+        byte = data[-back]
+        if byte not in _CONTINUING:
+            needs = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1  # noqa: PLR2004 -- UTF-8
+            return back if back < needs else 0
+    return 0
+
+
+def _not_in(encoding: str, data: bytes) -> Found:
+    """The bytes that are not valid in an encoding."""
+    found, at = NOTHING, 0
+    while at < len(data):
+        try:
+            codecs.decode(data[at:] if at else data, encoding)
+        except UnicodeDecodeError as exc:
+            found = found.and_then(Found(1, at + exc.start))
+            at += exc.start + 1
+        else:
+            break
+    return found
+
+
+def _marks(data: bytes) -> Found:
+    return Found(data.count(BYTE_ORDER_MARK), data.find(BYTE_ORDER_MARK)) if BYTE_ORDER_MARK in data else NOTHING
+
+
+@dataclass(slots=True)
+class Survey:
+    """What was found so far, by places of the source: bytes that are not valid, byte order marks, lines like headers.
+
+    ``at``: where the next block begins; ``foot``: the last bytes before it, which a line may begin in. ``last``: the
+    source's last bytes, ``keeps`` of them.
+    """
+
+    form: SurveyForm
+    at: int = 0
+    foot: bytes = b""
+    invalid: Found = NOTHING
+    marks: Found = NOTHING
+    lines: Found = NOTHING
+    keeps: int = 0
+    last: bytes = b""
+    _open: bytes = field(default=b"")
+
+    def add(self, block: memoryview, seen: Seen) -> None:
+        """The next block, and what ``form.look`` saw in it."""
+        self._stitch(seen)
+        self._across(block)
+        self.invalid = self.invalid.and_then(seen.found[0], self.at)
+        self.marks = self.marks.and_then(seen.found[1], self.at)
+        self.lines = self.lines.and_then(seen.found[2], self.at)
+        self.at += seen.size
+
+    def see(self, block: memoryview) -> None:
+        """Look at the next block, and add it."""
+        if self.form.looks:
+            self.add(block, self.form.look(block))
+
+    def keep(self, block: memoryview) -> None:
+        """Keep what may be the source's last bytes."""
+        if self.keeps:
+            self.last = (self.last + bytes(block[-self.keeps :]))[-self.keeps :]
+
+    def _stitch(self, seen: Seen) -> None:
+        """Judge what lies across the blocks' border; a block that is all lead leaves it open."""
+        if self.form.encoding is None or not (self._open or seen.lead or seen.tail):
+            return
+        self._open += seen.lead
+        if len(seen.lead) < seen.size or (self.form.encoding == UTF8 and len(self._open) > 4):  # noqa: PLR2004 -- UTF-8
+            self._judge(self.at + len(seen.lead))
+            self._open = seen.tail
+
+    def _judge(self, end: int) -> None:
+        """What is open ends at ``end``."""
+        if not self._open:
+            return
+        start = end - len(self._open)
+        self.invalid = self.invalid.and_then(_not_in(self.form.encoding or UTF8, self._open), start)
+        if self.form.encoding == UTF8:
+            self.marks = self.marks.and_then(_marks(self._open), start)
+        self._open = b""
+
+    def _across(self, block: memoryview) -> None:
+        """Look for a line that begins before the block."""
+        line = self.form.line
+        if not line:
+            return
+        joint = self.foot + bytes(block[: len(line) + 2])
+        at = -1
+        while (at := joint.find(_LF + line, at + 1)) >= 0 and at < len(self.foot):
+            end = at + 1 + len(line)
+            if joint[end : end + 1] in (b"\n", b"\r") and (at < len(self.foot) and end + 1 > len(self.foot)):
+                self.lines = self.lines.and_then(Found(1, self.at - len(self.foot) + at + 1))
+        keep = len(line) + 1
+        self.foot = bytes(block[-keep:]) if len(block) >= keep else (self.foot + bytes(block))[-keep:]
+
+    def end(self) -> None:
+        """The source has ended: what is open is judged, and a last line needs no end."""
+        self._judge(self.at)
+        if self.form.line and self.foot == _LF + self.form.line:
+            self.lines = self.lines.and_then(Found(1, self.at - len(self.form.line)))
+
+    def take(self, other: Survey) -> None:
+        """What was found in the bytes that follow, which begin and end where records do."""
+        self.invalid = self.invalid.and_then(other.invalid)
+        self.marks = self.marks.and_then(other.marks)
+        self.lines = self.lines.and_then(other.lines)
+        self.at, self.foot, self._open = other.at, other.foot, b""

@@ -1,0 +1,64 @@
+"""What all bytes are looked through for: the same, whatever the blocks, compiled or not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from splitjoin_cli.splitting.survey import Found, Survey, SurveyForm
+from tests.laws import examples
+
+PIECES = st.sampled_from(
+    [
+        *(b"a", b"\n", b"id,n\n", b"id,n\r\n", b"id,n", b"x" * 40),
+        *("é".encode(), "漢".encode(), "😀".encode(), b"\xef\xbb\xbf"),
+        *(b"\xe9", b"\x80", b"\xff", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"),
+    ]
+)
+
+
+def _slow(data: bytes, encoding: str, line: bytes) -> tuple[Found, Found, Found]:
+    """By one decoder over all of it, and by looking at each place."""
+    invalid, at = [], 0
+    while at < len(data):
+        try:
+            data[at:].decode(encoding)
+        except UnicodeDecodeError as exc:
+            invalid.append(at + exc.start)
+            at += exc.start + 1
+        else:
+            break
+    places = range(len(data))
+    marks = [place for place in places if data.startswith(b"\xef\xbb\xbf", place)] if encoding == "utf-8" else []
+    ends = (b"\n", b"\r", b"")
+    size = len(line)
+    lines = [
+        place + 1
+        for place in places
+        if data.startswith(b"\n" + line, place) and data[place + 1 + size : place + 2 + size] in ends
+    ]
+    return tuple(Found(len(one), one[0] if one else -1) for one in (invalid, marks, lines))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "shift_jis"])
+@examples(60)
+@given(
+    pieces=st.lists(PIECES, min_size=1, max_size=60),
+    times=st.sampled_from([1, 1, 1, 60]),
+    block_bytes=st.sampled_from([1, 3, 7, 64, 5000]),
+    compiled=st.booleans(),
+)
+def test_blocks_add_up(encoding: str, pieces: list[bytes], times: int, block_bytes: int, compiled: bool) -> None:  # noqa: FBT001
+    """Bytes that are not valid, byte order marks and lines like the header: how many, and the first."""
+    data = memoryview(b"".join(pieces) * times)
+    survey = Survey(SurveyForm(encoding, headers=True).with_header(b"id,n\r\n"))
+    look = survey.form.look if compiled else survey.form._look_slowly
+    for at in range(0, len(data), block_bytes):
+        block = data[at : at + block_bytes]
+        survey.add(block, look(block))
+    survey.end()
+    found, slow = (survey.invalid, survey.marks, survey.lines), _slow(bytes(data), encoding, b"id,n")
+    if encoding == "shift_jis":  # how many bytes a wrong one spoils depends on where reading begins again
+        found, slow = ((found[0].first, *found[1:]), (slow[0].first, *slow[1:]))  # type: ignore[assignment]
+    assert found == slow
