@@ -4,9 +4,10 @@ Every tool runs as a command of its own on the same file, warm in the page cache
 rounds: A B C, A B C, so that a slow minute of the machine hits all alike. A table has the medians. Uploads go to a
 server that reads and discards (benchmarks/discard_server.py), so that what is measured is the client.
 
-How long starting takes is compared with Python's own start, and one command for many small files with a command for
-each. The groups of the join compare our loaders with the databases' bare drivers, our tracker with the published
-counter, and ``status`` on a large job with one on a small job, on the servers that the tests start.
+What a dialect costs is compared with the same file as it is, how long starting takes with Python's own start, and one
+command for many small files with a command for each. The groups of the join compare our loaders with the databases'
+bare drivers, our tracker with the published counter, and ``status`` on a large job with one on a small job, on the
+servers that the tests start.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import data, many, peers, starting
+from benchmarks import data, many, peers, reading, starting
 from benchmarks.measure import CommandFailedError, Usage, run
 from benchmarks.report import Row, Table, filesystem, head, machine
 from benchmarks.surroundings import clean_env, made_data, say
@@ -42,7 +43,7 @@ CLAIMED_BESIDE = 5 * UNITS["GiB"]  # the system does not take from what was free
 LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
 JOINS = ("loaders", "tracker", "status")
-GROUPS = ("start", *SPLITS, "many", *JOINS)
+GROUPS = ("start", *SPLITS, "dialects", "many", *JOINS)
 
 
 def parse_size(text: str) -> int:
@@ -267,6 +268,9 @@ def main(words: Sequence[str] | None = None) -> int:
         peers.install(say)
     tables: list[Printable] = [starting.measure(options.rounds)] if "start" in wanted else []
     tables += split_tables(wanted, options)
+    if "dialects" in wanted:
+        directory = options.tmpfs if options.tmpfs.is_dir() else options.disk
+        tables.append(reading.measure(options.size, options.chunk_size, options.rounds, directory))
     if "many" in wanted:
         tables.append(many.measure(options.files, options.rounds, options.disk))
     facts = machine() | (split_facts(options) if splits else {})

@@ -70,7 +70,7 @@ def header_warnings(header: bytes, fields: int, dialect: Dialect) -> list[str]:
 def blank_warning(lines: int, first: int) -> str:
     """Blank lines are records; ``first``: the line of the first one."""
     what = "1 blank line" if lines == 1 else f"{lines:,} blank lines"
-    are, one, they = ("is a row", "a field", "it") if lines == 1 else ("are rows", "a field each", "them")
+    are, one, they = ("is a row", "one field", "it") if lines == 1 else ("are rows", "one field each", "them")
     where = f"line {first}" if lines == 1 else f"the first is line {first}"
     return f"{what} ({where}) {are} of {one}; --skip-blank-lines leaves {they} out"
 

@@ -15,6 +15,7 @@ from benchmarks import data
 from benchmarks.__main__ import discard_server, parse_size
 from benchmarks.many import EACH, ONE, Nights, both
 from benchmarks.measure import CommandFailedError, Usage, middle, run
+from benchmarks.reading import PLAIN, Reading, widen
 from benchmarks.report import Row, Table
 from benchmarks.starting import BARE, Starts
 from benchmarks.surroundings import clean_env
@@ -150,3 +151,16 @@ def test_many_files_are_measured_against_a_command_for_each(tmp_path: Path) -> N
     (tmp_path / "in" / "a_20240131.csv").write_text("id\n1\n")
     runs = both("disk", tmp_path / "in", f"{tmp_path}/out-", 1, clean_env())
     assert {way: len(usages) for way, usages in runs.items()} == {ONE: 1, EACH: 1}
+
+
+def test_what_a_dialect_costs_is_measured_against_the_file_as_it_is(tmp_path: Path) -> None:
+    """By the bytes that each way reads: delimiters of two bytes make a larger file."""
+    runs: dict[str, tuple[Usage, ...]] = {PLAIN: (Usage(1.0, 2.0, MIB),), "wide": (Usage(4.0, 4.0, MIB),)}
+    reading = Reading({PLAIN: 10**9, "wide": 2 * 10**9}, runs)
+    assert reading.speed("wide") == 0.5
+    assert reading.markdown().splitlines()[4:] == [
+        "| as it is | 1.00 | 1.00 | 2.15 | 1.00 |",
+        "| wide | 0.50 | 0.50 | 2.15 | 1.00 |",
+    ]
+    widen(Path(__file__), tmp_path / "wide")
+    assert (tmp_path / "wide").read_bytes() == Path(__file__).read_bytes().replace(b",", b"||")

@@ -11,8 +11,8 @@ from splitjoin_cli.splitting.request import ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink
 from tests.splitting.runs import blocks_of, request, split
 
-BLANKS = "3 blank lines (the first is line 3) are rows of a field each; --skip-blank-lines leaves them out"
-BLANK = "1 blank line (line 3) is a row of a field; --skip-blank-lines leaves it out"
+BLANKS = "3 blank lines (the first is line 3) are rows of one field each; --skip-blank-lines leaves them out"
+BLANK = "1 blank line (line 3) is a row of one field; --skip-blank-lines leaves it out"
 SEMICOLON = "the header has one field and holds ';': if that separates the fields, --delimiter ';'"
 TAB = "the header has one field and holds tab: if that separates the fields, --delimiter tab"
 NEWLINE = (

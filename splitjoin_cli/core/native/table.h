@@ -8,7 +8,7 @@
 
 /* 64 bytes that masks can read after all: no byte but belongs where it is. */
 struct NAMED(regular) {
-    uint64_t feeds, delimiters, opens, crlf; /* ``delimiters``: the last byte of each */
+    uint64_t feeds, delimiters, opens, crlf, ends; /* ``delimiters``: the last byte of each; ``ends``: behind them a field begins */
     uint32_t state, over; /* after them; how many bytes the last delimiter reaches over their end, where it does */
 };
 
@@ -39,8 +39,8 @@ ALWAYS TARGET static inline int NAMED(read_regular)(const uint8_t *bytes, const 
     const uint64_t last = starts & seen.outside;
     const uint32_t reach = last ? 64 - (uint32_t)__builtin_clzll(last) - 1 + delimiter_size : 0;
     out->over = reach > 64 ? reach - 64 : 0;
-    const uint64_t ended = seen.feeds | (all & seen.outside);
-    out->state = inside >> 63 ? QUOTED : word.quotes >> 63 ? CLOSED : ended >> 63 ? FIELD : DATA;
+    out->ends = seen.feeds | (all & seen.outside);
+    out->state = inside >> 63 ? QUOTED : word.quotes >> 63 ? CLOSED : out->ends >> 63 ? FIELD : DATA;
     return 1;
 }
 
@@ -153,6 +153,11 @@ ALWAYS TARGET static inline int64_t NAMED(by_table)(const uint8_t *block, size_t
                     END_RECORD(at + (size_t)__builtin_ctzll(feeds));
                 }
             delimiters += __builtin_popcountll(regular.delimiters);
+            if (table->spaces && regular.state == DATA && block[at + 63] == ' ') { /* a field may begin with them */
+                int last = 63;
+                while (last >= 0 && block[at + (size_t)last] == ' ' && !(regular.ends >> last & 1)) last--;
+                if (last < 0 ? state == FIELD : (int)(regular.ends >> last & 1)) regular.state = FIELD;
+            }
             state = regular.state;
             next = at + 64 + regular.over;
             if (regular.over) END_FIELD(next - 1);

@@ -208,3 +208,34 @@ def test_only_what_masks_cannot_read_is_read_by_a_table() -> None:
     assert isinstance(new_scanner(Alphabet.of(Dialect("||")), 64), TableScanner)
     for dialect in (Dialect(), Dialect(line_end_rule="lf"), Dialect(quotechar=None, skip_initial_space=True)):
         assert not isinstance(new_scanner(Alphabet.of(dialect), 64), TableScanner)
+
+
+@pytest.mark.parametrize("stray", ["error", "literal", "mysql"])
+@pytest.mark.parametrize("delimiter", [",", "||", "~|~", "<--->"])
+def test_what_lies_across_the_edge_of_a_word(delimiter: str, stray: str) -> None:
+    """Delimiters, what only begins like one, quotes and escapes, moved byte by byte over the place."""
+    dialect = Dialect(delimiter, escapechar="\\", stray_quote=stray, skip_initial_space=True)  # type: ignore[arg-type]
+    begun = delimiter[:-1]
+    pieces = [delimiter, delimiter * 2, begun, begun + '"b', f'{delimiter}"b"', f'{delimiter} "b"', f'"b"{delimiter}']
+    pieces += [
+        f'\\{delimiter}"',
+        '\\x"',
+        "\\\\",
+        '\\""',
+        '"',
+        '""',
+        f'{delimiter}"b\\"{delimiter}"',
+        "\r\n",
+        '"b"\r\n"c"',
+    ]
+    alphabet = Alphabet.of(dialect)
+    makers = [make(alphabet, 400) for make in MAKERS.values()]
+    for before in range(55, 66):
+        for opened in ("", f'{delimiter}"'):
+            for piece in pieces:
+                data = ("a" * before + opened + piece + f"x{delimiter}y\n" * 30).encode()
+                outcomes = [scanner.outcome(memoryview(data), State.FIELD) for scanner in makers]
+                ends = [list(scanner.ends(memoryview(data), State.FIELD)) for scanner in makers]
+                assert all(same(outcome, outcomes[0]) for outcome in outcomes)
+                if outcomes[0].defect is None:
+                    assert all(found == ends[0] for found in ends)
