@@ -153,6 +153,7 @@ class RepairContract(WithTracker):
         assert expect(tracker, neighbour, 2, 3) is Mending.NOTED
         assert expect(tracker, run, 1, 3) is Mending.NOTED
         assert (tracker.all_expected(run), tracker.all_expected(other(run))) == ({1: MENDED}, {})
+        assert tracker.all_expected(neighbour) == {2: MENDED}
         second = tracker.replace_job(JobSpec(other(run), 3)).run
         assert second is not None
         assert expect(tracker, run, 1, 3) is Mending.SUPERSEDED
