@@ -460,7 +460,7 @@ def test_a_mixed_job_is_made_complete_only_as_it_was_seen(
     calls = Calls(table.plain, table.name, retry=AT_ONCE)
     table.plain.put_item(TableName=table.name, Item={**item, attribute: value})
     assert calls.update(items.key_of_job(run.file_name), update).written is False
-    table.plain.put_item(TableName=table.name, Item=item)
+    table.plain.put_item(TableName=table.name, Item={**item, "join_state": {"S": "waiting"}})
     assert calls.update(items.key_of_job(run.file_name), update).written is True
 
 
@@ -925,7 +925,7 @@ def test_a_repair_is_written_only_where_all_is_as_it_was_seen(table: Table, run:
     assert calls.update(key, update).written is True
 
 
-@pytest.mark.parametrize("call", ["claim", "change"])
+@pytest.mark.parametrize("call", ["claim", "change", "complete"])
 def test_a_join_in_a_later_round_is_of_that_round(table: Table, run: Run, call: str) -> None:
     """A job that was cleared once more in the meantime has nothing to join."""
     plain = table.tracker(table.plain)
@@ -942,6 +942,8 @@ def test_a_join_in_a_later_round_is_of_that_round(table: Table, run: Run, call: 
         job = plain.job(run.file_name)
         assert job is not None
         update = updates.change_join(job, rules.released(job, START), again, needs_fence=True)
+        if call == "complete":
+            update = updates.make_complete(job, again, into="done", members=(), unnumbered=0)
     key, calls = items.key_of_job(run.file_name), Calls(table.plain, table.name, retry=AT_ONCE)
     item = table.item(run.file_name)
     table.plain.put_item(TableName=table.name, Item={**item, "times_cleared": {"N": "2"}})
