@@ -128,7 +128,7 @@ TARGETS = (
     ),
     Target(
         f"{TRACKERS}.repairs",
-        (*MEMORY, *SQLITE, *DYNAMODB),
+        (f"{STORES}/test_repairs.py", *MEMORY, *SQLITE, *DYNAMODB),
         frozenset(_words("check_expected expecting clearing clears is_cleared")),
         {"clear_claim": "raises for an item that somebody wrote by hand"},
     ),

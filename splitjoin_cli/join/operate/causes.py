@@ -21,6 +21,7 @@ Kind = Literal[
     "other-run",
     "other-total",
     "columns",
+    "header",
     "bad-row",
     "other",
 ]
@@ -35,6 +36,7 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("other-run", re.compile(r"the tracker has run (?P<run>\w+) ")),
     ("other-total", re.compile(r"the tracker has \d+ chunks, and this is one of \d+")),
     ("columns", re.compile(r"\btable \S.* has no column .*, which the header names")),
+    ("header", re.compile(r"of the header, '.*', cannot be a column in|header makes (?:a table of|no table)")),
     (
         "bad-row",
         re.compile(

@@ -73,6 +73,11 @@ def _columns(cause: Cause, _: Commands) -> Remedy:
     return Remedy((_say(f"{which(cause.numbers)}: give the table the columns that the header names"),), "load")
 
 
+def _header(cause: Cause, _: Commands) -> Remedy:
+    """All chunks of the split have it, and a replaced chunk must have it too."""
+    return Remedy((_say(f"{which(cause.numbers)}: change the header in SOURCE, as the error says"),), "split")
+
+
 def _other_split(cause: Cause, _: Commands) -> Remedy:
     return Remedy((_say(f"{which(cause.numbers)}: {before_split(unknown=False)}"),), "split")
 
@@ -124,6 +129,7 @@ REMEDIES: Mapping[Kind, Callable[[Cause, Commands], Remedy]] = {
     "other-run": _other_split,
     "other-total": _other_split,
     "columns": _columns,
+    "header": _header,
     "bad-row": _bad_row,
     "other": _error,
 }

@@ -81,6 +81,18 @@ def without_a_column(tmp_path: Path) -> None:
         loader.load(chunk_of(b"1,a\n", header=b"id,colour\n", number=2))
 
 
+def with_a_header_that_no_table_has(tmp_path: Path) -> None:
+    """A name that the database does not take."""
+    with contextlib.closing(loaded(tmp_path)) as loader:
+        loader.load(chunk_of(b"1,a\n", header=b"id,na\0me\n"))
+
+
+def with_too_many_columns(tmp_path: Path) -> None:
+    """More than the database has."""
+    with contextlib.closing(loaded(tmp_path)) as loader:
+        loader.load(chunk_of(b"1\n", header=",".join(f"c{number}" for number in range(2001)).encode() + b"\n"))
+
+
 def tracked(rig: Rig, run: Run, total: int = 2) -> None:
     """What the worker says of chunk 1 where the tracker has that job."""
     rig.tracker.open_job(JobSpec(run, total))
@@ -113,6 +125,8 @@ RAISED: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "bad-row": (with_a_bad_row, None),
     "bad-row: a count": (with_rows_missing, None),
     "columns": (without_a_column, None),
+    "header": (with_a_header_that_no_table_has, None),
+    "header: columns": (with_too_many_columns, None),
     "other-run": (of_a_run_that_the_tracker_does_not_have, "c" * 32),
     "other-total": (of_another_total, None),
     "no-metadata": (without_metadata, None),
@@ -168,6 +182,7 @@ REPLACE = f"splitjoin replace acme_20240131 --chunk 1 FILE --tracker {TRACKER} -
 AGAIN = f"{RETRY} --to sqs:QUEUE_URL"
 LAST = {
     "ledger-run": AGAIN, "ledger-object": AGAIN, "ledger-table": AGAIN, "columns": AGAIN, "bad-row": REPLACE,
+    "header": SPLIT, "header: columns": SPLIT,
     "bad-row: a count": REPLACE, "no-metadata": REPLACE, "other-run": SPLIT, "other-total": SPLIT,
 }  # fmt: skip
 """After what makes it help."""

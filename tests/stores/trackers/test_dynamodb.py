@@ -631,6 +631,10 @@ def test_a_published_item_takes_the_name(table: Table, run: Run) -> None:
     message = f"{run.file_name}: 1 of 3 chunks were counted by something else"
     with pytest.raises(NameTakenError, match=f"^{re.escape(message)}$"):
         tracker.open_job(JobSpec(run, 3))
+    assert str(tracker.expect(run, 1, MENDED, total_parts=3, asked=True)) == "superseded"
+    answer = tracker.claim_clear(run)
+    assert isinstance(answer, Refused)
+    assert answer.reason is Refusal.SUPERSEDED
     job = tracker.replace_job(JobSpec(run, 3))
     assert (job.generation, job.processed_parts, job.run_id) == (2, 0, run.run_id)
 
