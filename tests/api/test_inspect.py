@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli import InspectResult
 
-HUGE_BYTES = 30 * 3_333_333_333
+HUGE_BYTES = 600 * 166_666_666
 AS_THEY_COME = (
     "Umsätze je Kunde\r\n\r\nNr;Name;Ort;Betrag;Notiz\r\n"
     + "".join(f'{n};Müller {n};Köln;{n},50;"a;b {n}"\r\n' for n in range(1, 41))
@@ -66,7 +66,7 @@ def test_a_file_as_it_comes_is_told_in_full(tmp_path: Path) -> None:
 class HugeSource:
     """100 GB of records that are nowhere: counts what is read of them."""
 
-    RECORD = b"0000001,open,12.50,2024-01-31\n"
+    RECORD = b"0000001,open,12.50," + b"n" * 580 + b"\n"
 
     def __init__(self) -> None:
         self.read = 0
@@ -80,7 +80,7 @@ class HugeSource:
         skip = offset % len(self.RECORD)
         buffer[:filled] = (self.RECORD * (filled // len(self.RECORD) + 2))[skip : skip + filled]
         if not offset:
-            buffer[: len(self.RECORD)] = b"id,state,amount,day_of_sale_n\n"
+            buffer[: len(self.RECORD)] = b"id,state,amount,note".ljust(len(self.RECORD) - 1) + b"\n"
         return filled
 
 
@@ -90,7 +90,7 @@ def test_a_huge_source_is_read_in_small_part() -> None:
     result = inspect_source(source, b"", "s3://bucket/huge.csv")  # type: ignore[arg-type]  # all that is asked of it
     assert source.read <= pieces.MOST_BYTES
     assert (result.delimiter, result.header, result.skip_trailer, result.records_exact) == (",", True, 0, False)
-    assert result.records == pytest.approx(HUGE_BYTES / 30, rel=0.01)
+    assert result.records == pytest.approx(HUGE_BYTES / 600, rel=0.01)
 
 
 def test_full_counts_what_is_else_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +103,20 @@ def test_full_counts_what_is_else_unknown(tmp_path: Path, monkeypatch: pytest.Mo
     assert (part.compression, part.skip_trailer, part.records, part.records_exact) == ("gzip", None, None, False)
     assert (whole.skip_trailer, whole.records, whole.records_exact) == (1, 9000, True)
     assert [one.message for one in whole.problems] == ["the trailer says 9001, and the file has 9,000 records"]
+
+
+@pytest.mark.parametrize(
+    ("record", "options"),
+    [
+        (b'7,"a, b",x\n', []),
+        (b'7,"say \\"a, b\\"",x\n', ["--escapechar", "\\"]),
+    ],
+)
+def test_quotes_far_from_the_beginning_count(record: bytes, options: list[str]) -> None:
+    """What no sample of the first 256 KiB holds is read all the same."""
+    plain = b"".join(b"%d,name %d,x\n" % (n, n) for n in range(15_500))
+    result = found(b"id,name,z\n" + plain + record * 9 + plain[: plain.index(b"\n", 20_000) + 1])
+    assert (list(result.options), set(result.fields)) == (options, {3})
 
 
 @pytest.mark.parametrize(

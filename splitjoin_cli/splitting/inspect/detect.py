@@ -14,7 +14,7 @@ from splitjoin_cli.splitting.inspect.score import Fit, fit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Detected", "detect", "is_chance", "one_column"]
+__all__ = ["Detected", "detect", "is_chance", "one_column", "with_later"]
 
 FIRST_BYTES = 64 * 1024
 SECOND_BYTES = 256 * 1024
@@ -24,6 +24,7 @@ _WORDS = 12
 _LINES, _FRONT = 400, 100
 _UNLIKELY = 0.6
 _SAME = 0.99
+_AROUND = 16 * 1024
 
 
 @dataclass(slots=True)
@@ -166,3 +167,34 @@ def one_column(data: bytes, *, whole: bool) -> Fit | None:
     if best is None or any(sum(1 for c in row.cells[0] if c == 0x20) > _WORDS for row in best.rows):
         return None
     return best
+
+
+def with_later(found: Fit, head: bytes, others: list[bytes]) -> Fit:
+    """``found``, or the fit of a form that reads what its sample did not hold: quotes or escapes further on.
+
+    ``head``: what the sample was the beginning of; ``others``: pieces from behind it.
+    """
+    form = found.form
+    for piece in (head[SECOND_BYTES:], *others):
+        window = _window(piece, form)
+        if not window:
+            continue
+        bare = Form(form.delimiter, newline=form.newline, skip_space=form.skip_space)
+        fits = _fits(forms_of(window, bare), window, whole=False)
+        better = _preferred(fits).form if fits else form
+        if better.delimiter == form.delimiter and (better.quote, better.escape) != (form.quote, form.escape):
+            return _tried(better, head[:SECOND_BYTES], whole=len(head) <= SECOND_BYTES) or found
+    return found
+
+
+def _window(piece: bytes, form: Form) -> bytes:
+    """Lines around the first quote or escape in ``piece`` that ``form`` does not know; empty where there is none."""
+    if not form.quote:
+        first = re.search(rb"(?:%s|%s) *[\"']" % (re.escape(form.delimiter), re.escape(form.newline)), piece)
+        at = first.start() if first else -1
+    else:
+        at = -1 if form.escape else piece.find(b"\\" + form.quote)
+    if at < 0:
+        return b""
+    start = piece.rfind(form.newline, 0, max(0, at - _AROUND)) + 1
+    return piece[start : at + _AROUND]

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.splitting.inspect.detect import detect, is_chance, one_column
+from splitjoin_cli.splitting.inspect.detect import SECOND_BYTES, detect, is_chance, one_column, with_later
 from splitjoin_cli.splitting.inspect.edges import Top, bottom, top
 from splitjoin_cli.splitting.inspect.encoding import Encoding, encoding_of
 from splitjoin_cli.splitting.inspect.form import Form, Reader, Row
@@ -93,6 +93,8 @@ def look(pieces: Pieces, encoding: Encoding, blocks: Iterable[bytes] | None = No
             fit = found.best
     seen.settled = found.rival is None or found.rival.score < _RIVAL * fit.score
     seen.rival = found.rival.form.delimiter if found.rival and not seen.settled else None
+    if not pieces.whole or len(head) > SECOND_BYTES:
+        fit = with_later(fit, head[start:], _others(pieces))
     judged = _Judged(fit, pieces, mark + start, head[:start].count(b"\n"))
     judged.fill(seen, blocks)
     return seen
