@@ -161,5 +161,6 @@ class Sending:
                 header_lines=plan.header_lines,
                 header_bytes=plan.header_bytes,
                 compression=plan.compression,
+                left_out=plan.left_out is not None,
             )
         )

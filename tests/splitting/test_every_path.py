@@ -220,7 +220,7 @@ def questions(draw: st.DrawFn) -> Asked:
         data = draw(valid_files(dialect))
         data *= draw(st.integers(1, 3)) if data.endswith(b"\n") and not data.startswith(BOM) else 1
     if draw(st.integers(0, 2)) == 0:
-        blanks = dialect.escapechar != "\t" and draw(st.booleans())  # what a tab escapes is data
+        blanks = "\t" not in (dialect.quotechar, dialect.escapechar) and draw(st.booleans())  # else a tab is not blank
         dialect = replace(
             dialect,
             skip_blank_lines=blanks,

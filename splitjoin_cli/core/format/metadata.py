@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.errors import UsageError
@@ -43,7 +43,7 @@ class ChunkMetadata:
     ``range`` as in ``model.Chunk``. ``header_lines``: physical lines of the header (0 without one): more than 1 when a
     quoted newline is in it. ``generation`` numbers the runs of a job, from 1. ``mended``: ``replace`` stored it, and
     these are its bytes before compression, header included; the range is that of its old content. None: it is as
-    the split made it.
+    the split made it. ``left_out``: lines of the source were left out, which makes it one of version 2 and no more.
     """
 
     file_name: str
@@ -58,6 +58,7 @@ class ChunkMetadata:
     header_bytes: int
     compression: Compression | None
     mended: int | None = None
+    left_out: bool = field(default=False, compare=False)
 
 
 def encode_metadata(metadata: ChunkMetadata) -> str:
@@ -65,7 +66,7 @@ def encode_metadata(metadata: ChunkMetadata) -> str:
 
     A file name of 200 bytes takes at most 1,200 as ``\u`` escapes, and all else under 500. Raises ValueError above.
     """
-    second = metadata.mended is not None or metadata.dialect.needs_second_version
+    second = metadata.left_out or metadata.mended is not None or metadata.dialect.needs_second_version
     version = SECOND_VERSION if second else VERSION
     fields = {
         "version": version,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.errors import StoreError, UsageError
 from splitjoin_cli.core.format.left_out import LeftOut
 from splitjoin_cli.core.format.manifest import Manifest
-from splitjoin_cli.core.format.metadata import ChunkMetadata, decode_metadata, encode_metadata
+from splitjoin_cli.core.format.metadata import ChunkMetadata, check_room, decode_metadata, encode_metadata
 from splitjoin_cli.core.format.runs import later_options
 from splitjoin_cli.core.model import ByteRange, Dialect, Skip
 from tests.join.operate.repairs import manifest
@@ -159,3 +159,20 @@ def test_each_new_option_makes_another_run(dialect: Dialect, skip: Skip) -> None
     first = later_options(Dialect(stray_quote="literal"))
     assert first == {}
     assert len(later_options(dialect, skip)) == 1
+
+
+def test_metadata_that_cannot_fit_is_refused_at_the_start() -> None:
+    """With the largest numbers in it: a name and texts for NULL of which each takes six bytes in JSON."""
+    check_room(f"{'a' * 100}_20240131", Dialect(nulls=("", "\\N")), None)
+    with pytest.raises(UsageError) as caught:
+        check_room("\u6f22" * 60 + "_d", Dialect(nulls=tuple(chr(1) * 31 + str(n) for n in range(8))), "gzip")
+    assert caught.value.message.endswith("the dialect take more than the 2,000 bytes of a chunk's metadata")
+    assert caught.value.hint == "use a shorter --client, or fewer and shorter --null texts"
+
+
+def test_metadata_of_a_split_that_left_lines_out_is_of_version_2() -> None:
+    """It says no more than before, but workers that know version 1 alone are to refuse such a split."""
+    metadata = ChunkMetadata("acme_d", "0" * 32, 1, 1, 1, ByteRange(9, 12), 1, Dialect(), 1, 4, None)
+    text = encode_metadata(replace(metadata, left_out=True))
+    assert '"version":2' in text
+    assert decode_metadata(text) == metadata
