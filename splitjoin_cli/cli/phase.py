@@ -9,10 +9,14 @@ from splitjoin_cli.cli.text import byte_text, count_text, duration_text
 
 WINDOW_SECONDS = 10.0
 """The rate is that of so many seconds before now: it follows the network, and one slow answer does not upset it."""
-SETTLING_SECONDS = 0.5
-"""What moves for so long from the first byte on fills buffers on the way: it says nothing of the rate."""
-LEAST_SECONDS = 1.0
-"""Nor does what moves in less time than this."""
+FIRST_BYTES = 64 * 1024
+"""The time before so much has moved does not count: connections are made, and headers read."""
+SETTLING_SECONDS = 1.0
+"""What moves for so long then fills buffers on the way: it says nothing of the rate, but still has to leave them."""
+LEAST_SECONDS = 0.75
+"""What moves in less time than this says nothing of the rate either."""
+MOST_BUFFERED_SECONDS = 1.5
+"""More than that is no buffer on the way: a disk's cache may take a file at once."""
 STEP_SECONDS = 0.25
 UNKNOWN = "?"
 
@@ -21,17 +25,21 @@ class Rate:
     """Bytes a second over the last WINDOW_SECONDS, of what has moved. Not thread-safe."""
 
     def __init__(self) -> None:
-        """Nothing has moved; the time before the first byte does not count."""
+        """Nothing has moved."""
         self._moved = 0
         self._settled: float | None = None
-        self._samples: deque[tuple[float, int]] = deque()  # times, and what had moved by then
+        self._early = 0  # what had moved by then
+        self._samples: deque[tuple[float, int]] = deque()  # times from then on, and what had moved
 
     def add(self, size: int, now: float) -> None:
         """``size`` more bytes have moved, or fewer."""
         before, self._moved = self._moved, self._moved + size
         if self._settled is None:
-            self._settled = now + SETTLING_SECONDS
+            if self._moved >= FIRST_BYTES:
+                self._settled = now + SETTLING_SECONDS
+            return
         if not self._samples and now >= self._settled:
+            self._early = before
             self._samples.append((self._settled, before))
         if self._samples and now - self._samples[-1][0] >= STEP_SECONDS:
             self._samples.append((now, self._moved))
@@ -48,6 +56,14 @@ class Rate:
         if seconds < LEAST_SECONDS or not self._moved:
             return None
         return max(self._moved - before, 0) / seconds
+
+    def seconds_for(self, size: int, now: float) -> float | None:
+        """How long ``size`` more bytes take, and what is in buffers before them; None until it is known."""
+        rate = self.bytes_per_second(now)
+        if not rate:
+            return None
+        buffered = min(max(self._early / rate - SETTLING_SECONDS, 0), MOST_BUFFERED_SECONDS)
+        return max(size, 0) / rate + buffered
 
 
 @dataclass(slots=True)
@@ -101,10 +117,10 @@ class Phase:
 
     def left_text(self, now: float) -> str:
         """``23 s left``, ``? left``."""
-        rate = self.rate(now)
-        if self.total_bytes is None or not rate:
-            return f"{UNKNOWN} left"
-        return f"{duration_text(max(self.total_bytes - self.bytes_done, 0) / rate)} left"
+        seconds = None
+        if self.total_bytes is not None:
+            seconds = self._rate.seconds_for(self.total_bytes - self.bytes_done, now)
+        return f"{UNKNOWN if seconds is None else duration_text(seconds)} left"
 
     def percent_text(self) -> str:
         """``37 %``; 100 only when nothing is left."""
