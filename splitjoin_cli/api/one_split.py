@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.bandwidth import shared
-from splitjoin_cli.core.errors import BadInputError, StoppedError, UsageError
+from splitjoin_cli.core.errors import BadInputError, SourceError, StoppedError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_s3
 
@@ -66,11 +66,17 @@ def run_split(
 
 
 def check_named(request: SplitRequest) -> None:
-    """Raise UsageError for a source that is not named, and for one without a name where no client was typed."""
+    """Raise UsageError for a source that is not named, and for one without a name where no client was typed.
+
+    SourceError for a directory that is not there.
+    """
     if not request.source:
         raise UsageError("SOURCE is empty", hint="name a file, a URL, or - for standard input")
     if "://" not in request.source and Path(request.source).is_dir():
         raise UsageError(f"{request.source} is a directory", hint="name one file in it")
+    if "://" not in request.source and request.source.endswith("/"):
+        hint = "check the path; it is relative to the working directory"
+        raise SourceError(f"cannot read {request.source}: no such directory", hint=hint)
     if request.client is not None:
         return
     if request.source == "-":

@@ -13,7 +13,7 @@ from splitjoin_cli.api.one_split import Surroundings, check_named, perform, trac
 from splitjoin_cli.api.sources import ALONE, Sources, listed_names
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.bandwidth import shared
-from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoppedError, UsageError
+from splitjoin_cli.core.errors import NotFoundError, SourceError, SplitjoinError, StoppedError, UsageError
 from splitjoin_cli.core.places import S3Place, is_s3
 from splitjoin_cli.core.source_name import Naming
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkSize
@@ -140,6 +140,9 @@ def _settled(request: SplitRequest, expansion: Expansion, today: dt.date) -> lis
         except UsageError as exc:
             hint = exc.hint if exc.hint is None or "--client" not in exc.hint else f"split it alone: {exc.hint}"
             part.error = UsageError(f"{shown_source(source.uri)}: {exc.message}", hint=hint)
+            continue
+        except SourceError as exc:
+            part.error = exc
             continue
         job = part.naming.job
         if job in taken:

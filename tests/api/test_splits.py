@@ -105,10 +105,10 @@ def test_one_that_fails_does_not_stop_the_others() -> None:
     """Its error is in its place; what was known of it is said, and the whole command resumes."""
     Path("in/b_20240131.csv").write_text('id,n\n1,"a"x\n')
     Path("in/b c.csv").write_text(GOOD)
-    result = splits("in/", "gone.csv")
-    assert names(result) == ["a_20261130", "2", "4", "c_20261130", "1"]
-    assert (result.done, result.failed, result.not_begun, result.exit_code) == (2, 3, 0, 3)
-    assert result.resume == "splitjoin split --rows=2 -- in/ gone.csv out"
+    result = splits("in/", "gone.csv", "gone/")
+    assert names(result) == ["a_20261130", "2", "4", "c_20261130", "1", "1"]
+    assert (result.done, result.failed, result.not_begun, result.exit_code) == (2, 4, 0, 3)
+    assert result.resume == "splitjoin split --rows=2 -- in/ gone.csv gone/ out"
     assert failure(result, 1).error.hint == "split it alone: type --client b_c, or another name"
     assert (failure(result, 2).uri, failure(result, 2).stored_bytes) == ("in/b_20240131.csv", 12)
     assert failure(result, 4).stored_bytes is None
