@@ -267,6 +267,7 @@ def test_an_error_is_told_in_pythons_words(export: Path) -> None:
         ({"chunks": "3"}, "chunks= takes a whole number, not str"),
         ({"jobs": True}, "jobs= takes a whole number, not bool"),
         ({"date": 20240131}, "date= takes a date or text, not int"),
+        ({"c_escapes": True}, "c_escapes=True needs an escape character"),
         ({"tag": "a"}, "tag= takes pairs of texts, not str"),
         ({"tag": ["ab"]}, "tag=: a tag is a key and a value, both text"),
         ({"tracker": b"mysql://me:secret@db"}, "tracker= takes text, not bytes"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
@@ -47,6 +48,8 @@ __all__ = [
     "tracker",
 ]
 
+_FIELD = re.compile(r"\b(?:c_escapes|escape_in)\b")
+"""Fields of a dialect that are called otherwise than their options."""
 Path = str | os.PathLike[str]
 Bytes = int | str
 """Bytes as a number, or as the command takes them: ``64MiB``."""
@@ -146,7 +149,9 @@ def _dialect(said: DialectOptions) -> Dialect:
             skip_repeated_headers=bool(said.skip_repeated_headers),
         )
     except ValueError as exc:
-        raise UsageError(str(exc)) from exc
+        needs_escape = str(exc).endswith("needs an escape character")
+        text = _FIELD.sub(lambda match: f"--{match[0].replace('_', '-')}", str(exc))
+        raise UsageError(text, hint="add --escapechar, or leave it out" if needs_escape else None) from exc
 
 
 def _nulls(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
