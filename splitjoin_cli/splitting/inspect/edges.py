@@ -50,6 +50,7 @@ def top(fit: Fit) -> Top:
     run = [at for at in range(fit.first, fit.last) if len(rows[at].cells) == width and not rows[at].blank]
     later = run[min(len(run) // 2, 20) :] if len(run) > 2 else run[1:] or run
     body = profile([rows[at] for at in later], width, quote)
+    run = _past_prose(rows, run, body)
     at = _past_sparse(rows, run, body)
     at = _past_comments(rows, run, at, body)
     at = _past_pairs(rows, run, at, body)
@@ -68,6 +69,17 @@ def top(fit: Fit) -> Top:
 
 def _filled(row: Row, body: Profile) -> int:
     return sum(1 for text in body.texts(row) if text)
+
+
+def _past_prose(rows: list[Row], run: list[int], body: Profile) -> list[int]:
+    """The run without lines of prose that have the table's width by chance: other lines come before the header."""
+    near = run[:_FAR]
+    gaps = [i for i in range(run[0], near[-1]) if not rows[i].blank and len(rows[i].cells) != body.width]
+    for gap in reversed(gaps):
+        before, after = [i for i in near if i < gap], [i for i in run if i > gap]
+        if all(body.agrees(rows[i]) < 0 for i in before) and header_score(rows[after[0]], body) > 0:
+            return after
+    return run
 
 
 def _past_sparse(rows: list[Row], run: list[int], body: Profile) -> int:
