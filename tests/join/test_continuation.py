@@ -138,7 +138,7 @@ def test_after_close_nothing_is_started(tmp_path: Path) -> None:
     continuation.close()
     with pytest.raises(ContinuationError) as caught:
         continuation.run(PAYLOAD)
-    assert caught.value.message == "exec:touch was not started: the worker stops"
+    assert caught.value.message == "exec:touch ... was not started: the worker stops"
     assert not (tmp_path / "ran").exists()
 
 
