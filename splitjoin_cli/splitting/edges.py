@@ -156,10 +156,12 @@ def survey_warnings(survey: Survey, source: Source, dialect: Dialect, *, declare
         )
 
 
-def edge_hints(around: Around, dialect: Dialect, *, fields: int, rows: int | None, last: bytes) -> Iterator[str]:
+def edge_hints(
+    around: Around, dialect: Dialect, *, fields: int, rows: int | None, last: bytes | None = None
+) -> Iterator[str]:
     """What the beginning and the end of the records look like, where nothing was to be left out there.
 
-    ``last``: the last bytes of a source that cannot seek.
+    ``last``: the last bytes that were scanned; None where nothing was, so that the source is read there.
     """
     skip, source = around.skip, around.source
     start = around.beginning(LOOK_BYTES)
@@ -170,7 +172,7 @@ def edge_hints(around: Around, dialect: Dialect, *, fields: int, rows: int | Non
             yield text
     if skip.trailer:
         return
-    size = source.properties.size
-    end = last if size is None else b"".join(map(bytes, read_blocks(source, max(size - LOOK_BYTES, 0), size)))
+    size = source.properties.size or 0
+    end = b"".join(map(bytes, read_blocks(source, max(size - LOOK_BYTES, 0), size))) if last is None else last
     hint = trailer_hint(end, dialect, fields=fields, rows=rows, begun=len(end) >= LOOK_BYTES)
     yield from () if hint is None else (hint,)

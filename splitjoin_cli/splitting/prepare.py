@@ -275,7 +275,7 @@ class Preparation:
         dialect, encoding = self._request.dialect, self._request.encoding
         judged = None if encoding is not None and needs_transcoding(encoding) else dialect.encoding
         form = SurveyForm(judged, headers=dialect.header and not dialect.skip_repeated_headers)
-        return Survey(form, keeps=0 if self._records.properties.seekable else LOOK_BYTES)
+        return Survey(form, keeps=LOOK_BYTES)
 
     def _found(self, builder: PlanBuilder, found: Scanned, rule: CutRule, staging: StagedChunks | None) -> Planned:
         request, dialect, fields = self._request, self._request.dialect, (builder.expected_delimiters or 0) + 1
@@ -326,7 +326,7 @@ class Preparation:
         assert s3 is not None  # noqa: S101 -- only copies are probed
         dialect = self._request.dialect
         fields = len(text_fields(probed.header.decode(dialect.encoding, "replace"), dialect)) if probed.header else 0
-        warnings = tuple(edge_hints(self._around, dialect, fields=fields, rows=None, last=b"")) if fields else ()
+        warnings = tuple(edge_hints(self._around, dialect, fields=fields, rows=None)) if fields else ()
         warnings += (oversized_warning(probed.oversized),) if probed.oversized else ()
         plan = self._plan_file(
             probed.chunks,

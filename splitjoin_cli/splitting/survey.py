@@ -198,8 +198,10 @@ class Survey:
 
     def keep(self, block: memoryview) -> None:
         """Keep what may be the source's last bytes."""
-        if self.keeps:
-            self.last = (self.last + bytes(block[-self.keeps :]))[-self.keeps :]
+        if len(block) >= self.keeps:
+            self.last = bytes(block[len(block) - self.keeps :])
+        else:
+            self.last = (self.last + bytes(block))[-self.keeps :]
 
     def _stitch(self, seen: Seen) -> None:
         """Judge what lies across the blocks' border; a block that is all lead leaves it open."""
