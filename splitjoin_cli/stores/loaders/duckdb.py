@@ -147,6 +147,7 @@ class DuckdbLoader(LedgerLoader):
 class _DuckdbSession(Session):
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self._connection = duckdb.connect(path, read_only=read_only)
+        self._connection.execute("SET enable_progress_bar_print = false")  # after 2 s, on stdout
         # A file of another kind that DuckDB can read (a CSV file) is shown in a database in memory.
         sql = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
         if self.rows(sql) == [(None,)]:
