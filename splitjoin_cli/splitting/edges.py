@@ -112,7 +112,9 @@ def trailer_hint(end: bytes, dialect: Dialect, *, fields: int, rows: int | None,
 
 
 def _ends(text: str, dialect: Dialect, fields: int, rows: int | None) -> bool:
-    """Whether a line is one of a trailer, and cannot well be a record."""
+    """Whether a line is one of a trailer, and cannot well be a record, or the end of one that began lines before."""
+    if dialect.quotechar and text.count(dialect.quotechar) % 2:
+        return False
     parts: Sequence[str] = text_fields(text, dialect)
     said = count_in(text, dialect, fields)
     if len(parts) == fields:

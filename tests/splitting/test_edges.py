@@ -43,6 +43,7 @@ def test_a_preamble_is_text_before_names(start: bytes, lines: int | None) -> Non
         (b"1,a\n2\n", 2, 2, None),
         (b"1,a,x\n2,3 rows of\n", 3, 2, None),
         (b"1,a,x\nTotal rows,5\n", 3, 2, 1),
+        (b'1,"two\n(2 lines)"\n', 2, 1, None),  # the end of a record
     ],
 )
 def test_a_trailer_is_told_by_what_it_says(end: bytes, fields: int, rows: int, lines: int | None) -> None:

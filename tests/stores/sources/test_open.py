@@ -203,5 +203,5 @@ def test_a_url_that_cannot_be_opened_has_a_next_step() -> None:
     """The library's own words may hold the login of the URL: its kind of error is told, and what to look at."""
     with pytest.raises(SourceError) as caught:
         open_source("ftp://127.0.0.1:9/export.csv")
-    assert caught.value.message == "cannot open ftp://127.0.0.1:9/export.csv: ValueError"
-    assert caught.value.hint == "check the URL, the login and the network"
+    assert caught.value.message == "cannot open ftp://127.0.0.1:9/export.csv: the URL is not complete"
+    assert caught.value.hint == "name the user: ftp://USER@127.0.0.1:9/export.csv"
