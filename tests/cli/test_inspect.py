@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.exports import make
 from tools.exporters.variants import LIVE, Places
 
 if TYPE_CHECKING:
@@ -54,6 +55,19 @@ def test_what_is_proposed_for_real_exporters_splits(splitjoin: Command, tmp_path
     ran = splitjoin("split", str(path), made, "-q", "--json", "--date", "20240101", *found["options"])
     assert (ran.code, ran.document["rows"]) == (0, found["records"])
     assert splitjoin("verify", made, "--source", str(path)).code == 0
+
+
+@pytest.mark.parametrize("kind", ["preamble-", "trailer-", "-sep", "-blank", "-repeated", "odd-", "-cp1251", "-utf-16"])
+def test_what_is_around_the_records_is_left_out(splitjoin: Command, tmp_path: Path, kind: str) -> None:
+    """The command that is proposed makes the rows that were counted, and its chunks are the source's bytes."""
+    export = next(one for one in make(7) if kind in one.name)
+    path, made = tmp_path / "export.csv", str(tmp_path / "made")
+    path.write_bytes(export.data)
+    found = splitjoin("inspect", str(path), "--json").document
+    ran = splitjoin("split", str(path), made, "-q", "--json", "--date", "20240101", *found["options"])
+    assert (ran.code, ran.document["rows"]) == (0, found["records"])
+    encoding = ["--encoding", "utf-16"] if kind == "-utf-16" else []
+    assert splitjoin("verify", made, "--source", str(path), *encoding).code == 0
 
 
 def test_the_report_names_what_was_found(splitjoin: Command, tmp_path: Path) -> None:
