@@ -49,7 +49,14 @@ class Errands(ctypes.Structure):
     )
 
 
+def _layout() -> int:
+    """The sizes of what is handed over, as the kernel's ``sj_layout`` says them."""
+    sizes = [ctypes.sizeof(kind) for kind in (Table, Errands, OUTCOME, SURVEY)]
+    return sum(size << (16 * place) for place, size in enumerate(sizes))
+
+
 _SIGNATURES = {
+    "sj_layout": (_NUMBER, ()),
     "sj_levels": (ctypes.c_int32, ()),
     "sj_level_name": (ctypes.c_char_p, (ctypes.c_int32,)),
     "sj_scan": (None, (ctypes.c_int32, _ADDRESS, _SIZE, DIALECT, ctypes.c_int32, OUTCOME)),
@@ -158,6 +165,8 @@ def kernels() -> tuple[Kernel, ...]:
         if function is None:  # compiled from an older source, beside a newer one
             return ()
         function.restype, function.argtypes = result, arguments
+    if library.sj_layout() != _layout():
+        return ()
     return tuple(Kernel(library, level) for level in range(library.sj_levels()))
 
 

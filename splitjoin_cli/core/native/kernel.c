@@ -353,6 +353,12 @@ __attribute__((constructor)) static void prepare(void) {
 /* How many ways of doing it this machine has; a level is a number below that, the highest being the fastest. */
 EXPORT int32_t sj_levels(void) { return known_levels; }
 
+/* The sizes of what Python hands over, each in 16 bits: one that was compiled from another source is not to be called. */
+EXPORT int64_t sj_layout(void) {
+    return (int64_t)((uint64_t)sizeof(struct table) | (uint64_t)sizeof(struct errands) << 16 |
+                     (uint64_t)sizeof(struct outcome) << 32 | (uint64_t)sizeof(struct survey) << 48);
+}
+
 EXPORT const char *sj_level_name(int32_t level) { return levels[level].name; }
 
 /* The outcome of a block of ``size`` >= 1 bytes that starts in ``state``. */
@@ -388,7 +394,7 @@ EXPORT int64_t sj_table(int32_t level, const uint8_t *block, size_t size, const 
 }
 
 /* What the lines that end at ``ends``, ascending offsets from ``base`` on, where ``block`` begins, are: 0 a record; BLANK: nothing but the bytes in ``white`` (the
-   bits of 1 spaces, 2 tabs) before its line end; REPEATED: the bytes of ``header`` before its line end. The first line
+   bits of 1 spaces, 2 tabs) before its line end; REPEATED: the bytes of ``header`` before its line end, where ``header_size`` is not -1. The first line
    begins at ``start``. ``blanks``: whether to look for blank ones; ``returns``: whether a CR before the LF is part of the
    line end. The number of those that are no records; only where there are any, ``kinds`` is written. */
 enum { WHITE_SPACE = 1, WHITE_TAB = 2, BLANK = 1, REPEATED = 2 };
@@ -405,7 +411,7 @@ EXPORT int64_t sj_lines(const uint8_t *block, int64_t base, int64_t start, const
             while (j < text && ((line[j] == ' ' && white & WHITE_SPACE) || (line[j] == '\t' && white & WHITE_TAB))) j++;
             if (j == text) kind = BLANK;
         }
-        if (header_size &&
+        if (header_size >= 0 &&
             (size == header_size + 1 || (returns && size == header_size + 2 && line[header_size] == '\r')) &&
             !memcmp(line, header, (size_t)header_size))
             kind = REPEATED;

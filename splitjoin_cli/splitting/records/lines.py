@@ -161,7 +161,7 @@ class LineSorter:
             return len(kinds) - kinds.count(RECORD), kinds
         if len(ends) == 1:
             return 0, kinds
-        header = self.header or b""
+        header, size = self.header or b"", -1 if self.header is None else len(self.header)
         white = _SPACE * (b" " in self._white) | _TAB * (b"\t" in self._white)
         with (
             Bytes(block) as place,
@@ -171,7 +171,7 @@ class LineSorter:
         ):
             others: int = self._kernel.functions.sj_lines(
                 *(place.address, base, ends[0], offsets.address + 8, len(ends) - 1),
-                *(self._blanks, white, self._returns, text.address, len(header), found.address + 1),
+                *(self._blanks, white, self._returns, text.address, size, found.address + 1),
             )
         return others, kinds
 

@@ -37,6 +37,12 @@ def test_the_kernel_is_built() -> None:
     assert native.kernel() is kernels()[-1]
 
 
+def test_a_kernel_of_another_source_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that would take other structures than these would read past them: numpy does the same, slower."""
+    monkeypatch.setattr(native, "_layout", lambda: 0)
+    assert kernels.__wrapped__() == ()
+
+
 @every_level
 @pytest.mark.parametrize("previous", [0, 0x0123456789ABCDEF, (1 << 64) - 1])
 def test_checksums_are_awscrts(kernel: Kernel, previous: int) -> None:
