@@ -171,9 +171,9 @@ class ByCount:
         """One of the cuts."""
         self._cuts += 1
 
-    def fell_short(self, chunks: int, records: int) -> bool:
-        """Whether a plan made without knowing the records has too few chunks, or one more, that holds no record."""
-        return chunks != max(1, min(self._wanted, records))
+    def fell_short(self, chunks: ChunkTable, records: int) -> bool:
+        """Whether a plan made without knowing the records has too few chunks, or one without a record at the end."""
+        return len(chunks) != max(1, min(self._wanted, records)) or (records > 0 and not chunks.rows[-1])
 
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
         """Whether the next cut's target, or the last record it may take, lies before the block's end."""

@@ -197,7 +197,7 @@ class Preparation:
         while True:
             rule = _rule(self._request, size, totals)
             builder, found, staging = self._scan(rule, executor, staged=staged)
-            if isinstance(rule, ByCount) and totals is None and rule.fell_short(len(builder.chunks), found.rows):
+            if isinstance(rule, ByCount) and totals is None and rule.fell_short(builder.chunks, found.rows):
                 if staging is not None:
                     staging.discard()
                 totals = (found.size, found.rows)

@@ -63,7 +63,7 @@ def scanned(data: bytes, size: ChunkSize | ChunkCount, *, header: bool) -> tuple
     options = ScanOptions(Alphabet.of(Dialect(quotechar=None, header=header)), 1)
     with ThreadPoolExecutor(1) as executor:
         found = Scan(MemorySource(data), builder, options, observer=Silent()).run(executor)
-    short = isinstance(rule, ByCount) and rule.fell_short(len(builder.chunks), found.rows)
+    short = isinstance(rule, ByCount) and rule.fell_short(builder.chunks, found.rows)
     return builder.chunks.starts.tolist(), getattr(rule, "oversized", 0), found.header, short
 
 

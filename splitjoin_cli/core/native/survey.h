@@ -68,8 +68,10 @@ static void count_line(size_t feed, struct survey *out) {
     if (!out->lines++) out->first_line = (int64_t)feed + 1;
 }
 
-static void lines_portable(const uint8_t *block, size_t size, const uint8_t *line, size_t line_size, struct survey *out) {
-    const uint8_t *at = block, *stop = block + size;
+/* Those that a LF from ``from`` up to ``to`` comes before. */
+static void lines_portable(const uint8_t *block, size_t size, size_t from, size_t to, const uint8_t *line, size_t line_size,
+                           struct survey *out) {
+    const uint8_t *at = block + from, *stop = block + to;
     while (at < stop && (at = memchr(at, '\n', (size_t)(stop - at)))) {
         if (is_line(block, size, (size_t)(at - block), line, line_size)) count_line((size_t)(at - block), out);
         at++;
@@ -136,28 +138,66 @@ SURVEY_TARGET static int judge_avx2(const uint8_t *bytes, size_t size) {
     return _mm256_testz_si256(errors, errors) ? 1 : 2;
 }
 
-/* A line is looked at where LF, its first byte and its last one are where they must be. */
-SURVEY_TARGET static void lines_avx2(const uint8_t *block, size_t size, const uint8_t *line, size_t line_size,
-                                     struct survey *out) {
+/* Which of 64 bytes are ``byte``, one bit each. */
+SURVEY_TARGET static inline uint64_t bits_avx2(const uint8_t *bytes, __m256i byte) {
+    const __m256i low = _mm256_loadu_si256((const __m256i *)bytes);
+    const __m256i high = _mm256_loadu_si256((const __m256i *)(bytes + 32));
+    const uint32_t first = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte));
+    const uint32_t second = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte));
+    return (uint64_t)second << 32 | first;
+}
+
+/* A line is looked at where its first byte follows a LF. */
+SURVEY_TARGET static void lines_avx2(const uint8_t *block, size_t size, size_t from, size_t to, const uint8_t *line,
+                                     size_t line_size, struct survey *out) {
     const __m256i feed = _mm256_set1_epi8('\n'), first = _mm256_set1_epi8((char)line[0]);
-    const __m256i last = _mm256_set1_epi8((char)line[line_size - 1]);
-    size_t at = 0;
-    for (; at + 32 + line_size < size; at += 32) {
-        const __m256i feeds = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(block + at)), feed);
-        const __m256i firsts = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(block + at + 1)), first);
-        const __m256i lasts = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(block + at + line_size)), last);
-        uint32_t bits = (uint32_t)_mm256_movemask_epi8(_mm256_and_si256(_mm256_and_si256(feeds, firsts), lasts));
+    size_t at = from;
+    for (; at + 64 <= to && at + 64 < size; at += 64) {
+        const uint64_t follows = bits_avx2(block + at, first) >> 1 | (uint64_t)(block[at + 64] == line[0]) << 63;
+        uint64_t bits = bits_avx2(block + at, feed) & follows;
         for (; bits; bits &= bits - 1) {
-            const size_t place = at + (size_t)__builtin_ctz(bits);
+            const size_t place = at + (size_t)__builtin_ctzll(bits);
             if (is_line(block, size, place, line, line_size)) count_line(place, out);
         }
     }
-    for (; at < size; at++)
+    for (; at < to; at++)
+        if (block[at] == '\n' && is_line(block, size, at, line, line_size)) count_line(at, out);
+}
+
+__attribute__((target("avx512f,avx512bw,bmi"))) static void lines_avx512(const uint8_t *block, size_t size, size_t from, size_t to,
+                                                                         const uint8_t *line, size_t line_size,
+                                                                         struct survey *out) {
+    const __m512i feed = _mm512_set1_epi8('\n'), first = _mm512_set1_epi8((char)line[0]);
+    size_t at = from;
+    for (; at + 64 <= to && at + 64 < size; at += 64) {
+        const __m512i bytes = _mm512_loadu_si512(block + at);
+        const uint64_t feeds = _mm512_cmpeq_epi8_mask(bytes, feed), firsts = _mm512_cmpeq_epi8_mask(bytes, first);
+        uint64_t bits = feeds & (firsts >> 1 | (uint64_t)(block[at + 64] == line[0]) << 63);
+        for (; bits; bits &= bits - 1) {
+            const size_t place = at + (size_t)__builtin_ctzll(bits);
+            if (is_line(block, size, place, line, line_size)) count_line(place, out);
+        }
+    }
+    for (; at < to; at++)
         if (block[at] == '\n' && is_line(block, size, at, line, line_size)) count_line(at, out);
 }
 #endif
 
-static void survey_text(int32_t level, const uint8_t *block, size_t size, struct survey *out) {
+static void survey_lines(int32_t level, const uint8_t *block, size_t size, size_t from, size_t to, const uint8_t *line,
+                         size_t line_size, struct survey *out) {
+    if (!line_size) return;
+#ifdef X86
+    if (level > 0) {
+        (level > 1 ? lines_avx512 : lines_avx2)(block, size, from, to, line, line_size, out);
+        return;
+    }
+#endif
+    lines_portable(block, size, from, to, line, line_size, out);
+}
+
+/* Piece by piece, so that the lines are looked for while it is in the fastest cache. No LF is in ``lead`` or ``tail``. */
+static void survey_text(int32_t level, const uint8_t *block, size_t size, const uint8_t *line, size_t line_size,
+                        struct survey *out) {
     size_t start = 0, end = size;
     while (start < size && start < 3 && (block[start] & 0xc0) == 0x80) start++;
     for (size_t back = 1; back <= 3 && back <= size - start; back++) {
@@ -178,6 +218,7 @@ static void survey_text(int32_t level, const uint8_t *block, size_t size, struct
 #endif
         if (found > 1) count_invalid(block, start, stop, out);
         if (found) count_marks(block, start, stop, out);
+        survey_lines(level, block, size, start, stop, line, line_size, out);
         start = stop;
     }
 }
@@ -187,13 +228,8 @@ static void survey_text(int32_t level, const uint8_t *block, size_t size, struct
 EXPORT void sj_survey(int32_t level, const uint8_t *block, size_t size, const uint8_t *line, size_t line_size, int32_t text,
                       struct survey *out) {
     *out = (struct survey){0, NO_OFFSET, 0, NO_OFFSET, 0, NO_OFFSET, 0, 0};
-    if (text) survey_text(level, block, size, out);
-    if (!line_size) return;
-#ifdef X86
-    if (level > 0) {
-        lines_avx2(block, size, line, line_size, out);
-        return;
-    }
-#endif
-    lines_portable(block, size, line, line_size, out);
+    if (text)
+        survey_text(level, block, size, line, line_size, out);
+    else
+        survey_lines(level, block, size, 0, size, line, line_size, out);
 }
