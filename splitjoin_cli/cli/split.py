@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -141,6 +142,8 @@ def _is_one(sources: Sequence[str], values: Mapping[str, Any]) -> bool:
     """Whether it is one source by its name alone."""
     if len(sources) > 1:
         return False
+    if Path(sources[0]).is_file():  # what exists as it is typed is no pattern: most sources need no more than this
+        return True
     with uncollected():
         from splitjoin_cli.api import arguments
         from splitjoin_cli.api.sources import Sources
