@@ -289,6 +289,10 @@ UNNOTICED: dict[str, str] = {
     " less job.join.state == JoinState.JOINED": "it only spares a write, which is made on condition of it",
     "joiner.Joiner._payload: held.chunks < claim.total_parts and (reason := self._lacking(claim, held))"
     " less held.chunks < claim.total_parts": "it only spares a look: _lacking compares again",
+    "joiner.Joiner._refuse: not written and self._is_replaced(claim) less not written": "it only spares a look: what"
+    " was written down is of the job's own run",
+    "joiner.Joiner._is_replaced: job is not None and job.generation > claim.run.generation less job is not None": ""
+    "nothing takes a job's item away; the type checker asks for it",
     "worker.ChunkWorker._standing: job is None and self._ledger_says_joined(run)"
     " less job is None": "it only spares a look into the database: the job is read again then, and is what decides",
     "rules.claimed: join.token == token and join.alive(now) less join.token == token": "a live claim of another token"

@@ -303,6 +303,18 @@ def test_a_job_that_a_published_writer_shares_is_joined_with_the_ledgers_rows() 
     assert [payload.rows for payload in rig.continuation.runs] == [1]
 
 
+def test_nobody_knows_which_chunks_a_published_writers_counts_are() -> None:
+    """So a ledger that lacks more than those is refused without numbers, which could name chunks that are loaded."""
+    rig = Rig(total=3)
+    rig.handle(1)
+    job = rig.tracker.table.jobs[FILE_NAME]
+    rig.tracker.table.jobs[FILE_NAME] = replace(job, processed_parts=3)
+    progress = rig.tracker.progress
+    rig.tracker.progress = lambda name: replace(progress(name), unnumbered=1)  # type: ignore[method-assign, assignment]
+    reason = "2 chunks were counted, and the ledger holds 1: was the database restored?"
+    assert (str(rig.handle(1).error), rig.join.state) == (f"{FILE_NAME}: {reason}", "failed")
+
+
 def test_chunks_without_metadata_are_known_by_name_and_etag() -> None:
     """One run for all of a name and total; the ledger keeps the ETag."""
     rig = Rig(total=1)
