@@ -8,24 +8,20 @@ Each is a program that reads the table as JSON from standard input, and writes t
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.exporters.programs import environment, program
 from tools.exporters.table import COLUMNS, ROWS
 from tools.exporters.variants import LIKE_NULL, LOST_NULL, NO_NULL, NULL_EMPTY, NULL_N, SAME_BYTES, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from tools.exporters.variants import Places
 
-__all__ = ["ELSEWHERE", "FETCHED"]
-
-FETCHED = Path(__file__).parents[2] / ".cache" / "exporters"
-"""What ``make exporters`` fetches: an environment of Python, node_modules, and Debian's packages unpacked."""
+__all__ = ["ELSEWHERE"]
 
 READ = "import sys, json; columns, rows = json.load(sys.stdin)\n"
 PANDAS = f"{READ}import pandas; frame = pandas.DataFrame(rows, columns=columns)\nframe.to_csv(sys.stdout, index=False"
@@ -63,26 +59,19 @@ RUBY = (
 
 
 def _program(*command: str, records: bool = False) -> Callable[[Path, Places], None]:
-    """A command; its program is looked for in what was fetched, then on the machine. Raises FileNotFoundError.
+    """A command. Raises FileNotFoundError where its program is not there.
 
     ``records``: it reads one object for each row.
     """
 
     def write(path: Path, _: Places) -> None:
-        fetched = [FETCHED / "env" / "bin", FETCHED / "debian" / "usr" / "bin"]
-        searched = os.pathsep.join([*map(str, fetched), os.environ.get("PATH", "")])
-        program = shutil.which(command[0], path=searched)
-        if program is None or (command[0] == "python" and not (fetched[0] / "python").exists()):
-            raise FileNotFoundError(2, "not there", command[0])
-        libraries = FETCHED / "debian" / "usr"
-        environment = os.environ | {
-            "NODE_PATH": str(FETCHED / "node_modules"),
-            "LD_LIBRARY_PATH": os.pathsep.join(map(str, (libraries / "lib").glob("*-linux-gnu"))),
-            "PERL5LIB": os.pathsep.join(map(str, [*libraries.glob("lib/*/perl5/*"), libraries / "share" / "perl5"])),
-        }
         table = json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in ROWS] if records else [COLUMNS, ROWS])
         done = subprocess.run(
-            [program, *command[1:]], check=True, input=table.encode(), capture_output=True, env=environment
+            [program(command[0]), *command[1:]],
+            check=True,
+            input=table.encode(),
+            capture_output=True,
+            env=environment(),
         )
         path.write_bytes(done.stdout)
 

@@ -5,20 +5,20 @@
 from __future__ import annotations
 
 import csv
-import os
 import shlex
 import sqlite3
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from tools.exporters.programs import environment, program
 from tools.exporters.table import COLUMNS, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from tests.servers.mariadb import MariadbServer
     from tests.servers.postgres import PostgresServer
@@ -82,17 +82,15 @@ def _outfile(clauses: str) -> Callable[[Path, Places], None]:
     return write
 
 
-def _client(program: str, *options: str) -> Callable[[Path, Places], None]:
+def _client(*options: str) -> Callable[[Path, Places], None]:
     """MariaDB's command-line client."""
 
     def write(path: Path, places: Places) -> None:
-        binaries = Path(__file__).parents[2] / ".cache" / "mariadb" / "usr"
-        libraries = ":".join(str(each) for each in (binaries / "lib").glob("*-linux-gnu"))
         server = places.mariadb
-        command = [str(binaries / "bin" / program), "--no-defaults", "-h127.0.0.1", f"-P{server.port}", "-uroot"]
+        command = [program("mariadb"), "--no-defaults", "-h127.0.0.1", f"-P{server.port}", "-uroot"]
         command += ["--default-character-set=utf8mb4", *options, "exports", "-e", "SELECT * FROM awkward ORDER BY id"]
-        environment = os.environ | {"MYSQL_PWD": server.password, "LD_LIBRARY_PATH": libraries}
-        path.write_bytes(subprocess.run(command, check=True, capture_output=True, env=environment).stdout)
+        mine = environment() | {"MYSQL_PWD": server.password}
+        path.write_bytes(subprocess.run(command, check=True, capture_output=True, env=mine).stdout)
 
     return write
 
@@ -133,7 +131,7 @@ def _python(**options: Any) -> Callable[[Path, Places], None]:  # noqa: ANN401 -
 
 
 def _sqlite3(*options: str) -> Callable[[Path, Places], None]:
-    """SQLite's command-line shell, where it is installed."""
+    """SQLite's command-line shell."""
 
     def write(path: Path, places: Places) -> None:
         database = places.shared / "awkward.db"
@@ -141,8 +139,8 @@ def _sqlite3(*options: str) -> Callable[[Path, Places], None]:
         with sqlite3.connect(database) as connection:
             connection.execute("CREATE TABLE awkward (id INTEGER, t TEXT, u TEXT)")
             connection.executemany("INSERT INTO awkward VALUES (?, ?, ?)", ROWS)
-        command = ["sqlite3", *options, str(database), "SELECT * FROM awkward ORDER BY id"]
-        path.write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
+        command = [program("sqlite3"), *options, str(database), "SELECT * FROM awkward ORDER BY id"]
+        path.write_bytes(subprocess.run(command, check=True, capture_output=True, env=environment()).stdout)
 
     return write
 
@@ -168,13 +166,13 @@ LIVE: Sequence[Variant] = (
     ),
     Variant(
         "mariadb --batch",
-        _client("mariadb", "--batch"),
+        _client("--batch"),
         {"dialect": "postgresql-text", "null": "NULL", "line_end": "lf"},
         {"NULL": LIKE_NULL},
     ),
     Variant(
         "mariadb --batch --raw",
-        _client("mariadb", "--batch", "--raw"),
+        _client("--batch", "--raw"),
         {"dialect": "tsv", "quotechar": None, "line_end": "lf", "null": "NULL"},
         refused="newlines in values are written raw",
     ),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 import sqlite3
 import subprocess
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from tools.exporters.elsewhere import FETCHED
+from tools.exporters.programs import FETCHED, environment, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +23,9 @@ __all__ = ["versions"]
 NPM = ("csv-stringify", "papaparse", "fast-csv", "xlsx")
 PIP = ("pandas", "polars", "pyarrow", "chdb")
 COMMANDS = {
-    "php": ("php", "-r", "echo PHP_VERSION;"),
-    "ruby": ("ruby", "-e", "print RUBY_VERSION"),
-    "mlr": ("mlr", "--version"),
+    "php": ("-r", "echo PHP_VERSION;"),
+    "ruby": ("-e", "print RUBY_VERSION"),
+    "mlr": ("--version",),
 }
 
 
@@ -48,6 +47,7 @@ def versions(places: Places) -> Iterator[str]:
         if package.exists():
             yield f"{name} {json.loads(package.read_text(encoding='utf-8'))['version']}"
     for name, command in COMMANDS.items():
-        if shutil.which(name):
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
+        with suppress(FileNotFoundError):
+            words = [program(name), *command]
+            done = subprocess.run(words, check=True, capture_output=True, text=True, env=environment())
             yield f"{name} {done.stdout.split()[-1]}"
