@@ -352,17 +352,22 @@ class PlanBuilder:
             end = end._replace(records=1)
             self.expected_delimiters = end.delimiters
             self._set_header(end)
-        cuts: list[Mark] = []
-        if end.offset > self._last.offset:  # the last record has no line end
+        unended = end.offset > self._last.offset  # the last record has no line end
+        if unended:
             self.large.measure(self._last.offset, end.offset)
             end = end._replace(records=end.records + 1)
             if self.watch is not None:
                 self.watch.end(end.offset, several=bool(self.expected_delimiters))
             if self.expected_delimiters is None:
                 self.expected_delimiters = end.delimiters
-            while self._rule.cut(self._start, self._last, [end.offset], end.offset) == AT_LAST:
-                cuts.append(self._last)
-                self._append(self._last)
+        return self._end_at(end, unended=unended)
+
+    def _end_at(self, end: Mark, *, unended: bool) -> list[int]:
+        """The last cuts; ``unended``: what ends there may be a chunk of its own, and no cut was asked for before it."""
+        cuts: list[Mark] = []
+        while unended and self._rule.cut(self._start, self._last, [end.offset], end.offset) == AT_LAST:
+            cuts.append(self._last)
+            self._append(self._last)
         self.records = end.records
         if self._start.offset < end.offset or not len(self.chunks):
             cuts.append(end)

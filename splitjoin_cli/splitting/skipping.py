@@ -76,24 +76,16 @@ class SkippingPlanBuilder(PlanBuilder):
         """See PlanBuilder; a last line without a line end may be blank, or the header, too."""
         if self._header_pending:
             self._begin_body_at_end()
-        kind = self.sorter.last() if self.position > self._line_start else BLANK
-        end = self._solid
-        cuts: list[Mark] = []
+        end, unended = self._solid, False
         if self.position > self._line_start:
+            kind = self.sorter.last()
             self._count(blanks=kind == BLANK, repeated=kind == REPEATED)
             if kind != BLANK:
                 end = Mark(self.position, self.records + (kind != REPEATED), self._delimiters_at_end(kind), self.crc)
-        if self.position > self._line_start and kind != BLANK and (self._by_size or kind != REPEATED):
-            if self.expected_delimiters is None:
-                self._set_expected(end.delimiters)
-            while self._rule.cut(self._start, self._last, [end.offset], end.offset) == AT_LAST:
-                cuts.append(self._last)
-                self._append(self._last)
-        self.records = end.records
-        if self._start.offset < end.offset or not len(self.chunks):
-            cuts.append(end)
-            self._append(end)
-        return [cut.offset for cut in cuts]
+                unended = self._by_size or kind != REPEATED
+        if unended and self.expected_delimiters is None:
+            self._set_expected(end.delimiters)
+        return self._end_at(end, unended=unended)
 
     def _begin_body(self) -> None:
         """The header's end is here."""
