@@ -10,6 +10,7 @@ import codecs
 from functools import lru_cache
 from typing import TYPE_CHECKING, final
 
+from splitjoin_cli.core.bytes.pieces import PiecewiseStream
 from splitjoin_cli.core.errors import BadInputError, UsageError
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _undeclared(name: str, encoding: str) -> BadInputError:
 
 
 @final
-class TranscodedStream:
+class TranscodedStream(PiecewiseStream):
     """A ByteStream of UTF-8 made of another one in any encoding that Python knows; a byte order mark is dropped."""
 
     def __init__(self, stream: ByteStream, encoding: str, name: str) -> None:
@@ -205,6 +206,7 @@ class TranscodedStream:
         info = _lookup(encoding)
         if info.incrementaldecoder is None:
             raise UsageError(f"{encoding} cannot be read piece by piece", hint="convert the file to UTF-8 first")
+        super().__init__()
         self._stream = stream
         self._encoding = encoding
         self._codec = info.name
@@ -212,27 +214,15 @@ class TranscodedStream:
         self._decoder = info.incrementaldecoder("strict")
         self._mark_may_come = info.name.replace("_", "-") not in _SWALLOW_THEIR_MARK
         self._block = memoryview(bytearray(_READ_BYTES))
-        self._ready = memoryview(b"")
         self._taken = 0
-        self._ended = False
 
-    def readinto(self, buffer: memoryview) -> int:
-        """See ByteStream. Raises BadInputError for bytes that are not of the encoding, naming the first of them."""
-        filled = 0
-        while filled < len(buffer):
-            if not self._ready:
-                if self._ended:
-                    break
-                self._ready = memoryview(self._next_text())
-            count = min(len(self._ready), len(buffer) - filled)
-            buffer[filled : filled + count] = self._ready[:count]
-            self._ready = self._ready[count:]
-            filled += count
-        return filled
+    def _more(self) -> None:
+        """Raises BadInputError for bytes that are not of the encoding, naming the first of them."""
+        self._ready = memoryview(self._next_text())
 
     def close(self) -> None:
         """See ByteStream."""
-        self._ended, self._ready = True, memoryview(b"")
+        super().close()
         self._stream.close()
 
     def _next_text(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
+from splitjoin_cli.core.bytes.pieces import PiecewiseStream
 from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.model import LF
 from splitjoin_cli.stores.sources.positioned import PositionedStream
@@ -138,32 +139,16 @@ class _Inside:
         self._inner.close()
 
 
-class _HoldsTail:
+class _HoldsTail(PiecewiseStream):
     """A pass that gives nothing which may be of the last lines, until it is known not to be."""
 
     def __init__(self, inner: ByteStream, tail: TailRule, source: WindowSource) -> None:
+        super().__init__()
         self._inner, self._tail, self._source = inner, tail, source
         self._block = memoryview(bytearray(_BLOCK_BYTES))
         self._held = b""
         self._begun = False  # whether what is held is the rest of a line
         self._lost = False  # whether something was given that may have been of the last lines
-        self._ready = memoryview(b"")
-        self._ended = False
-
-    def readinto(self, buffer: memoryview) -> int:
-        """See ByteStream."""
-        filled = 0
-        while filled < len(buffer):
-            if not self._ready:
-                if self._ended:
-                    break
-                self._more()
-                continue
-            count = min(len(self._ready), len(buffer) - filled)
-            buffer[filled : filled + count] = self._ready[:count]
-            self._ready = self._ready[count:]
-            filled += count
-        return filled
 
     def _more(self) -> None:
         """Read a block, and let go what cannot be of the last lines."""
@@ -184,5 +169,5 @@ class _HoldsTail:
 
     def close(self) -> None:
         """See ByteStream."""
-        self._ended, self._ready = True, memoryview(b"")
+        super().close()
         self._inner.close()
