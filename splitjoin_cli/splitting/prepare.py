@@ -14,12 +14,13 @@ from splitjoin_cli.core.names import manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.around import Around
+from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark
 from splitjoin_cli.splitting.edges import LOOK_BYTES, edge_hints, survey_warnings
 from splitjoin_cli.splitting.elsewhere import is_of_source
 from splitjoin_cli.splitting.hints import blank_warning, header_warnings, letter_warning
 from splitjoin_cli.splitting.limits import large_warning, oversized_warning
 from splitjoin_cli.splitting.locate import byte_of, find_ragged, line_of, read_blocks
-from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder
+from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.cuts import CutRule
     from splitjoin_cli.splitting.existing import Existing
-    from splitjoin_cli.splitting.plan import CutRule
     from splitjoin_cli.splitting.probe import Probed
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.scan import Scanned

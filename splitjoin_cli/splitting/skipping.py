@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.splitting.plan import AT_LAST, WAIT, BySize, Mark, PlanBuilder
+from splitjoin_cli.splitting.cuts import AT_LAST, WAIT, BySize, Mark
+from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.lines import BLANK, RECORD, REPEATED, LineSorter, header_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.core.model import Dialect
-    from splitjoin_cli.splitting.plan import CutRule
+    from splitjoin_cli.splitting.cuts import CutRule
     from splitjoin_cli.splitting.records.base import BlockScanner
     from splitjoin_cli.splitting.records.lines import Sorted
     from splitjoin_cli.splitting.records.outcome import Outcome

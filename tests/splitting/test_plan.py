@@ -14,7 +14,8 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.model import Chunk, Dialect
 from splitjoin_cli.splitting import plan
-from splitjoin_cli.splitting.plan import ByCount, ByRows, BySize, Mark, PlanBuilder, Ragged, crc_between
+from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark, crc_between
+from splitjoin_cli.splitting.plan import PlanBuilder, Ragged
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import new_scanner
 from splitjoin_cli.splitting.records.outcome import State
@@ -22,7 +23,7 @@ from tests.laws import examples
 from tests.splitting.csvs import BLOCK_BYTES, BOM, records_of, valid_files
 
 if TYPE_CHECKING:
-    from splitjoin_cli.splitting.plan import CutRule
+    from splitjoin_cli.splitting.cuts import CutRule
 
 DIALECT = Dialect()
 HEADERS = st.sampled_from([DIALECT, Dialect(header=False)])

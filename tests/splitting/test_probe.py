@@ -14,7 +14,8 @@ from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting import probe as module
-from splitjoin_cli.splitting.plan import ByCount, BySize, Mark, PlanBuilder
+from splitjoin_cli.splitting.cuts import ByCount, BySize, Mark
+from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.probe import Probed, probe
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount

@@ -17,7 +17,8 @@ from splitjoin_cli.core.errors import BadInputError, SourceChangedError, SourceE
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import limits
-from splitjoin_cli.splitting.plan import ByRows, BySize, Mark, PlanBuilder
+from splitjoin_cli.splitting.cuts import ByRows, BySize, Mark
+from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.open import best_block_bytes
 from splitjoin_cli.splitting.scan import Scan, Scanned, ScanOptions
 from splitjoin_cli.stores.sources.memory import MemorySource
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.progress import Moved
-    from splitjoin_cli.splitting.plan import CutRule
+    from splitjoin_cli.splitting.cuts import CutRule
     from splitjoin_cli.splitting.scan import BlockConsumer
     from splitjoin_cli.stores.sources.base import Source
 

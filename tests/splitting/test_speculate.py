@@ -18,7 +18,8 @@ from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import plan, speculate
-from splitjoin_cli.splitting.plan import BySize, Mark, PlanBuilder
+from splitjoin_cli.splitting.cuts import BySize, Mark
+from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize
 from splitjoin_cli.splitting.scan import ScanOptions
