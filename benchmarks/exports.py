@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 Cell = str | None
 
@@ -563,8 +563,3 @@ PARTS: tuple[Callable[[Maker], None], ...] = (
 def make(seed: int) -> list[Export]:
     """The files of one seed, the same each time."""
     return Maker(seed).all()
-
-
-def kinds_of(exports: list[Export]) -> Iterator[str]:
-    """The kinds, each once, in order."""
-    return iter(dict.fromkeys(one.kind for one in exports))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.scan import Scanned
     from splitjoin_cli.stores.sources.base import Source
 
-__all__ = ["Around", "around", "declared_delimiter", "is_ruler", "line_rule", "with_delimiter"]
+__all__ = ["Around", "declared_delimiter", "is_ruler", "line_rule", "with_delimiter"]
 
 _SEPARATOR = re.compile(rb"(?:\xef\xbb\xbf)?sep=([\x00-\x09\x0b\x0c\x0e-\x7f])\r?\n")
 _FIRST_LOOK = 64 * 1024
@@ -296,8 +296,3 @@ def _read_tail(source: Source, rule: TailRule) -> bytes:
         if look > MAX_TAIL_BYTES:
             raise endless_tail(source.properties.uri, rule.lines)
         look *= 8
-
-
-def around(source: Source, dialect: Dialect, skip: Skip, start: bytes | None = None) -> Around:
-    """See Around."""
-    return Around(source, dialect, skip, start)

@@ -291,26 +291,27 @@ def test_a_ledger_that_cannot_note_the_join_does_not_undo_it() -> None:
     assert rig.join.state == "joined"
 
 
-def test_a_job_that_a_published_writer_shares_is_joined_with_the_ledgers_rows() -> None:
-    """Its counts have no number and no ledger row: that many may be missing there."""
-    rig = Rig(total=2)
+def counted_by_another(total: int) -> Rig:
+    """Chunk 1 is loaded; all are counted, one of them by the published expression, without its number."""
+    rig = Rig(total=total)
     rig.handle(1)
     job = rig.tracker.table.jobs[FILE_NAME]
-    rig.tracker.table.jobs[FILE_NAME] = replace(job, processed_parts=2)
+    rig.tracker.table.jobs[FILE_NAME] = replace(job, processed_parts=total)
     progress = rig.tracker.progress
     rig.tracker.progress = lambda name: replace(progress(name), unnumbered=1)  # type: ignore[method-assign, assignment]
+    return rig
+
+
+def test_a_job_that_a_published_writer_shares_is_joined_with_the_ledgers_rows() -> None:
+    """Its counts have no number and no ledger row: that many may be missing there."""
+    rig = counted_by_another(total=2)
     assert rig.handle(1).joined
     assert [payload.rows for payload in rig.continuation.runs] == [1]
 
 
 def test_nobody_knows_which_chunks_a_published_writers_counts_are() -> None:
     """So a ledger that lacks more than those is refused without numbers, which could name chunks that are loaded."""
-    rig = Rig(total=3)
-    rig.handle(1)
-    job = rig.tracker.table.jobs[FILE_NAME]
-    rig.tracker.table.jobs[FILE_NAME] = replace(job, processed_parts=3)
-    progress = rig.tracker.progress
-    rig.tracker.progress = lambda name: replace(progress(name), unnumbered=1)  # type: ignore[method-assign, assignment]
+    rig = counted_by_another(total=3)
     reason = "2 chunks were counted, and the ledger holds 1: was the database restored?"
     assert (str(rig.handle(1).error), rig.join.state) == (f"{FILE_NAME}: {reason}", "failed")
 

@@ -6,7 +6,7 @@ Standard library only: the worker reads these too.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from splitjoin_cli.core.format.fields import (
     FieldError,
@@ -17,7 +17,7 @@ from splitjoin_cli.core.format.fields import (
     take_one_of,
     take_or_none,
 )
-from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.model import Dialect, EscapeIn, LineEndRule, StrayQuote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +29,9 @@ __all__ = ["check_dialect_keys", "dialect_fields", "dialect_of", "stored_dialect
 _FIRST_KEYS = frozenset({"delimiter", "quotechar", "escapechar", "header", "line_end", "encoding"})
 _LATER: dict[str, tuple[object, ...]] = {
     "c_escapes": (False, True),
-    "escape_in": ("any", "quotes"),
-    "line_end_rule": ("auto", "lf"),
-    "stray_quote": ("error", "literal", "mysql"),
+    "escape_in": get_args(EscapeIn),
+    "line_end_rule": get_args(LineEndRule),
+    "stray_quote": get_args(StrayQuote),
     "skip_initial_space": (False, True),
     "skip_blank_lines": (False, True),
     "skip_repeated_headers": (False, True),
