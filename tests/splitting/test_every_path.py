@@ -20,7 +20,7 @@ from splitjoin_cli.core.bytes.lines import count_lines
 from splitjoin_cli.core.errors import BadInputError, CopyRefusedError, UsageError
 from splitjoin_cli.core.format.left_out import LeftOut
 from splitjoin_cli.core.model import Dialect, S3Location, Skip
-from splitjoin_cli.splitting import probe, speculate
+from splitjoin_cli.splitting import guesses, probe
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, location
 from splitjoin_cli.stores.sources.memory import MemorySource
@@ -263,7 +263,7 @@ def small_steps(block_bytes: int, look_bytes: int) -> Iterator[None]:
     """So that a small file has many blocks, looks of a guess and steps of a probe."""
     with ExitStack() as stack:
         stack.enter_context(blocks_of(block_bytes))
-        for module, name in ((probe, "FIRST_BYTES"), (probe, "LAST_BYTES"), (speculate, "FIRST_LOOK")):
+        for module, name in ((probe, "FIRST_BYTES"), (probe, "LAST_BYTES"), (guesses, "FIRST_LOOK")):
             stack.enter_context(mock.patch.object(module, name, look_bytes))
         yield
 

@@ -6,7 +6,7 @@ import pytest
 
 from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.model import Dialect
-from splitjoin_cli.splitting import speculate
+from splitjoin_cli.splitting import guesses
 from splitjoin_cli.splitting.request import ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink
 from tests.splitting.runs import blocks_of, request, split
@@ -73,7 +73,7 @@ def test_a_header_that_keeps_its_carriage_return_is_a_warning() -> None:
 
 def test_chunks_written_side_by_side_count_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each thread counts in its own chunk."""
-    monkeypatch.setattr(speculate, "FIRST_LOOK", 64)
+    monkeypatch.setattr(guesses, "FIRST_LOOK", 64)
     data = b"a,b\n" + (b"1,22222222\n" * 20 + b"\n" + b"3,4\\n\n") * 30
     sizes: dict[str, object] = {"size": ChunkSize(400), "jobs": 2}
     with blocks_of(100):

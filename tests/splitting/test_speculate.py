@@ -17,7 +17,7 @@ from splitjoin_cli.core.errors import BadInputError, SourceChangedError, StoreEr
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.splitting import plan, speculate
+from splitjoin_cli.splitting import guesses, plan
 from splitjoin_cli.splitting.cuts import BySize, Mark
 from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
@@ -142,7 +142,7 @@ def test_guesses_change_nothing(
     done = Done()
     options: dict[str, Any] = {"size": size, "jobs": jobs, "dialect": export.dialect, "strict": strict}
     wanted, store = outcome_of(export.data, options, block_bytes=100_000), MemoryStore()
-    with mock.patch.object(speculate, "FIRST_LOOK", look):
+    with mock.patch.object(guesses, "FIRST_LOOK", look):
         assert outcome_of(export.data, options, block_bytes=block_bytes, store=store, observer=done) == wanted
     assert isinstance(wanted, str) or done.size == len(export.data)
     assert store.unfinished == {}
@@ -209,7 +209,7 @@ def test_after_a_wrong_guess_the_scan_in_order_goes_on(
     adopted: list[int], jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A quoted field that looks like records for longer than any look: the chunks before it stay as they are."""
-    monkeypatch.setattr(speculate, "FIRST_LOOK", 2)
+    monkeypatch.setattr(guesses, "FIRST_LOOK", 2)
     data = HEADER + b"".join(RECORDS[:150]) + b'7,"' + b"1,2\n" * 200 + b'"\n' + b"".join(RECORDS)
     store = MemoryStore()
     with blocks_of(64):
@@ -221,7 +221,7 @@ def test_after_a_wrong_guess_the_scan_in_order_goes_on(
 
 def test_two_readings_of_a_look_make_it_longer(adopted: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the bytes before the limit are lawful outside quotes and inside, those before them decide."""
-    monkeypatch.setattr(speculate, "FIRST_LOOK", 6)
+    monkeypatch.setattr(guesses, "FIRST_LOOK", 6)
     data = HEADER + b'"a\n","\nb"\n' * 400
     store = MemoryStore()
     with blocks_of(64):

@@ -1,0 +1,90 @@
+"""Guesses where chunks begin, from a look at the bytes before each limit: so many of them can be scanned at once.
+
+Such a look tells nearly always where a chunk's last record ends: read as if they began outside quotes, or inside, the
+bytes break the rules of quoting one way or the other (Ge et al., "Speculative Distributed CSV Data Parsing", SIGMOD
+2019). A guess is no more than that: ``ranges`` proves it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from splitjoin_cli.splitting.records.outcome import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
+    from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["Guess", "Guesses", "guessable"]
+
+FIRST_LOOK = 64 * 1024
+"""Bytes before a limit that are read for a guess; when no record ends in them, or both readings are lawful, more."""
+LOOKS = 3
+"""Each look is at eight times the bytes of the one before; then there is no guess."""
+
+
+class Guess(NamedTuple):
+    """Chunk ``number``, from ``start`` to ``end``: a record's, unless the guess is wrong."""
+
+    number: int
+    start: int
+    end: int
+
+
+def guessable(alphabet: Alphabet) -> bool:
+    """Whether a look can tell one reading from the other: not where a stray quote is data."""
+    return alphabet.stray == "error" or alphabet.quote is None
+
+
+class Guesses:
+    """Of one source. It belongs to one thread at a time."""
+
+    def __init__(self, source: Source, alphabet: Alphabet, scanner: BlockScanner) -> None:
+        """``scanner``: one of ``alphabet``."""
+        self._source, self._alphabet, self._scanner = source, alphabet, scanner
+
+    def each(self, start: int, number: int, limit: Callable[[int, int], int | None], size: int) -> Iterator[Guess]:
+        """Chunk ``number``, from ``start`` on, and those after it, as long as there is a guess.
+
+        ``limit``: see CutRule; the chunk whose limit is ``size`` or more is the last, and is not guessed.
+        """
+        while (reach := limit(start, number)) is not None and start < reach < size:
+            end = self.last_end(start, reach)
+            if end is None:
+                return
+            yield Guess(number, start, end)
+            start, number = end, number + 1
+
+    def last_end(self, low: int, limit: int) -> int | None:
+        """The last record end in (low, limit], by the only lawful way to read the bytes before it, or the likelier."""
+        look = FIRST_LOOK
+        for _ in range(LOOKS):
+            begin = max(low, limit - look)
+            text = memoryview(bytearray(limit - begin))
+            text = text[: self._source.read_at(begin, text)]
+            if begin > low and len(self._alphabet.delimiter) > 1:  # not from the middle of a delimiter
+                first = bytes(text).find(b"\n") + 1
+                begin, text = begin + first, text[first:]
+            if not text:
+                look *= 8
+                continue
+            found = self._likely(text, is_start=begin == low)
+            if found is not None and found.records:
+                return begin + found.last_end
+            if begin == low:
+                return None
+            look *= 8
+        return None
+
+    def _likely(self, text: memoryview, *, is_start: bool) -> Outcome | None:
+        """How the bytes of a look are likely to be read; None where they say nothing."""
+        outside, inside = (self._scanner.outcome(text, state) for state in (State.FIELD, State.QUOTED))
+        if is_start:
+            return outside if outside.defect is None else None
+        if outside.defect is None:
+            sure = inside.defect is not None or self._alphabet.quote is None
+            return outside if sure or not inside.records else None
+        return inside if inside.defect is None else None

@@ -1,0 +1,176 @@
+"""Scans ranges of a source that are guessed to be chunks, in any order, and proves them from the first to the last.
+
+A range that begins where a record does shows by its outcome whether it ends where one does: with that the beginning of
+the next range is proved. No other record ends between there and the chunk's limit: from that end on the reading of the
+guess is the file's, since both begin a record there, and in that reading it was the last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.model import BYTE_ORDER_MARK
+from splitjoin_cli.splitting.plan import Large
+from splitjoin_cli.splitting.records.outcome import State, join, nothing
+from splitjoin_cli.splitting.scan import read_planned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from splitjoin_cli.core.bytes.base import Buffer
+    from splitjoin_cli.core.progress import Tally
+    from splitjoin_cli.splitting.guesses import Guess
+    from splitjoin_cli.splitting.plan import PlanBuilder
+    from splitjoin_cli.splitting.records.base import BlockScanner
+    from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.records.watch import Watch
+    from splitjoin_cli.splitting.survey import Survey
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["LEAST_BLOCKS", "Lane", "Output", "Proofs", "Ranged", "Rules", "begin", "ends_as_guessed", "scan_range"]
+
+LEAST_BLOCKS = 2
+"""A chunk of fewer blocks is not worth a guess, nor one whose header takes more than such a part of a block."""
+
+
+class Lane(NamedTuple):
+    """What one thread works with. Two threads that share one get a wrong plan, with every range proved."""
+
+    buffer: memoryview
+    scanner: BlockScanner
+
+
+class Rules(NamedTuple):
+    """What is wrong in a range. ``expected``: delimiters of a record, where known; ``strict``: others are an error."""
+
+    expected: int | None
+    strict: bool = False
+
+
+class Ranged(NamedTuple):
+    """What a range held."""
+
+    outcome: Outcome
+    crc: int
+    large: Large
+    watch: Watch | None
+    survey: Survey
+
+
+class Output(NamedTuple):
+    """Where a range's bytes go. ``prefix`` comes first; ``given_up``: nobody wants them any more."""
+
+    prefix: bytes
+    write_at: Callable[[int, Buffer], None]
+    given_up: Callable[[], bool]
+
+
+def begin(lane: Lane, source: Source, builder: PlanBuilder, survey: Survey) -> bytes | None:
+    """Let ``builder`` have the header, or know of the first record. The header's bytes; None: it is not ordinary."""
+    block = lane.buffer[: source.read_at(0, lane.buffer)]
+    marked = block[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK
+    text = block[len(BYTE_ORDER_MARK) :] if marked else block
+    outcome = lane.scanner.outcome(text, State.FIELD) if text else nothing(State.FIELD)
+    if not outcome.records or (marked and not builder.header_pending):
+        return None
+    first = text[: outcome.first_end]
+    before = lane.scanner.outcome(first, State.FIELD)
+    if before.defect is not None or len(first) * LEAST_BLOCKS > len(lane.buffer):
+        return None
+    if not builder.header_pending:
+        builder.expected_delimiters = before.delimiters
+        return b""
+    if marked:
+        builder.skip(block[: len(BYTE_ORDER_MARK)])
+    builder.feed(first, State.FIELD, before, lane.scanner)
+    header = bytes(block[: builder.position])
+    survey.at += len(header) - len(first)
+    survey.see(first)
+    survey.end()
+    survey.form, survey.foot = survey.form.with_header(header), b"\n"
+    return header
+
+
+def scan_range(  # noqa: PLR0913 -- what is scanned, with what, for what
+    lane: Lane,
+    source: Source,
+    start: int,
+    end: int,
+    rules: Rules,
+    *,
+    watch: Watch | None,
+    survey: Survey,
+    tally: Tally,
+    out: Output | None = None,
+) -> Ranged | None:
+    """What the bytes from ``start``, a record's, to ``end`` hold. None where they break the rules, or nobody cares.
+
+    ``watch`` and ``survey``: as nothing has come to them yet. ``tally`` hears of the bytes as they come.
+    """
+    position, outcome, crc, large = start, nothing(State.FIELD), 0, Large()
+    filled, written = 0, 0
+    if out is not None:
+        filled = len(out.prefix)
+        lane.buffer[:filled] = out.prefix
+    while position < end:
+        room = lane.buffer[filled:]
+        text = room[: read_planned(source, position, room[: end - position], tally.add)]
+        found = lane.scanner.outcome(text, outcome.end)
+        if (out is not None and out.given_up()) or _breaks(rules, text, outcome, found, lane.scanner):
+            return None
+        if watch is not None:
+            uneven = _is_uneven(rules.expected, outcome, found)
+            watch.look(text, position, outcome.end, found, lane.scanner, uneven=uneven)
+        crc = crc64(text, crc)
+        survey.see(text)
+        if out is not None:
+            out.write_at(written, lane.buffer[: filled + len(text)])
+            written += filled + len(text)
+        if found.records:
+            large.measure(start + max(outcome.last_end, 0), position + found.first_end)
+        outcome = join(outcome, position - start, found)
+        position += len(text)
+        tally.settle(position - start)
+        filled = 0
+    return Ranged(outcome, crc, large, watch, survey)
+
+
+def _breaks(rules: Rules, text: memoryview, before: Outcome, found: Outcome, scanner: BlockScanner) -> bool:
+    if found.defect is not None:
+        return True
+    return rules.strict and (
+        scanner.first_ragged(text, before.end, before=before.tail, expected=rules.expected) is not None
+    )
+
+
+def _is_uneven(expected: int | None, before: Outcome, found: Outcome) -> bool:
+    """Whether the records that end in a block have other than the expected delimiters; ``before``: the range's."""
+    begun = before.tail if before.records else before.delimiters
+    return bool(expected) and begun + found.delimiters - found.tail != found.records * (expected or 0)
+
+
+class Proofs:
+    """Takes what ranges held, in any order, and lets the plan have those that are proved. Not thread-safe."""
+
+    def __init__(self, builder: PlanBuilder, survey: Survey) -> None:
+        """``builder`` and ``survey`` stand where the first range begins."""
+        self._builder, self._survey = builder, survey
+        self._waiting: dict[int, tuple[Guess, Ranged]] = {}  # until the chunks before them are proved
+
+    def take(self, guess: Guess, found: Ranged) -> list[int]:
+        """A range that ends as was guessed. The numbers of those that are proved by it, from the first on."""
+        proved: list[int] = []
+        self._waiting[guess.number] = guess, found
+        while (following := self._waiting.pop(len(self._builder.chunks) + 1, None)) is not None:
+            (number, start, end), held = following
+            self._builder.take(end - start, held.outcome, held.crc, held.large, held.watch)
+            held.survey.end()
+            self._survey.take(held.survey)
+            proved.append(number)
+        return proved
+
+
+def ends_as_guessed(guess: Guess, found: Ranged | None) -> bool:
+    """Whether the last record of a range ends with it."""
+    return found is not None and found.outcome.last_end == guess.end - guess.start
