@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.answers import regular
 from splitjoin_cli.core.errors import StoreError, UsageError
+from splitjoin_cli.core.unpicklable import StaysHere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -82,7 +83,7 @@ class Retry:
         return aws.is_transient(error) and failed < limit
 
 
-class Bucket:
+class Bucket(StaysHere):
     """Calls on one bucket. Thread-safe; ``stop`` ends waiting and repeating at once."""
 
     def __init__(

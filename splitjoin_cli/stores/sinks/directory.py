@@ -1,7 +1,6 @@
 """A directory as a sink: written in a hidden folder of the same file system, renamed when whole.
 
-The folder belongs to one process: see staging_folder, which also knows what a killed process left. ``--fsync`` makes
-each object survive a power cut, too; without it the file system writes when it likes, as with ``cp``.
+The folder belongs to one process: see staging_folder. ``--fsync`` makes each object survive a power cut, too.
 """
 
 # ruff: noqa: ARG002 -- the contract has arguments that a directory does not need
@@ -20,6 +19,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import AccessError, CorruptObjectError, ObjectChangedError, StoreError
 from splitjoin_cli.core.files import check_ordinary, in_the_way, open_ordinary
 from splitjoin_cli.core.model import StoredObject
+from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX, StagingFolder, sweep_leftovers
 
@@ -78,7 +78,7 @@ def _write_all(descriptor: int, data: Buffer, offset: int) -> None:
         written += os.pwrite(descriptor, piece, at)
 
 
-class StagedFile:
+class StagedFile(StaysHere):
     """A file without a name yet, in the staging folder. A split holds one for each chunk, so they are small."""
 
     __slots__ = ("_descriptor", "_fsync", "path")
@@ -153,7 +153,7 @@ class _FileWriter:
         self._sink.discard(self._staged)
 
 
-class DirectorySink:
+class DirectorySink(StaysHere):
     """Objects as files of one directory, which can be staged. Metadata is not kept: a directory has the manifest."""
 
     def __init__(self, path: Path, *, fsync: bool = False) -> None:

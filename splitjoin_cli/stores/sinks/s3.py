@@ -15,6 +15,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
 from splitjoin_cli.core.model import ByteRange, StoredObject
 from splitjoin_cli.core.progress import Tally
+from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied
@@ -44,7 +45,7 @@ LISTING_FIELDS = frozenset({"IsTruncated", "KeyCount", "Name", "Contents"})
 """One of them is in every store's listing. An answer with none is some other page, which can be read as XML."""
 
 
-class S3Sink:
+class S3Sink(StaysHere):
     """A Sink on ``s3://bucket/prefix/``.
 
     Every byte is checked end to end: a CRC-64/NVME goes with each PUT and each part, and with the whole object at

@@ -20,6 +20,8 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
+from splitjoin_cli.core.unpicklable import StaysHere
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -36,7 +38,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class StagingFolder:
+class StagingFolder(StaysHere):
     """One staging folder whose lock this process holds, until ``remove``."""
 
     def __init__(self, path: Path, folder: int, lock: int) -> None:

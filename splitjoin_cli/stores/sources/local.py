@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.errors import SourceChangedError, SourceError
 from splitjoin_cli.core.model import SourceProperties
+from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _validator(status: os.stat_result) -> str:
 
 
 @final
-class LocalSource:
+class LocalSource(StaysHere):
     """A regular file, as it was when it was opened. See Source for the contract.
 
     What is appended later is never read; that it was appended is what ``check_unchanged`` finds.

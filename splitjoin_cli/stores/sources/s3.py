@@ -9,6 +9,7 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
 from splitjoin_cli.core.errors import SourceError, SplitjoinError
 from splitjoin_cli.core.model import S3Location, SourceProperties
+from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sources.s3_ranges import Cursors, PinnedObject, ReadAhead, read_parallel
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ ABSENT_CODES = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 WORDLESS_CODES = frozenset({"400", "403"})
 
 
-class S3Source:
+class S3Source(StaysHere):
     """A Source on ``s3://bucket/key``, its bytes as they are stored.
 
     ``read_at`` goes on where an earlier one stopped without a new request, so many small reads in order cost about

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Protocol, cast, final
 
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.core.model import SourceProperties
+from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sources.local import read_fully, unreadable
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 
@@ -33,7 +34,7 @@ class _Readable(Protocol):
 
 
 @final
-class SpooledSource:
+class SpooledSource(StaysHere):
     """What came through a pipe, now a file that nobody else can see: it cannot change. See Source for the contract."""
 
     def __init__(self, file: IO[bytes], size: int, uri: str) -> None:

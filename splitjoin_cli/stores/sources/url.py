@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.core.model import SourceProperties
+from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sources.resumed import ResumedStream, is_final, kind_of_error, limited
 from splitjoin_cli.stores.sources.stream import cannot_seek
 
@@ -70,7 +71,7 @@ class _File:
 
 
 @final
-class UrlSource:
+class UrlSource(StaysHere):
     """A URL that smart-open reads. See Source for the contract.
 
     Nothing is known of it but its bytes: what is read once more is proved by them.

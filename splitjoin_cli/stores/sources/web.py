@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.core.model import SourceProperties
+from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sources.resumed import ResumedStream, changed, is_final, kind_of_error, limited
 from splitjoin_cli.stores.sources.stream import cannot_seek
 from splitjoin_cli.stores.sources.url import missing_package, redacted
@@ -118,7 +119,7 @@ class _Answer:
 
 
 @final
-class HttpSource:
+class HttpSource(StaysHere):
     """A URL of http or https. See Source for the contract.
 
     User and password come from the URL, or from ``~/.netrc`` (``NETRC``), as requests has it.
