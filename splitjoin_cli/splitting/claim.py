@@ -8,7 +8,7 @@ replaces and removes only what it saw (``Condition``): docs/model/operate_model.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import NameTakenError, StoreError
@@ -192,11 +192,20 @@ class Claim:
         self._placed = True
 
 
-def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> Claim:
+@dataclass(slots=True)
+class Attempt:
+    """How far a claim has come: asked where a signal ends it, at whatever instruction."""
+
+    sent: bool = False
+    """This process sent its plan to a free name: it may stand there, though nobody has heard so."""
+
+
+def claim(sink: Sink, job: JobName, plan: PlanFile, attempt: Attempt, *, force: bool) -> Claim:
     """Store ``plan`` under the job's name, unless it is the same run's already, and number it if need be.
 
     Exactly one of several processes with different content gets the name. With ``force`` the plan replaces the other
-    run's, and its manifest goes before any chunk is replaced. Raises NameTakenError.
+    run's, and its manifest goes before any chunk is replaced. Raises NameTakenError. Where something else ends it, the
+    caller withdraws a plan that was sent (``attempt``).
     """
     name = plan_name(job.file_name)
     for _ in range(CLAIM_TRIES):
@@ -213,7 +222,7 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> Claim:
         if existing.manifest is not None:
             numbered = replace(plan, generation=existing.manifest.generation)
             return Claim(sink, job, existing, numbered, placed=False)
-        if _claimed(sink, job, plan):
+        if _claimed(sink, job, plan, attempt):
             # The look and the claim are two steps: between them another process may have claimed the name, finished
             # and removed its plan. It wrote its manifest before that, so it is there by now.
             try:
@@ -225,6 +234,7 @@ def claim(sink: Sink, job: JobName, plan: PlanFile, *, force: bool) -> Claim:
             if not finished:
                 return Claim(sink, job, existing, plan, placed=True)
             release(sink, job, plan)
+            attempt.sent = False
     raise _comes_and_goes(sink, name)
 
 
@@ -235,15 +245,15 @@ def _comes_and_goes(sink: Sink, name: str) -> StoreError:
     )
 
 
-def _claimed(sink: Sink, job: JobName, plan: PlanFile) -> bool:
-    """Store the plan if none is there; whether it was. A signal that ends it anywhere leaves no claim."""
+def _claimed(sink: Sink, job: JobName, plan: PlanFile, attempt: Attempt) -> bool:
+    """Store the plan if none is there; whether it was."""
+    attempt.sent = True
     try:
-        return sink.put_small(plan_name(job.file_name), plan.to_bytes(), when=ABSENT)
+        attempt.sent = sink.put_small(plan_name(job.file_name), plan.to_bytes(), when=ABSENT)
     except StoreError:
+        attempt.sent = False  # the store failed: the same command goes on with whatever stands
         raise
-    except BaseException:
-        withdraw(sink, job, plan)
-        raise
+    return attempt.sent
 
 
 def _numbered(plan: PlanFile, stored: PlanFile) -> PlanFile:

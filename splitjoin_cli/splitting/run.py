@@ -13,7 +13,7 @@ from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import AccessError, NameTakenError, StoppedError
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.source_name import Naming
-from splitjoin_cli.splitting.claim import check_not_removed, claim, next_generation, withdraw
+from splitjoin_cli.splitting.claim import Attempt, check_not_removed, claim, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_begun, check_elsewhere
 from splitjoin_cli.splitting.existing import look
@@ -132,20 +132,20 @@ class SplitRun:
     def _store(self, planned: Planned, executor: ThreadPoolExecutor) -> SplitResult:
         """Claim the name, store the chunks, conclude; a claim of which nothing came is given back."""
         wanted = self._opened(planned.plan)
-        claimed = claim(self._sink, self._job, wanted, force=self._request.force)
-        existing, plan = claimed.existing, claimed.plan
-        trace.note("claimed", file_name=plan.file_name, run_id=plan.run_id, generation=plan.generation)
-        progress = Progress.of(len(plan.chunks))
-        self._under_way = plan, existing, progress
-        repairs = None if self._repairs is None else self._repairs(plan)
-        sending = Sending(
-            claimed, self._source, self._sink, progress, self._observer, force=self._request.force, repairs=repairs
-        )
+        attempt, progress = Attempt(), Progress.of(len(wanted.chunks))
         try:
+            claimed = claim(self._sink, self._job, wanted, attempt, force=self._request.force)
+            existing, plan = claimed.existing, claimed.plan
+            trace.note("claimed", file_name=plan.file_name, run_id=plan.run_id, generation=plan.generation)
+            self._under_way = plan, existing, progress
+            repairs = None if self._repairs is None else self._repairs(plan)
+            sending = Sending(
+                claimed, self._source, self._sink, progress, self._observer, force=self._request.force, repairs=repairs
+            )
             self._fill(planned, sending, executor)
         except BaseException:
-            if existing.is_empty and not progress.count(ChunkState.UPLOADED):
-                withdraw(self._sink, self._job, plan)
+            if attempt.sent and not progress.count(ChunkState.UPLOADED):
+                withdraw(self._sink, self._job, wanted)
             raise
         if not progress.count(ChunkState.FAILED):
             with trace.timed("concluded", chunks=len(plan.chunks)):

@@ -11,6 +11,7 @@ import pytest
 
 from splitjoin_cli.core.errors import SourceChangedError, StoppedError, StoreError
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.splitting.run import SplitRun
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.testing.bodies import Bytes
@@ -19,7 +20,9 @@ from tests.splitting.runs import JOB, PLAN, Fate, Killed, MortalSink, TwoPass, o
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.model import StoredObject
+    from splitjoin_cli.splitting.standing import Repairs
     from splitjoin_cli.stores.sinks.base import Condition, StagedObject
 
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n"
@@ -90,6 +93,41 @@ def test_a_signal_while_the_name_is_claimed_leaves_no_plan() -> None:
 
     with pytest.raises(StoppedError):
         split(EXPORT, After(store, stop))
+    assert objects(store) == {}
+
+
+@pytest.mark.parametrize("at", range(1, 40))
+def test_a_signal_at_any_call_leaves_a_plan_only_with_a_chunk(at: int) -> None:
+    """Whatever the process waits for when the signal comes: the answer has come, or is on its way."""
+    store = MemoryStore()
+
+    class Stops(MortalSink):
+        """The signal comes right after one call took effect; the process goes on, and cleans up."""
+
+        def _die(self) -> None:
+            self.fate.dead, self.fate.at = False, -1
+            raise StoppedError(signal.SIGTERM)
+
+    fate = Fate(at, after=True)
+    try:
+        split(EXPORT, Stops(TwoPass(store), fate), request(jobs=1))
+    except StoppedError:
+        assert FIRST in objects(store) or objects(store) == {}
+    else:
+        assert fate.calls <= at
+    split(EXPORT, TwoPass(store))
+
+
+def test_a_signal_while_the_tracker_is_asked_leaves_no_plan() -> None:
+    """Right after the claim: what ``replace`` wrote down is looked up."""
+    store = MemoryStore()
+
+    def repairs(_: PlanFile) -> Repairs:
+        assert PLAN in objects(store)
+        raise StoppedError(signal.SIGTERM)
+
+    with pytest.raises(StoppedError):
+        SplitRun(request(), JOB, MemorySource(EXPORT), TwoPass(store), Silent(), repairs=repairs).run()
     assert objects(store) == {}
 
 
