@@ -30,6 +30,7 @@ class Rate:
         self._settled: float | None = None
         self._early = 0  # what had moved by then
         self._samples: deque[tuple[float, int]] = deque()  # times from then on, and what had moved
+        self._buffered: float | None = None  # bytes in buffers at the last sample, once the rate is known
 
     def add(self, size: int, now: float) -> None:
         """``size`` more bytes have moved, or fewer."""
@@ -42,6 +43,8 @@ class Rate:
             self._early = before
             self._samples.append((self._settled, before))
         if self._samples and now - self._samples[-1][0] >= STEP_SECONDS:
+            rate = self.bytes_per_second(now)
+            self._buffered = None if rate is None else self._in_buffers(rate, now)
             self._samples.append((now, self._moved))
             while self._samples[1][0] <= now - WINDOW_SECONDS:
                 self._samples.popleft()
@@ -60,10 +63,19 @@ class Rate:
     def seconds_for(self, size: int, now: float) -> float | None:
         """How long ``size`` more bytes take, and what is in buffers before them; None until it is known."""
         rate = self.bytes_per_second(now)
-        if not rate:
-            return None
-        buffered = min(max(self._early / rate - SETTLING_SECONDS, 0), MOST_BUFFERED_SECONDS)
-        return max(size, 0) / rate + buffered
+        return (max(size, 0) + self._in_buffers(rate, now)) / rate if rate else None
+
+    def _in_buffers(self, rate: float, now: float) -> float:
+        """Bytes that have moved, and are on the way still: they leave the buffers at the rate.
+
+        At first what moved while the rate settled, beyond the rate. Then what moves is added, and what leaves is taken
+        off, so that nothing is left where all requests were handed over whole and only their answers are waited for.
+        """
+        most = max(min(self._early - SETTLING_SECONDS * rate, MOST_BUFFERED_SECONDS * rate), 0)
+        if self._buffered is None:
+            return most
+        at, moved = self._samples[-1]
+        return min(max(self._buffered + self._moved - moved - rate * (now - at), 0), most)
 
 
 @dataclass(slots=True)

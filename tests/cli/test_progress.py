@@ -208,7 +208,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     for _ in range(22):  # 11 s at 2 MiB/s
         now += 0.5
         phase.advance(MIB, now)
-    assert (phase.rate_text(now), phase.left_text(now)) == ("2.0 MiB/s", "4:50 min left")
+    assert (phase.rate_text(now), phase.left_text(now)) == ("2.0 MiB/s", "4:49 min left")
     now += 11
     assert (phase.rate_text(now), phase.left_text(now)) == ("0 B/s", "? left")
 
@@ -222,6 +222,19 @@ def test_the_first_bytes_say_nothing_of_the_rate() -> None:
         phase.advance(MIB // 16, 0.1 + step / 128)
         assert (phase.left_text(0.1 + step / 128) == "? left") == (step / 128 < 1.75)
     assert (phase.rate_text(2.1), phase.left_text(2.1)) == ("8.1 MiB/s", "10 s left")
+
+
+def test_buffers_that_have_emptied_take_no_time() -> None:
+    """All requests are handed over whole: while their answers are waited for, what is in buffers leaves them."""
+    phase = Phase("uploading", 100 * MIB, None, 0.0)
+    phase.advance(20 * MIB, 0.0)
+    for step in range(1, 65):  # 8 MiB/s
+        phase.advance(MIB, step / 8)
+    assert phase.left_text(8.0) == "3.4 s left"  # 16 MiB, and what is in buffers
+    assert phase.left_text(9.5) == "2.6 s left"  # 16 MiB at the rate of the window, which stood for 1.5 s
+    for step in range(1, 5):
+        phase.advance(MIB, 9.5 + step / 8)
+    assert phase.left_text(10.0) == "2.1 s left"
 
 
 def test_bytes_that_are_taken_back() -> None:
