@@ -79,8 +79,8 @@ lint: venv ## Run what reads the code without running it
 	cog --check -I . $(GENERATED)
 
 .PHONY: lint-template
-lint-template: venv $(LINTERS_STAMP) ## Run what reads the CloudFormation template
-	bash tools/lint_template.sh $(LINTERS)
+lint-template: venv $(LINTERS_STAMP) ## Run what reads the CloudFormation template; EACH=1: with each parameter, too
+	bash tools/lint_template.sh $(LINTERS) $(EACH)
 
 .PHONY: test-fast
 test-fast: venv ## Run the quick tests, which need no server
@@ -114,6 +114,7 @@ exporters: venv servers $(EXPORTERS_STAMP) ## Fetch the exporters that docs/expo
 soak: venv servers exporters ## Run the tests that take minutes, and the laws against twenty times as many examples
 	pytest -m soak --capture=no
 	LAW_FACTOR=20 pytest -n $(TEST_WORKERS) -m "hypothesis and not soak"
+	$(MAKE) lint-template EACH=1
 
 .PHONY: bench
 bench: venv servers ## Compare with other tools

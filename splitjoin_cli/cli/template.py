@@ -10,7 +10,8 @@ import click
 from splitjoin_cli.cli import options
 from splitjoin_cli.cli.params import Setting, Size
 
-INDENT = 1  # CloudFormation takes 51,200 bytes from a file; two spaces would not fit
+PRETTY_LEVELS = 4
+"""What is deeper stands on one line: CloudFormation takes 51,200 bytes from a file."""
 PARAMETER_OF = {
     "into": "Into",
     "table": "Table",
@@ -68,6 +69,15 @@ def command(ctx: click.Context, /, settings: tuple[tuple[str, str], ...], **valu
     if terminal.as_json:
         terminal.document(template.to_json())
         return
-    terminal.data(json.dumps(template.to_json(), indent=INDENT))
+    terminal.data(_written(template.to_json()))
     if needed := [name for name, one in template.parameters.items() if one.default is None]:
         terminal.note(f"To be given when it is deployed: {', '.join(needed)}")
+
+
+def _written(value: object, level: int = 0) -> str:
+    """JSON with a line for each entry of the upper levels."""
+    if level == PRETTY_LEVELS or not isinstance(value, dict) or not value:
+        return json.dumps(value)
+    pad = " " * (level + 1)
+    entries = (f"{pad}{json.dumps(name)}: {_written(one, level + 1)}" for name, one in value.items())
+    return "{\n" + ",\n".join(entries) + f"\n{' ' * level}}}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +19,15 @@ ALWAYS = ("file_name", "run_id", "chunk")
 SOMETIMES = ("outcome", "loaded", "rows", "seconds", "error", "hint")
 """What log calls give as ``extra``; each is in the line where it was given."""
 PACKAGE = "splitjoin_cli"
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Of the invocation under way. A context is a thread's own: one process may have several invocations at once."""
 
 
 class JsonFormatter(logging.Formatter):
     """One line of JSON in ASCII: timestamp, level, message, request_id, file_name, run_id, chunk; null if unknown.
 
-    ``request_id``: of the invocation under way, on every line until it is set anew.
+    ``request_id``: of the invocation under way in this thread, on every line until it is set anew.
     """
-
-    def __init__(self) -> None:
-        """No invocation is under way."""
-        super().__init__()
-        self.request_id: str | None = None
 
     def format(self, record: logging.LogRecord) -> str:
         """The line. A traceback is one field of it, and names no values."""
@@ -38,7 +36,7 @@ class JsonFormatter(logging.Formatter):
             "timestamp": at.replace("+00:00", "Z"),
             "level": record.levelname,
             "message": record.getMessage(),
-            "request_id": self.request_id,
+            "request_id": _request_id.get(),
             **{name: getattr(record, name, None) for name in ALWAYS},
             **{name: getattr(record, name) for name in SOMETIMES if hasattr(record, name)},
             "logger": record.name,
@@ -54,19 +52,23 @@ class JsonLogs:
     def __init__(self, *, level: str = "INFO", stream: TextIO | None = None) -> None:
         """``stream``: None for standard output. Handlers that a runtime has put there go: each line appears once."""
         self._stream = stream or sys.stdout
-        self._formatter = JsonFormatter()
-        handler = logging.StreamHandler(self._stream)
-        handler.setFormatter(self._formatter)
+        self._handler = logging.StreamHandler(self._stream)
+        self._handler.setFormatter(JsonFormatter())
         root = logging.getLogger()
-        root.handlers[:] = [handler]
+        root.handlers[:] = [self._handler]
         root.setLevel(logging.WARNING)
         logging.getLogger(PACKAGE).setLevel(level)
 
     def begin(self, request_id: str | None) -> None:
-        """An invocation begins: its id is on every line from now on."""
-        self._formatter.request_id = request_id
+        """An invocation begins in this thread: its id is on every line of it from now on."""
+        _request_id.set(request_id)
 
     def document(self, fields: Mapping[str, object]) -> None:
         """A line that is not a log record, such as metrics in CloudWatch's embedded format."""
-        self._stream.write(json.dumps(fields) + "\n")
-        self._stream.flush()
+        line = json.dumps(fields) + "\n"
+        self._handler.acquire()  # another thread's line is not to begin within this one
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        finally:
+            self._handler.release()

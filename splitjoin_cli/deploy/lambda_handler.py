@@ -1,10 +1,15 @@
-"""The worker as a Lambda function: chunk events from SQS, S3, SNS and EventBridge, and a scheduled sweep."""
+"""The worker as a Lambda function: chunk events from SQS, S3, SNS and EventBridge, and a scheduled sweep.
+
+Several invocations may run at once in one process, each in a thread of its own. What they share is made once and
+thread-safe; what belongs to one invocation (its deadline, its request's id, its worker) is made for it.
+"""
 
 from __future__ import annotations
 
 import functools
 import logging
 import os
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
@@ -72,6 +77,8 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 @final
 class Function:
     """All that an execution environment keeps between invocations: clients, connections, what was read of a secret.
+
+    Thread-safe, as its parts are by their contracts.
 
     Nothing is reached before the first event: what SnapStart freezes holds no open connection. One that froze with the
     process, or died meanwhile, is replaced when it is needed next.
@@ -210,15 +217,29 @@ def _metrics(function_name: str, now: float, values: Mapping[str, int]) -> dict[
     }
 
 
+_MAKING = threading.RLock()
+"""``functools.cache`` alone would make the first invocations of a process one function each."""
+
+
 @functools.cache
-def _logs() -> JsonLogs:
+def _made_logs() -> JsonLogs:
     return JsonLogs(level=log_level(os.environ))
 
 
 @functools.cache
+def _made_function() -> Function:
+    return Function.open(Settings.from_environment(os.environ), _logs())
+
+
+def _logs() -> JsonLogs:
+    with _MAKING:
+        return _made_logs()
+
+
 def _function() -> Function:
     """Made once in a process. An error is not kept: the next event meets it again, and says so."""
-    return Function.open(Settings.from_environment(os.environ), _logs())
+    with _MAKING:
+        return _made_function()
 
 
 if RUNTIME in os.environ:

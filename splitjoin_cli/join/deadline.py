@@ -90,7 +90,8 @@ class _DeadlineStream:
         if self._deadline.seconds_left() <= 0:
             raise OutOfTimeError(
                 f"{self._uri}: the time is nearly over and not all of it is loaded; nothing of it stays",
-                hint="raise the function's timeout (15 minutes at most), or split into smaller chunks",
+                hint="raise the function's timeout (30 minutes at most, 90 on Managed Instances), or split into smaller"
+                " chunks",
             )
         return self._inner.readinto(buffer)
 

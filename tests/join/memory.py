@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -139,6 +140,7 @@ class MemoryLoader:
         self.database = database if database is not None else MemoryDatabase()
         self.before_load: Callable[[ChunkToLoad], None] = lambda _chunk: None
         self._properties = LoaderProperties("memory:", "t", reads_s3, "none")
+        self._lock = threading.Lock()
 
     @property
     def properties(self) -> LoaderProperties:
@@ -153,6 +155,10 @@ class MemoryLoader:
 
     def load(self, chunk: ChunkToLoad) -> LoadResult:
         self.before_load(chunk)
+        with self._lock:
+            return self._loaded(chunk)
+
+    def _loaded(self, chunk: ChunkToLoad) -> LoadResult:
         db, key = self.database, (chunk.file_name, chunk.run_id, chunk.number)
         job = db.jobs.get(chunk.file_name) or LedgerJob(chunk.file_name, chunk.run_id, chunk.generation, "t", None)
         if chunk.generation < job.generation:

@@ -22,6 +22,7 @@ __all__ = [
     "Template",
     "Value",
     "Waiver",
+    "contains",
     "either",
     "equals",
     "every",
@@ -113,6 +114,11 @@ def every(*conditions: Value) -> Value:
 def either(*conditions: Value) -> Value:
     """A condition: one of others holds."""
     return {"Fn::Or": list(conditions)}
+
+
+def contains(values: Sequence[str], value: Value) -> Value:
+    """A condition of rules alone: a value is one of others."""
+    return {"Fn::Contains": [list(values), value]}
 
 
 @dataclass(frozen=True, slots=True)

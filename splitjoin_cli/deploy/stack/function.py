@@ -5,7 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.deploy.stack.cloudformation import Resource, Value, Waiver, get_att, join, only_if, ref, sub
+from splitjoin_cli.deploy.stack.cloudformation import (
+    NO_VALUE,
+    Resource,
+    Value,
+    Waiver,
+    get_att,
+    join,
+    only_if,
+    ref,
+    sub,
+    when,
+)
 from splitjoin_cli.deploy.stack.parameters import join_url, stuck_after
 from splitjoin_cli.deploy.stack.roles import function_name
 
@@ -31,6 +42,12 @@ ENVIRONMENT: Mapping[str, Value] = {
 }
 """As the handler reads it; an empty variable is an absent one."""
 
+_MANAGED: Mapping[str, Value] = {
+    "LambdaManagedInstancesCapacityProviderConfig": {
+        "CapacityProviderArn": ref("CapacityProviderArn"),
+        "PerExecutionEnvironmentMaxConcurrency": ref("EventsAtOnce"),
+    }
+}
 _FUNCTION = Resource(
     "AWS::Lambda::Function",
     {
@@ -50,6 +67,9 @@ _FUNCTION = Resource(
         "ReservedConcurrentExecutions": only_if("HasReserve", ref("ReservedConcurrency")),
         "Environment": {"Variables": ENVIRONMENT},
         "LoggingConfig": {"LogGroup": ref("LogGroup")},
+        "CapacityProviderConfig": only_if("HasCapacityProvider", _MANAGED),
+        # What is called without a version is then this one (Lambda Developer Guide, "$LATEST.PUBLISHED").
+        "PublishToLatestPublished": only_if("HasCapacityProvider", value=True),
         "VpcConfig": only_if(
             "HasSubnets", {"SubnetIds": ref("SubnetIds"), "SecurityGroupIds": ref("SecurityGroupIds")}
         ),
@@ -76,7 +96,11 @@ _FEED = Resource(
         "FunctionName": ref("Function"),
         "BatchSize": ref("BatchSize"),
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "ScalingConfig": {"MaximumConcurrency": ref("Concurrency")},
+        # One or the other (AWS CloudFormation Template Reference, "AWS::Lambda::EventSourceMapping").
+        "ScalingConfig": when("HasPollers", NO_VALUE, {"MaximumConcurrency": ref("Concurrency")}),
+        "ProvisionedPollerConfig": only_if(
+            "HasPollers", {"MinimumPollers": ref("MinimumPollers"), "MaximumPollers": ref("MaximumPollers")}
+        ),
     },
 )
 _SCHEDULE = Resource(

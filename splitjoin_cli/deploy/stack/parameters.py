@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.deploy.stack.cloudformation import (
     Parameter,
     Value,
-    either,
     equals,
     every,
     find,
@@ -28,9 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CONDITIONS",
     "GROUPS",
+    "LONGEST_SECONDS",
     "MAPPINGS",
+    "MOST_MEMORY",
     "PARAMETERS",
-    "RULES",
+    "TIMEOUTS_SECONDS",
     "bucket_name",
     "chunks_arn",
     "expected_bucket_arn",
@@ -39,7 +40,11 @@ __all__ = [
     "visibility_seconds",
 ]
 
-TIMEOUTS_SECONDS = (30, 60, 120, 180, 300, 600, 900)
+TIMEOUTS_SECONDS = (30, 60, 120, 180, 300, 600, 900, 1800, 3600, 5400)
+LONGEST_SECONDS = 1800
+"""Of a function that has no capacity provider (Lambda API Reference, "CreateFunction", Timeout)."""
+MOST_MEMORY = 10240
+"""MB of such a function (Lambda Developer Guide, "Lambda quotas")."""
 VISIBILITY_TIMEOUTS = 6
 """AWS Lambda developer guide, "Using Lambda with Amazon SQS": a queue's visibility timeout is 6 function timeouts."""
 STUCK_VISIBILITIES = 2
@@ -120,12 +125,20 @@ _WORK: dict[str, Parameter] = {
     "BatchSize": Parameter("Chunks for one invocation, which load one after another within its timeout.",
                            type="Number", default="1", least=1, most=10),
     "Memory": Parameter("MB of the function; more is also more CPU.", type="Number", default="512", least=256,
-                        most=10240),
-    "Timeout": Parameter("Seconds that an invocation may take. The queue hides a chunk for 6 times as long: so long"
-                         " it takes until the chunk of a worker that died comes again.", type="Number",
-                         default="300", values=tuple(map(str, TIMEOUTS_SECONDS))),
-    "MaxReceives": Parameter("Deliveries of a chunk until it is a dead letter.", type="Number", default="5", least=1,
-                             most=1000),
+                        most=32768),
+    "Timeout": Parameter("Seconds that an invocation may take; above 1800 only with CapacityProviderArn. The queue"
+                         " hides a chunk for 6 times as long: so long it takes until the chunk of a worker that died"
+                         " comes again.", type="Number", default="300", values=tuple(map(str, TIMEOUTS_SECONDS))),
+    "MaxReceives": Parameter("Deliveries of a chunk until it is a dead letter; below 5 throttling alone can make it"
+                             " one.", type="Number", default="5", least=3, most=1000),
+    "MinimumPollers": Parameter("Pollers of the queue that are always there (provisioned mode), up to 10 chunks at"
+                                " once each, in place of Concurrency; 0: none.", type="Number", default="0", least=0,
+                                most=200),
+    "MaximumPollers": Parameter("Pollers that it may grow to.", type="Number", default="200", least=2, most=10000),
+    "CapacityProviderArn": _arn("Capacity provider of Lambda Managed Instances that runs the function; nothing: Lambda"
+                                " itself.", "lambda", what="a capacity provider"),
+    "EventsAtOnce": Parameter("Invocations at once in one environment of the capacity provider.", type="Number",
+                              default="4", least=1, most=1600),
     "SubnetIds": Parameter("Private subnets of the function, with a way to S3, DynamoDB and SNS; nothing: no VPC.",
                            type="CommaDelimitedList", default=""),
     "SecurityGroupIds": Parameter("Its security groups, where it has subnets.", type="CommaDelimitedList", default=""),
@@ -165,6 +178,8 @@ CONDITIONS: Mapping[str, Value] = {
     "HasBucketName": _given("ChunkBucketName"),
     "HasChunkKey": _given("ChunkKeyArn"),
     "HasExpiry": inverse(equals(ref("ChunkDays"), "0")),
+    "HasCapacityProvider": _given("CapacityProviderArn"),
+    "HasPollers": inverse(equals(ref("MinimumPollers"), "0")),
     "HasReserve": inverse(equals(ref("ReservedConcurrency"), "0")),
     "HasSecret": _given("SecretArn"),
     "HasAlarmTopic": _given("AlarmArn"),
@@ -176,19 +191,6 @@ CONDITIONS: Mapping[str, Value] = {
     "JoinsQueue": equals(ref("OnJoinService"), "sqs"),
     "HasSecretKey": _given("SecretKeyArn"),
     "HasAuroraClusterAndChunkKey": every(_given("AuroraClusterArn"), _given("ChunkKeyArn")),
-}
-RULES: Mapping[str, Value] = {
-    "OnJoin": {
-        "Assertions": [
-            {
-                "Assert": either(
-                    every(equals(ref("OnJoinService"), ""), equals(ref("OnJoinArn"), "")),
-                    every(_given("OnJoinService"), _given("OnJoinArn")),
-                ),
-                "AssertDescription": "OnJoinArn and OnJoinService are given together, or neither is",
-            }
-        ]
-    }
 }
 MAPPINGS: Mapping[str, Mapping[str, Mapping[str, Value]]] = {
     "Timeouts": {

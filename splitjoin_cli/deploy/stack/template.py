@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.deploy.stack.alarms import ALARMS
 from splitjoin_cli.deploy.stack.cloudformation import Output, Template, get_att, join, ref, sub
+from splitjoin_cli.deploy.stack.contradictions import RULES, check_together
 from splitjoin_cli.deploy.stack.function import FUNCTION
 from splitjoin_cli.deploy.stack.messages import MESSAGES
-from splitjoin_cli.deploy.stack.parameters import CONDITIONS, GROUPS, MAPPINGS, PARAMETERS, RULES
+from splitjoin_cli.deploy.stack.parameters import CONDITIONS, GROUPS, MAPPINGS, PARAMETERS
 from splitjoin_cli.deploy.stack.roles import ROLES
 from splitjoin_cli.deploy.stack.storage import STORAGE
 from splitjoin_cli.stores.loaders.base import LoadTarget
@@ -41,7 +42,10 @@ OUTPUTS: Mapping[str, Output] = {
 
 
 def make_template(defaults: Mapping[str, str] | None = None) -> Template:
-    """The template; ``defaults``: values for parameters, by their names. Raises UsageError for one that cannot be."""
+    """The template; ``defaults``: values for parameters, by their names.
+
+    Raises UsageError for one that cannot be, and for two that contradict each other.
+    """
     parameters = dict(PARAMETERS)
     for name, value in (defaults or {}).items():
         if name not in parameters:
@@ -50,6 +54,7 @@ def make_template(defaults: Mapping[str, str] | None = None) -> Template:
             parse(value)  # says more of what is wrong, and finds a password wherever it is
         parameters[name] = replace(parameters[name], default=parameters[name].checked(name, value))
     _check_names(defaults or {})
+    check_together({name: one.default or "" for name, one in parameters.items()})
     return Template(
         description=DESCRIPTION,
         parameters=parameters,

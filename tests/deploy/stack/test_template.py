@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,17 +12,25 @@ from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.names import ChunkName, JobName, manifest_name, plan_name
 from splitjoin_cli.core.names import format as chunk_key
 from splitjoin_cli.deploy.stack.cloudformation import Parameter
+from splitjoin_cli.deploy.stack.contradictions import CONTRADICTIONS
 from splitjoin_cli.deploy.stack.function import HANDLER, SWEEP_EVENT
-from splitjoin_cli.deploy.stack.parameters import GROUPS, PARAMETERS
+from splitjoin_cli.deploy.stack.parameters import GROUPS, LONGEST_SECONDS, PARAMETERS, TIMEOUTS_SECONDS
 from splitjoin_cli.deploy.stack.template import make_template
 from splitjoin_cli.stores.trackers.dynamodb_table import init_table
 from tests.deploy.stack.reading import Document, statements, strings
+from tools.template_variants import variants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Ran
 
 DOCUMENT = make_template().to_json()
 RESOURCES: dict[str, Document] = DOCUMENT["Resources"]
 FILE_BYTES = 51_200
 """CloudFormation user guide, "Quotas": a template that is passed as a file."""
 
+TIMEOUTS = ", ".join(f"'{one}'" for one in TIMEOUTS_SECONDS)
 NO_URL = "Into must be the URL of a database server, without a password: the secret holds it"
 OBJECTS = "the objects under the chunks' prefix have names that nobody knows beforehand"
 STREAMS = "Lambda names a log stream for each process that runs the function"
@@ -140,9 +148,10 @@ def test_what_a_split_stores_beside_chunks_starts_nothing() -> None:
 
 
 def test_the_queue_hides_a_chunk_for_six_timeouts() -> None:
-    """As Lambda asks for it, for each timeout that can be chosen; and stuck is what took two of them."""
+    """As Lambda asks for it, for each timeout that can be chosen, up to its longest; stuck is what took two of them."""
     table = DOCUMENT["Mappings"]["Timeouts"]
     assert list(table) == DOCUMENT["Parameters"]["Timeout"]["AllowedValues"]
+    assert (LONGEST_SECONDS, max(map(int, table))) == (1800, 5400)
     for seconds, found in table.items():
         assert found == {"Visibility": 6 * int(seconds), "StuckAfter": f"{12 * int(seconds)}s"}
         assert found["Visibility"] <= 43_200, "SQS hides a message for 12 hours at most"
@@ -151,12 +160,16 @@ def test_the_queue_hides_a_chunk_for_six_timeouts() -> None:
 def test_the_database_is_protected() -> None:
     """The mapping bounds how much is loaded at once, and reports chunk by chunk."""
     feed = RESOURCES["ChunkFeed"]["Properties"]
-    assert feed["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "Concurrency"}}
+    nothing = {"Ref": "AWS::NoValue"}
+    bound = {"MaximumConcurrency": {"Ref": "Concurrency"}}
+    pollers = {name: {"Ref": name} for name in ("MinimumPollers", "MaximumPollers")}
+    assert feed["ScalingConfig"] == {"Fn::If": ["HasPollers", nothing, bound]}
+    assert feed["ProvisionedPollerConfig"] == {"Fn::If": ["HasPollers", pollers, nothing]}
     assert feed["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_what_is_there_only_if_asked_for() -> None:
-    """A VPC, a reserve, an expiry: with its parameter's condition, or left out."""
+    """A VPC, a reserve, a capacity provider, an expiry: with its parameter's condition, or left out."""
     function = RESOURCES["Function"]["Properties"]
     rules = RESOURCES["ChunkBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     nothing = {"Ref": "AWS::NoValue"}
@@ -165,6 +178,13 @@ def test_what_is_there_only_if_asked_for() -> None:
     assert function["ReservedConcurrentExecutions"] == {
         "Fn::If": ["HasReserve", {"Ref": "ReservedConcurrency"}, nothing]
     }
+    managed = {
+        "CapacityProviderArn": {"Ref": "CapacityProviderArn"},
+        "PerExecutionEnvironmentMaxConcurrency": {"Ref": "EventsAtOnce"},
+    }
+    provided = {"LambdaManagedInstancesCapacityProviderConfig": managed}
+    assert function["CapacityProviderConfig"] == {"Fn::If": ["HasCapacityProvider", provided, nothing]}
+    assert function["PublishToLatestPublished"] == {"Fn::If": ["HasCapacityProvider", True, nothing]}
     assert rules[1]["Fn::If"][0] == "HasExpiry"
     assert (
         rules[1]["Fn::If"][1].items()
@@ -201,9 +221,9 @@ def test_every_condition_is_used() -> None:
     assert [name for name in DOCUMENT["Conditions"] if f'"{name}"' not in text] == []
 
 
-def test_it_fits_a_file() -> None:
+def test_it_fits_a_file(splitjoin: Callable[..., Ran]) -> None:
     """As the command prints it, with room for longer defaults."""
-    assert len(json.dumps(DOCUMENT, indent=1)) < FILE_BYTES - 2_000
+    assert len(splitjoin("template", "-q").stdout) < FILE_BYTES - 2_000
 
 
 def test_the_handler_is_where_lambda_looks_for_it() -> None:
@@ -223,7 +243,8 @@ def test_the_handler_is_where_lambda_looks_for_it() -> None:
     [
         ("Concurrency", "1", "Concurrency cannot be '1': it is a number from 2 to 1000"),
         ("Concurrency", "many", "Concurrency cannot be 'many': it is a number from 2 to 1000"),
-        ("Timeout", "301", "Timeout cannot be '301': it is one of '30', '60', '120', '180', '300', '600', '900'"),
+        ("Timeout", "301", f"Timeout cannot be '301': it is one of {TIMEOUTS}"),
+        ("MaxReceives", "2", "MaxReceives cannot be '2': it is a number from 3 to 1000"),
         ("ChunkPrefix", "chunks", "ChunkPrefix must be a prefix that ends with a slash"),
         ("Into", "mysql://me:hunter2@db/sales", "the mysql URL holds a password, and process lists show it"),
         ("Into", "mysql://db/sales?password=hunter2", "the mysql URL holds a password, and process lists show it"),
@@ -236,6 +257,46 @@ def test_a_default_that_cannot_be(name: str, value: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_template({name: value})
     assert caught.value.message == message
+
+
+PROVIDER = "arn:aws:lambda:eu-west-1:123456789012:capacity-provider:loads"
+MANAGED = {"CapacityProviderArn": PROVIDER, "Memory": "4096"}
+TOGETHER: list[tuple[dict[str, str], str]] = [
+    ({"OnJoinService": "sns"}, "OnJoinArn and OnJoinService"),
+    ({"Timeout": "3600"}, "Timeout 3600 needs CapacityProviderArn"),
+    ({**MANAGED, "Memory": "512"}, "Memory 512 does not fit CapacityProviderArn"),
+    ({"Memory": "16384"}, "Memory 16384 needs CapacityProviderArn"),
+    ({**MANAGED, "Runtime": "python3.12"}, "Runtime python3.12 does not fit CapacityProviderArn"),
+    ({**MANAGED, "SubnetIds": "subnet-1"}, "SubnetIds and CapacityProviderArn exclude each other"),
+    ({**MANAGED, "ReservedConcurrency": "9"}, "ReservedConcurrency and CapacityProviderArn exclude each other"),
+    ({"Concurrency": "8", "ReservedConcurrency": "9"}, "ReservedConcurrency 9 is below Concurrency 8 + 2"),
+    ({"MinimumPollers": "1", "ReservedConcurrency": "9"}, "MinimumPollers 1 is below the 2 of provisioned mode"),
+    ({"MinimumPollers": "5", "MaximumPollers": "4", "ReservedConcurrency": "9"},
+     "MinimumPollers 5 is above MaximumPollers 4"),
+    ({"MinimumPollers": "2"}, "MinimumPollers needs ReservedConcurrency"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("defaults", "message"), TOGETHER)
+def test_parameters_that_contradict_each_other(defaults: dict[str, str], message: str) -> None:
+    """Both are named; CloudFormation is told the same, where its rules can compare."""
+    with pytest.raises(UsageError) as caught:
+        make_template(defaults)
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint is not None
+
+
+def test_each_contradiction_is_tried() -> None:
+    """And those that only numbers tell are the ones that CloudFormation does not know."""
+    assert len(TOGETHER) == len(CONTRADICTIONS)
+    assert set(CONTRADICTIONS) - set(DOCUMENT["Rules"]) == {"Reserve", "Pollers"}
+
+
+def test_every_parameter_has_a_variant_for_the_linters() -> None:
+    """Each of them is a template, and the one with a capacity provider runs for 90 minutes."""
+    tried = {name.partition("-")[0]: make_template(defaults) for name, defaults in variants()}
+    assert set(tried) == set(PARAMETERS)
+    assert tried["CapacityProviderArn"].parameters["Timeout"].default == "5400"
 
 
 def test_a_parameter_that_is_not_there() -> None:
