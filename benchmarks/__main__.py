@@ -6,8 +6,8 @@ server that reads and discards (benchmarks/discard_server.py), so that what is m
 
 What a dialect costs is compared with the same file as it is, how long starting takes with Python's own start, and one
 command for many small files with a command for each. The groups of the join compare our loaders with the databases'
-bare drivers, our tracker with the published counter, and ``status`` on a large job with one on a small job, on the
-servers that the tests start.
+bare drivers, our tracker with the published counter, and ``status`` on a large job, and on many jobs, with one on a
+small job, on the servers that the tests start.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--load-size", type=parse_size, default=parse_size("16MiB"), help="for loaders (16MiB)")
     parser.add_argument("--counts", type=int, default=512, help="chunks of the tracker's job (512)")
     parser.add_argument("--status-chunks", type=int, default=100_000, help="of the job asked about (100000)")
+    parser.add_argument("--status-jobs", type=int, default=10_000, help="in the tracker that is asked for all (10000)")
     parser.add_argument("--files", type=int, default=200, help="of 1 MB, for many (200)")
     parser.add_argument("--no-install", action="store_true", help="compare with what is installed already")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run here as well")
@@ -249,7 +250,7 @@ def join_tables(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[
     if "status" in wanted:
         from benchmarks import asking  # noqa: PLC0415 -- as above
 
-        yield asking.measure(options.status_chunks, options.rounds)
+        yield asking.measure(options.status_chunks, options.status_jobs, options.rounds)
     if "tracker" in wanted:
         from benchmarks import counting  # noqa: PLC0415 -- as above
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
-__all__ = ["STATE_TONES", "Line", "Piece", "Tone", "display_width", "fact_line", "plain_text", "wrapped"]
+__all__ = ["STATE_TONES", "Line", "Piece", "Tone", "display_width", "fact_line", "wrapped"]
 
 Tone = Literal["plain", "good", "busy", "warning", "bad", "faint", "strong"]
 
@@ -56,11 +56,6 @@ def fact_line(fact: str, tone: Tone = "plain", *, whole: bool = False) -> Line:
     """A line of a report, as ``text.fact`` puts it. ``whole``: never wrapped."""
     pieces = (Piece(fact[:LABEL_WIDTH], "faint"), Piece(fact[LABEL_WIDTH:], tone))
     return Line(pieces, None if whole else LABEL_WIDTH)
-
-
-def plain_text(lines: Iterable[Line]) -> str:
-    """The texts alone."""
-    return "\n".join(line.text for line in lines)
 
 
 def wrapped(lines: Iterable[Line], width: int) -> Iterator[Line]:

@@ -14,7 +14,7 @@ from splitjoin_cli.cli.text import byte_text
 from splitjoin_cli.cli.times import Times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.cli.lines import Line, Tone
     from splitjoin_cli.splitting.stored.listing import ListedSplit
@@ -63,7 +63,7 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
     return 0
 
 
-def table(splits: Sequence[ListedSplit], now: float, width: int | None) -> list[Line]:
+def table(splits: Sequence[ListedSplit], now: float, width: int | None) -> Iterator[Line]:
     """A line for each split. ``width``: None for any, with whole times."""
     times = Times(now, full=width is None)
 

@@ -23,6 +23,8 @@ from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate.status import ALARMING, alarming
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from splitjoin_cli.api.status import View
     from splitjoin_cli.cli.terminal import Terminal
     from splitjoin_cli.join.operate.status import JobStatus
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 WATCH = "--watch"
 WATCH_SECONDS = 2.0
 ALARMS_SHOWN = 20
+SCREEN_MARGIN = 5
+"""Lines of a screen that are no job's: the head, an empty line, what is not shown (it may take two), the cursor."""
 STOPPED = 128
 """Exit codes above are a signal's."""
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
@@ -137,8 +141,8 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
         if not view.jobs:
             terminal.note(_nothing(view))
     if terminal.as_json:
-        documents = [job.document() for job in view.jobs]
-        terminal.document(documents[0] if file_name is not None else documents)
+        documents = (job.document() for job in view.jobs)
+        terminal.document(next(documents) if file_name is not None else documents)
     elif view.jobs:
         terminal.report(shown.lines(stdout_columns()))
     if written is not None:
@@ -188,18 +192,27 @@ class _Shown:
         self._view, self._one, self._full, self._watched = view, one, full, watched
         self._first: JobStatus | None = None
 
-    def lines(self, width: int | None) -> list[Line]:
-        """The last look, as wide as that; none where there is no job."""
+    def lines(self, width: int | None, rows: int | None = None) -> Iterator[Line]:
+        """The last look, as wide as that; none where there is no job.
+
+        ``rows``: what is seen at once of the table of all jobs: the newest, and how many are not shown; None: all jobs.
+        """
         jobs = self._view.jobs
         if not jobs:
-            return []
+            return
         if self._one:
             self._first = self._first or jobs[0]
-            return report(jobs[0], earlier=self._first, full=self._full, watched=self._watched)
+            yield from report(jobs[0], earlier=self._first, full=self._full, watched=self._watched)
+            return
         letters = jobs[0].dead_letters
-        note = None if letters is None else dead_letters_note(letters)
-        lines = table(jobs, width, full=self._full)
-        return lines if note is None else [*lines, Line(()), Line((Piece(note),))]
+        notes = [] if letters is None or (note := dead_letters_note(letters)) is None else [note]
+        if rows is not None and len(jobs) > (room := max(1, rows - SCREEN_MARGIN - len(notes))):
+            notes = [f"{len(jobs) - room:,} older jobs are not shown; all: {_line(jobs)}", *notes]
+            jobs = jobs[:room]
+        yield from table(jobs, width, full=self._full)
+        if notes:
+            yield Line(())
+        yield from (Line((Piece(note),)) for note in notes)
 
 
 def _watch(view: View, shown: _Shown, terminal: Terminal, watch: Watch, *, check: bool) -> End:
@@ -209,7 +222,7 @@ def _watch(view: View, shown: _Shown, terminal: Terminal, watch: Watch, *, check
         with terminal.screen() as screen:
             while True:
                 view.look()
-                screen.show(shown.lines(screen.columns), _line(view.jobs))
+                screen.show(list(shown.lines(screen.columns, screen.rows)), _line(view.jobs))
                 left = deadline - time.monotonic()
                 if (end := _end(view.jobs, check=check)) is not None:
                     return end

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.cli.lines import STATE_TONES, Line, Piece, display_width
 from splitjoin_cli.cli.text import visible
 from splitjoin_cli.cli.times import Times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.cli.lines import Tone
     from splitjoin_cli.join.operate.status import JobStatus
@@ -21,18 +22,22 @@ NAME_COLUMNS = 24
 """A name may take so many columns before others are left out for it; a longer one gets a line of its own."""
 
 
-class Column(NamedTuple):
-    """A column: its head and its cells. ``spared``: the higher, the earlier it is left out where not all fit."""
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its head and its cells. ``spared``: the higher, the earlier it is left out where not all fit.
+
+    ``width``: of the widest cell; measured once, for each of ten thousand cells is padded to it.
+    """
 
     head: str
     cells: tuple[str, ...]
     right: bool = False
     spared: int = 0
+    width: int = field(init=False)
 
-    @property
-    def width(self) -> int:
-        """Of the widest."""
-        return max(map(display_width, (self.head, *self.cells)))
+    def __post_init__(self) -> None:
+        """Measure."""
+        object.__setattr__(self, "width", max(map(display_width, (self.head, *self.cells))))
 
     def padded(self, index: int) -> str:
         """The cell of a row; the head where it is -1."""
@@ -41,7 +46,7 @@ class Column(NamedTuple):
         return padding + text if self.right else text + padding
 
 
-def table(jobs: Sequence[JobStatus], width: int | None = None, *, full: bool = False) -> list[Line]:
+def table(jobs: Sequence[JobStatus], width: int | None = None, *, full: bool = False) -> Iterator[Line]:
     """A line for each job. ``full``: whole times, and all columns, however wide. ``width``: None for any."""
     names, tones = [job.progress.file_name for job in jobs], [STATE_TONES[job.state] for job in jobs]
     return rows_of("job", names, _columns(jobs, full=full), tones, None if full else width)
@@ -49,22 +54,24 @@ def table(jobs: Sequence[JobStatus], width: int | None = None, *, full: bool = F
 
 def rows_of(
     head: str, of: Sequence[str], columns: list[Column], tones: Sequence[Tone], width: int | None
-) -> list[Line]:
-    """A line for each name, with as many columns as fit into ``width``; ``tones``: of the cells called ``state``."""
+) -> Iterator[Line]:
+    """A line for each name, with as many columns as fit into ``width``; ``tones``: of the cells called ``state``.
+
+    Each is made when it is taken: of ten thousand jobs only the columns' cells are held.
+    """
     names = [visible(name) for name in of]
     longest = room = max(map(display_width, (head, *names)))
     if width is not None:
         columns = _fitting(columns, width - min(longest, NAME_COLUMNS))
         room = max(min(longest, width - _taken(columns)), display_width(head))
     margin = " " * (room - len(head))
-    lines = [Line((Piece(head + margin, "faint"), *(_cell(column, -1) for column in columns)), None)]
+    yield _stripped(Line((Piece(head + margin, "faint"), *(_cell(column, -1) for column in columns)), None))
     for index, (tone, name) in enumerate(zip(tones, names, strict=True)):
         cells = [_cell(column, index, tone) for column in columns]
         if display_width(name) > room:
-            lines.append(Line((Piece(name, "strong"),), None))
+            yield _stripped(Line((Piece(name, "strong"),), None))
             name = ""  # noqa: PLW2901 -- it has been said
-        lines.append(Line((Piece(name + " " * (room - display_width(name)), "strong"), *cells), None))
-    return [_stripped(line) for line in lines]
+        yield _stripped(Line((Piece(name + " " * (room - display_width(name)), "strong"), *cells), None))
 
 
 def _columns(jobs: Sequence[JobStatus], *, full: bool) -> list[Column]:

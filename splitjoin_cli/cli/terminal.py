@@ -6,18 +6,18 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar, cast
 
-from splitjoin_cli.cli.lines import Line, Piece, plain_text, wrapped
+from splitjoin_cli.cli.lines import Line, Piece, wrapped
 from splitjoin_cli.cli.signals import held_back
 from splitjoin_cli.cli.text import visible
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from rich.live import Live
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BATCH = 1000
+SMALL = {str, int, float, bool, type(None), dict, tuple}
+"""Types of which no value of a document is large."""
 LOG_COLUMNS = 80
 STYLES: Mapping[Tone, str] = {
     "plain": "",
@@ -66,21 +68,25 @@ class Terminal:
         for batch in batched(lines):
             write_stdout(visible("".join(f"{line}\n" for line in batch)))
 
-    def report(self, lines: Sequence[Line]) -> None:
-        """Write the lines of a report to stdout: on a terminal in colours and wrapped, elsewhere as they are."""
+    def report(self, lines: Iterable[Line]) -> None:
+        """Write a report's lines to stdout, as they come: on a terminal in colours and wrapped, else as they are."""
         if not is_terminal(sys.stdout):
-            self.data(plain_text(lines))
+            self.lines(line.text for line in lines)
             return
         from rich.console import Console
 
         console = Console(file=sys.stdout)
-        with console.capture() as captured:
-            console.print(_rich_text(lines, stdout_columns()), soft_wrap=True)
-        write_stdout(captured.get())
+        for batch in batched(lines):
+            with console.capture() as captured:
+                console.print(_rich_text(batch, stdout_columns()), soft_wrap=True)
+            write_stdout(captured.get())
 
-    def document(self, document: Mapping[str, object] | list[dict[str, Any]]) -> None:
-        """Write the one JSON document to stdout; a sequence that is no list or tuple piece by piece, as it comes."""
-        for batch in batched(_json_list(document) if isinstance(document, list) else _json(document)):
+    def document(self, document: Mapping[str, object] | Iterable[Mapping[str, object]]) -> None:
+        """Write the one JSON document to stdout; a sequence that is no list or tuple piece by piece, as it comes.
+
+        What is no mapping is an array of documents, of which each is made when it is written.
+        """
+        for batch in batched(_json(document) if isinstance(document, Mapping) else _json_list(document)):
             write_stdout("".join(batch))
         write_stdout("\n")
 
@@ -167,6 +173,10 @@ class Screen(Protocol):
     def columns(self) -> int | None:
         """How wide it is; None where nothing is drawn."""
 
+    @property
+    def rows(self) -> int | None:
+        """How many lines are seen of what is shown; None where nothing is drawn."""
+
     def show(self, lines: Sequence[Line], line: str) -> None:
         """Show ``lines``; or, where nothing can be drawn over, say ``line`` where it is another than before."""
 
@@ -182,6 +192,11 @@ class DrawnScreen:
     def columns(self) -> int | None:
         """See Screen."""
         return self._live.console.width
+
+    @property
+    def rows(self) -> int | None:
+        """See Screen."""
+        return self._live.console.height
 
     def show(self, lines: Sequence[Line], line: str) -> None:  # noqa: ARG002 -- see Screen
         """See Screen."""
@@ -200,6 +215,11 @@ class PrintedScreen:
 
     @property
     def columns(self) -> int | None:
+        """See Screen."""
+        return None
+
+    @property
+    def rows(self) -> int | None:
         """See Screen."""
         return None
 
@@ -226,32 +246,49 @@ def _rich_text(lines: Sequence[Line], width: int) -> Text:
     )
 
 
-def _json_list(documents: list[dict[str, Any]]) -> Iterator[str]:
+def _json_list(documents: Iterable[Mapping[str, object]]) -> Iterator[str]:
     opening = "["
     for document in documents:
         yield opening
         yield from _json(document)
         opening = ", "
-    yield "]" if documents else "[]"
+    yield "]" if opening == ", " else "[]"
 
 
 def _json(document: Mapping[str, object]) -> Iterator[str]:
-    """What ``json.dumps`` makes of it, in pieces."""
-    opening = "{"
+    """What ``json.dumps`` makes of it, in pieces: the values beside one another that are small in one."""
+    opening, small = "{", {}
     for key, value in document.items():
+        if type(value) in SMALL or not _in_pieces(value):
+            small[key] = value
+            continue
+        if small:
+            yield opening + _inside(small)
+            opening, small = ", ", {}
         yield f"{opening}{json.dumps(key)}: "
         opening = ", "
-        if isinstance(value, Sequence) and not isinstance(value, str | list | tuple):
-            yield "["
-            for number, item in enumerate(value):
-                text = str(item) if type(item) is int else json.dumps(item, allow_nan=False)
-                yield f", {text}" if number else text
-            yield "]"
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
+        if isinstance(value, list):
             yield from _json_list(value)
-        else:
-            yield json.dumps(value, allow_nan=False)
+            continue
+        yield "["
+        for number, item in enumerate(cast("Sequence[object]", value)):
+            text = str(item) if type(item) is int else json.dumps(item, allow_nan=False)
+            yield f", {text}" if number else text
+        yield "]"
+    if small:
+        yield opening + _inside(small)
     yield "}" if document else "{}"
+
+
+def _in_pieces(value: object) -> bool:
+    """Whether a value of a document may be large: documents, or numbers that are kept as ranges."""
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], dict)
+    return isinstance(value, Sequence) and not isinstance(value, str | tuple)
+
+
+def _inside(small: Mapping[str, object]) -> str:
+    return json.dumps(small, allow_nan=False)[1:-1]
 
 
 def batched(items: Iterable[T]) -> Iterator[list[T]]:

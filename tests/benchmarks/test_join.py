@@ -58,12 +58,12 @@ def test_rates_are_against_the_first_row() -> None:
 
 def test_status_is_against_the_first_question() -> None:
     """Seconds and CPU of each question, and how many times those of a job of one chunk, round by round."""
-    few = Asked("one chunk", (Usage(0.5, 0.4, 1), Usage(0.5, 0.5, 1)))
-    many = Asked("9 chunks", (Usage(1.0, 0.5, 1), Usage(2.0, 0.625, 1)))
+    few = Asked("one chunk", (Usage(0.5, 0.4, 2 << 20), Usage(0.5, 0.5, 2 << 20)))
+    many = Asked("9 chunks", (Usage(1.0, 0.5, 3 << 20), Usage(2.0, 0.625, 3 << 20)))
     table = StatusTable("t", (), {"SQLite": (few, many)}, "splitjoin 1")
     assert table.markdown().splitlines()[-2:] == [
-        "| SQLite | one chunk | 0.50 | 1.00 | 0.45 | 1.00 |",
-        "| SQLite | 9 chunks | 1.50 | 3.00 (2.00-4.00) | 0.56 | 1.25 |",
+        "| SQLite | one chunk | 0.50 | 1.00 | 0.45 | 1.00 | 2 |",
+        "| SQLite | 9 chunks | 1.50 | 3.00 (2.00-4.00) | 0.56 | 1.25 | 3 |",
     ]
 
 
@@ -79,7 +79,7 @@ def test_missing_server_is_no_skipped_benchmark(monkeypatch: pytest.MonkeyPatch)
 def test_suite_measures_the_join(tmp_path: Path) -> None:
     """Loaders, tracker and status, one round each: nothing is left out, every figure is of work that was done."""
     report = tmp_path / "report.json"
-    words = ["--load-size", "256KiB", "--counts", "8", "--status-chunks", "600", "--rounds", "1"]
+    words = ["--load-size", "256KiB", "--counts", "8", "--status-chunks", "600", "--status-jobs", "12", "--rounds", "1"]
     words += ["--only", "loaders", "--only", "tracker", "--only", "status", "--json", str(report)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
@@ -88,7 +88,8 @@ def test_suite_measures_the_join(tmp_path: Path) -> None:
     status, *rates = json.loads(report.read_text())["tables"]
     assert [table["left_out"] for table in (status, *rates)] == [[], [], []]
     assert {name: [asked["what"] for asked in questions] for name, questions in status["trackers"].items()} == {
-        name: ["one chunk", "600 chunks", "600 chunks, --json", "all jobs"] for name in ("SQLite", "dynalite")
+        name: ["one chunk", "600 chunks", "600 chunks, --json", "12 jobs", "12 jobs, --json"]
+        for name in ("SQLite", "dynalite")
     }
     groups: list[dict[str, Any]] = [group for table in rates for group in table["groups"]]
     assert [group["name"] for group in groups] == [

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from splitjoin_cli.cli.lines import Line, Piece, display_width, fact_line, plain_text, wrapped
+from splitjoin_cli.cli.lines import Line, Piece, display_width, fact_line, wrapped
 from splitjoin_cli.cli.text import fact
 from splitjoin_cli.cli.times import Times, relative_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def texts(lines: Iterable[Line]) -> list[str]:
+    """As they are read."""
+    return [line.text for line in lines]
 
 
 def test_a_fact_is_wrapped_under_its_text() -> None:
     """The label stays alone at the left; what the text means holds for each part."""
     lines = list(wrapped([fact_line(fact("why", "one two three four five six seven"), "bad")], 32))
-    assert plain_text(lines).splitlines() == ["why         one two three four", "            five six seven"]
+    assert texts(lines) == ["why         one two three four", "            five six seven"]
     assert [line.pieces[-1].tone for line in lines] == ["bad", "bad"]
 
 
@@ -20,14 +30,14 @@ def test_a_command_is_never_wrapped() -> None:
     """It is to be copied; nor is a word parted, such as a URI."""
     command = fact_line(fact("next", "splitjoin retry acme_20240131 --tracker dynamodb:jobs"), whole=True)
     uri = fact_line(fact("destination", "s3://bucket/" + "a" * 40 + " and more"))
-    shown = plain_text(wrapped([command, uri], 32)).splitlines()
+    shown = texts(wrapped([command, uri], 32))
     assert shown == [command.text, "destination s3://bucket/" + "a" * 40, "            and more"]
 
 
 def test_paragraphs_of_a_text() -> None:
     """A line end within a text begins another line of it."""
     line = Line((Piece("label       "), Piece("a first line\nand a second one, which is long")), 12)
-    assert plain_text(wrapped([line], 36)).splitlines() == [
+    assert texts(wrapped([line], 36)) == [
         "label       a first line",
         "            and a second one, which",
         "            is long",

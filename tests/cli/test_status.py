@@ -9,10 +9,15 @@ import shlex
 import sqlite3
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from splitjoin_cli.api.status import open_view, status_request
+from splitjoin_cli.cli import status_table
+from splitjoin_cli.cli.status import _Shown
+from splitjoin_cli.core.aws.client import AwsOptions
 from splitjoin_cli.core.names import ChunkName
 from splitjoin_cli.join.chunk import published_run_id
 from splitjoin_cli.stores.trackers.base import JobSpec, Run
@@ -99,6 +104,36 @@ def test_full_times(splitjoin: Splitjoin, jobs: Jobs) -> None:
         document["created_at"],
         document["updated_at"],
     ]
+
+
+def test_ten_times_the_jobs_cost_ten_times_as_much(
+    splitjoin: Splitjoin, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each text of the table is measured once or twice, however many there are."""
+    measured = Counter[str]()
+
+    def measure(text: str) -> int:
+        measured["texts"] += 1
+        return len(text)
+
+    monkeypatch.setattr(status_table, "display_width", measure)
+    for number in range(50):
+        jobs.open(60, run=Run(f"client{number}_20240131", "r1"))
+    assert len(splitjoin("status").stdout.splitlines()) == 51
+    assert measured["texts"] < 50 * 20
+
+
+def test_a_screen_gets_the_jobs_that_fit_and_counts_the_others(jobs: Jobs) -> None:
+    """A screen of 24 lines shows 19 of 30 jobs, the newest; a whole table has all of them."""
+    for number in range(30):
+        jobs.open(60 + number, run=Run(f"client{number:02}_20240131", "r1"))
+    with open_view(status_request(None, tracker=jobs.url, aws=AwsOptions())) as view:
+        view.look()
+        shown = _Shown(view, one=False, full=False, watched=True)
+        lines = [line.text for line in shown.lines(80, 24)]
+        assert len([*shown.lines(80)]) == 31
+    assert [line.split()[0] for line in lines[1:20]] == [f"client{number:02}_20240131" for number in range(19)]
+    assert lines[20:] == ["", "11 older jobs are not shown; all: 30 jobs, 30 waiting"]
 
 
 LONG = Run("ein_langer_name_für_einen_kunden_dessen_exporte_täglich_kommen_2024-01-31", "r3")

@@ -279,7 +279,7 @@ class SqliteTracker:
         """See Tracker."""
         with self._reading() as db:
             query = f"{SELECT} WHERE run_id IS NOT NULL AND join_state <> 'joined'"
-            jobs = [] if db is None else [_job(db, row) for row in db.execute(query).fetchall()]
+            jobs = [] if db is None else _jobs(db, query)
         yield from jobs
 
     def progress(self, file_name: str) -> JobProgress:
@@ -292,7 +292,7 @@ class SqliteTracker:
     def list(self) -> Iterator[JobProgress]:
         """See Tracker."""
         with self._reading() as db:
-            reports = [] if db is None else [_report(db, _job(db, row)) for row in db.execute(SELECT).fetchall()]
+            reports = [] if db is None else [_report(db, job) for job in _jobs(db, SELECT)]
         yield from reports
 
     def close(self) -> None:
@@ -376,11 +376,21 @@ class SqliteTracker:
                     db.execute(statement)
 
 
-def _job(db: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
+def _job(row: tuple[Any, ...], times_cleared: int) -> Job:
     head: Mapping[str, Any] = dict(zip(JOB_COLUMNS, row, strict=False))
     join = dict(zip(JOIN_COLUMNS, row[len(JOB_COLUMNS) :], strict=True))
     join["state"] = rules.state_of(join["state"], head["file_name"])
-    return Job(**head, round=_round(db, head["file_name"], head["generation"]), join=Join(**join))
+    return Job(**head, round=times_cleared, join=Join(**join))
+
+
+def _jobs(db: sqlite3.Connection, query: str) -> list[Job]:
+    """The jobs of a query; few were ever cleared, so that their rounds are read at once."""
+    cleared: dict[tuple[str, int], int] = {}
+    if tables(db) >= LATER_TABLES:
+        found = db.execute("SELECT file_name, generation, round FROM splitjoin_rounds")
+        cleared = {(file_name, generation): times for file_name, generation, times in found}
+    name, generation = JOB_COLUMNS.index("file_name"), JOB_COLUMNS.index("generation")
+    return [_job(row, cleared.get((row[name], row[generation]), 0)) for row in db.execute(query)]
 
 
 def _round(db: sqlite3.Connection, file_name: str, generation: int) -> int:
@@ -399,7 +409,9 @@ def _expected(db: sqlite3.Connection, key: tuple[str, int, int]) -> str | None:
 
 def _load(db: sqlite3.Connection, file_name: str) -> Job | None:
     row = db.execute(f"{SELECT} WHERE file_name = ?", (file_name,)).fetchone()
-    return None if row is None else _job(db, row)
+    if row is None:
+        return None
+    return _job(row, _round(db, file_name, row[JOB_COLUMNS.index("generation")]))
 
 
 def _save(db: sqlite3.Connection, job: Job) -> Job:

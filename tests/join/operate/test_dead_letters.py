@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.cli.lines import plain_text
 from splitjoin_cli.cli.status_table import table
 from splitjoin_cli.cli.status_text import report
 from splitjoin_cli.core.aws.sqs import Message, QueueFacts
@@ -133,7 +132,7 @@ def status() -> JobStatus:
 def test_the_report_names_them_and_what_to_type(status: JobStatus) -> None:
     """Those that are counted need nothing; the others are why, and go to the queue that was named."""
     assert status.given_up == (7,)
-    lines = plain_text(report(replace(status, advice=advise(status, "dynamodb:jobs")))).splitlines()
+    lines = [line.text for line in report(replace(status, advice=advise(status, "dynamodb:jobs")))]
     assert "dead letter chunk 7, received 4 times: s3://bucket/in/acme_1-7-9.csv" in lines
     assert f"{'':12}1 message there names no chunk; about 20 more were not looked at" in lines
     assert "why         the queue gave chunk 7 up; mend what failed, then send what is missing through again" in lines
@@ -155,15 +154,15 @@ def test_a_dead_letter_queue_by_its_own_url(status: JobStatus) -> None:
 def test_none_of_this_job(status: JobStatus) -> None:
     """It is said; where no queue was named nothing is, and the document has null."""
     none = replace(status, dead_letters=DeadLetters(DEAD, QUEUE, ()))
-    assert f"dead letter none of this job in {DEAD}" in plain_text(report(none))
+    assert f"dead letter none of this job in {DEAD}" in {line.text for line in report(none)}
     assert none.to_json()["dead_letters"] == []
     unasked = replace(status, dead_letters=None)
-    assert "dead letter" not in plain_text(report(unasked))
+    assert "dead letter" not in "".join(line.text for line in report(unasked))
     assert unasked.to_json()["dead_letters"] is None
 
 
 def test_the_list_counts_them(status: JobStatus) -> None:
     """In a column that is there where a queue was named."""
-    head, line = plain_text(table([status])).splitlines()
+    head, line = [line.text for line in table([status])]
     assert (head.split()[-2:], line.split()[-1]) == (["dead", "letters"], "2")
-    assert "dead" not in plain_text(table([replace(status, dead_letters=None)]))
+    assert "dead" not in "".join(line.text for line in table([replace(status, dead_letters=None)]))
