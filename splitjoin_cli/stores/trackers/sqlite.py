@@ -8,8 +8,8 @@ import sqlite3
 import threading
 import time
 import uuid
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from splitjoin_cli.core.errors import NotFoundError, StoreError
 from splitjoin_cli.stores.trackers import repairs, rules
@@ -21,7 +21,6 @@ from splitjoin_cli.stores.trackers.base import (
     Failure,
     InitReport,
     Job,
-    Join,
     Mending,
     Refused,
     Superseded,
@@ -36,9 +35,21 @@ from splitjoin_cli.stores.trackers.sqlite_file import (
     transaction,
     use_wal,
 )
+from splitjoin_cli.stores.trackers.sqlite_rows import (
+    FINAL,
+    OF_A_CHUNK,
+    RETRIED,
+    SELECT,
+    all_jobs,
+    expected_of,
+    load_job,
+    report_of,
+    round_of,
+    save_job,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from splitjoin_cli.stores.trackers.base import Checksum, Clock, JobProgress, JobSpec, Marked, Run
@@ -48,18 +59,10 @@ __all__ = ["SqliteTracker"]
 T = TypeVar("T")
 
 BUSY_SECONDS = 60.0
-JOB_COLUMNS = tuple(column.name for column in fields(Job) if column.name not in {"join", "round"})
-JOIN_COLUMNS = tuple(column.name for column in fields(Join))
-COLUMNS = (*JOB_COLUMNS, *(f"join_{name}" for name in JOIN_COLUMNS))
-OF_A_CHUNK = "file_name = ? AND generation = ? AND number = ?"
-SELECT = f"SELECT {', '.join(COLUMNS)} FROM splitjoin_jobs"  # noqa: S608 -- our own names
-UPSERT = f"REPLACE INTO splitjoin_jobs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 FAILED = """INSERT INTO splitjoin_failures VALUES (?, ?, ?, ?, 1, ?, ?)
     ON CONFLICT DO UPDATE
     SET error = excluded.error, attempts = attempts + 1, at = excluded.at, final = excluded.final"""
 
-FINAL, RETRIED = 1, 2
-"""What ``final`` may be but 0. It is one column, so that a file of before there were retries is as good."""
 SENT_AGAIN = f"""UPDATE splitjoin_failures SET final = {RETRIED}
     WHERE file_name = ? AND generation = ? AND number = ? AND attempts = ? AND final = {FINAL}"""  # noqa: S608 -- our own
 
@@ -122,13 +125,13 @@ class SqliteTracker:
     def open_job(self, spec: JobSpec) -> Job:
         """See Tracker."""
         with self._writing() as db:
-            return _save(db, rules.opened(_load(db, spec.run.file_name), spec, self._clock()))
+            return save_job(db, rules.opened(load_job(db, spec.run.file_name), spec, self._clock()))
 
     def replace_job(self, spec: JobSpec) -> Job:
         """See Tracker."""
         name = spec.run.file_name
         with self._writing() as db:
-            job = _save(db, rules.replaced(_load(db, name), spec, self._clock()))
+            job = save_job(db, rules.replaced(load_job(db, name), spec, self._clock()))
             for table in ("splitjoin_chunks", "splitjoin_failures", "splitjoin_rounds", "splitjoin_expected"):
                 db.execute(f"DELETE FROM {table} WHERE file_name = ? AND generation < ?", (name, job.generation))  # noqa: S608 -- our own names
             return job
@@ -136,7 +139,7 @@ class SqliteTracker:
     def job(self, file_name: str) -> Job | None:
         """See Tracker."""
         with self._reading() as db:
-            return None if db is None else _load(db, file_name)
+            return None if db is None else load_job(db, file_name)
 
     def mark_done(
         self, run: Run, number: int, *, total_parts: int, rows: int, checksum: Checksum | None = None
@@ -144,24 +147,24 @@ class SqliteTracker:
         """See Tracker."""
         rules.check_number(number, total_parts)
         with self._writing() as db:
-            head = _load(db, run.file_name)
+            head = load_job(db, run.file_name)
             if head is not None:
                 if rules.superseded(head, run):
                     return Superseded(head)
                 rules.check_total(head, total_parts)
                 rules.check_round(head, run)
             key = (run.file_name, run.generation, number)
-            repairs.check_expected(_expected(db, key), checksum, run.file_name, number)
+            repairs.check_expected(expected_of(db, key), checksum, run.file_name, number)
             if db.execute("INSERT OR IGNORE INTO splitjoin_chunks VALUES (?, ?, ?)", key).rowcount:
-                job = _save(db, rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock()))
+                job = save_job(db, rules.counted(head, run, total_parts, parts=1, rows=rows, now=self._clock()))
                 return Counted(job, completed=job.complete)
             db.execute("UPDATE splitjoin_jobs SET duplicates = duplicates + 1 WHERE file_name = ?", (run.file_name,))
-            return Duplicate(_load(db, run.file_name))
+            return Duplicate(load_job(db, run.file_name))
 
     def mark_failed(self, run: Run, number: int, *, error: str, final: bool) -> None:
         """See Tracker."""
         with self._writing() as db:
-            if _round(db, run.file_name, run.generation) != run.round:
+            if round_of(db, run.file_name, run.generation) != run.round:
                 return  # of a round that is over
             at = rules.stamp(self._clock())
             db.execute(FAILED, (run.file_name, run.generation, number, rules.cut(error), at, final))
@@ -178,16 +181,16 @@ class SqliteTracker:
             job, answer = rules.claimed(
                 self._known(db, run), run, owner=owner, token=token, lease_seconds=lease_seconds, now=self._clock()
             )
-            _save(db, job)
+            save_job(db, job)
             return answer
 
     def renew_join(self, claim: Claim, *, lease_seconds: float) -> Claim | None:
         """See Tracker."""
         with self._writing() as db:
-            job = _load(db, claim.run.file_name)
+            job = load_job(db, claim.run.file_name)
             if job is None or not rules.owns(job, claim):
                 return None
-            return rules.claim_of(_save(db, rules.renewed(job, lease_seconds, self._clock())), claim.run)
+            return rules.claim_of(save_job(db, rules.renewed(job, lease_seconds, self._clock())), claim.run)
 
     def release_join(self, claim: Claim) -> bool:
         """See Tracker."""
@@ -203,10 +206,10 @@ class SqliteTracker:
 
     def _give_up(self, claim: Claim, change: Callable[[Job], Job]) -> bool:
         with self._writing() as db:
-            job = _load(db, claim.run.file_name)
+            job = load_job(db, claim.run.file_name)
             if job is None or not rules.owns(job, claim):
                 return rules.given_up(job, claim)
-            _save(db, change(job))
+            save_job(db, change(job))
             return True
 
     def finish_join(self, run: Run) -> bool:
@@ -215,13 +218,13 @@ class SqliteTracker:
             job = rules.finished(self._known(db, run), run, self._clock())
             if isinstance(job, Superseded):
                 return False
-            _save(db, job)
+            save_job(db, job)
             return True
 
     def reopen_join(self, run: Run) -> Job:
         """See Tracker."""
         with self._writing() as db:
-            return _save(db, rules.reopened(self._known(db, run), run, self._clock()))
+            return save_job(db, rules.reopened(self._known(db, run), run, self._clock()))
 
     def expect(self, run: Run, number: int, checksum: str | None, *, total_parts: int, asked: bool) -> Mending:
         """See Tracker."""
@@ -231,7 +234,7 @@ class SqliteTracker:
             job = self._known(db, run)
             counted = db.execute(f"SELECT 1 FROM splitjoin_chunks WHERE {OF_A_CHUNK}", key).fetchone() is not None  # noqa: S608 -- our own
             answer = repairs.expecting(
-                job, run, checksum, total_parts=total_parts, asked=asked, counted=counted, standing=_expected(db, key)
+                job, run, checksum, total_parts=total_parts, asked=asked, counted=counted, standing=expected_of(db, key)
             )
             if answer is Mending.NOTED:
                 db.execute(f"DELETE FROM splitjoin_expected WHERE {OF_A_CHUNK}", key)  # noqa: S608 -- our own
@@ -244,7 +247,7 @@ class SqliteTracker:
         with self._reading() as db:
             if db is None or not tables(db) >= LATER_TABLES:
                 return {}
-            job = _load(db, run.file_name)
+            job = load_job(db, run.file_name)
             if job is None or job.run != run:
                 return {}
             query = "SELECT number, checksum FROM splitjoin_expected WHERE file_name = ? AND generation = ?"
@@ -255,17 +258,17 @@ class SqliteTracker:
         token = self._new_token()
         with self._writing() as db:
             job, answer = repairs.clearing(self._known(db, run), run, token=token, now=self._clock())
-            _save(db, job)
+            save_job(db, job)
             return answer
 
     def finish_clear(self, claim: ClearClaim) -> Job | None:
         """See Tracker. One transaction: what was counted, and what failed, is not kept."""
         name = claim.run.file_name
         with self._writing() as db:
-            job = _load(db, name)
+            job = load_job(db, name)
             if job is None or not repairs.clears(job, claim):
                 return job if repairs.is_cleared(job, claim) else None
-            after = _save(db, repairs.cleared(job))
+            after = save_job(db, repairs.cleared(job))
             for table in ("splitjoin_chunks", "splitjoin_failures"):
                 db.execute(f"DELETE FROM {table} WHERE file_name = ?", (name,))  # noqa: S608 -- our own names
             db.execute("REPLACE INTO splitjoin_rounds VALUES (?, ?, ?)", (name, after.generation, after.round))
@@ -279,20 +282,20 @@ class SqliteTracker:
         """See Tracker."""
         with self._reading() as db:
             query = f"{SELECT} WHERE run_id IS NOT NULL AND join_state <> 'joined'"
-            jobs = [] if db is None else _jobs(db, query)
+            jobs = [] if db is None else all_jobs(db, query)
         yield from jobs
 
     def progress(self, file_name: str) -> JobProgress:
         """See Tracker."""
         with self._reading() as db:
-            job = rules.known(None if db is None else _load(db, file_name), file_name, self.uri)
+            job = rules.known(None if db is None else load_job(db, file_name), file_name, self.uri)
             assert db is not None  # noqa: S101 -- a job was read from it
-            return _report(db, job)
+            return report_of(db, job)
 
     def list(self) -> Iterator[JobProgress]:
         """See Tracker."""
         with self._reading() as db:
-            reports = [] if db is None else [_report(db, job) for job in _jobs(db, SELECT)]
+            reports = [] if db is None else [report_of(db, job) for job in all_jobs(db, SELECT)]
         yield from reports
 
     def close(self) -> None:
@@ -305,7 +308,7 @@ class SqliteTracker:
                     opened.connection, opened.made = None, False
 
     def _known(self, db: sqlite3.Connection, run: Run) -> Job:
-        return rules.known(_load(db, run.file_name), run.file_name, self.uri)
+        return rules.known(load_job(db, run.file_name), run.file_name, self.uri)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -374,61 +377,3 @@ class SqliteTracker:
             with transaction(db, "BEGIN IMMEDIATE"):
                 for statement in STATEMENTS:
                     db.execute(statement)
-
-
-def _job(row: tuple[Any, ...], times_cleared: int) -> Job:
-    head: Mapping[str, Any] = dict(zip(JOB_COLUMNS, row, strict=False))
-    join = dict(zip(JOIN_COLUMNS, row[len(JOB_COLUMNS) :], strict=True))
-    join["state"] = rules.state_of(join["state"], head["file_name"])
-    return Job(**head, round=times_cleared, join=Join(**join))
-
-
-def _jobs(db: sqlite3.Connection, query: str) -> list[Job]:
-    """The jobs of a query; few were ever cleared, so that their rounds are read at once."""
-    cleared: dict[tuple[str, int], int] = {}
-    if tables(db) >= LATER_TABLES:
-        found = db.execute("SELECT file_name, generation, round FROM splitjoin_rounds")
-        cleared = {(file_name, generation): times for file_name, generation, times in found}
-    name, generation = JOB_COLUMNS.index("file_name"), JOB_COLUMNS.index("generation")
-    return [_job(row, cleared.get((row[name], row[generation]), 0)) for row in db.execute(query)]
-
-
-def _round(db: sqlite3.Connection, file_name: str, generation: int) -> int:
-    """How often a run was cleared; a file that only an earlier release wrote to has no such table."""
-    if not tables(db) >= LATER_TABLES:
-        return 0
-    query = "SELECT round FROM splitjoin_rounds WHERE file_name = ? AND generation = ?"
-    found = db.execute(query, (file_name, generation)).fetchone()
-    return 0 if found is None else int(found[0])
-
-
-def _expected(db: sqlite3.Connection, key: tuple[str, int, int]) -> str | None:
-    found = db.execute(f"SELECT checksum FROM splitjoin_expected WHERE {OF_A_CHUNK}", key).fetchone()  # noqa: S608 -- our own
-    return None if found is None else str(found[0])
-
-
-def _load(db: sqlite3.Connection, file_name: str) -> Job | None:
-    row = db.execute(f"{SELECT} WHERE file_name = ?", (file_name,)).fetchone()
-    if row is None:
-        return None
-    return _job(row, _round(db, file_name, row[JOB_COLUMNS.index("generation")]))
-
-
-def _save(db: sqlite3.Connection, job: Job) -> Job:
-    head = [getattr(job, name) for name in JOB_COLUMNS]
-    db.execute(UPSERT, (*head, *(getattr(job.join, name) for name in JOIN_COLUMNS)))
-    return job
-
-
-def _report(db: sqlite3.Connection, job: Job) -> JobProgress:
-    key = (job.file_name, job.generation)
-    numbers = None
-    if not job.complete:
-        query = "SELECT number FROM splitjoin_chunks WHERE file_name = ? AND generation = ?"
-        numbers = [number for (number,) in db.execute(query, key)]
-    query = "SELECT number, error, attempts, at, final FROM splitjoin_failures WHERE file_name = ? AND generation = ?"
-    failures = [
-        Failure(number, error, tries, at, final == FINAL, retried=final == RETRIED)
-        for number, error, tries, at, final in db.execute(query, key)
-    ]
-    return rules.report(job, numbers=numbers, failures=failures)
