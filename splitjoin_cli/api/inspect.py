@@ -53,7 +53,6 @@ def inspect(
 
     spec = os.fspath(source)
     _check_named(spec)
-    heard = observer or Silent()
     opened, start, all_there = open_bytes(
         spec,
         tmp_dir=None if tmp_dir is None else Path(tmp_dir),
@@ -62,8 +61,7 @@ def inspect(
         pipe_bytes=None if full else MOST_BYTES,
     )
     try:
-        heard.phase("inspecting", None, None)
-        return inspect_source(opened, start, spec, full=full, all_there=all_there, observer=heard)
+        return inspect_source(opened, start, spec, full=full, all_there=all_there, observer=observer)
     finally:
         opened.close()
 
@@ -85,12 +83,13 @@ def inspect_source(
 
     name = "standard input" if spec == "-" else opened.properties.uri
     _check_text(start, name)
-    pieces = read_pieces(opened, from_front=not all_there)
+    heard = observer or Silent()
+    pieces = read_pieces(opened, heard, from_front=not all_there)
     if not pieces.head:
         raise BadInputError(
             f"{name} is empty; expected a header or a record", hint="check the export that should have written it"
         )
-    seen, pieces = _judged(opened, pieces, full=full, observer=observer or Silent())
+    seen, pieces = _judged(opened, pieces, full=full, observer=heard)
     _refuse_markup(start, name, seen)
     return _result(spec, opened, pieces, seen, all_there=all_there)
 
@@ -123,6 +122,7 @@ def _judged(opened: Source, pieces: Pieces, *, full: bool, observer: Observer) -
 
 def _blocks(opened: Source, observer: Observer) -> Iterator[bytes]:
     """All of a source, in blocks."""
+    observer.phase("counting", opened.properties.size, None)
     stream = opened.stream()
     try:
         buffer = memoryview(bytearray(_BLOCK_BYTES))

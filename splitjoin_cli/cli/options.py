@@ -151,11 +151,14 @@ dialect_options = together(
         help="Which line ends end a record: LF and CR LF; or, with lf, LF alone, and CR is data.  [default: auto]",
     ),
     option(
-        "--skip-lines", type=Count(), metavar="N", help="Leave out the first N lines, which come before the header."
+        "--skip-lines",
+        type=Count(least=0),
+        metavar="N",
+        help="Leave out the first N lines, which come before the header.",
     ),
     option(
         "--skip-trailer",
-        type=Count(),
+        type=Count(least=0),
         metavar="N",
         help="Leave out the last N lines that are not blank, and compare a count in them with the rows.",
     ),

@@ -41,22 +41,22 @@ class Rate(click.ParamType[int]):
 
 
 class Count(click.ParamType[int]):
-    """A number from 1 to ``most``, in ASCII digits: int() alone takes ``1_000`` and other scripts' digits as well."""
+    """A number from ``least`` to ``most``, in ASCII digits: int() takes ``1_000`` and other scripts' digits as well."""
 
     name = "N"
 
-    def __init__(self, most: int = MAX_INTEGER) -> None:
-        """``most`` is allowed itself."""
-        self.most = most
+    def __init__(self, most: int = MAX_INTEGER, *, least: int = 1) -> None:
+        """``least`` and ``most`` are allowed themselves."""
+        self.least, self.most = least, most
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """An int from 1 to ``most``."""
+        """An int from ``least`` to ``most``."""
         if isinstance(value, int):
             return value
         text = str(value)
         digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_INTEGER))
-        if not digits or not 1 <= int(text) <= self.most:
-            self.fail(f"{value!r} is not a number from 1 to {self.most}", param, ctx)
+        if not digits or not self.least <= int(text) <= self.most:
+            self.fail(f"{value!r} is not a number from {self.least} to {self.most}", param, ctx)
         return int(text)
 
 

@@ -84,3 +84,16 @@ def test_the_report_names_what_was_found(splitjoin: Command, tmp_path: Path) -> 
         f"splitjoin split '{path}' DEST --delimiter ';' --encoding cp1252 --skip-lines 2 --skip-trailer 1 "
         "--client Account_Export"
     )
+
+
+def test_the_progress_says_what_is_read(splitjoin: Command, tmp_path: Path) -> None:
+    """The parts that are looked at, and with ``--full`` all of it once more."""
+    path = tmp_path / "export.csv"
+    path.write_bytes(b"id,text\n" + (b"7," + b"x" * 4000 + b"\n") * 5000)
+    ran = splitjoin("inspect", str(path), "--full")
+    assert [line for line in ran.stderr.splitlines() if " done: " not in line and "," not in line] == [
+        "inspecting 8.0 MiB",
+        "counting 19.1 MiB",
+    ]
+    assert "inspecting done: 8.0 MiB in" in ran.stderr
+    assert "counting done: 19.1 MiB in" in ran.stderr

@@ -458,3 +458,13 @@ def test_resume_of_a_preset_with_a_ruler(splitjoin: Splitjoin, core: RecordsRequ
     assert splitjoin(*words[1:]).code == 0
     assert core.requests == [asked, asked]
     assert asked.skip == Skip(ruler=True)
+
+
+def test_no_lines_to_skip(splitjoin: Splitjoin, tmp_path: Path) -> None:
+    """A script types the number that ``inspect --json`` says, which may be 0: it is the split without the option."""
+    (tmp_path / "acme.csv").write_bytes(b"id,n\n1,a\n")
+    command = ("split", str(tmp_path / "acme.csv"), str(tmp_path / "out"), "--date", "d", "--json")
+    first = splitjoin(*command, "--skip-lines", "0", "--skip-trailer", "0")
+    again = splitjoin(*command)
+    assert (first.code, again.document["skipped"], again.document["left_out"]) == (0, 1, None)
+    assert splitjoin(*command, "--skip-lines", "-1").document["error"]["code"] == 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.errors import BadInputError
 
 if TYPE_CHECKING:
+    from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["MOST_BYTES", "Pieces", "read_pieces"]
@@ -15,6 +16,7 @@ __all__ = ["MOST_BYTES", "Pieces", "read_pieces"]
 MOST_BYTES = 16 * 1024 * 1024
 """As much as is read at most of one file, first block included."""
 
+_PHASE = "inspecting"
 _BEFORE = 128 * 1024  # two first blocks, which opening the source has read
 _HEAD_BYTES = 4 * 1024 * 1024
 _TAIL_BYTES = 1024 * 1024
@@ -37,39 +39,44 @@ class Pieces:
     tail: tuple[int, bytes] | None = None
 
 
-def read_pieces(source: Source, *, from_front: bool = False) -> Pieces:
+def read_pieces(source: Source, observer: Observer, *, from_front: bool = False) -> Pieces:
     """Read some of ``source``, by ranges where it has them, else from the front. Raises what reading raises.
 
-    ``from_front``: the source was cut (a pipe's first bytes), so that its end is not the file's.
+    ``observer`` hears of a phase, and of the bytes as they are read. ``from_front``: the source was cut (a pipe's first
+    bytes), so that its end is not the file's.
     """
     size = source.properties.size
     if from_front or not source.properties.seekable or size is None:
-        head, whole = _front(source, MOST_BYTES - _BEFORE)
+        observer.phase(_PHASE, None, None)
+        head, whole = _front(source, MOST_BYTES - _BEFORE, observer)
         whole = whole and not from_front
         return Pieces(head, whole, len(head) if whole else None)
     if size <= MOST_BYTES - _BEFORE:
-        return Pieces(_range(source, 0, size), True, size)  # noqa: FBT003
+        observer.phase(_PHASE, size, None)
+        return Pieces(_range(source, 0, size, observer), True, size)  # noqa: FBT003
     tail_start = size - _TAIL_BYTES
     step = (tail_start - _HEAD_BYTES - _PLACE_BYTES) // (_PLACES - 1)
     offsets = [_HEAD_BYTES + n * step for n in range(_PLACES)]
     if offsets[0] + _PLACE_BYTES > offsets[1]:  # a file hardly larger than what is read: all between at once
         offsets = []
+    observer.phase(_PHASE, _HEAD_BYTES + len(offsets) * _PLACE_BYTES + _TAIL_BYTES, None)
     return Pieces(
-        head=_range(source, 0, _HEAD_BYTES),
+        head=_range(source, 0, _HEAD_BYTES, observer),
         whole=False,
         size=size,
-        between=[(offset, _range(source, offset, _PLACE_BYTES)) for offset in offsets],
-        tail=(tail_start, _range(source, tail_start, _TAIL_BYTES)),
+        between=[(offset, _range(source, offset, _PLACE_BYTES, observer)) for offset in offsets],
+        tail=(tail_start, _range(source, tail_start, _TAIL_BYTES, observer)),
     )
 
 
-def _range(source: Source, offset: int, size: int) -> bytes:
+def _range(source: Source, offset: int, size: int, observer: Observer) -> bytes:
     buffer = bytearray(size)
     filled = source.read_at(offset, memoryview(buffer))
+    observer.advance(filled)
     return bytes(buffer[:filled])
 
 
-def _front(source: Source, most: int) -> tuple[bytes, bool]:
+def _front(source: Source, most: int, observer: Observer) -> tuple[bytes, bool]:
     """The first bytes, and whether they are all. What is damaged further on is not reached."""
     beginning = getattr(source, "beginning", source.stream)
     stream = beginning()
@@ -85,6 +92,7 @@ def _front(source: Source, most: int) -> tuple[bytes, bool]:
                 return bytes(buffer[:filled]), False
             if not more:
                 break
+            observer.advance(more)
             filled += more
     finally:
         stream.close()
