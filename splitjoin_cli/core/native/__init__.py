@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
-__all__ = ["DIALECT", "OUTCOME", "Bytes", "Errands", "Kernel", "Table", "kernel", "kernels"]
+__all__ = ["DIALECT", "OUTCOME", "RAGGED", "Bytes", "Errands", "Kernel", "Table", "kernel", "kernels"]
 
 LIBRARY = Path(__file__).with_name("kernel.so")
 DIALECT = ctypes.c_int32 * 4  # delimiter, quote, escape, CR; -1: none
 SURVEY = ctypes.c_int64 * 8  # struct survey in survey.h
 OUTCOME = ctypes.c_int64 * 10  # struct outcome in kernel.c
+RAGGED = ctypes.c_int64 * 2  # what sj_ragged found
 
 _ADDRESS, _SIZE, _NUMBER, _CRC = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64, ctypes.c_uint64
 

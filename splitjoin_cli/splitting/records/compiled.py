@@ -5,12 +5,11 @@ A block whose quotes break the rules is mended, under ``literal``, by another sc
 
 from __future__ import annotations
 
-import ctypes
 from array import array
 from typing import TYPE_CHECKING, Final
 
 from splitjoin_cli.core.model import LF
-from splitjoin_cli.core.native import DIALECT, OUTCOME, Bytes
+from splitjoin_cli.core.native import DIALECT, OUTCOME, RAGGED, Bytes
 from splitjoin_cli.splitting.records.base import FieldCount
 from splitjoin_cli.splitting.records.every_state import every_outcome
 from splitjoin_cli.splitting.records.outcome import ALL_STATES, BlockIndex, Defect, Kind, Outcome, State
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
 
 _NOT_FOUND: Final = -(1 << 63)
-_FOUND = ctypes.c_int64 * 2
 
 
 class CompiledScanner:
@@ -111,7 +109,7 @@ class CompiledScanner:
         """See BlockScanner."""
         if self._is_mended(block, state):
             return self._other().first_ragged(block, state, before=before, expected=expected)
-        found = _FOUND()
+        found = RAGGED()
         with Bytes(block) as place:
             ragged = self._functions.sj_ragged(
                 self._level,

@@ -13,10 +13,11 @@ import duckdb
 from splitjoin_cli.core.errors import LoadError
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered, wrong_fields
-from splitjoin_cli.stores.loaders.body import gathered, plain_blocks
+from splitjoin_cli.stores.loaders.body import gathered
 from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.pipe import Pipe
+from splitjoin_cli.stores.loaders.plain import plain_blocks
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
 from splitjoin_cli.stores.loaders.widths import checked_rows
 

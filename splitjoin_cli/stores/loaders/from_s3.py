@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import BadRowError, LoadError
-from splitjoin_cli.stores.loaders.body import NotPlainError, opened, plain_blocks
+from splitjoin_cli.stores.loaders.body import NotPlainError, opened
+from splitjoin_cli.stores.loaders.plain import plain_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

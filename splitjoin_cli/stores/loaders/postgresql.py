@@ -11,9 +11,10 @@ import psycopg
 from splitjoin_cli.core.errors import BadRowError, LoadError
 from splitjoin_cli.core.shown import SHOWN_BYTES, shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, CopyLines, numbered
-from splitjoin_cli.stores.loaders.body import gathered, plain_blocks
+from splitjoin_cli.stores.loaders.body import gathered
 from splitjoin_cli.stores.loaders.fields import text_lines
 from splitjoin_cli.stores.loaders.header import chunk_records
+from splitjoin_cli.stores.loaders.plain import plain_blocks
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
 from splitjoin_cli.stores.loaders.widths import checked_rows

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import BadRowError, SourceError
 from splitjoin_cli.core.model import Dialect
-from splitjoin_cli.stores.loaders.body import NotPlainError, gathered, plain_blocks
+from splitjoin_cli.stores.loaders.body import NotPlainError, gathered
+from splitjoin_cli.stores.loaders.plain import plain_blocks
 from splitjoin_cli.testing.chunks import Streams, chunk_of, with_stream
 
 PIECES = ["a", '"', '""', ",", "\n", "\r\n", '"b",', ',"c\r\nd"', '"\n', '\n"']

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, Record
-from splitjoin_cli.stores.loaders.body import NotPlainError, plain_blocks
+from splitjoin_cli.stores.loaders.body import NotPlainError
+from splitjoin_cli.stores.loaders.plain import plain_blocks
 from splitjoin_cli.stores.loaders.widths import FieldCounter, checked_rows
 from splitjoin_cli.testing.chunks import Streams, chunk_of, with_stream
 
