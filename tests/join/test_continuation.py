@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,20 +12,30 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import given
 
 from splitjoin_cli.core.aws.client import AwsOptions
+from splitjoin_cli.core.aws.sqs import fair_group
 from splitjoin_cli.core.errors import ContinuationError, UsageError
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.continuation import ExecContinuation, MemoryContinuation, NoContinuation, parse_continuation
-from splitjoin_cli.join.continuation_aws import AwsContinuation, parse_aws
+from splitjoin_cli.join.continuation_aws import SERVICES, AwsContinuation, parse_aws
+from tests.core.test_names import chunk_names
+from tests.laws import examples
+from tests.servers.models import check_answer, check_request, service_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from splitjoin_cli.core.names import ChunkName
 
 RUN = "0123456789abcdef" * 2
 PAYLOAD = JoinPayload("Zoë_20240131", RUN, 3, 1200, "2024-01-31T10:00:00.000Z")
@@ -233,19 +244,28 @@ def test_without_a_url_nothing_follows() -> None:
 
 
 class RemembersCalls:
-    """A client of any service."""
+    """A client of a service, by botocore's model of it: requests and answers that are none fail.
 
-    def __init__(self, answer: Any = None) -> None:  # noqa: ANN401 -- an answer, or an error to raise
+    ``answers``: by method, what each call of it in turn gets, an answer or an error to raise; the last one stays.
+    """
+
+    def __init__(self, service: str, **answers: Any) -> None:  # noqa: ANN401 -- see above
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self._answer = answer
+        self.meta = SimpleNamespace(service_model=service_model(service))
+        self._service = service
+        self._answers = {name: value if isinstance(value, list) else [value] for name, value in answers.items()}
         self.closed = False
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- any method
-        def call(**arguments: object) -> object:
+        def call(**arguments: Any) -> object:  # noqa: ANN401 -- as botocore has it
+            check_request(self._service, name, arguments)
             self.calls.append((name, arguments))
-            if isinstance(self._answer, Exception):
-                raise self._answer
-            return self._answer or {}
+            left = self._answers.get(name, [{}])
+            answer = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(answer, Exception):
+                raise answer
+            check_answer(self._service, name, answer)
+            return answer
 
         return call
 
@@ -266,20 +286,29 @@ def on(url: str, client: RemembersCalls, options: AwsOptions | None = None) -> t
     return AwsContinuation(scheme, target, parsed.options, make), made
 
 
-CALLS = {
-    f"sns:{TOPIC}": ("sns", "publish", {"TopicArn": TOPIC, "Message": JSON}),
+CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    f"sns:{TOPIC}": ("sns", "publish", {"TopicArn": TOPIC, "Message": JSON, "MessageGroupId": "Zo%C3%AB"}),
     f"sns:{TOPIC}.fifo": (
         "sns",
         "publish",
         {"TopicArn": f"{TOPIC}.fifo", "Message": JSON, "MessageGroupId": RUN, "MessageDeduplicationId": RUN},
     ),
-    f"sqs:{QUEUE}": ("sqs", "send_message", {"QueueUrl": QUEUE, "MessageBody": JSON}),
+    f"sqs:{QUEUE}": ("sqs", "send_message", {"QueueUrl": QUEUE, "MessageBody": JSON, "MessageGroupId": "Zo%C3%AB"}),
     f"sqs:{QUEUE}.fifo": (
         "sqs",
         "send_message",
         {"QueueUrl": f"{QUEUE}.fifo", "MessageBody": JSON, "MessageGroupId": RUN, "MessageDeduplicationId": RUN},
     ),
-    "lambda:next": ("lambda", "invoke", {"FunctionName": "next", "InvocationType": "Event", "Payload": JSON.encode()}),
+    "lambda:next": (
+        "lambda",
+        "invoke",
+        {
+            "FunctionName": "next",
+            "InvocationType": "Event",
+            "Payload": JSON.encode(),
+            "DurableExecutionName": RUN,
+        },
+    ),
     f"states:{MACHINE}": (
         "stepfunctions",
         "start_execution",
@@ -297,7 +326,7 @@ CALLS = {
 def test_each_receiver_gets_the_payload_under_the_runs_key(url: str) -> None:
     """One client, made when it is first needed, in the receiver's own region."""
     service, method, arguments = CALLS[url]
-    client = RemembersCalls()
+    client = RemembersCalls(service, **({"start_execution": STARTED} if service == "stepfunctions" else {}))
     continuation, made = on(url, client, AwsOptions(region="us-east-2"))
     continuation.run(PAYLOAD)
     continuation.run(PAYLOAD)
@@ -314,10 +343,125 @@ def refused(code: str, operation: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "because"}}, operation)
 
 
-def test_an_execution_that_was_started_before_is_success() -> None:
-    """Its name is the run id, which is refused for 90 days."""
-    continuation, _ = on(f"states:{MACHINE}", RemembersCalls(refused("ExecutionAlreadyExists", "StartExecution")))
+EXECUTION = f"arn:aws:states:eu-west-1:123456789012:execution:next:{RUN}"
+STARTED = {"executionArn": EXECUTION, "startDate": datetime(2024, 1, 31, tzinfo=UTC)}
+DURABLE = f"arn:aws:lambda:eu-west-1:123456789012:function:next:7/durable-execution/{RUN}/0a1b"
+OTHER = json.dumps({**PAYLOAD.to_json(), "joined_at": "2024-01-30T00:00:00.000Z"})
+THERE: dict[str, Any] = {"DurableExecutionArn": DURABLE, "DurableExecutionName": RUN}
+
+
+def machine(read: object) -> RemembersCalls:
+    """A state machine that was started under the run's name, and what reading that execution brings."""
+    answer = (
+        read
+        if isinstance(read, Exception)
+        else {**STARTED, "stateMachineArn": MACHINE, "status": "RUNNING", "input": read}
+    )
+    return RemembersCalls(
+        "stepfunctions",
+        start_execution=refused("ExecutionAlreadyExists", "StartExecution"),
+        describe_execution=answer,
+    )
+
+
+def durable(read: object) -> RemembersCalls:
+    """The same of a durable function."""
+    answer = (
+        read
+        if isinstance(read, Exception)
+        else {
+            **THERE, "FunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:next", "Status": "RUNNING",
+            "StartTimestamp": STARTED["startDate"], "InputPayload": read,
+        }
+    )  # fmt: skip
+    listed = {**THERE, "FunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:next", "Status": "RUNNING"}
+    return RemembersCalls(
+        "lambda",
+        invoke=refused("DurableExecutionAlreadyStartedException", "Invoke"),
+        list_durable_executions_by_function={
+            "DurableExecutions": [{**listed, "StartTimestamp": STARTED["startDate"]}],
+        },
+        get_durable_execution=answer,
+    )
+
+
+STARTS = {f"states:{MACHINE}": machine, f"states:{MACHINE}:live": machine, "lambda:next:live": durable}
+
+
+@pytest.mark.parametrize("url", STARTS)
+@pytest.mark.parametrize(
+    ("read", "seen"),
+    [
+        (JSON, None),
+        (OTHER, "joined_at 2024-01-30T00:00:00.000Z"),
+        ("[]", "a payload that is not a join's"),
+        (
+            ClientError({"Error": {"Code": "AccessDeniedException"}}, "Get"),
+            "a payload that cannot be read (AccessDeniedException)",
+        ),
+    ],
+    ids=["same", "other", "foreign", "denied"],
+)
+def test_what_was_started_before_is_success(
+    url: str, read: object, seen: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second start under the run's name does nothing; if the first had another payload, a warning has both times."""
+    client = STARTS[url](read)
+    continuation, _ = on(url, client)
     continuation.run(PAYLOAD)
+    told = (
+        f"{url}: run {RUN} was started before, with {seen}; this join has joined_at {PAYLOAD.joined_at}, and starts"
+        " nothing"
+    )
+    assert caplog.messages == ([] if seen is None else [told])
+    if url.startswith("states:"):
+        assert client.calls[1] == ("describe_execution", {"executionArn": EXECUTION})
+
+
+@pytest.mark.parametrize("url", ["lambda:next", f"sqs:{QUEUE}", f"sns:{TOPIC}"])
+def test_a_service_that_knows_no_name_or_group_gets_none(url: str) -> None:
+    """A function that is not durable, a queue of an older service: the same request, without it."""
+    service, method, arguments = CALLS[url]
+    code = "InvalidParameterValueException" if service == "lambda" else "InvalidParameter"
+    client = RemembersCalls(service, **{method: [refused(code, method), {}]})
+    continuation, _ = on(url, client)
+    continuation.run(PAYLOAD)
+    bare = {name: value for name, value in arguments.items() if name not in {"DurableExecutionName", "MessageGroupId"}}
+    assert client.calls == [(method, arguments), (method, bare)]
+
+
+def test_a_botocore_that_knows_no_durable_functions() -> None:
+    """Lambda's runtime brings its own: the request has no member that it would refuse."""
+    client = RemembersCalls("lambda")
+    members = {"FunctionName": object(), "InvocationType": object(), "Payload": object()}
+    operation = SimpleNamespace(input_shape=SimpleNamespace(members=members))
+    client.meta = SimpleNamespace(service_model=SimpleNamespace(operation_model=lambda _name: operation))
+    on("lambda:next", client)[0].run(PAYLOAD)
+    assert [sorted(arguments) for _, arguments in client.calls] == [sorted(members)]
+
+
+@pytest.mark.parametrize("scheme", SERVICES)
+def test_a_payload_that_a_service_would_not_take_is_not_sent(scheme: str) -> None:
+    """Its size, and what the service takes; no name of a job is long enough to come near."""
+    url = next(url for url in CALLS if url.startswith(f"{scheme}:"))
+    most = SERVICES[scheme].most_bytes
+    client = RemembersCalls(SERVICES[scheme].botocore)
+    large = replace(PAYLOAD, file_name="x" * most)
+    with pytest.raises(ContinuationError) as caught:
+        on(url, client)[0].run(large)
+    size = len(large.encoded())
+    assert caught.value.message == f"{url}: the payload has {size} bytes, and the service takes {most}"
+    assert client.calls == []
+
+
+@given(chunk=chunk_names())
+@examples(50)
+def test_a_fair_group_is_what_sqs_takes_for_one(chunk: ChunkName) -> None:
+    """Up to 128 ASCII letters, digits and punctuation, the same for each job of a client, another for another's."""
+    group = fair_group(chunk.file_name)
+    assert re.fullmatch(r"[!-~]{1,128}", group)
+    assert fair_group(f"{chunk.client}_20240201") == group
+    assert fair_group(f"{chunk.client}.x_20240131") != group
 
 
 @pytest.mark.parametrize(
@@ -343,7 +487,8 @@ def test_an_execution_that_was_started_before_is_success() -> None:
 )
 def test_a_receiver_that_refuses_is_a_failure(url: str, answer: object, message: str) -> None:
     """Whatever it says, or does not."""
-    continuation, _ = on(url, RemembersCalls(answer))
+    service, method, _ = CALLS[url]
+    continuation, _ = on(url, RemembersCalls(service, **{method: answer}))
     with pytest.raises(ContinuationError) as caught:
         continuation.run(PAYLOAD)
     assert caught.value.message == message

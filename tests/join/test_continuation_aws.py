@@ -63,6 +63,10 @@ def told(desk: AwsDesk, url: str) -> list[dict[str, Any]]:
 def test_a_queue_gets_each_try(desk: AwsDesk) -> None:
     """A standard one twice; a FIFO one knows the run and keeps one."""
     twice(f"sqs:{desk.joins}")
+    seen = desk.client("sqs").receive_message(
+        QueueUrl=desk.joins, VisibilityTimeout=0, MessageSystemAttributeNames=["MessageGroupId"]
+    )["Messages"]
+    assert seen[0]["Attributes"]["MessageGroupId"] == "acme", "the client, between whom SQS is fair"
     assert told(desk, desk.joins) == [TOLD, TOLD]
     once = fifo(desk)
     twice(f"sqs:{once}")

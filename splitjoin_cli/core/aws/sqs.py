@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.errors import SplitjoinError, UsageError
+from splitjoin_cli.core.names import parse_file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +23,7 @@ __all__ = [
     "QueueFacts",
     "SqsQueue",
     "check_queue_url",
+    "fair_group",
     "is_passing",
     "queue_region",
     "shown_url",
@@ -30,6 +33,7 @@ BATCH = 10
 """Messages of one request, at most (SQS API Reference, "SendMessageBatch", "ReceiveMessage")."""
 LONGEST_WAIT_SECONDS = 20
 """Of a long poll (SQS API Reference, "ReceiveMessage")."""
+GROUP_CHARACTERS, DIGEST_CHARACTERS = 128, 32
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.2
 SHAPE = "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
@@ -94,6 +98,20 @@ def queue_region(url: str) -> str | None:
     """``sqs.REGION.amazonaws.com``; None for a queue elsewhere."""
     words = (urlsplit(url).hostname or "").split(".")
     return words[1] if len(words) > 2 and words[0] == "sqs" and "amazonaws" in words else None  # noqa: PLR2004
+
+
+def fair_group(file_name: str) -> str:
+    """The message group of a job's messages on a standard queue: its client, in the characters that groups have.
+
+    Up to 128 of ASCII letters, digits and punctuation (SQS API Reference, "SendMessage"): other scripts are
+    percent-encoded, and what is longer ends with a hash of it.
+    """
+    job = parse_file_name(file_name)
+    group = quote(file_name if job is None else job.client, safe="")
+    if len(group) <= GROUP_CHARACTERS:
+        return group
+    digest = hashlib.sha256(group.encode()).hexdigest()[:DIGEST_CHARACTERS]
+    return f"{group[: GROUP_CHARACTERS - DIGEST_CHARACTERS]}{digest}"
 
 
 def shown_url(url: str) -> str:

@@ -34,7 +34,9 @@ __all__ = [
     "TIMEOUTS_SECONDS",
     "bucket_name",
     "chunks_arn",
+    "executions_arn",
     "expected_bucket_arn",
+    "function_versions_arn",
     "join_url",
     "stuck_after",
     "visibility_seconds",
@@ -189,6 +191,8 @@ CONDITIONS: Mapping[str, Value] = {
     "JoinsHere": equals(ref("OnJoinArn"), ""),
     "JoinsElsewhere": _given("OnJoinArn"),
     "JoinsQueue": equals(ref("OnJoinService"), "sqs"),
+    "JoinsMachine": equals(ref("OnJoinService"), "states"),
+    "JoinsFunction": equals(ref("OnJoinService"), "lambda"),
     "HasSecretKey": _given("SecretKeyArn"),
     "HasAuroraClusterAndChunkKey": every(_given("AuroraClusterArn"), _given("ChunkKeyArn")),
 }
@@ -210,6 +214,10 @@ visibility_seconds = find("Timeouts", ref("Timeout"), "Visibility")
 stuck_after = when("HasStuckAfter", ref("StuckAfter"), find("Timeouts", ref("Timeout"), "StuckAfter"))
 
 _ARN_FIELDS = split(":", ref("OnJoinArn"))
+_regional = [select(index, _ARN_FIELDS) for index in range(5)]
+# What was started under a run's name, whatever version or alias of a machine or a function started it.
+executions_arn = join(":", *_regional, "execution", select(6, _ARN_FIELDS), "*")
+function_versions_arn = join(":", *_regional, "function", select(6, _ARN_FIELDS), "*")
 # --on-join names a queue by its URL, everything else may be named by its ARN.
 _queue_url = join(
     "", "sqs:https://sqs.", select(3, _ARN_FIELDS), ".", ref("AWS::URLSuffix"), "/", select(4, _ARN_FIELDS), "/",

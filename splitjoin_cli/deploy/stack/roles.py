@@ -15,7 +15,7 @@ from splitjoin_cli.deploy.stack.cloudformation import (
     ref,
     sub,
 )
-from splitjoin_cli.deploy.stack.parameters import chunks_arn
+from splitjoin_cli.deploy.stack.parameters import chunks_arn, executions_arn, function_versions_arn
 from splitjoin_cli.deploy.stack.storage import index_arns
 from splitjoin_cli.join.continuation_aws import SERVICES
 
@@ -64,7 +64,7 @@ _WORK = (
 _DECRYPT = Statement("DecryptChunks", ("kms:Decrypt",), (ref("ChunkKeyArn"),))
 _ENCRYPT = Statement("EncryptChunks", ("kms:GenerateDataKey", "kms:Decrypt"), (ref("ChunkKeyArn"),))
 # Only one of the actions exists for what the ARN names.
-_TELL_ELSEWHERE = Statement("TellElsewhere", tuple(action for _, action, _ in SERVICES.values()), (ref("OnJoinArn"),))
+_TELL_ELSEWHERE = Statement("TellElsewhere", tuple(one.action for one in SERVICES.values()), (ref("OnJoinArn"),))
 
 _ENI_ACTIONS = (
     "ec2:CreateNetworkInterface",
@@ -95,9 +95,17 @@ _FUNCTION_ROLE = Resource(
 )
 _RIGHTS: Mapping[str, Resource] = {
     "TellHere": _right(
-        "FunctionRole", "JoinsHere", Statement("TellHere", (SERVICES["sns"][1],), (ref("JoinTopic"),))
+        "FunctionRole", "JoinsHere", Statement("TellHere", (SERVICES["sns"].action,), (ref("JoinTopic"),))
     ),
     "TellElsewhere": _right("FunctionRole", "JoinsElsewhere", _TELL_ELSEWHERE),
+    "SeeExecution": _right(
+        "FunctionRole", "JoinsMachine", Statement("SeeStarted", ("states:DescribeExecution",), (executions_arn,))
+    ),
+    "SeeDurableExecution": _right(
+        "FunctionRole", "JoinsFunction",
+        Statement("SeeStarted", ("lambda:ListDurableExecutionsByFunction", "lambda:GetDurableExecution"),
+                  (ref("OnJoinArn"), function_versions_arn)),
+    ),
     "ReadSecret": _right(
         "FunctionRole", "HasSecret",
         Statement("ReadPassword", ("secretsmanager:GetSecretValue",), (ref("SecretArn"),)),

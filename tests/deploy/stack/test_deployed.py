@@ -26,7 +26,7 @@ def test_every_resource_is_made(account: Account) -> None:
     resources = json.loads(account.template)["Resources"]
     asked = {name for name, one in resources.items() if "Condition" in one} - {"TellHere"}
     assert {one["LogicalResourceId"] for one in listed} == set(resources) - asked
-    assert len(asked) == 7
+    assert len(asked) == 9
     table = stack.outputs["Tracker"].removeprefix("dynamodb:")
     assert stack.environment() == {
         "SPLITJOIN_INTO": INTO, "SPLITJOIN_TABLE": "", "SPLITJOIN_CREATE_TABLE": "", "SPLITJOIN_RUN_COLUMN": "",
