@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect", "inspect_source"]
 
-_BLOCK_BYTES = 4 * 1024 * 1024
 _MANY_NULS, _NUL_SHARE = 32, 20
 
 
@@ -122,10 +121,12 @@ def _judged(opened: Source, pieces: Pieces, *, full: bool, observer: Observer) -
 
 def _blocks(opened: Source, observer: Observer) -> Iterator[bytes]:
     """All of a source, in blocks."""
+    from splitjoin_cli.splitting.inspect.count import STRETCH_BYTES
+
     observer.phase("counting", opened.properties.size, None)
     stream = opened.stream()
     try:
-        buffer = memoryview(bytearray(_BLOCK_BYTES))
+        buffer = memoryview(bytearray(STRETCH_BYTES))
         while filled := stream.readinto(buffer):
             observer.advance(filled)
             yield bytes(buffer[:filled])

@@ -100,9 +100,9 @@ class Reader:
             found = data.find(newline, at)
             end = size if found < 0 else found + 1
             text = data[at : end - 1] if found >= 0 else data[at:]
-            lines, opened = 1, size
+            lines, opened, ended = 1, size, found >= 0
             if any(special in text for special in specials):
-                row, opened = self._hard(data, at, line)
+                row, opened, ended = self._hard(data, at, line)
                 lines = max(1, data.count(newline, at, row.end))
             else:
                 if form.strips_cr and text.endswith(CR):
@@ -111,14 +111,17 @@ class Reader:
                 if form.skip_space:
                     cells = [cell.lstrip(b" ") for cell in cells]
                 row = Row(cells, at, end, line)
-            if not whole and (size - open_bytes <= opened < size or (row.end >= size and not data.endswith(newline))):
+            if not whole and (size - open_bytes <= opened < size or not ended):
                 return
             yield row
             line += lines
             at = row.end
 
-    def _hard(self, data: bytes, start: int, line: int) -> tuple[Row, int]:
-        """A record that holds a quote or an escape character, and where a quote opens that does not close."""
+    def _hard(self, data: bytes, start: int, line: int) -> tuple[Row, int, bool]:
+        """A record that holds a quote or an escape character.
+
+        And where a quote opens in it that does not close, and whether the record ends before the data does.
+        """
         cells: list[bytes] = []
         at, fault, quote, opened = start, -1, self.form.quote, len(data)
         while True:
@@ -141,7 +144,8 @@ class Reader:
             at = after.end()
         if self.form.strips_cr and cells[-1].endswith(CR):
             cells[-1] = cells[-1][:-1]
-        return Row(cells, start, len(data) if after is None else after.end(), line, fault), opened
+        end = len(data) if after is None else after.end()
+        return Row(cells, start, end, line, fault), opened, after is not None and after.end() > after.start()
 
     def _stray(self, data: bytes, begin: int, end: int) -> int:
         """The first quote of an unquoted field that no escape character is before; -1 where there is none."""

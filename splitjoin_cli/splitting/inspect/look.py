@@ -8,6 +8,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.splitting.inspect.count import Counting
 from splitjoin_cli.splitting.inspect.detect import SECOND_BYTES, detect, is_chance, one_column, with_later
 from splitjoin_cli.splitting.inspect.edges import Top, bottom, top
 from splitjoin_cli.splitting.inspect.encoding import Encoding, encoding_of
@@ -237,7 +238,8 @@ class _Judged:
         line = self.before + self.rows[self.top.body].line
         if pieces.whole or blocks is not None:
             stream = [pieces.head[body_start:]] if blocks is None else _from(blocks, body_start)
-            self._to_the_end(seen, _rows_of(self.reader, stream, line), body_start)
+            counting = Counting(self.reader, tally, at=body_start, line=line)
+            self._to_the_end(seen, counting.but_the_last(stream, _LAG), body_start)
             seen.records, seen.exact = tally.records, True
             return
         for row in self.reader.rows(pieces.head[body_start:], line=line, whole=False):
@@ -340,28 +342,3 @@ def _from(blocks: Iterable[bytes], start: int) -> Iterator[bytes]:
             continue
         yield block[start:]
         start = 0
-
-
-_MOST_OPEN = 1024 * 1024
-_MOST_REST = 64 * 1024 * 1024
-
-
-def _rows_of(reader: Reader, blocks: Iterable[bytes], line: int) -> Iterator[Row]:
-    """The records of consecutive blocks, with places from the first block's beginning on."""
-    rest, offset = b"", 0
-    for block in blocks:
-        data = rest + block
-        end = 0
-        for row in reader.rows(data, line=line, whole=False, open_bytes=_MOST_OPEN):
-            yield row._replace(
-                start=row.start + offset, end=row.end + offset, fault=row.fault + offset if row.fault >= 0 else -1
-            )
-            end = row.end
-        line += data.count(reader.form.newline, 0, end)
-        rest, offset = data[end:], offset + end
-        if len(rest) > _MOST_REST:
-            break
-    for row in reader.rows(rest, line=line):
-        yield row._replace(
-            start=row.start + offset, end=row.end + offset, fault=row.fault + offset if row.fault >= 0 else -1
-        )

@@ -69,6 +69,12 @@ class Tally:
         if row.fault >= 0:
             self.stray.seen(line, offset + row.fault)
 
+    def add_alike(self, records: int, size: int) -> None:
+        """Count records of ``size`` bytes together, each of ``width`` fields, in which nothing is odd."""
+        self.records += records
+        self.fields[self.width] += records
+        self.seen_bytes += size
+
     def _is_lone(self, cell: bytes) -> bool:
         """Whether the carriage return in it is outside quotes, and not kept by an escape character."""
         if self.quote and cell.startswith(self.quote):
