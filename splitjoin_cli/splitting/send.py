@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import Chunk, StoredObject
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.claim import Claim
+    from splitjoin_cli.splitting.engines.base import Remote
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import Progress
     from splitjoin_cli.splitting.staging import StagedChunks
@@ -33,7 +34,7 @@ CHANGES = 4
 class Sending:
     """The chunks of one plan on their way. What becomes of each is in ``progress``, and the observer hears it.
 
-    ``denied``: the first refusal for want of rights.
+    ``denied``: the first refusal for want of rights. ``may_go_on``: a worker of an engine may still store a chunk.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Sending:
         self._progress, self._observer = progress, observer
         self._placing = Placing(sink, claim.plan, claim.existing, force=force, repairs=repairs, check=claim.check)
         self.denied: AccessError | None = None
+        self.may_go_on = False
 
     @property
     def mended(self) -> Mapping[int, MendedChunk]:
@@ -91,32 +93,45 @@ class Sending:
             hint="wait for them, then run the same command again",
         )
 
-    def send(self, header: bytes, request: SplitRequest, copier: Copier | None, executor: Executor) -> None:
+    def send(
+        self,
+        header: bytes,
+        request: SplitRequest,
+        copier: Copier | None,
+        executor: Executor,
+        remote: Remote | None = None,
+    ) -> None:
         """Send the chunks that are not stored yet. One that fails does not stop the others.
 
-        ``copier``: None where the bytes must pass here. Raises what makes every chunk wrong.
+        ``copier``: None where the bytes must pass here. ``remote``: None for threads here. Raises what makes every
+        chunk wrong.
         """
+        from splitjoin_cli.splitting.one_chunk import Way  # noqa: PLC0415 -- the same
         from splitjoin_cli.splitting.transfer import Transfer, TransferJob  # noqa: PLC0415 -- only what is used is imported
 
         plan, sink = self._plan, self._sink
         total = plan.chunks.end - plan.chunks.start + plan.header_bytes * len(plan.chunks)
         self._observer.phase("uploading", total, len(plan.chunks))
         job = TransferJob(
-            self._source,
-            sink,
-            header,
-            request.compress,
+            Way(self._source, sink, header, request.compress, self._observer, copier),
             name=lambda chunk: chunk_name(plan, chunk.number),
             metadata=self._metadata,
             when=self._placing.when,
             again=self._placing.again,
             done=self._done,
             failed=self._failed,
-            observer=self._observer,
-            copier=copier,
         )
         missing = self._placing.missing(executor, self._skip, self._claim.place)
-        Transfer(job, executor, request.at_once).run(missing)
+        if remote is None:
+            Transfer(job, executor, request.at_once).run(missing)
+            return
+        from splitjoin_cli.splitting.engines.store import EngineTransfer  # noqa: PLC0415 -- only what is used is imported
+
+        transfer = EngineTransfer(remote, job, plan.header_start)
+        try:
+            transfer.run(missing)
+        finally:
+            self.may_go_on = transfer.may_go_on
 
     def _done(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)

@@ -22,8 +22,8 @@ from splitjoin_cli.core.errors import (
 )
 from splitjoin_cli.core.model import ByteRange, ChunkState
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.splitting.one_chunk import ChunkBody
 from splitjoin_cli.splitting.request import RowCount
-from splitjoin_cli.splitting.transfer import ChunkBody
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, MemoryWriter
 from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.positioned import PositionedStream
