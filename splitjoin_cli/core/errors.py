@@ -25,6 +25,7 @@
     |   |   |-- RunConflictError  exit 1   the ledger holds another run, another table or another object of this job
     |   |   `-- OlderRunError     exit 1   a newer run of the job has replaced the chunk's: it need not be loaded
     |   `-- ClearedError          exit 1   the run was cleared meanwhile: what was done for it may be gone
+    |-- EngineError               exit 1   the engine, or its workers, cannot do a split's work any more
     |-- EventError                exit 1   a message is no event that a worker knows
     |-- ContinuationError         exit 1   what follows the join failed; the tracker says when it may be tried again
     `-- StoppedError              exit 130 or 143, by the signal that stopped it
@@ -195,6 +196,10 @@ class OlderRunError(LoadError):
 
 class ClearedError(StoreError):
     """The run is being cleared, or was since the caller began: what it loaded may be gone. It may be tried again."""
+
+
+class EngineError(SplitjoinError):
+    """The engine is gone, or none of its workers does the work: what is stored stays, and the same command resumes."""
 
 
 class EventError(SplitjoinError):

@@ -117,6 +117,10 @@ class Around:
         """Whether lines at the end are left out: then the last record ends before them."""
         return self._ends_early
 
+    def place_of(self, offset: int) -> int:
+        """The place in the whole source of a place in what is left of it."""
+        return offset if self._window is None else self._window.window.place_of(offset)
+
     @property
     def header_start(self) -> int:
         """Where the header begins in the source."""

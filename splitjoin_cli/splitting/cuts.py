@@ -50,7 +50,7 @@ class CutRule(Protocol):
     def limit(self, start: int, number: int) -> int | None:
         """Where chunk ``number``, whose body is from ``start`` on, ends at the latest: at the last record end up to it.
 
-        Unless no record ends there, or the source does. None: this cannot be told from places alone, or it is the last.
+        Unless no record ends there, or the source does. None: this cannot be told from places alone.
         """
 
     def taken(self) -> None:
@@ -152,7 +152,7 @@ class ByCount:
 
     def limit(self, start: int, number: int) -> int | None:  # noqa: ARG002 -- a rule's signature
         """The chunk's target, unless records may be so few that their number decides."""
-        return self._target(number) if self._records is None and number < self._count else None
+        return self._target(number) if self._records is None and number <= self._count else None
 
     def taken(self) -> None:
         """One of the cuts."""

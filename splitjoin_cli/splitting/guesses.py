@@ -7,7 +7,7 @@ bytes break the rules of quoting one way or the other (Ge et al., "Speculative D
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from splitjoin_cli.splitting.records.outcome import State
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
-    from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["Guess", "Guesses", "guessable"]
 
@@ -34,6 +33,13 @@ class Guess(NamedTuple):
     end: int
 
 
+class Readable(Protocol):
+    """What a look needs of a source."""
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """As in Source."""
+
+
 def guessable(alphabet: Alphabet) -> bool:
     """Whether a look can tell one reading from the other: not where a stray quote is data."""
     return alphabet.stray == "error" or alphabet.quote is None
@@ -42,7 +48,7 @@ def guessable(alphabet: Alphabet) -> bool:
 class Guesses:
     """Of one source. It belongs to one thread at a time."""
 
-    def __init__(self, source: Source, alphabet: Alphabet, scanner: BlockScanner) -> None:
+    def __init__(self, source: Readable, alphabet: Alphabet, scanner: BlockScanner) -> None:
         """``scanner``: one of ``alphabet``."""
         self._source, self._alphabet, self._scanner = source, alphabet, scanner
 

@@ -147,11 +147,13 @@ class PlanBuilder:
         """See CutRule."""
         return self._rule.limit(start, number)
 
-    def take(self, size: int, outcome: Outcome, crc: int, large: Large, watch: Watch | None = None) -> None:
+    def take(
+        self, size: int, outcome: Outcome, crc: int, large: Large, watch: Watch | None = None, *, last: bool = False
+    ) -> None:
         """Take a whole chunk of ``size`` bytes, from the last cut, where this stands, to the last end up to its limit.
 
         ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME; ``large``: its large records;
-        ``watch``: saw its blocks.
+        ``watch``: saw its blocks. ``last``: the source's end, which may follow, ends the chunk.
         """
         if self.watch is not None and watch is not None:
             self.watch.add(watch)
@@ -167,8 +169,9 @@ class PlanBuilder:
         self.position, self.records, self.delimiters, self.crc = end
         self.crlf += outcome.crlf
         self._last = end
-        self._append(end)
-        self._rule.taken()
+        if not last:
+            self._append(end)
+            self._rule.taken()
 
     def finish(self) -> list[int]:
         """No more blocks: return the last cuts, the body's end included (unless the body is empty)."""

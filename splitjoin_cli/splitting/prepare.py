@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity
-from splitjoin_cli.core.format.runs import digest_options, later_options, run_id
+from splitjoin_cli.core.format.runs import run_id
 from splitjoin_cli.core.names import manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
+from splitjoin_cli.core.units import size_text
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.around import Around
 from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark
+from splitjoin_cli.splitting.digest import digest_of
 from splitjoin_cli.splitting.edges import LOOK_BYTES, edge_hints, survey_warnings
 from splitjoin_cli.splitting.elsewhere import is_of_source
 from splitjoin_cli.splitting.hints import blank_warning, header_warnings, letter_warning
@@ -43,12 +45,16 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.cuts import CutRule
+    from splitjoin_cli.splitting.engines.base import Remote
     from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.probe import Probed
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.scan import Scanned
     from splitjoin_cli.stores.sinks.base import Copier, Sink
     from splitjoin_cli.stores.sources.base import Source
+
+
+SKIPS_LINES = "some lines are not rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +78,16 @@ class Preparation:
         observer: Observer,
         warnings: tuple[str, ...] = (),
         start: bytes | None = None,
+        remote: Remote | None = None,
     ) -> None:
         """As SplitRun takes them."""
+        self._remote = remote
         self._start = start
         self._warnings = warnings
         self._request, self._job = request, job
         self._source, self._sink, self._observer = source, sink, observer
         self._alphabet = Alphabet.of(request.dialect)
-        self._digest = _digest(request)
+        self._digest = digest_of(request)
         self._name_prefix = f"{job.file_name}-"  # of its chunks, and of no chunk of a job that is named ``a_12``
         cores = os.cpu_count() or 1
         self._scan_threads = request.at_once if source.properties.s3 is not None else min(request.at_once, cores)
@@ -104,11 +112,15 @@ class Preparation:
             return None
         return copier if copier.copies_from == s3.store else None
 
-    def sweep(self) -> None:
-        """Remove what killed runs of the job left, where the store lets it be found: a courtesy, no condition."""
+    def sweep(self, sink: Sink | None = None) -> None:
+        """Remove what killed runs of the job left, where the store lets it be found: a courtesy, no condition.
+
+        ``sink``: another one of the same place, to which what was begun before it is what was left.
+        """
+        sink = sink or self._sink
         try:
-            swept = self._sink.sweep(self._name_prefix)
-            swept += self._sink.sweep(f"{self._job.client}_", only=self._is_document)
+            swept = sink.sweep(self._name_prefix)
+            swept += sink.sweep(f"{self._job.client}_", only=self._is_document)
         except StoreError as exc:
             self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
             return
@@ -180,6 +192,7 @@ class Preparation:
         fresh = existing.is_empty and not request.dry_run and request.compress is None
         staged = (
             fresh
+            and self._remote is None
             and self._sink.staging is not None
             and (properties.seekable or not isinstance(request.size, ChunkCount))
         )
@@ -228,9 +241,11 @@ class Preparation:
         size = self._records.properties.size or self._source.properties.stored_bytes  # else counted as it is stored
         self._observer.phase("splitting" if staged else "scanning", size, None)
         header, survey = b"", self._survey()
+        if self._remote is not None and isinstance(builder, SkippingPlanBuilder):
+            self._observer.warn(f"{size_text(size or 0)} are scanned here, and not by workers: {SKIPS_LINES}")
         try:
-            if staging is not None and not isinstance(builder, SkippingPlanBuilder) and not switched(SPECULATION):
-                header = Speculation(self._records, builder, staging, options, self._observer, survey).run(executor)
+            if not isinstance(builder, SkippingPlanBuilder) and not switched(SPECULATION):
+                header = self._scan_ahead(builder, staging, options, survey, executor)
             found = Scan(
                 self._records,
                 builder,
@@ -246,6 +261,25 @@ class Preparation:
                 staging.discard()
             raise
         return builder, found, staging
+
+    def _scan_ahead(
+        self,
+        builder: PlanBuilder,
+        staging: StagedChunks | None,
+        options: ScanOptions,
+        survey: Survey,
+        executor: Executor,
+    ) -> bytes:
+        """Scan chunks from where they are guessed to begin, here or on an engine; the header's bytes, see there."""
+        if self._remote is not None:
+            from splitjoin_cli.splitting.engines.scan import EngineScan  # noqa: PLC0415 -- only what is used is imported
+
+            place_of = self._around.place_of
+            scan = EngineScan(self._remote, self._records, builder, options, self._observer, survey, place_of)
+            return scan.run(executor)
+        if staging is None:
+            return b""
+        return Speculation(self._records, builder, staging, options, self._observer, survey).run(executor)
 
     def _builder(self, rule: CutRule) -> PlanBuilder:
         dialect, start, watch = self._request.dialect, Mark(0, 0, 0, 0), self._watch()
@@ -384,24 +418,3 @@ def _rule(request: SplitRequest, size: int | None, totals: tuple[int, int] | Non
         return ByRows(wanted.rows)
     counted, records = totals if totals is not None else (size or 0, None)
     return ByCount(wanted.count, size=counted, records=records)
-
-
-def _digest(request: SplitRequest) -> str:
-    """Of all options that shape the plan or the run."""
-    dialect, size = request.dialect, request.size
-    later = later_options(dialect, request.skip)
-    return digest_options(
-        {
-            "size": repr(size),
-            "delimiter": dialect.delimiter,
-            "quotechar": dialect.quotechar,
-            "escapechar": dialect.escapechar,
-            "header": dialect.header,
-            "encoding": request.encoding,
-            "on_stray_quote": dialect.stray_quote,
-            "strict": request.strict,
-            "compress": request.compress,
-            "run_label": request.run_label,
-        }
-        | ({"later": later} if later else {})
-    )

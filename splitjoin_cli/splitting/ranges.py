@@ -156,15 +156,21 @@ class Proofs:
     def __init__(self, builder: PlanBuilder, survey: Survey) -> None:
         """``builder`` and ``survey`` stand where the first range begins."""
         self._builder, self._survey = builder, survey
+        self._last = 0
         self._waiting: dict[int, tuple[Guess, Ranged]] = {}  # until the chunks before them are proved
 
-    def take(self, guess: Guess, found: Ranged) -> list[int]:
-        """A range that ends as was guessed. The numbers of those that are proved by it, from the first on."""
+    def take(self, guess: Guess, found: Ranged, *, last: bool = False) -> list[int]:
+        """A range that ends as was guessed. The numbers of those that are proved by it, from the first on.
+
+        ``last``: the source's end may follow it, see PlanBuilder.
+        """
+        self._last = guess.number if last else self._last
         proved: list[int] = []
         self._waiting[guess.number] = guess, found
         while (following := self._waiting.pop(len(self._builder.chunks) + 1, None)) is not None:
             (number, start, end), held = following
-            self._builder.take(end - start, held.outcome, held.crc, held.large, held.watch)
+            at_end = number == self._last
+            self._builder.take(end - start, held.outcome, held.crc, held.large, held.watch, last=at_end)
             held.survey.end()
             self._survey.take(held.survey)
             proved.append(number)

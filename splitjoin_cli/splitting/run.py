@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.engines.base import Remote
     from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.standing import Repairs
@@ -61,6 +63,7 @@ class SplitRun:
         warnings: tuple[str, ...] = (),
         resumes: bool = False,
         start: bytes | None = None,
+        remote: Remote | None = None,
     ) -> None:
         """``request.dialect.encoding`` is that of the chunks; ``job`` the name.
 
@@ -68,7 +71,10 @@ class SplitRun:
         ``naming``: where the name comes from; None where it was typed.
         ``warnings``: what was seen of the source before; ``start``: its first block, None where nobody read it.
         ``resumes``: the caller resumes what was begun on a day before (``run`` then raises BegunElsewhereError).
+        ``remote``: where the work runs; None for threads here.
         """
+        self._remote = remote
+        self._may_go_on = False  # a worker may still store a chunk, whatever becomes of this
         self._request, self._job, self._open_job, self._repairs = request, job, open_job, repairs
         self._source, self._sink, self._observer = source, sink, observer
         self._began = time.monotonic()
@@ -76,7 +82,7 @@ class SplitRun:
         self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer, resumes)
         self.fingerprint: str | None = None
         """Of the source, once it was read or its plan was found."""
-        self._preparation = Preparation(request, job, source, sink, observer, warnings, start)
+        self._preparation = Preparation(request, job, source, sink, observer, warnings, start, remote)
 
     def run(self) -> SplitResult:
         """Split, or resume; failed chunks are in the result.
@@ -144,14 +150,15 @@ class SplitRun:
             )
             self._fill(planned, sending, executor)
         except BaseException:
-            if attempt.sent and not progress.count(ChunkState.UPLOADED):
+            if attempt.sent and not progress.count(ChunkState.UPLOADED) and not self._may_go_on:
                 withdraw(self._sink, self._job, wanted)
             raise
         if not progress.count(ChunkState.FAILED):
             with trace.timed("concluded", chunks=len(plan.chunks)):
                 conclude(self._sink, self._job, plan, existing, progress, sending.mended)
         elif existing.is_empty and progress.count(ChunkState.FAILED) == len(plan.chunks):
-            withdraw(self._sink, self._job, plan)
+            if not self._may_go_on:
+                withdraw(self._sink, self._job, plan)
             if sending.denied is not None:
                 raise AccessError(f"no chunk was stored: {sending.denied.message}", hint=sending.denied.hint)
         return self._result(plan, progress)
@@ -162,8 +169,25 @@ class SplitRun:
         if planned.staging is not None:
             sending.publish(planned.staging)
         else:
-            sending.send(planned.header, self._request, self._preparation.copier, executor)
+            self._send(planned, sending, executor)
             self._source.check_unchanged()
+
+    def _send(self, planned: Planned, sending: Sending, executor: ThreadPoolExecutor) -> None:
+        """Send the chunks, on threads here or on an engine; what its workers left half-way goes."""
+        remote, copier = self._remote, self._preparation.copier
+        if remote is None:
+            sending.send(planned.header, self._request, copier, executor)
+            return
+        from splitjoin_cli.splitting.engines.store import check_conditional
+
+        check_conditional(self._sink, planned.plan.file_name)
+        try:
+            sending.send(planned.header, self._request, copier, executor, remote)
+        finally:
+            self._may_go_on = sending.may_go_on
+        if self._may_go_on:
+            with closing(remote.opens_sink()) as sink:
+                self._preparation.sweep(sink)
 
     def _opened(self, plan: PlanFile) -> PlanFile:
         """The plan with the generation that the tracker gives its run; nothing is stored before the tracker knows it.

@@ -12,6 +12,7 @@ pytest.register_assert_rewrite(
     *(
         f"{__name__}.{suite}"
         for suite in (
+            "engines",
             "jobs",
             "joins",
             "loader_bad_rows",

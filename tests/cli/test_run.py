@@ -42,6 +42,7 @@ UNUSED = HEAVY | {
     "splitjoin_cli.splitting.resume",
     "splitjoin_cli.splitting.stored.chunks",
     "splitjoin_cli.splitting.transfer",
+    "splitjoin_cli.splitting.engines",
     "splitjoin_cli.stores.trackers.base",
 }
 """What a split of a local file into a directory has no use for."""

@@ -65,17 +65,20 @@ class S3Sink(StaysHere):
         bandwidth: Bandwidth | None = None,
         client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
         retry: Retry | None = None,
+        must_be_conditional: bool = False,
     ) -> None:
         """``uri``: ``s3://bucket/prefix``, with or without the last ``/``. ``jobs``: parts in flight.
 
         ``bandwidth``: what limits the bodies of this and of others together. ``client``: one made with ``attempts=1``
-        (requests are repeated here), instead of ``options``.
+        (requests are repeated here), instead of ``options``. ``must_be_conditional``: see S3Prefix.
         """
         where, objects = parse_uri(uri), objects or ObjectOptions()
         prefix = where.key if not where.key or where.key.endswith("/") else where.key + "/"
         made = client or aws.client("s3", options, connections=2 * jobs, attempts=1, bandwidth=bandwidth)
         self._bucket = Bucket(made, where.bucket, common=objects.common(), retry=retry, shared=client is not None)
-        self._place = S3Prefix(self._bucket, prefix, chunk_parameters=objects.new_chunk())
+        self._place = S3Prefix(
+            self._bucket, prefix, chunk_parameters=objects.new_chunk(), must_be_conditional=must_be_conditional
+        )
         self._uploads = Uploads(self._place, jobs=jobs)
         self._buffers = PartBuffers(jobs)
         self._small_parameters = objects.new_small_object()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.answers import whole_checksum
 from splitjoin_cli.core.bytes import crc64 as checksums
-from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError
+from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, UsageError
 from splitjoin_cli.core.model import ByteRange, StoredObject
 from splitjoin_cli.stores.sinks.base import Condition
 from splitjoin_cli.stores.sinks.s3_body import RequestBody, content_md5
@@ -71,8 +71,14 @@ class S3Prefix:
     before it is sent, and carries a Content-MD5 instead, which every S3 has known from the beginning.
     """
 
-    def __init__(self, bucket: Bucket, prefix: str, *, chunk_parameters: Mapping[str, str]) -> None:
-        """``prefix`` is empty or ends with ``/``. ``chunk_parameters``: encryption, storage class, tags."""
+    def __init__(
+        self, bucket: Bucket, prefix: str, *, chunk_parameters: Mapping[str, str], must_be_conditional: bool = False
+    ) -> None:
+        """``prefix`` is empty or ends with ``/``. ``chunk_parameters``: encryption, storage class, tags.
+
+        ``must_be_conditional``: nothing is stored on a condition that the store cannot hold itself.
+        """
+        self._must_be_conditional = must_be_conditional
         self.bucket = bucket
         self.prefix = prefix
         self.digest = Digest.CRC64NVME
@@ -128,6 +134,7 @@ class S3Prefix:
         """``act`` with the parameters of a condition. Raises ObjectChangedError where it does not hold.
 
         A store that does not know the condition is asked what is there first: not in one step, as nothing is there.
+        Raises UsageError where that is not enough.
         """
         if when is None:
             return act({})
@@ -142,6 +149,11 @@ class S3Prefix:
                     raise self._changed(name) from exc
                 if code not in UNCONDITIONAL_CODES:
                     raise
+                if self._must_be_conditional and method != "delete_object":
+                    raise UsageError(
+                        f"{self.uri(name)}: the store has no conditional writes, which workers need",
+                        hint="use --engine threads, or another store",
+                    ) from exc
         found = self.head(name)
         if (None if found is None else found.validator) != when.validator:
             raise self._changed(name)

@@ -1,0 +1,214 @@
+"""The contract of an engine: it runs units of work somewhere else. splitjoin_cli/testing/engines.py tests each rule.
+
+A unit is all that a worker needs to know: frozen, of plain values, and without a key, a password or a profile. It goes
+as JSON text, and its answer comes as JSON text: so no handle, lock or client travels by mistake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from splitjoin_cli.core.aws.options import ObjectOptions
+    from splitjoin_cli.core.bytes.codecs import ChunkCompression
+    from splitjoin_cli.core.model import ByteRange, StoredObject
+    from splitjoin_cli.splitting.records.base import Alphabet
+    from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.survey import Found
+    from splitjoin_cli.stores.sinks.base import Condition, Sink
+
+__all__ = [
+    "Answer",
+    "Engine",
+    "Failed",
+    "HeaderSpec",
+    "Reach",
+    "Remote",
+    "ScanUnit",
+    "Scanned",
+    "SinkSpec",
+    "SourceSpec",
+    "StoreUnit",
+    "Stored",
+    "Unit",
+    "Worker",
+]
+
+
+class Reach(NamedTuple):
+    """How a store is reached, beside the worker's own credentials. None: as the worker's own surroundings say."""
+
+    region: str | None = None
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """What names a source that any worker reads by ranges. ``uri``: ``s3://BUCKET/KEY``, or an absolute path.
+
+    ``validator`` and ``size``: what it must be, as SourceProperties has them; a worker that finds another one fails.
+    """
+
+    uri: str
+    validator: str | None
+    size: int
+    reach: Reach
+    request_payer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSpec:
+    """What names a sink that any worker writes to. ``uri``: ``s3://BUCKET/PREFIX/``, or an absolute path."""
+
+    uri: str
+    reach: Reach
+    objects: ObjectOptions
+    fsync: bool = False
+
+
+class HeaderSpec(NamedTuple):
+    """Where the header lies in the source, and the CRC-64/NVME of its bytes: a worker reads it once."""
+
+    start: int
+    size: int
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanUnit:
+    """Scan a range that begins where a record does. Pure: any number of them, anywhere, give the same answer.
+
+    ``range``: places of the source. ``expected``: delimiters of a record. ``strict``: another number is an error.
+    ``letters``: to be looked for after the escape character. ``encoding``: of the bytes, None where they are sure to
+    be right. ``header``: lines like it are counted; None: they are not. ``version``: of splitjoin, which the worker
+    MUST have.
+    """
+
+    version: str
+    source: SourceSpec
+    number: int
+    range: ByteRange
+    alphabet: Alphabet
+    expected: int | None
+    strict: bool
+    letters: bytes
+    encoding: str | None
+    header: HeaderSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUnit:
+    """Store a chunk: the header, then its range. Safe to repeat: one name, one content.
+
+    ``when``: the condition on which it is stored; there is always one. ``checksum``: CRC-64/NVME of header and range
+    together, None where nobody read them. ``copies``: the store may copy the range itself.
+    """
+
+    version: str
+    source: SourceSpec
+    sink: SinkSpec
+    name: str
+    number: int
+    header: HeaderSpec
+    range: ByteRange
+    checksum: int | None
+    metadata: str | None
+    compression: ChunkCompression | None
+    when: Condition
+    copies: bool
+
+
+Unit = ScanUnit | StoreUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What a range held; places count from its start. ``outcome``: None where its bytes break the rules.
+
+    ``large``: records that loaders refuse. ``blanks``, ``letter``: what a Watch saw. ``seen``: what a Survey did.
+    """
+
+    outcome: Outcome | None
+    crc: int
+    large: Found
+    blanks: Found
+    letter: int
+    seen: tuple[Found, Found, Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The object that is there now. Its metadata is the unit's."""
+
+    object: StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What went wrong. ``code``: the name of the error's class.
+
+    ``fatal``: it makes every other unit wrong, too. ``again``: the same unit may succeed, on another worker or later.
+    """
+
+    code: str
+    message: str
+    hint: str | None
+    fatal: bool
+    again: bool
+
+
+Answer = Scanned | Stored | Failed
+
+
+class Worker(Protocol):
+    """What a worker is reached by. It MUST NOT be copied into another process."""
+
+    def __call__(self, unit: str) -> str:
+        """Run a unit and answer; never raises for what a unit can meet: that is a Failed."""
+
+
+class Engine(Protocol):
+    """Runs units, many at once, in any order.
+
+    It may lose a unit, run it twice, answer late or never: the coordinator sends it again, so an engine's own retries
+    MUST be off. It MUST NOT change a unit or an answer.
+    """
+
+    @property
+    def name(self) -> str:
+        """How messages call it, such as ``dask``."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many units should be under way, so that no worker waits; it may change as workers come and go."""
+
+    def submit(self, unit: str) -> Future[str]:
+        """Run a unit; return at once. The answer comes from ``run_text``, called somewhere else.
+
+        The future fails with EngineError where the engine itself is gone, and no unit can be run any more; with
+        another error where this unit got no answer. It may never be done.
+        """
+
+    def cancel(self, future: Future[str]) -> None:
+        """Nobody waits for it any more. What runs may go on."""
+
+    def close(self) -> None:
+        """Free threads and connections, and cancel what is under way. Safe to repeat; never waits for a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Where the work of one split runs, and what names its source and sink there.
+
+    ``check`` raises what ends the split. ``opens_sink``: another sink of the same place, for what workers left.
+    """
+
+    engine: Engine
+    source: SourceSpec
+    sink: SinkSpec
+    check: Callable[[], None]
+    opens_sink: Callable[[], Sink]

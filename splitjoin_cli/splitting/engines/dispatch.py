@@ -1,0 +1,202 @@
+"""Hands units to an engine, as many as it wants, and each again until it is answered: nobody else retries."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core import errors as known
+from splitjoin_cli.core import trace
+from splitjoin_cli.core.errors import EngineError, SplitjoinError, StoreError
+from splitjoin_cli.splitting.engines.base import Failed, ScanUnit
+from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+
+    from splitjoin_cli.splitting.engines.base import Answer, Engine, Unit
+
+__all__ = ["Dispatcher", "Work", "deadline_seconds", "error_of"]
+
+TRIES = 4
+"""How often a unit is sent before it has failed."""
+LEAST_SECONDS = 120.0
+BYTES_PER_SECOND = 500_000.0
+"""What a unit may take: so long, and a second more for so many bytes of its range."""
+CHECK_SECONDS = 1.0
+
+
+def deadline_seconds(size: int) -> float:
+    """After how long without an answer a unit of so many bytes is sent again, beside the one that may still run."""
+    return LEAST_SECONDS + size / BYTES_PER_SECOND
+
+
+def error_of(failed: Failed) -> SplitjoinError:
+    """What a worker met, as the error that it is here."""
+    kind = getattr(known, failed.code, StoreError)
+    if not (isinstance(kind, type) and issubclass(kind, SplitjoinError)):
+        kind = StoreError
+    try:
+        error: SplitjoinError = kind(failed.message, hint=failed.hint)
+    except TypeError:
+        error = StoreError(failed.message, hint=failed.hint)
+    return error
+
+
+@dataclass(eq=False, slots=True)
+class Work:
+    """A unit, and what its answer is for. ``done`` may give more work, which comes before all that has not begun."""
+
+    unit: Unit
+    done: Callable[[Answer], Work | None]
+    text: str = ""
+    sent: int = 0
+    due: float = 0.0
+    flying: list[Future[str]] = field(default_factory=list)
+    settled: bool = False
+    trouble: str | None = None
+
+    def __post_init__(self) -> None:
+        self.text = unit_text(self.unit)
+
+    @property
+    def what(self) -> str:
+        """For messages."""
+        verb = "scan" if isinstance(self.unit, ScanUnit) else "store"
+        return f"{verb} chunk {self.unit.number}"
+
+
+class Dispatcher:
+    """Runs work on an engine. ``run`` it as often as there is work; it belongs to one thread."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        deadline: Callable[[int], float] = deadline_seconds,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``clock``: in seconds. ``deadline``: see ``deadline_seconds``. ``check`` raises what ends it all."""
+        self._check = check
+        self._engine, self._clock, self._deadline = engine, clock, deadline
+        self._answers: SimpleQueue[tuple[Work, Future[str]]] = SimpleQueue()
+        self._due: list[tuple[float, int, Work]] = []
+        self._order = itertools.count()
+        self._open: set[Work] = set()
+        self.abandoned = False
+        """Whether a unit that nobody waits for any more may still run, or was killed half-way."""
+
+    def run(self, works: Iterable[Work]) -> None:
+        """Do it all; each ends in its ``done``. Raises EngineError, and what ``done`` raises; then nothing is sent."""
+        coming = iter(works)
+        more = True
+        try:
+            while more or self._open:
+                while more and len(self._open) < max(self._engine.in_flight, 1):
+                    more = self._begin(coming)
+                if self._open:
+                    self._wait()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _begin(self, coming: Iterator[Work]) -> bool:
+        work = next(coming, None)
+        if work is not None:
+            self._send(work)
+        return work is not None
+
+    def _send(self, work: Work) -> None:
+        self._open.add(work)
+        work.sent += 1
+        future = self._engine.submit(work.text)
+        work.flying.append(future)
+        work.due = self._clock() + self._deadline(work.unit.range.size)
+        heapq.heappush(self._due, (work.due, next(self._order), work))
+        future.add_done_callback(lambda done: self._answers.put((work, done)))
+
+    def _wait(self) -> None:
+        """Until one answers, or is overdue."""
+        self._check()
+        try:
+            left = self._due[0][0] - self._clock()
+            work, future = self._answers.get(timeout=min(max(left, 0.0), CHECK_SECONDS))
+        except Empty:
+            self._overdue()
+            return
+        if not work.settled:
+            self._take(work, future)
+
+    def _take(self, work: Work, future: Future[str]) -> None:
+        work.flying.remove(future)
+        try:
+            answer = answer_of(future.result(), work.text)
+        except OtherReleaseError as exc:
+            raise EngineError(
+                f"a worker has splitjoin {exc.found}, and this command is splitjoin {release()}",
+                hint="install the same release on all workers",
+            ) from exc
+        except EngineError:
+            raise
+        except (Exception, CancelledError) as exc:  # noqa: BLE001 -- whatever an engine answers with: this try is lost
+            self.abandoned = True
+            self._lost(work, f"{type(exc).__name__}: {exc}")
+            return
+        if isinstance(answer, Failed) and answer.again and work.sent < TRIES:
+            self._lost(work, answer.message)
+            return
+        self._settle(work, answer)
+
+    def _lost(self, work: Work, trouble: str) -> None:
+        """A try that came to nothing: another, unless one is still under way."""
+        work.trouble = trouble
+        trace.note("unit lost", unit=work.what, sent=work.sent, trouble=trouble)
+        if work.sent < TRIES:
+            self._send(work)
+        elif not work.flying:
+            message = f"{self._engine.name}: cannot {work.what}: sent {work.sent} times; the last one: {trouble}"
+            self._settle(work, Failed("EngineError", message, "see the workers' logs", fatal=False, again=False))
+
+    def _overdue(self) -> None:
+        """The first one is: send it beside what may still run; after the last try it has failed."""
+        now = self._clock()
+        while self._due and self._due[0][0] <= now:
+            due, _, work = heapq.heappop(self._due)
+            if work.settled or due != work.due:
+                continue
+            trace.note("unit overdue", unit=work.what, sent=work.sent)
+            if work.sent < TRIES:
+                self._send(work)
+                continue
+            said = "" if work.trouble is None else f"; the last trouble was: {work.trouble}"
+            message = f"{self._engine.name}: no worker answered to {work.what}, sent {work.sent} times{said}"
+            hint = "look whether the cluster has workers, and whether they are busy with other work"
+            self._settle(work, Failed("EngineError", message, hint, fatal=False, again=False))
+
+    def _settle(self, work: Work, answer: Answer) -> None:
+        work.settled = True
+        self._open.discard(work)
+        self._drop(work)
+        more = work.done(answer)
+        if more is not None:
+            self._send(more)
+
+    def _drop(self, work: Work) -> None:
+        """Take back what nobody waits for."""
+        for future in work.flying:
+            self.abandoned = True
+            self._engine.cancel(future)
+        work.flying.clear()
+
+    def _abandon(self) -> None:
+        for work in self._open:
+            work.settled = True
+            self._drop(work)
+        self._open.clear()

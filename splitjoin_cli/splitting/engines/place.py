@@ -1,0 +1,169 @@
+"""What a worker's units have in common: sources and sinks, opened once each by what names them, and their headers."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.errors import SourceChangedError
+from splitjoin_cli.core.unpicklable import StaysHere
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from splitjoin_cli.splitting.engines.base import HeaderSpec, SinkSpec, SourceSpec
+    from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["Place", "open_sink", "open_source"]
+
+KEPT = 4
+"""Sources, and sinks, that stay open while no unit uses them: a worker may serve several splits at once."""
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+S = TypeVar("S")
+T = TypeVar("T", bound=_Closes)
+
+
+class _Entry(Generic[T]):
+    """Something open. ``users`` have it now; ``stale``: the last one closes it."""
+
+    def __init__(self, opened: T) -> None:
+        self.opened, self.users, self.stale = opened, 0, False
+
+
+class _Shelf(Generic[S, T]):
+    """Things that are open, by what names them. Thread-safe."""
+
+    def __init__(self, opens: Callable[[S], T]) -> None:
+        self._opens, self._lock = opens, threading.Lock()
+        self._entries: OrderedDict[S, _Entry[T]] = OrderedDict()
+
+    @contextmanager
+    def use(self, spec: S) -> Iterator[T]:
+        """Open it, unless it is; what failed is opened anew by the next one."""
+        with self._lock:  # several units of one split begin at once: one of them opens
+            entry = self._entries.get(spec)
+            if entry is None:
+                entry = self._entries[spec] = _Entry(self._opens(spec))
+            self._entries.move_to_end(spec)
+            entry.users += 1
+        try:
+            yield entry.opened
+        except BaseException:
+            entry.stale = True
+            raise
+        finally:
+            self._give_back(spec, entry)
+
+    def close(self) -> None:
+        """Close what nobody uses; the others when they are given back."""
+        with self._lock:
+            entries = list(self._entries.values())
+            self._entries.clear()
+            for entry in entries:
+                entry.stale = True
+            idle = [entry for entry in entries if not entry.users]
+        for entry in idle:
+            entry.opened.close()
+
+    def _give_back(self, spec: S, entry: _Entry[T]) -> None:
+        closing: list[_Entry[T]] = []
+        with self._lock:
+            entry.users -= 1
+            if entry.stale and self._entries.get(spec) is entry:
+                del self._entries[spec]
+            if entry.stale and not entry.users:
+                closing.append(entry)
+            idle = [one for one, held in self._entries.items() if not held.users]
+            closing += [self._entries.pop(one) for one in idle[: max(len(idle) - KEPT, 0)]]
+        for old in closing:
+            old.opened.close()
+
+
+class Place(StaysHere):
+    """Where units run: one for each process. Thread-safe."""
+
+    def __init__(
+        self,
+        opens_source: Callable[[SourceSpec], Source] | None = None,
+        opens_sink: Callable[[SinkSpec], Sink] | None = None,
+    ) -> None:
+        """``opens_source``, ``opens_sink``: instead of what this process reaches by itself."""
+        self._sources: _Shelf[SourceSpec, Source] = _Shelf(opens_source or open_source)
+        self._sinks: _Shelf[SinkSpec, Sink] = _Shelf(opens_sink or open_sink)
+        self._headers: OrderedDict[tuple[SourceSpec, HeaderSpec], bytes] = OrderedDict()
+
+    @contextmanager
+    def source(self, spec: SourceSpec) -> Iterator[Source]:
+        """The source that ``spec`` names, as it was planned. Raises SourceChangedError where it is another one."""
+        with self._sources.use(spec) as source:
+            found = source.properties
+            if (found.size, found.validator) != (spec.size, spec.validator):
+                raise SourceChangedError(
+                    f"{spec.uri} is another file here than the one that is being split: it has {found.size} bytes "
+                    f"({found.validator}), and {spec.size} ({spec.validator}) were planned",
+                    hint="a path must lead to the same file on every worker; if it does, the file changed: run again",
+                )
+            yield source
+
+    def sink(self, spec: SinkSpec) -> AbstractContextManager[Sink]:
+        """The sink that ``spec`` names."""
+        return self._sinks.use(spec)
+
+    def header(self, source: Source, spec: SourceSpec, header: HeaderSpec) -> bytes:
+        """The header's bytes. Raises SourceChangedError where they are others."""
+        known = self._headers.get((spec, header))
+        if known is not None:
+            return known
+        buffer = bytearray(header.size)
+        data = bytes(buffer[: source.read_at(header.start, memoryview(buffer))]) if header.size else b""
+        if crc64(data) != header.checksum:
+            raise SourceChangedError(
+                f"{spec.uri} changed while it was split: its header is another one", hint="run again"
+            )
+        self._headers[spec, header] = data
+        while len(self._headers) > KEPT:
+            self._headers.popitem(last=False)
+        return data
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._sources.close()
+        self._sinks.close()
+
+
+def open_source(spec: SourceSpec) -> Source:
+    """The source that ``spec`` names, by this process's own credentials. Raises SourceError."""
+    if spec.uri.startswith("s3://"):
+        from splitjoin_cli.core.aws.options import AwsOptions  # noqa: PLC0415 -- botocore is slow to import
+        from splitjoin_cli.stores.sources.s3 import S3Source  # noqa: PLC0415 -- the same
+
+        aws = AwsOptions(region=spec.reach.region, endpoint_url=spec.reach.endpoint_url)
+        return S3Source(spec.uri, aws, request_payer=spec.request_payer)
+    from splitjoin_cli.stores.sources.local import LocalSource  # noqa: PLC0415 -- only what is used is imported
+
+    return LocalSource(spec.uri)
+
+
+def open_sink(spec: SinkSpec) -> Sink:
+    """The sink that ``spec`` names, by this process's own credentials. It never stores without a condition."""
+    if spec.uri.startswith("s3://"):
+        from splitjoin_cli.core.aws.options import AwsOptions  # noqa: PLC0415 -- botocore is slow to import
+        from splitjoin_cli.stores.sinks.s3 import S3Sink  # noqa: PLC0415 -- the same
+
+        aws = AwsOptions(region=spec.reach.region, endpoint_url=spec.reach.endpoint_url)
+        return S3Sink(spec.uri, aws, objects=spec.objects, must_be_conditional=True)
+    from pathlib import Path  # noqa: PLC0415 -- only what is used is imported
+
+    from splitjoin_cli.stores.sinks.directory import DirectorySink  # noqa: PLC0415 -- the same
+
+    return DirectorySink(Path(spec.uri), fsync=spec.fsync)

@@ -1,0 +1,215 @@
+"""Scans a source on an engine: chunks are guessed here, scanned there, and proved here, from the first to the last.
+
+Where a guess was wrong, a worker scans the chunk from its proved beginning to its limit, which tells where it ends
+without a guess, and guesses go on behind it. What is out of the ordinary is left to the scan in order, on threads here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.bytes.buffers import new_buffer
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.model import ByteRange
+from splitjoin_cli.core.units import size_text
+from splitjoin_cli.splitting.engines.ahead import LookAhead
+from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Scanned, ScanUnit
+from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
+from splitjoin_cli.splitting.engines.wire import release
+from splitjoin_cli.splitting.guesses import Guess, Guesses, guessable
+from splitjoin_cli.splitting.plan import Large
+from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Proofs, Ranged, begin, ends_as_guessed
+from splitjoin_cli.splitting.records.open import new_scanner
+from splitjoin_cli.splitting.records.outcome import NO_OFFSET
+from splitjoin_cli.splitting.survey import Found, Survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
+
+    from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.engines.base import Answer, Remote
+    from splitjoin_cli.splitting.plan import PlanBuilder
+    from splitjoin_cli.splitting.scan import ScanOptions
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["EngineScan"]
+
+MENDS = 16
+"""How many wrong guesses are mended; a source with more is scanned in order from there on."""
+
+
+class EngineScan:
+    """The chunks of a split, as many as can be had this way. ``run`` it once."""
+
+    def __init__(
+        self,
+        remote: Remote,
+        source: Source,
+        builder: PlanBuilder,
+        options: ScanOptions,
+        observer: Observer,
+        survey: Survey,
+        place_of: Callable[[int], int],
+    ) -> None:
+        """``builder`` and ``survey``: as nothing has come to them yet. ``place_of``: the place in the whole source."""
+        self._remote, self._source, self._builder, self._options = remote, source, builder, options
+        self._observer, self._survey, self._place_of = observer, survey, place_of
+        self._dispatcher = Dispatcher(remote.engine, check=remote.check)
+        self._header = HeaderSpec(0, 0, 0)
+        self._size = source.properties.size or 0
+        self._proofs = Proofs(builder, survey)
+        self._wrong = self._is_done = False
+        self._told: dict[int, int] = {}  # bytes of ranges that wait for their proof, by number
+
+    def run(self, executor: Executor) -> bytes:
+        """Scan; then ``builder`` stands after the last proved range. The header's bytes.
+
+        None of them, with nothing done, where this is not the way for such a source. ``executor`` reads ahead.
+        Raises what the source raises, here or on a worker, and EngineError.
+        """
+        alphabet, block_bytes = self._options.alphabet, self._options.block_bytes
+        lane = Lane(new_buffer(block_bytes), new_scanner(alphabet, block_bytes))
+        why = self._why_not()
+        header = None if why is not None else begin(lane, self._source, self._builder, self._survey)
+        if header is None:
+            self._tell_rest(why or "the header is long, or breaks a rule")
+            return b""
+        self._observer.advance(len(header))
+        self._header = HeaderSpec(self._place_of(0), len(header), crc64(header))
+        ahead = LookAhead(self._source, executor, self._builder.limit, self._size)
+        try:
+            self._scan_all(ahead, Guesses(ahead, alphabet, lane.scanner))
+        finally:
+            ahead.close()
+        self._keep_end()
+        if not self._is_done:
+            self._tell_rest("where chunks begin could not be guessed, or the file breaks a rule")
+        return header
+
+    def _why_not(self) -> str | None:
+        """Why workers cannot scan this source; None: they can."""
+        first = self._builder.limit(0, 1)
+        least = LEAST_BLOCKS * self._options.block_bytes
+        if first is None:
+            return "--rows counts from the beginning"
+        if min(first, self._size) < least:
+            return f"a chunk is smaller than {size_text(least)}"
+        return None if guessable(self._options.alphabet) else "a stray quote may be data"
+
+    def _tell_rest(self, why: str) -> None:
+        """Say that workers cannot scan what is left, where that is much."""
+        left = self._size - self._builder.position
+        if left > LEAST_BLOCKS * self._options.block_bytes:
+            self._observer.warn(f"{size_text(left)} are scanned here, and not by workers: {why}")
+
+    def _scan_all(self, ahead: LookAhead, guesses: Guesses) -> None:
+        for _ in range(MENDS):
+            self._wrong = False
+            self._proofs = Proofs(self._builder, self._survey)
+            try:
+                self._dispatcher.run(self._guessed(ahead, guesses))
+            finally:
+                self._observer.advance(-sum(self._told.values()))
+                self._told.clear()
+            if self._is_done or not self._mend():
+                return
+
+    def _guessed(self, ahead: LookAhead, guesses: Guesses) -> Iterator[Work]:
+        """Work for the chunks behind what is proved, until a guess proves to be wrong; the last one with the end."""
+        start, number = self._builder.position, len(self._builder.chunks) + 1
+        while not self._wrong and start < self._size:
+            limit = self._builder.limit(start, number)
+            if limit is None or limit <= start:
+                return
+            ahead.expect(number, limit)
+            end = guesses.last_end(start, min(limit, self._size))
+            if end is None:
+                return
+            last = limit >= self._size
+            yield self._work(Guess(number, start, end), partial(self._answered, last=last))
+            if last:
+                return
+            start, number = end, number + 1
+
+    def _work(self, guess: Guess, done: Callable[[Guess, Scanned], None]) -> Work:
+        options, watch, start = self._options, self._builder.watch, self._place_of(guess.start)
+        unit = ScanUnit(
+            version=release(),
+            source=self._remote.source,
+            number=guess.number,
+            range=ByteRange(start, start + guess.end - guess.start),
+            alphabet=options.alphabet,
+            expected=self._builder.expected_delimiters,
+            strict=options.strict,
+            letters=b"" if watch is None else watch.letters,
+            encoding=self._survey.form.encoding,
+            header=self._header if self._survey.form.line else None,
+        )
+
+        def answered(answer: Answer) -> None:
+            if isinstance(answer, Failed):
+                raise error_of(answer)
+            assert isinstance(answer, Scanned)  # noqa: S101 -- answer_of looked which unit it answers
+            done(guess, answer)
+
+        return Work(unit, answered)
+
+    def _answered(self, guess: Guess, answer: Scanned, *, last: bool) -> None:
+        if self._wrong:
+            return
+        found = self._ranged(guess, answer)
+        if found is None or not ends_as_guessed(guess, found):
+            self._wrong = True
+            return
+        self._told[guess.number] = guess.end - guess.start
+        self._observer.advance(guess.end - guess.start)
+        for number in self._proofs.take(guess, found, last=last):
+            del self._told[number]
+            self._is_done = self._is_done or (last and number == guess.number)
+
+    def _mend(self) -> bool:
+        """Let a worker find the end of the next chunk, whose beginning is proved; whether there is one."""
+        start, number = self._builder.position, len(self._builder.chunks) + 1
+        limit = self._builder.limit(start, number)
+        if limit is None or not start < limit or self._size - start <= self._options.block_bytes:
+            return False  # what is left is not worth a unit
+        ends: list[int] = []
+        reach = Guess(number, start, min(limit, self._size))
+        self._dispatcher.run([self._work(reach, lambda _, answer: ends.append(_last_end(answer)))])
+        if ends == [NO_OFFSET]:
+            return False
+        self._wrong, before = False, self._builder.position
+        known = Guess(number, start, start + ends[0])
+        self._dispatcher.run([self._work(known, partial(self._answered, last=limit >= self._size))])
+        return self._builder.position > before and not self._is_done
+
+    def _ranged(self, guess: Guess, answer: Scanned) -> Ranged | None:
+        """An answer as what a range held, its places those of the source that is scanned."""
+        if answer.outcome is None:
+            return None
+
+        def place(found: Found) -> Found:
+            return Found(found.total, found.first + guess.start) if found.total else found
+
+        watch = None if self._builder.watch is None else self._builder.watch.again()
+        if watch is not None:
+            watch.blank_lines, watch.first_blank = answer.blanks.total, place(answer.blanks).first
+            watch.first_letter = answer.letter if answer.letter == NO_OFFSET else answer.letter + guess.start
+        invalid, marks, lines = map(place, answer.seen)
+        large = place(answer.large)
+        # The foot is that of any record's end: what lies across it was looked at by the worker.
+        survey = Survey(self._survey.form, guess.end, b"\n", invalid, marks, lines)
+        return Ranged(answer.outcome, answer.crc, Large(large.total, max(large.first, 0)), watch, survey)
+
+    def _keep_end(self) -> None:
+        """Keep the last bytes that were scanned, as a scan here does."""
+        end = self._builder.position
+        buffer = memoryview(bytearray(min(self._survey.keeps, end)))
+        if buffer:
+            self._survey.keep(buffer[: self._source.read_at(end - len(buffer), buffer)])
+
+
+def _last_end(answer: Scanned) -> int:
+    return NO_OFFSET if answer.outcome is None else answer.outcome.last_end

@@ -1,0 +1,141 @@
+"""Runs a unit of work, wherever this process is: the only code that a worker runs."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.bytes.buffers import new_buffer
+from splitjoin_cli.core.errors import (
+    AccessError,
+    CorruptObjectError,
+    NotFoundError,
+    ObjectChangedError,
+    SplitjoinError,
+    StoreError,
+)
+from splitjoin_cli.core.model import Chunk
+from splitjoin_cli.core.progress import Silent, Tally
+from splitjoin_cli.splitting.engines.base import Answer, Failed, Scanned, ScanUnit, Stored, StoreUnit, Unit
+from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_text, release, unit_of
+from splitjoin_cli.splitting.one_chunk import Sender, Way
+from splitjoin_cli.splitting.ranges import Lane, Ranged, Rules, scan_range
+from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner
+from splitjoin_cli.splitting.records.outcome import NO_OFFSET
+from splitjoin_cli.splitting.records.watch import Watch
+from splitjoin_cli.splitting.survey import Found, Survey, SurveyForm
+from splitjoin_cli.splitting.transfer import FATAL
+
+if TYPE_CHECKING:
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["run_here", "run_text", "run_unit"]
+
+NOT_AGAIN = (AccessError, NotFoundError, ObjectChangedError)
+"""What the same unit meets once more, on any worker. All else may be the worker's own trouble."""
+
+
+@cache
+def _here() -> Place:
+    return Place()
+
+
+def run_here(text: str) -> str:
+    """Run a unit by what this process reaches. A Worker: what engines send to others is this function's name."""
+    return run_text(text, _here())
+
+
+def run_text(text: str, place: Place) -> str:
+    """Run the unit of a text; the answer's text."""
+    try:
+        unit = unit_of(text)
+    except OtherReleaseError as exc:
+        message = f"a worker ({platform.node()}) has splitjoin {release()}, and the command {exc.found}"
+        return answer_text(Failed("EngineError", message, None, fatal=True, again=False), text)
+    except (ValueError, KeyError, TypeError) as exc:
+        message = f"a worker ({platform.node()}) cannot read its unit: {type(exc).__name__}: {exc}"
+        return answer_text(Failed("EngineError", message, None, fatal=True, again=False), text)
+    return answer_text(run_unit(unit, place), text)
+
+
+def run_unit(unit: Unit, place: Place) -> Answer:
+    """Run a unit. What it meets is the answer, and never raised."""
+    try:
+        with place.source(unit.source) as source:
+            if isinstance(unit, ScanUnit):
+                return _scan(unit, source, place)
+            return _store(unit, source, place)
+    except SplitjoinError as exc:
+        return _failed(exc)
+    except Exception as exc:  # noqa: BLE001 -- also what is a bug, or this machine's trouble: the coordinator decides
+        message = f"{type(exc).__name__} on worker {platform.node()}: {exc}"
+        return Failed(StoreError.__name__, message, None, fatal=False, again=True)
+
+
+def _failed(error: SplitjoinError) -> Failed:
+    hint = error.hint
+    if isinstance(error, AccessError):
+        worker = f"workers use their own credentials: this is worker {platform.node()}"
+        hint = worker if hint is None else f"{hint}; {worker}"
+    fatal = isinstance(error, FATAL)
+    again = not fatal and not isinstance(error, NOT_AGAIN)
+    return Failed(type(error).__name__, error.message, hint, fatal=fatal, again=again)
+
+
+def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
+    """Scan a range, with a scanner and a buffer that no other thread has."""
+    block_bytes = best_block_bytes(source.properties.read_bytes)
+    form = SurveyForm(unit.encoding, headers=unit.header is not None)
+    if unit.header is not None:
+        form = form.with_header(place.header(source, unit.source, unit.header))
+    start = unit.range.start
+    found = scan_range(
+        Lane(new_buffer(block_bytes), new_scanner(unit.alphabet, block_bytes)),
+        source,
+        start,
+        unit.range.end,
+        Rules(unit.expected, unit.strict),
+        watch=Watch(unit.alphabet, unit.letters),
+        survey=Survey(form, at=start, foot=b"\n"),
+        tally=Tally(lambda _: None),
+    )
+    if found is None:
+        nothing = Found()
+        return Scanned(None, 0, nothing, nothing, NO_OFFSET, (nothing, nothing, nothing))
+    return _scanned(found, start)
+
+
+def _scanned(found: Ranged, start: int) -> Scanned:
+    """What was found, its places counted from the range's start."""
+
+    def place(total: int, first: int) -> Found:
+        return Found(total, first - start) if total else Found()
+
+    survey, watch = found.survey, found.watch
+    survey.end()
+    assert watch is not None  # noqa: S101 -- it was given
+    letter = watch.first_letter
+    return Scanned(
+        found.outcome,
+        found.crc,
+        place(found.large.records, found.large.first),
+        place(watch.blank_lines, watch.first_blank),
+        letter if letter == NO_OFFSET else letter - start,
+        (place(*survey.invalid), place(*survey.marks), place(*survey.lines)),
+    )
+
+
+def _store(unit: StoreUnit, source: Source, place: Place) -> Stored:
+    header = place.header(source, unit.source, unit.header)
+    with place.sink(unit.sink) as sink:
+        copier = sink.copier if unit.copies else None
+        sender = Sender(Way(source, sink, header, unit.compression, Silent(), copier))
+        chunk = Chunk(unit.number, unit.range, None, unit.checksum)
+        try:
+            stored = sender.send(chunk, unit.name, unit.metadata, unit.when, Tally(lambda _: None))
+        except CorruptObjectError:  # other bytes than were scanned: is it the source, or the way?
+            source.check_unchanged()
+            raise
+    return Stored(stored)

@@ -1,0 +1,134 @@
+"""Units and answers as JSON text, and back. What comes back says which unit it answers, and which release ran it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from splitjoin_cli.core.aws.options import ObjectOptions
+from splitjoin_cli.core.model import ByteRange, StoredObject
+from splitjoin_cli.splitting.engines.base import (
+    Answer,
+    Failed,
+    HeaderSpec,
+    Reach,
+    Scanned,
+    ScanUnit,
+    SinkSpec,
+    SourceSpec,
+    Stored,
+    StoreUnit,
+    Unit,
+)
+from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.outcome import Defect, Kind, Outcome
+from splitjoin_cli.splitting.survey import Found
+from splitjoin_cli.stores.sinks.base import Condition
+
+__all__ = ["OtherReleaseError", "answer_of", "answer_text", "release", "unit_of", "unit_text"]
+
+_BYTES = "latin-1"
+"""Delimiters and letters are bytes: each is a character of JSON's text."""
+
+
+class OtherReleaseError(ValueError):
+    """The text is of another release of splitjoin; ``found`` says which."""
+
+    def __init__(self, found: object) -> None:
+        """``found``: as the text has it."""
+        super().__init__(f"splitjoin {found}")
+        self.found = str(found)
+
+
+def release() -> str:
+    """What coordinator and worker must have in common."""
+    version: str = sys.modules[
+        __name__.partition(".")[0]
+    ].__version__  # the root is above this layer, and always loaded
+    return version
+
+
+def unit_text(unit: Unit) -> str:
+    """A unit as JSON. The inverse of ``unit_of``."""
+    fields = asdict(unit)
+    fields["unit"] = "scan" if isinstance(unit, ScanUnit) else "store"
+    if isinstance(unit, ScanUnit):
+        fields["alphabet"] = [unit.alphabet.delimiter.decode(_BYTES), *unit.alphabet[1:]]
+        fields["letters"] = unit.letters.decode(_BYTES)
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def unit_of(text: str) -> Unit:
+    """The unit of a text. Raises OtherReleaseError, and ValueError, KeyError or TypeError for what is none."""
+    fields: dict[str, Any] = json.loads(text)
+    if fields["version"] != release():
+        raise OtherReleaseError(fields["version"])
+    kind = fields.pop("unit")
+    fields["source"] = _source(fields["source"])
+    fields["range"] = ByteRange(**fields["range"])
+    if fields["header"] is not None:
+        fields["header"] = HeaderSpec(*fields["header"])
+    if kind == "scan":
+        delimiter, *others = fields["alphabet"]
+        fields["alphabet"] = Alphabet(delimiter.encode(_BYTES), *others)
+        return ScanUnit(**(fields | {"letters": fields["letters"].encode(_BYTES)}))
+    if kind != "store":
+        msg = f"not a unit: {kind!r}"
+        raise ValueError(msg)
+    return StoreUnit(**(fields | {"sink": _sink(fields["sink"]), "when": Condition(*fields["when"])}))
+
+
+def _source(fields: dict[str, Any]) -> SourceSpec:
+    return SourceSpec(**(fields | {"reach": Reach(*fields["reach"])}))
+
+
+def _sink(fields: dict[str, Any]) -> SinkSpec:
+    objects = fields["objects"]
+    tags = tuple((str(key), str(value)) for key, value in objects["tags"])
+    return SinkSpec(
+        **(fields | {"reach": Reach(*fields["reach"]), "objects": ObjectOptions(**(objects | {"tags": tags}))})
+    )
+
+
+def answer_text(answer: Answer, unit: str) -> str:
+    """An answer to the unit of that text, as JSON. The inverse of ``answer_of``."""
+    fields = asdict(answer)
+    fields |= {"answer": type(answer).__name__, "version": release(), "unit": _mark(unit)}
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def answer_of(text: str, unit: str) -> Answer:
+    """The answer to a unit. Raises OtherReleaseError; ValueError, KeyError or TypeError for what does not answer it."""
+    fields: dict[str, Any] = json.loads(text)
+    if fields["version"] != release():
+        raise OtherReleaseError(fields["version"])
+    if fields.pop("unit") != _mark(unit):
+        msg = "it answers another unit"
+        raise ValueError(msg)
+    del fields["version"]
+    kind = fields.pop("answer")
+    if kind == "Scanned":
+        found = {name: Found(*fields[name]) for name in ("large", "blanks")}
+        invalid, marks, lines = (Found(*one) for one in fields["seen"])
+        return Scanned(**(fields | found | {"outcome": _outcome(fields["outcome"]), "seen": (invalid, marks, lines)}))
+    if kind == "Stored":
+        return Stored(StoredObject(**fields["object"]))
+    if kind != "Failed":
+        msg = f"not an answer: {kind!r}"
+        raise ValueError(msg)
+    return Failed(**fields)
+
+
+def _outcome(fields: list[Any] | None) -> Outcome | None:
+    if fields is None:
+        return None
+    defect = None if fields[-1] is None else Defect(fields[-1][0], Kind(fields[-1][1]))
+    return Outcome(*fields)._replace(defect=defect)
+
+
+def _mark(unit: str) -> str:
+    """What an answer says of its unit, so that none is taken for another's."""
+    return hashlib.blake2b(unit.encode(), digest_size=8).hexdigest()

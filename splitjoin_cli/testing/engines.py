@@ -1,0 +1,201 @@
+"""The contract of an engine, as a suite of tests: each sentence of splitjoin_cli/splitting/engines/base.py, tried.
+
+An engine of your own is held to it by a class that opens one, whose workers reach the paths of this machine:
+
+    class TestSlurm(EngineContract):
+        @pytest.fixture
+        def engine(self):
+            engine = SlurmEngine(...)
+            yield engine
+            engine.close()
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from splitjoin_cli.core.aws.options import ObjectOptions
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.errors import EngineError
+from splitjoin_cli.core.model import ByteRange, Dialect
+from splitjoin_cli.splitting.engines.base import (
+    Failed,
+    HeaderSpec,
+    Reach,
+    Scanned,
+    ScanUnit,
+    SinkSpec,
+    SourceSpec,
+    Stored,
+    StoreUnit,
+)
+from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
+from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.stores.sinks.base import ABSENT
+from splitjoin_cli.stores.sources.local import LocalSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from splitjoin_cli.splitting.engines.base import Answer, Engine, Unit
+
+__all__ = ["ANSWER_SECONDS", "EngineContract"]
+
+HEADER = b"id,name\n"
+BODY = b"".join(b'%d,"na\nme %d"\n' % (number, number) for number in range(500))
+ANSWER_SECONDS = 120
+"""What a busy machine may take; a test that passes never waits for it."""
+
+
+class EngineContract:
+    """Every engine: ``engine`` is a fixture of the subclass, which closes it afterwards."""
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> SourceSpec:
+        """A file that all workers see."""
+        path = tmp_path / "acme.csv"
+        path.write_bytes(HEADER + BODY)
+        opened = LocalSource(str(path))
+        opened.close()
+        return SourceSpec(str(path), opened.properties.validator, len(HEADER + BODY), Reach())
+
+    @pytest.fixture
+    def scan(self, source: SourceSpec) -> ScanUnit:
+        """Of the whole body."""
+        return ScanUnit(
+            version=release(),
+            source=source,
+            number=1,
+            range=ByteRange(len(HEADER), len(HEADER + BODY)),
+            alphabet=Alphabet.of(Dialect()),
+            expected=1,
+            strict=True,
+            letters=b"",
+            encoding="utf-8",
+            header=HeaderSpec(0, len(HEADER), crc64(HEADER)),
+        )
+
+    @pytest.fixture
+    def store(self, source: SourceSpec, tmp_path: Path) -> StoreUnit:
+        """Of the whole body, as one chunk."""
+        return StoreUnit(
+            version=release(),
+            source=source,
+            sink=SinkSpec(str(tmp_path / "out"), Reach(), ObjectOptions()),
+            name="acme_20240131-1-1.csv",
+            number=1,
+            header=HeaderSpec(0, len(HEADER), crc64(HEADER)),
+            range=ByteRange(len(HEADER), len(HEADER + BODY)),
+            checksum=crc64(HEADER + BODY),
+            metadata=None,
+            compression=None,
+            when=ABSENT,
+            copies=False,
+        )
+
+    def test_a_range_is_scanned(self, engine: Engine, scan: ScanUnit) -> None:
+        """Records, checksum and the last record's end are those of the bytes; again they are the same."""
+        answer = _run(engine, scan)
+        assert isinstance(answer, Scanned)
+        assert answer.outcome is not None
+        assert (answer.outcome.records, answer.outcome.last_end, answer.crc) == (500, len(BODY), crc64(BODY))
+        assert _run(engine, scan) == answer
+
+    def test_many_units_at_once_are_answered_each(self, engine: Engine, scan: ScanUnit) -> None:
+        """Whatever their order: no two of them share a scanner, and each answer is its own unit's."""
+        ends = [end + 1 for end, byte in enumerate(HEADER + BODY) if byte == HEADER[-1]][2::2]
+        units = [replace(scan, number=n, range=ByteRange(len(HEADER), end)) for n, end in enumerate(ends[:40], 1)]
+        futures = [(unit, engine.submit(unit_text(unit))) for unit in units]
+        for unit, future in futures:
+            answer = answer_of(future.result(ANSWER_SECONDS), unit_text(unit))
+            assert isinstance(answer, Scanned)
+            assert answer.outcome is not None
+            body = (HEADER + BODY)[unit.range.start : unit.range.end]
+            assert (answer.outcome.records, answer.crc) == (unit.number, crc64(body))
+
+    def test_what_breaks_the_rules_is_an_answer(self, engine: Engine, scan: ScanUnit) -> None:
+        """Fields that are not as many as expected, where that is strict."""
+        answer = _run(engine, replace(scan, expected=7))
+        assert isinstance(answer, Scanned)
+        assert answer.outcome is None
+
+    def test_a_chunk_is_stored_once(self, engine: Engine, store: StoreUnit, tmp_path: Path) -> None:
+        """The header, then the range. A second time its condition does not hold, and it is still the same file."""
+        answer = _run(engine, store)
+        assert isinstance(answer, Stored)
+        assert (answer.object.size, answer.object.checksum) == (len(HEADER + BODY), store.checksum)
+        path = tmp_path / "out" / store.name
+        inode = path.stat().st_ino
+        again = _run(engine, store)
+        assert isinstance(again, Failed)
+        assert (again.code, again.fatal, again.again) == ("ObjectChangedError", False, False)
+        assert path.read_bytes() == HEADER + BODY
+        assert path.stat().st_ino == inode
+
+    def test_other_bytes_than_were_scanned_are_never_stored(
+        self, engine: Engine, store: StoreUnit, tmp_path: Path
+    ) -> None:
+        """The checksum decides."""
+        answer = _run(engine, replace(store, checksum=1))
+        assert isinstance(answer, Failed)
+        assert answer.code == "CorruptObjectError"
+        assert not (tmp_path / "out" / store.name).exists()
+
+    def test_another_source_than_was_planned_is_fatal(self, engine: Engine, scan: ScanUnit) -> None:
+        """By its size, and by what tells versions apart."""
+        for other in (replace(scan.source, size=7), replace(scan.source, validator="7:7")):
+            answer = _run(engine, replace(scan, source=other))
+            assert isinstance(answer, Failed)
+            assert (answer.code, answer.fatal) == ("SourceChangedError", True)
+
+    def test_a_missing_source_fails_the_unit(self, engine: Engine, scan: ScanUnit) -> None:
+        """With the message that it has here."""
+        answer = _run(engine, replace(scan, source=replace(scan.source, uri=f"{scan.source.uri}.gone")))
+        assert isinstance(answer, Failed)
+        assert answer.message == f"cannot read {scan.source.uri}.gone: no such file"
+
+    def test_a_unit_of_another_release_is_not_run(self, engine: Engine, store: StoreUnit, tmp_path: Path) -> None:
+        """And the answer says which release the worker has."""
+        text = unit_text(replace(store, version="0.0.1"))
+        fields: dict[str, Any] = json.loads(engine.submit(text).result(ANSWER_SECONDS))
+        assert (fields["answer"], fields["fatal"], fields["version"]) == ("Failed", True, release())
+        assert not (tmp_path / "out").exists()
+
+    def test_an_answer_is_its_units(self, engine: Engine, scan: ScanUnit) -> None:
+        """It cannot be taken for another's, nor for one of another release."""
+        text = unit_text(scan)
+        answer = engine.submit(text).result(ANSWER_SECONDS)
+        with pytest.raises(ValueError, match="another unit"):
+            answer_of(answer, unit_text(replace(scan, number=2)))
+        with pytest.raises(OtherReleaseError):
+            answer_of(json.dumps(json.loads(answer) | {"version": "0.0.1"}), text)
+
+    def test_units_are_small(self, scan: ScanUnit, store: StoreUnit) -> None:
+        """A header, however long, is named by its place."""
+        assert max(len(unit_text(unit)) for unit in (scan, store)) < 1_000
+
+    def test_it_wants_units_and_has_a_name(self, engine: Engine) -> None:
+        """For as many as its workers can run, and more."""
+        assert engine.in_flight >= 2
+        assert engine.name
+
+    def test_a_cancelled_unit_harms_nobody(self, engine: Engine, scan: ScanUnit) -> None:
+        """Units after it are answered."""
+        engine.cancel(engine.submit(unit_text(scan)))
+        assert isinstance(_run(engine, scan), Scanned)
+
+    def test_a_closed_engine_says_so(self, engine: Engine, scan: ScanUnit) -> None:
+        """Closing is safe to repeat; a unit then is an error of the engine, not of the unit."""
+        engine.close()
+        engine.close()
+        with pytest.raises(EngineError):
+            engine.submit(unit_text(scan)).result(ANSWER_SECONDS)
+
+
+def _run(engine: Engine, unit: Unit) -> Answer:
+    text = unit_text(unit)
+    return answer_of(engine.submit(text).result(ANSWER_SECONDS), text)

@@ -1,0 +1,169 @@
+"""The contract of an engine, held by every one; and that no engine, however bad, changes what a split stores."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from splitjoin_cli.core.model import Skip
+from splitjoin_cli.splitting.engines.in_process import InProcess
+from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.request import ChunkCount, ChunkSize
+from splitjoin_cli.stores.sinks.memory import MemoryStore
+from splitjoin_cli.testing.engines import EngineContract
+from tests.laws import examples
+from tests.splitting.csvs import dialects
+from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
+from tests.splitting.exports import exports
+from tests.splitting.runs import request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from splitjoin_cli.splitting.engines.base import Engine
+    from splitjoin_cli.splitting.request import Size
+    from tests.splitting.exports import Export
+
+
+class TestInProcess(EngineContract):
+    @pytest.fixture
+    def engine(self) -> Iterator[InProcess]:
+        engine = InProcess(Place())
+        yield engine
+        engine.close()
+
+
+class Bad:
+    """An engine that treats one unit in three as ``spoil`` says, drawn from a seed, and never one more than thrice."""
+
+    def __init__(self, inner: Engine, seed: int, spoil: Callable[[Bad, str], Future[str]]) -> None:
+        self.inner, self.spoil, self.random = inner, spoil, random.Random(seed)
+        self.name, self.in_flight = "bad", inner.in_flight
+        self.spoiled: dict[str, int] = {}
+        self.lock = threading.Lock()
+        self.held: list[tuple[str, Future[str]]] = []
+
+    def submit(self, unit: str) -> Future[str]:
+        with self.lock:
+            times = self.spoiled.get(unit, 0)
+            if times < 3 and self.random.random() < 1 / 3:
+                self.spoiled[unit] = times + 1
+                return self.spoil(self, unit)
+        return self.inner.submit(unit)
+
+    def cancel(self, future: Future[str]) -> None:
+        self.inner.cancel(future)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def lost(_: Bad, __: str) -> Future[str]:
+    """The worker died, and the engine knows."""
+    future: Future[str] = Future()
+    future.set_exception(RuntimeError("the worker died"))
+    return future
+
+
+def done_and_lost(engine: Bad, unit: str) -> Future[str]:
+    """It was done, and the answer was lost."""
+    engine.inner.submit(unit).result()
+    return lost(engine, unit)
+
+
+def cancelled(_: Bad, __: str) -> Future[str]:
+    """The engine dropped it."""
+    future: Future[str] = Future()
+    future.cancel()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def twice(engine: Bad, unit: str) -> Future[str]:
+    """It runs two times, at once."""
+    engine.inner.submit(unit)
+    return engine.inner.submit(unit)
+
+
+def anothers(engine: Bad, unit: str) -> Future[str]:
+    """The answer is another unit's."""
+    answer = json.loads(engine.inner.submit(unit).result())
+    future: Future[str] = Future()
+    future.set_result(json.dumps(answer | {"unit": "0" * 16}))
+    return future
+
+
+def late(engine: Bad, unit: str) -> Future[str]:
+    """The answer comes after those of units that were sent later."""
+    future: Future[str] = Future()
+    engine.held.append((unit, future))
+    if len(engine.held) > 1:
+        engine.random.shuffle(engine.held)
+        held, first = engine.held.pop()
+        engine.inner.submit(held).add_done_callback(lambda done: first.set_result(done.result()))
+    if engine.held == [(unit, future)]:
+        threading.Timer(0.005, _let_go, (engine, future)).start()
+    return future
+
+
+def _let_go(engine: Bad, future: Future[str]) -> None:
+    with engine.lock:
+        held = [one for one in engine.held if one[1] is future]
+        engine.held = [one for one in engine.held if one[1] is not future]
+    for unit, waiting in held:
+        waiting.set_result(engine.inner.submit(unit).result())
+
+
+def unreadable(_: Bad, __: str) -> Future[str]:
+    """Something else came back."""
+    future: Future[str] = Future()
+    future.set_result("<html>502 Bad Gateway</html>")
+    return future
+
+
+SPOILERS = [lost, done_and_lost, cancelled, twice, anothers, late, unreadable]
+SIZES = st.one_of(st.builds(ChunkSize, st.integers(40, 200)), st.builds(ChunkCount, st.integers(1, 6)))
+
+
+@examples(60)
+@given(
+    export=exports(dialects()),
+    size=SIZES,
+    block_bytes=st.sampled_from([4, 9, 16]),
+    seed=st.integers(0, 1 << 16),
+    spoil=st.sampled_from(SPOILERS),
+    options=st.fixed_dictionaries(
+        {"strict": st.booleans(), "compress": st.sampled_from([None, None, "gzip"])},
+        optional={"skip": st.builds(Skip, lines=st.integers(0, 2), trailer=st.integers(0, 1))},
+    ),
+)
+def test_no_engine_changes_what_is_stored(
+    *,
+    export: Export,
+    size: Size,
+    block_bytes: int,
+    seed: int,
+    spoil: Callable[[Bad, str], Future[str]],
+    options: dict[str, Any],
+) -> None:
+    """Of whatever file and dialect: the objects of the split on threads, manifest included; or its error."""
+    asked: dict[str, Any] = {"size": size, "dialect": export.dialect, **options}
+    first, *body = export.records
+    body = [record for record in body if record.strip()]  # blank lines are found or not by where blocks begin
+    data, store = first + b"".join(body[:-1]) * 4 + b"".join(body[-1:]), MemoryStore()
+    with in_process(data, store) as inner:
+        found = split_on(data, store, request(**asked), engine=Bad(inner, seed, spoil), block_bytes=block_bytes)
+    wanted = split_on_threads(data, **asked)
+    if options["strict"] and isinstance(wanted, tuple):  # of two things wrong in one block, either is named
+        assert isinstance(found, tuple)
+        assert found[0] == wanted[0]
+    else:
+        assert found == wanted
+    assert not store.unfinished

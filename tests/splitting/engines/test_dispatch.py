@@ -1,0 +1,213 @@
+"""Units handed out, sent again and given up: by a clock that a test turns, and engines that answer as it says."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+import pytest
+
+from splitjoin_cli.core.errors import EngineError, NameTakenError, StoreError
+from splitjoin_cli.core.model import ByteRange, Dialect
+from splitjoin_cli.splitting.engines import dispatch
+from splitjoin_cli.splitting.engines.base import Failed, Reach, Scanned, ScanUnit, SourceSpec
+from splitjoin_cli.splitting.engines.dispatch import TRIES, Dispatcher, Work, deadline_seconds, error_of
+from splitjoin_cli.splitting.engines.wire import answer_text, release
+from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.survey import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from splitjoin_cli.splitting.engines.base import Answer
+
+NOTHING = Scanned(None, 0, Found(), Found(), -1, (Found(), Found(), Found()))
+TROUBLE = Failed("StoreError", "the store is away", None, fatal=False, again=True)
+
+
+class Scripted:
+    """An engine that answers a unit as its script says; without a word it says nothing for ever."""
+
+    name = "scripted"
+    in_flight = 3
+
+    def __init__(self, script: Callable[[str, int], object]) -> None:
+        self.script, self.sent, self.cancelled, self.most = script, list[str](), 0, 0
+
+    def submit(self, unit: str) -> Future[str]:
+        future: Future[str] = Future()
+        self.sent.append(unit)
+        said = self.script(unit, self.sent.count(unit))
+        if isinstance(said, Exception):
+            future.set_exception(said)
+        elif isinstance(said, str):
+            future.set_result(said)
+        elif said is not None:
+            future.set_result(answer_text(said, unit))  # type: ignore[arg-type]  # an answer
+        return future
+
+    def cancel(self, _future: Future[str]) -> None:
+        self.cancelled += 1
+
+    def close(self) -> None:
+        pass
+
+
+class Clock:
+    """Each look at it is a quarter of an hour after the one before: what does not answer at once is overdue."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 900
+        return self.now
+
+
+def works(count: int, done: Callable[[Answer], Work | None]) -> Iterator[Work]:
+    """Work for so many chunks."""
+    source = SourceSpec("s3://bucket/a.csv", '"1"', 100, Reach())
+    for number in range(1, count + 1):
+        alphabet = Alphabet.of(Dialect())
+        unit = ScanUnit(release(), source, number, ByteRange(0, 9), alphabet, 1, False, b"", None, None)  # noqa: FBT003
+        yield Work(unit, done)
+
+
+def outcome(engine: Scripted, count: int = 1, clock: Callable[[], float] | None = None) -> list[Answer]:
+    """What each of so many chunks ends with."""
+    answers: list[Answer] = []
+    Dispatcher(engine, clock=clock or (lambda: 0.0)).run(works(count, answers.append))
+    return answers
+
+
+def test_no_more_units_are_under_way_than_the_engine_wants() -> None:
+    """And a generator of work is asked only when there is room."""
+    asked, most = 0, 0
+
+    def coming() -> Iterator[Work]:
+        nonlocal asked, most
+        for work in works(50, lambda _: taken.append(1)):
+            asked += 1
+            most = max(most, asked - len(taken))
+            yield work
+
+    taken: list[int] = []
+    Dispatcher(Scripted(lambda _, __: NOTHING)).run(coming())
+    assert (len(taken), most) == (50, 3)
+
+
+@pytest.mark.parametrize("trouble", [TROUBLE, RuntimeError("the worker died"), "no answer", ""], ids=repr)
+def test_trouble_is_tried_again(trouble: object) -> None:
+    """Whatever it was, until it ends."""
+    engine = Scripted(lambda _, times: trouble if times < TRIES else NOTHING)
+    assert outcome(engine) == [NOTHING]
+    assert len(engine.sent) == TRIES
+
+
+def test_trouble_without_end_fails_the_unit_with_its_last_word() -> None:
+    """After four tries; a Failed of the worker's is the answer itself."""
+    assert outcome(Scripted(lambda _, __: TROUBLE)) == [TROUBLE]
+    [found] = outcome(Scripted(lambda _, __: RuntimeError("the worker died")))
+    said = "scripted: cannot scan chunk 1: sent 4 times; the last one: RuntimeError: the worker died"
+    assert found == Failed("EngineError", said, "see the workers' logs", fatal=False, again=False)
+
+
+def test_what_cannot_help_is_not_tried_again() -> None:
+    """A source that changed is the same on every worker."""
+    changed = Failed("SourceChangedError", "it changed", None, fatal=True, again=False)
+    engine = Scripted(lambda _, __: changed)
+    assert outcome(engine) == [changed]
+    assert len(engine.sent) == 1
+
+
+def test_a_unit_that_is_overdue_is_sent_beside_the_first() -> None:
+    """The answer to the second is taken, and the first is nobody's any more."""
+    engine = Scripted(lambda _, times: NOTHING if times == 2 else None)
+    dispatcher, answers = Dispatcher(engine, clock=Clock()), list[object]()
+    dispatcher.run(works(1, answers.append))
+    assert answers == [NOTHING]
+    assert (len(engine.sent), engine.cancelled, dispatcher.abandoned) == (2, 1, True)
+
+
+def test_silence_without_end_fails_the_unit() -> None:
+    """After as many tries, each with its own deadline."""
+    engine = Scripted(lambda _, __: None)
+    [found] = outcome(engine, clock=Clock())
+    assert isinstance(found, Failed)
+    assert found.message == "scripted: no worker answered to scan chunk 1, sent 4 times"
+    assert engine.cancelled == TRIES
+
+
+def test_a_deadline_grows_with_the_range() -> None:
+    """128 MiB take six minutes at most, before they are sent again."""
+    assert (deadline_seconds(0), round(deadline_seconds(128 * 1024 * 1024))) == (120.0, 388)
+
+
+def test_a_lost_engine_ends_all_and_takes_back_the_others() -> None:
+    """Nothing more is sent to it."""
+    engine = Scripted(lambda _, __: EngineError("the scheduler is gone") if len(engine.sent) == 3 else None)
+    with pytest.raises(EngineError, match="the scheduler is gone"):
+        outcome(engine, 10)
+    assert (len(engine.sent), engine.cancelled) == (3, 2)
+
+
+def test_what_an_answer_raises_ends_all() -> None:
+    """As for a fatal error."""
+
+    def done(_: Answer) -> None:
+        raise NameTakenError("another split has the name")
+
+    engine = Scripted(lambda _, __: NOTHING if len(engine.sent) == 2 else None)
+    dispatcher = Dispatcher(engine)
+    with pytest.raises(NameTakenError):
+        dispatcher.run(works(10, done))
+    assert (len(engine.sent), dispatcher.abandoned) == (3, True)
+
+
+def test_what_is_asked_meanwhile_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that reaches another thread, while units run."""
+
+    def check() -> None:
+        raise StoreError("stopped")
+
+    monkeypatch.setattr(dispatch, "CHECK_SECONDS", 0.01)
+    with pytest.raises(StoreError, match="stopped"):
+        Dispatcher(Scripted(lambda _, __: None), check=check).run(works(1, lambda _: None))
+
+
+def test_another_release_ends_all() -> None:
+    """Its answers mean something else."""
+
+    def lies(unit: str, _: int) -> str:
+        return answer_text(NOTHING, unit).replace(f'"version":"{release()}"', '"version":"9.9.9"')
+
+    with pytest.raises(EngineError) as error:
+        outcome(Scripted(lies))
+    assert error.value.message == f"a worker has splitjoin 9.9.9, and this command is splitjoin {release()}"
+    assert error.value.hint == "install the same release on all workers"
+
+
+def test_an_answer_may_ask_for_more() -> None:
+    """Which comes before what has not begun."""
+    order: list[int] = []
+
+    def done(number: int) -> Work | None:
+        order.append(number)
+        return next(works(1, lambda _: order.append(100))) if number == 0 else None
+
+    def coming() -> Iterator[Work]:
+        for number, work in enumerate(works(9, lambda _: None)):
+            work.done = lambda _, number=number: done(number)  # type: ignore[misc]
+            yield work
+
+    Dispatcher(Scripted(lambda _, __: NOTHING)).run(coming())
+    assert sorted(order) == [*range(9), 100]
+    assert order.index(100) < order.index(8)
+
+
+@pytest.mark.parametrize("code", ["AccessError", "NoneSuch", "StoppedError", "annotations", "SourceChangedError"])
+def test_a_workers_error_is_raised_as_what_it_is(code: str) -> None:
+    """Message and hint stay; what is no error of ours becomes a StoreError."""
+    error = error_of(Failed(code, "denied", "ask", fatal=False, again=False))
+    known = {"AccessError", "SourceChangedError"}
+    assert type(error).__name__ == (code if code in known else "StoreError")
+    assert (error.message, error.hint) == ("denied", "ask")

@@ -1,0 +1,202 @@
+"""Sources scanned on an engine: what workers see of them, what is mended, and what is left to threads here."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from splitjoin_cli.core.bytes.crc64 import crc64
+from splitjoin_cli.core.model import ByteRange, Dialect, Skip
+from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.splitting import guesses
+from splitjoin_cli.splitting.engines.ahead import LookAhead
+from splitjoin_cli.splitting.engines.base import HeaderSpec, Reach, ScanUnit, SourceSpec
+from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.engines.unit import run_unit
+from splitjoin_cli.splitting.engines.wire import release, unit_of
+from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
+from splitjoin_cli.stores.sinks.memory import MemoryStore
+from splitjoin_cli.stores.sources.memory import MemorySource
+from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
+from tests.splitting.runs import request
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from splitjoin_cli.splitting.engines.in_process import InProcess
+
+HEADER = b"id,name\n"
+RECORDS = [b'%d,"na\nme %d"\n' % (number, number) for number in range(300)]
+EXPORT = HEADER + b"".join(RECORDS)
+GIANT = b'7,"' + b"1,2\n" * 60 + b'"\n'
+
+
+class Listens:
+    """An engine that keeps the units that it is given."""
+
+    def __init__(self, inner: InProcess) -> None:
+        self.inner, self.name, self.in_flight = inner, inner.name, inner.in_flight
+        self.scans: list[ScanUnit] = []
+
+    def submit(self, unit: str) -> Future[str]:
+        found = unit_of(unit)
+        if isinstance(found, ScanUnit):
+            self.scans.append(found)
+        return self.inner.submit(unit)
+
+    def cancel(self, future: Future[str]) -> None:
+        self.inner.cancel(future)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class Hears(Silent):
+    """What is told: warnings, and bytes by phase."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.moved: dict[str, int] = {}
+        self.name, self.lock = "", threading.Lock()
+
+    def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:  # noqa: ARG002 -- Observer's
+        self.name = name
+
+    def advance(self, size: int) -> None:
+        with self.lock:
+            self.moved[self.name] = self.moved.get(self.name, 0) + size
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def scanned(data: bytes, hears: Hears | None = None, **options: Any) -> list[tuple[int, int]]:  # noqa: ANN401 -- SplitRequest's
+    """The ranges that workers scanned; the objects are those of threads."""
+    store = MemoryStore()
+    with in_process(data, store) as inner:
+        engine = Listens(inner)
+        found = split_on(data, store, request(**options), engine=engine, observer=hears)
+    assert found == split_on_threads(data, **options)
+    return [(unit.range.start, unit.range.end) for unit in engine.scans]
+
+
+@pytest.mark.parametrize("size", [ChunkSize(300), ChunkCount(9)], ids=["size", "count"])
+@pytest.mark.parametrize("end", [b"", b"last,one"], ids=["ended", "unended"])
+def test_workers_scan_all_but_the_header_and_an_unended_record(size: object, end: bytes) -> None:
+    """Each byte once, the last chunk's too; progress counts each once."""
+    hears = Hears()
+    ranges = scanned(EXPORT + end, hears, size=size)
+    assert ranges[0][0] == len(HEADER)
+    assert [start for start, _ in ranges[1:]] == [stop for _, stop in ranges[:-1]]
+    assert ranges[-1][1] == len(EXPORT)
+    assert (hears.moved["scanning"], hears.warnings) == (len(EXPORT + end), [])
+
+
+def test_what_is_left_out_moves_the_places() -> None:
+    """Workers read the whole source; the window on it is only here."""
+    data = b"made by hand\n" + EXPORT + b"300 rows\n"
+    ranges = scanned(data, size=ChunkSize(300), skip=Skip(lines=1, trailer=1))
+    assert ranges[0][0] == len(b"made by hand\n" + HEADER)
+    assert ranges[-1][1] == len(data) - len(b"300 rows\n")
+
+
+def test_a_wrong_guess_is_mended_by_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field that looks like records, longer than any look: it costs a few ranges, and guesses go on behind it."""
+    monkeypatch.setattr(guesses, "FIRST_LOOK", 2)
+    hears = Hears()
+    data = HEADER + b"".join([*RECORDS[:100], GIANT, *RECORDS[100:200], GIANT, *RECORDS])
+    ranges = scanned(data, hears, size=ChunkSize(400))
+    assert hears.warnings == []
+    assert hears.moved["scanning"] == len(data)
+    assert len(ranges) > len(data) // 400 + 3
+    assert ranges[-1][1] == len(data)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"size": RowCount(20)}, "--rows counts from the beginning"),
+        ({"size": ChunkSize(20)}, "a chunk is smaller than 32 bytes"),
+        ({"size": ChunkSize(300), "dialect": Dialect(stray_quote="literal")}, "a stray quote may be data"),
+        (
+            {"size": ChunkSize(300), "dialect": Dialect(skip_repeated_headers=True)},
+            "some lines are not rows",
+        ),
+    ],
+    ids=["rows", "small", "literal", "skipping"],
+)
+def test_what_is_not_for_workers_is_scanned_here_and_said(options: dict[str, Any], why: str) -> None:
+    """With the same objects."""
+    hears = Hears()
+    assert scanned(EXPORT, hears, **options) == []
+    assert f"{len(EXPORT)} bytes are scanned here, and not by workers: {why}" in hears.warnings
+
+
+def test_a_header_that_is_not_ordinary_is_scanned_here() -> None:
+    """As where it takes most of a block."""
+    hears = Hears()
+    assert scanned(b"h" * 40 + EXPORT, hears, size=ChunkSize(300)) == []
+    said = "the header is long, or breaks a rule"
+    assert hears.warnings == [f"{len(EXPORT) + 40} bytes are scanned here, and not by workers: {said}"]
+
+
+def test_units_on_many_threads_share_no_scanner() -> None:
+    """The same units side by side and one after the other: a lane that two had would give wrong rows, and be proved."""
+    data = HEADER + b"".join(RECORDS) * 40
+    place = Place(lambda _: MemorySource(data))
+    spec = SourceSpec("memory", MemorySource(data).properties.validator, len(data), Reach())
+    alphabet = Alphabet.of(Dialect())
+    ends = [end + 1 for end, byte in enumerate(data) if data[end - 1 : end + 1] == b'"\n' and byte]
+    header = HeaderSpec(0, len(HEADER), crc64(HEADER))
+    units = [
+        ScanUnit(release(), spec, number, ByteRange(start, end), alphabet, 1, True, b"", "utf-8", header)  # noqa: FBT003
+        for number, (start, end) in enumerate(zip([len(HEADER), *ends[499::500]], ends[499::500], strict=False))
+    ]
+    one_by_one = [run_unit(unit, place) for unit in units]
+    with (
+        mock.patch("splitjoin_cli.splitting.engines.unit.best_block_bytes", return_value=256),
+        ThreadPoolExecutor(8) as pool,
+    ):
+        assert list(pool.map(run_unit, units * 4, [place] * len(units) * 4)) == one_by_one * 4
+
+
+def test_looks_are_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guess finds what it looks at: nothing is read for it again."""
+    monkeypatch.setattr(guesses, "FIRST_LOOK", 16)
+    reads: list[tuple[int, int]] = []
+    source = MemorySource(EXPORT)
+
+    def read_at(offset: int, buffer: memoryview, _: object = None) -> int:
+        reads.append((offset, len(buffer)))
+        return source.read_at(offset, buffer)
+
+    with ThreadPoolExecutor(2) as pool:
+        ahead = LookAhead(mock.Mock(read_at=read_at), pool, lambda start, _: start + 300, len(EXPORT))
+        for number in range(1, 10):
+            limit = 8 + 299 * number
+            ahead.expect(number, limit)
+            buffer = bytearray(16)
+            assert ahead.read_at(limit - 16, memoryview(buffer)) == 16
+            assert bytes(buffer) == EXPORT[limit - 16 : limit]
+        ahead.close()
+    assert [read for read in reads if read[1] == 16] == []
+
+
+def test_where_ends_drift_off_a_look_reads_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where records are large."""
+    monkeypatch.setattr(guesses, "FIRST_LOOK", 16)
+    source = MemorySource(EXPORT)
+    with ThreadPoolExecutor(2) as pool:
+        ahead = LookAhead(source, pool, lambda start, _: start + 300, len(EXPORT))
+        for number in range(1, 10):
+            limit = 8 + 250 * number
+            ahead.expect(number, limit)
+            buffer = bytearray(16)
+            assert ahead.read_at(limit - 16, memoryview(buffer)) == 16
+            assert bytes(buffer) == EXPORT[limit - 16 : limit]
+        ahead.close()
