@@ -15,21 +15,23 @@ from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered, wrong_fields
 from splitjoin_cli.stores.loaders.body import gathered
 from splitjoin_cli.stores.loaders.header import chunk_records
+from splitjoin_cli.stores.loaders.judges import Rules
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
-from splitjoin_cli.stores.loaders.pipe import Pipe
-from splitjoin_cli.stores.loaders.plain import plain_blocks
+from splitjoin_cli.stores.loaders.plain import plain_pieces
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
 from splitjoin_cli.stores.loaders.widths import checked_rows
+from splitjoin_cli.stores.loaders.windows import Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.stores.loaders.windows import Window
 
 __all__ = ["DuckdbLoader"]
 
-LEAST_LINE_BYTES = 256 * 1024 * 1024
-"""So much DuckDB reads at once by default, and a record must fit into it."""
+USUAL_LINE_BYTES = 2 * 1024 * 1024
+"""DuckDB's own limit for a record; with a larger one it takes more memory, and time to get it."""
 LINE_END_BYTES = 2
 _TEXT = ("VARCHAR", "BLOB", "ENUM")
 _BAD_DATA = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
@@ -68,7 +70,6 @@ class DuckdbLoader(LedgerLoader):
         """``path``: of the file, made if missing."""
         super().__init__(f"duckdb:{path}", target)
         self._path = path
-        self._line_bytes = max(LEAST_LINE_BYTES, target.max_record_bytes) + LINE_END_BYTES
         with _LOCKS_LOCK:
             self._turn = _LOCKS.setdefault(str(Path(path).resolve()), threading.RLock())
 
@@ -107,31 +108,20 @@ class DuckdbLoader(LedgerLoader):
         return nulls is None or bool(nulls)  # read_csv always takes something for NULL
 
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
-        most, width = self._target.max_record_bytes, len(columns)
-        if plain:
-            blocks = plain_blocks(chunk, width, refuse_blank_lines=True, most_bytes=most)
-        else:
-            blocks = gathered(self._with_room(_requoted(chunk, columns, most)))
         names = [self._quoted(column.name) for column in columns]
         values: tuple[str, ...] = ()
         if self._target.run_column:
             names.append(self._quoted(self._target.run_column))
             values = (chunk.run_id,)
-        try:
-            with Pipe(blocks) as pipe:
-                reader = _reader(pipe.path, chunk, columns, self._line_bytes, plain=plain)
-                select = f"SELECT *{', ?' if values else ''} FROM {reader}"
-                return session.run(f"INSERT INTO {self._table} ({', '.join(names)}) {select}", values)
-        except _BAD_DATA as exc:
-            raise _bad_row(str(exc), chunk) from exc
-
-    def _with_room(self, lines: Iterable[bytes]) -> Generator[bytes, None, None]:
-        """``lines``; quotes make them longer than the record was: one that DuckDB would refuse begins the load anew."""
-        for line in lines:
-            if len(line) > self._line_bytes:
-                self._line_bytes = 2 * len(line)
-                raise AgainError("a record needs a larger buffer")
-            yield line
+        into = f"INSERT INTO {self._table} ({', '.join(names)}) SELECT *{', ?' if values else ''} FROM"
+        loaded = 0
+        with Windows(_pieces(chunk, columns, self._target.max_record_bytes, plain=plain)) as windows:
+            for window in windows:
+                try:
+                    loaded += session.run(f"{into} {_reader(window, chunk, columns, plain=plain)}", values)
+                except _BAD_DATA as exc:
+                    raise _bad_row(str(exc), chunk, loaded) from exc
+        return loaded
 
     def _translated(self, error: Exception) -> LoadError:
         if isinstance(error, duckdb.TransactionException):
@@ -166,8 +156,11 @@ class _DuckdbSession(Session):
         self._connection.close()
 
 
-def _bad_row(said: str, chunk: ChunkToLoad) -> BadRecordError:
-    """What DuckDB says of the data, its reason first: it shows the whole record before that."""
+def _bad_row(said: str, chunk: ChunkToLoad, before: int) -> BadRecordError:
+    """What DuckDB says of the data, its reason first: it shows the whole record before that.
+
+    ``before``: the records that were loaded from earlier windows.
+    """
     line = _LINE.search(said)
     if line is None:
         return BadRecordError(shown(said.partition("\n")[0]), None)
@@ -175,7 +168,7 @@ def _bad_row(said: str, chunk: ChunkToLoad) -> BadRecordError:
     text = said[reasons[-1].start() + 1 :] if reasons else said[: line.start()]
     if text.startswith("Invalid unicode"):
         return BadTextError(chunk.dialect.encoding)
-    number = int(line[1])
+    number = before + int(line[1])
     fields = _FIELDS.match(text)
     if fields is not None:
         return BadRecordError(wrong_fields(int(fields[2]), int(fields[1])), numbered(number))
@@ -183,7 +176,7 @@ def _bad_row(said: str, chunk: ChunkToLoad) -> BadRecordError:
     return BadRecordError(shown(text[: advice.start()] if advice else text.strip()), numbered(number))
 
 
-def _reader(path: str, chunk: ChunkToLoad, columns: Columns, line_bytes: int, *, plain: bool) -> str:
+def _reader(window: Window, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> str:
     """The call of read_csv with nothing left to be guessed."""
     types = ", ".join(f"{_text(column.name)}: {_text(column.type)}" for column in columns)
     options = {
@@ -191,10 +184,12 @@ def _reader(path: str, chunk: ChunkToLoad, columns: Columns, line_bytes: int, *,
         "header": "false",
         "strict_mode": "true",
         "new_line": r"'\n'",
-        "max_line_size": str(line_bytes),
-        "buffer_size": str(line_bytes),
+        "max_line_size": str(USUAL_LINE_BYTES),
         "columns": "{" + types + "}",
     }
+    line_bytes = window.longest_bytes + LINE_END_BYTES
+    if line_bytes > USUAL_LINE_BYTES:
+        options |= dict.fromkeys(("max_line_size", "buffer_size"), str(line_bytes))
     if plain:
         texts = ", ".join(_text(column.name) for column in columns if column.text)
         quote = _text(chunk.dialect.quotechar or '"')
@@ -211,7 +206,19 @@ def _reader(path: str, chunk: ChunkToLoad, columns: Columns, line_bytes: int, *,
             "nullstr": r"'\N'",
             "allow_quoted_nulls": "false",
         }
-    return f"read_csv({_text(path)}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+    return f"read_csv({_text(window.path)}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+
+
+def _pieces(
+    chunk: ChunkToLoad, columns: Columns, most_bytes: int, *, plain: bool
+) -> Generator[tuple[bytes, int], None, None]:
+    """What read_csv reads, each piece with the bytes at its end that are of a record which goes on in the next."""
+    if not plain:
+        for lines in gathered(_requoted(chunk, columns, most_bytes)):
+            yield lines, 0
+        return
+    rules = Rules.of(chunk.dialect, len(columns), refuse_blank_lines=True, most_bytes=most_bytes)
+    yield from plain_pieces(chunk, rules)
 
 
 def _requoted(chunk: ChunkToLoad, columns: Columns, most_bytes: int) -> Generator[bytes, None, None]:

@@ -11,6 +11,7 @@ from splitjoin_cli.stores.loaders.body import NotPlainError
 from splitjoin_cli.stores.loaders.widths import MOST_BEGUN, FieldCounter, check_width
 
 if TYPE_CHECKING:
+    from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.core.native import Kernel
 
 __all__ = ["Judge", "KernelJudge", "PythonJudge", "Rules", "judge_for"]
@@ -33,6 +34,21 @@ class Rules:
     line_end: bytes | None
     refuse_blank_lines: bool
     most_bytes: int
+
+    @classmethod
+    def of(
+        cls,
+        dialect: Dialect,
+        width: int | None,
+        *,
+        refuse_blank_lines: bool = False,
+        refuse_other_line_ends: bool = False,
+        most_bytes: int,
+    ) -> Rules:
+        """For chunks of ``dialect``; see ``plain_blocks``."""
+        line_end = (dialect.line_end or "\n").encode() if refuse_other_line_ends else None
+        quote = (dialect.quotechar or "").encode()
+        return cls(dialect.delimiter.encode(), quote, width, line_end, refuse_blank_lines, most_bytes)
 
 
 class Judge(Protocol):

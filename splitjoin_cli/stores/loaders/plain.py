@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
-    from splitjoin_cli.stores.loaders.judges import Judge
 
 __all__ = ["plain_blocks", "plain_pieces"]
 
@@ -42,37 +41,36 @@ def plain_blocks(
     blank line, which DuckDB skips; with ``refuse_other_line_ends`` for a record that ends otherwise than the dialect
     says, which MySQL takes for data, or misses a field of.
     """
-    dialect = chunk.dialect
-    rules = Rules(
-        delimiter=dialect.delimiter.encode(),
-        quote=(dialect.quotechar or "").encode(),
-        width=width,
-        line_end=(dialect.line_end or "\n").encode() if refuse_other_line_ends else None,
+    rules = Rules.of(
+        chunk.dialect,
+        width,
         refuse_blank_lines=refuse_blank_lines,
+        refuse_other_line_ends=refuse_other_line_ends,
         most_bytes=most_bytes,
     )
-    return plain_pieces(chunk, rules, judge_for(rules), refuse_end_of_data=refuse_end_of_data)
+    for piece, _ in plain_pieces(chunk, rules, refuse_end_of_data=refuse_end_of_data):
+        yield piece
 
 
 def plain_pieces(
-    chunk: ChunkToLoad, rules: Rules, judge: Judge, *, refuse_end_of_data: bool = False
-) -> Generator[bytes, None, None]:
-    """As ``plain_blocks``. After each piece ``judge.under_way`` says how much of its end is of an open record."""
+    chunk: ChunkToLoad, rules: Rules, *, refuse_end_of_data: bool = False
+) -> Generator[tuple[bytes, int], None, None]:
+    """As ``plain_blocks``, each piece with the bytes at its end that are of a record which goes on in the next."""
     blocks: Iterable[bytes] = body_blocks(chunk)
     if codecs.lookup(chunk.dialect.encoding).name not in _UTF8:
         blocks = (text.encode() for text in decoded(blocks, chunk.dialect.encoding))
+    judge = judge_for(rules)
     lines = b"\n"
     for lines in _whole_lines(blocks, rules.most_bytes):
         if refuse_end_of_data and b"\\." in lines and _END_OF_DATA.search(lines):
             raise NotPlainError
-        yield judge.judged(lines)
+        yield judge.judged(lines), judge.under_way
     ended = lines.endswith(b"\n")
     judge.finish(ended=ended)
     if rules.line_end and lines.endswith(rules.delimiter):
         raise NotPlainError
     if not ended:
-        judge.under_way = 0
-        yield b"\n"  # MySQL misses the last field of the last line where that is empty and nothing ends the line
+        yield b"\n", 0  # MySQL misses the last field of the last line where that is empty and nothing ends the line
 
 
 def _whole_lines(blocks: Iterable[bytes], most_bytes: int) -> Iterator[bytes]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import duckdb
+import pytest
+
+from splitjoin_cli.core.errors import BadRowError
+from splitjoin_cli.stores.loaders import body, windows
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.duckdb import DuckdbLoader
+from splitjoin_cli.testing.chunks import chunk_of, many_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 LONG = "SELECT sum(a.range * b.range) FROM range(20000) a, range(5000) b"
 
@@ -23,3 +27,22 @@ def test_a_long_statement_draws_nothing(tmp_path: Path, capfd: pytest.CaptureFix
         session.run("SET progress_bar_time = 1")
         session.run(LONG)
     assert capfd.readouterr().out == ""
+
+
+def test_a_bad_row_has_its_number_whichever_window_it_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB counts the records of each file that it reads; nothing of the windows before it stays."""
+    monkeypatch.setattr(windows, "WINDOW_BYTES", 1000)
+    monkeypatch.setattr(body, "BLOCK_BYTES", 300)
+    path = str(tmp_path / "load.duckdb")
+    with contextlib.closing(duckdb.connect(path)) as connection:
+        connection.execute("CREATE TABLE acme (id INTEGER, name VARCHAR)")
+    with contextlib.closing(DuckdbLoader(path, LoadTarget("acme"))) as loader:
+        for number in (1, 77, 78, 2000):
+            lines = many_rows(2000).splitlines(keepends=True)
+            lines[number - 1] = b'one,"a\nb"\n'
+            for quotes in (b'"', b'" '):  # those that nothing is behind, and those that are read field by field
+                data = b"".join([*lines[:-1], lines[-1].replace(b'"\n', quotes + b"\n")])
+                with pytest.raises(BadRowError, match=rf"record {number}, line {number + 1} of the chunk: .* \"one\""):
+                    loader.load(chunk_of(data, rows=None))
+        assert loader.table_rows().rows == 0
+        assert loader.load(chunk_of(many_rows(2000))).rows == 2000
