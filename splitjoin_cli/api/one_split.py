@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -18,13 +19,15 @@ from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_s3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.model import Dialect, SourceProperties
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.source_name import Naming
+    from splitjoin_cli.join.operate.senders import Sender
+    from splitjoin_cli.splitting.notify import Events
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.splitting.run import OpenJob, SplitRun
@@ -135,6 +138,7 @@ def perform(
         stack.callback(sink.close)
         opener = None if tracker is None else _job_opener(tracker, passing=passing)
         repairs = None if tracker is None else partial(_TrackedRepairs, tracker)
+        events = _events(request, job, sink, stack)
         run = SplitRun(
             request,
             job,
@@ -143,6 +147,7 @@ def perform(
             observer,
             open_job=opener,
             repairs=repairs,
+            events=events,
             naming=naming,
             warnings=seen.warnings,
             start=start,
@@ -263,6 +268,36 @@ def _sink(request: SplitRequest, client: Any) -> Sink:  # noqa: ANN401 -- botoco
     return S3Sink(
         str(place), request.aws, jobs=request.at_once, objects=request.objects, bandwidth=bandwidth, client=client
     )
+
+
+def _events(request: SplitRequest, job: JobName, sink: Sink, stack: ExitStack) -> Events | None:
+    """What sends the events of stored chunks, closed with ``stack``; one that cannot be reached is an error before."""
+    if request.notify is None or request.dry_run:
+        return None
+    from splitjoin_cli.api.open import open_sender
+    from splitjoin_cli.splitting.notify import Events
+
+    sender = open_sender(request.notify, job.file_name, request.aws, option="--notify")
+    stack.callback(sender.close)
+    sender.reach()
+    return Events(_SendsNotifications(sender, sink.properties.uri))
+
+
+class _SendsNotifications:
+    """S3's notifications of the objects of one destination. See SendsEvents."""
+
+    def __init__(self, sender: Sender, destination: str) -> None:
+        from splitjoin_cli.core.aws.s3 import parse_uri
+
+        self._sender, self._place = sender, parse_uri(destination)
+        self.batch = sender.batch
+
+    def send(self, names: Sequence[str]) -> list[str | None]:
+        """See SendsEvents."""
+        from splitjoin_cli.join.events import notification
+
+        place = self._place
+        return self._sender.send([json.dumps(notification(place.bucket, place.key + name)) for name in names])
 
 
 class _TrackedRepairs:

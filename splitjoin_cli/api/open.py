@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions
     from splitjoin_cli.join.base import Continuation
     from splitjoin_cli.join.joiner import Joiner
+    from splitjoin_cli.join.operate.senders import Sender
     from splitjoin_cli.stores.loaders.base import LedgerReader, Loader
     from splitjoin_cli.stores.loaders.login import Logins
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
@@ -31,6 +32,7 @@ __all__ = [
     "open_joiner",
     "open_ledger",
     "open_loader",
+    "open_sender",
     "open_tracker",
     "reach",
 ]
@@ -123,6 +125,17 @@ def _login(request: LoadRequest, aws: AwsOptions | None) -> Logins | str | None:
     from splitjoin_cli.stores.loaders.secret import SecretLogins
 
     return SecretLogins(request.secret, aws)
+
+
+def open_sender(to: str, file_name: str, aws: AwsOptions | None = None, *, option: str = "--to") -> Sender:
+    """What sends events of a job's chunks to ``sqs:URL`` or ``lambda:NAME``; not reached yet. Raises UsageError."""
+    from splitjoin_cli.core.aws.sqs import SqsQueue, fair_group
+    from splitjoin_cli.join.operate.senders import LambdaSender, SqsSender, check_target
+
+    scheme, target = check_target(to, option)
+    if scheme == "lambda":
+        return LambdaSender(target, aws)
+    return SqsSender(SqsQueue(target, aws), group=fair_group(file_name))
 
 
 def check_apart(into: DatabaseUrl, tracker: TrackerUrl) -> None:

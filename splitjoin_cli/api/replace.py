@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.api import arguments
-from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_tracker
+from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_sender, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import NoSuchJobError, UsageError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions, Session
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.join.operate.replace import ReplaceReport
-    from splitjoin_cli.join.operate.retry import Sender
+    from splitjoin_cli.join.operate.senders import Sender
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.trackers.base import Tracker
 
@@ -77,7 +77,7 @@ def replace(
     with ExitStack() as stack:
         jobs = None if url is None else stack.enter_context(closing(open_tracker(url, aws)))
         place = _place(file_name, dest, jobs)
-        sender = None if to is None else stack.enter_context(closing(_sender(to, place, aws)))
+        sender = None if to is None else stack.enter_context(closing(_sender(to, file_name, place, aws)))
         request = StoredRequest(place=place, file_name=file_name, jobs=1, aws=aws, bandwidth=bandwidth)
         stored = stack.enter_context(open_place(request))
         before = standing(stored.sink, file_name, chunk)
@@ -109,17 +109,12 @@ def _place(file_name: str, dest: arguments.Path | None, tracker: Tracker | None)
     return parse_place(job.destination)
 
 
-def _sender(to: str, place: Place, aws: AwsOptions) -> Sender:
-    from splitjoin_cli.core.aws.sqs import SqsQueue, check_queue_url
-    from splitjoin_cli.join.operate.retry import LambdaSender, SqsSender, check_target
-
-    scheme, target = check_target(to)
+def _sender(to: str, file_name: str, place: Place, aws: AwsOptions) -> Sender:
+    sender = open_sender(to, file_name, aws)
     if not isinstance(place, S3Place):
+        sender.close()
         raise UsageError("--to is for chunks on S3: queues and functions read no directory", hint="leave it out")
-    if scheme != "sqs":
-        return LambdaSender(target, aws)
-    check_queue_url(target)
-    return SqsSender(SqsQueue(target, aws))
+    return sender
 
 
 @contextmanager

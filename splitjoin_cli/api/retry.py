@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.api import arguments
-from splitjoin_cli.api.open import LoadRequest, check_file_name, open_joiner, open_loader, open_tracker
+from splitjoin_cli.api.open import LoadRequest, check_file_name, open_joiner, open_loader, open_sender, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.errors import NoSuchJobError, UsageError
 from splitjoin_cli.core.places import S3Place, parse_place
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions, Session
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.ranges import Ranges
-    from splitjoin_cli.join.operate.retry import RetryReport, Sender
+    from splitjoin_cli.join.operate.retry import RetryReport
     from splitjoin_cli.stores.trackers.base import Job, JobProgress
     from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
@@ -106,25 +106,27 @@ class RetryRequest:
     aws: AwsOptions
 
     def __post_init__(self) -> None:
-        from splitjoin_cli.core.aws.sqs import check_queue_url
-        from splitjoin_cli.join.operate.retry import check_target
+        from splitjoin_cli.join.operate.senders import check_target
 
         if self.to is not None:
-            scheme, target = check_target(self.to)
-            if scheme == "sqs":
-                check_queue_url(target)
+            check_target(self.to)
 
 
 def _resend(request: RetryRequest, observer: Observer) -> RetryReport:
     """Send what is missing and stored. ``observer`` is warned where the tracker cannot be told what was sent."""
-    from splitjoin_cli.join.operate.retry import SENDS_AT_ONCE, note_retried, retry_chunks, wanted
+    from splitjoin_cli.join.operate.retry import note_retried, retry_chunks, wanted
+    from splitjoin_cli.join.operate.senders import SENDS_AT_ONCE
 
     with ExitStack() as stack:
         tracker = stack.enter_context(closing(open_tracker(request.tracker, request.aws)))
         progress = tracker.progress(request.file_name)
         want = wanted(progress, request.chosen, even_counted=request.even_counted)
         destination = _destination(request, progress)
-        sender = None if request.to is None else stack.enter_context(closing(_sender(request.to, request.aws)))
+        sender = (
+            None
+            if request.to is None
+            else stack.enter_context(closing(open_sender(request.to, request.file_name, request.aws)))
+        )
         stored = StoredRequest(place=destination, file_name=request.file_name, jobs=1, aws=request.aws)
         place = stack.enter_context(open_place(stored))
         listed = (one.name for one in place.sink.list(f"{request.file_name}-")) if any(want.flags) else ()
@@ -149,14 +151,6 @@ def _destination(request: RetryRequest, progress: JobProgress) -> S3Place:
         f"the chunks of {request.file_name} are in a directory, {text}, and queues and functions read S3 alone",
         hint=f"load them here: {shlex.join(again)} --into DATABASE_URL",
     )
-
-
-def _sender(to: str, aws: AwsOptions) -> Sender:
-    from splitjoin_cli.core.aws.sqs import SqsQueue
-    from splitjoin_cli.join.operate.retry import LambdaSender, SqsSender, check_target
-
-    scheme, target = check_target(to)
-    return SqsSender(SqsQueue(target, aws)) if scheme == "sqs" else LambdaSender(target, aws)
 
 
 @dataclass(frozen=True, slots=True)

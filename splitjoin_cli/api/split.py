@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.api.split_options import SplitOptions
     from splitjoin_cli.core.aws.options import Session
+    from splitjoin_cli.core.places import Place
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.request import ServerSideEncryption
     from splitjoin_cli.splitting.result import SplitResult
@@ -62,6 +63,7 @@ def split(
     force: bool = False,
     run_label: str | None = None,
     tracker: str | None = None,
+    notify: str | None = None,
     tmp_dir: arguments.Path | None = None,
     sse: ServerSideEncryption | None = None,
     sse_kms_key_id: str | None = None,
@@ -121,6 +123,7 @@ def split(
         force=force,
         run_label=run_label,
         tracker=None if tracker is None else arguments.tracker(tracker),
+        notify=None if notify is None else _notify(notify, place),
         tmp_dir=None if tmp_dir is None else Path(tmp_dir),
         objects=objects,
         aws=arguments.aws(profile, region, endpoint_url, session),
@@ -131,3 +134,15 @@ def split(
 
     listed = None if files_from is None else os.fspath(files_from)
     return run_splits(request, words, listed, observer or Silent())
+
+
+def _notify(text: str, place: Place) -> str:
+    """Where events go. Raises UsageError."""
+    from splitjoin_cli.join.operate.senders import check_target
+
+    check_target(text, "--notify")
+    if not isinstance(place, S3Place):
+        raise UsageError(
+            "--notify is for s3:// destinations: queues and functions read no directory", hint="leave it out"
+        )
+    return text

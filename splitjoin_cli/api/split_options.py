@@ -34,6 +34,7 @@ class SplitOptions(DialectKeywords, total=False):
     force: bool
     run_label: str | None
     tracker: str | None
+    notify: str | None
     tmp_dir: arguments.Path | None
     sse: ServerSideEncryption | None
     sse_kms_key_id: str | None

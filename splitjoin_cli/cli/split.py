@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.cli.terminal import Terminal
 
 _S3_ONLY: dict[str, Any] = {
+    "notify": None,
     "sse": None,
     "sse_kms_key_id": None,
     "storage_class": None,
@@ -92,6 +93,12 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 @options.option("--force", is_flag=True, help="Replace other content that is stored under the same name.")
 @options.option("--run-label", metavar="TEXT", help="Make the same content a new run, to load it again on purpose.")
 @options.tracker_option
+@options.option(
+    "--notify",
+    type=Text(),
+    metavar="TARGET",
+    help="Send each chunk's event to sqs:URL or lambda:NAME, for stores that do not send events.",
+)
 @options.tmp_dir_option
 @options.option("--sse", type=click.Choice(["AES256", "aws:kms"]), help="Encryption of the objects on S3.")
 @options.option("--sse-kms-key-id", metavar="ID", help="The key for --sse aws:kms.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 from urllib.parse import urlsplit
 
 from splitjoin_cli.core.aws import client as aws
-from splitjoin_cli.core.aws.sqs import fair_group, queue_region
+from splitjoin_cli.core.aws.sqs import GROUP_REFUSAL, fair_group, queue_region
 from splitjoin_cli.core.errors import ContinuationError, SplitjoinError, UsageError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _grouped(call: Callable[..., object], target: str, payload: JoinPayload, **a
     try:
         call(**arguments, MessageGroupId=fair_group(payload.file_name))
     except aws.ERRORS as exc:
-        if not aws.error_code(exc).startswith("InvalidParameter"):
+        if not aws.error_code(exc).startswith(GROUP_REFUSAL):
             raise
         call(**arguments)
 

@@ -64,9 +64,9 @@ class SplitRequest:
     ``source``: a path, a URL, or ``-``. ``client`` and ``date``: None where ``naming`` finds them, ``name_pattern`` in
     SOURCE's name. ``encoding``: of the source, where it must be transcoded. ``dialect_typed``: whether the user said
     how fields are written; ``delimiter_typed``: whether the delimiter was, which a first line ``sep=;`` then does not
-    change. ``skip``: what of the source is in no chunk. ``bwlimit``: bytes per second over the network. ``tmp_dir``:
-    None for the system's. ``objects``: for destinations on S3. ``share``: of the jobs, where several splits have them
-    together.
+    change. ``notify``: where the chunks' events are sent, ``sqs:URL`` or ``lambda:NAME``. ``skip``: what of the source
+    is in no chunk. ``bwlimit``: bytes per second over the network. ``tmp_dir``: None for the system's. ``objects``: for
+    destinations on S3. ``share``: of the jobs, where several splits have them together.
 
     An option of ``split`` is a field here (or of the values that travel whole), from which the command that resumes it
     is spelled (resume.py), a parameter of ``api.split.split``, and an option in cli/split.py: three places.
@@ -92,6 +92,7 @@ class SplitRequest:
     force: bool = False
     run_label: str | None = None
     tracker: TrackerUrl | None = None
+    notify: str | None = None
     tmp_dir: Path | None = None
     objects: ObjectOptions = field(default_factory=ObjectOptions)
     aws: AwsOptions = field(default_factory=AwsOptions)

@@ -48,6 +48,10 @@ class Progress:
         """How many chunks are in ``state``."""
         return self.states.count(STATES.index(state))
 
+    def any_stored(self) -> bool:
+        """Whether a chunk was stored now, also one that failed because its event was not sent."""
+        return self.count(ChunkState.UPLOADED) > 0 or any(self.stored_bytes[number - 1] >= 0 for number in self.errors)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitResult:

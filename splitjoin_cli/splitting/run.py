@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.engines.base import Remote
     from splitjoin_cli.splitting.existing import Existing
+    from splitjoin_cli.splitting.notify import Events
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.standing import Repairs
     from splitjoin_cli.stores.sinks.base import Sink
@@ -59,6 +60,7 @@ class SplitRun:
         *,
         open_job: OpenJob | None = None,
         repairs: Callable[[PlanFile], Repairs] | None = None,
+        events: Events | None = None,
         naming: Naming | None = None,
         warnings: tuple[str, ...] = (),
         resumes: bool = False,
@@ -68,6 +70,7 @@ class SplitRun:
         """``request.dialect.encoding`` is that of the chunks; ``job`` the name.
 
         ``open_job``, ``repairs``: who is told of the run, and what ``replace`` wrote down; None without a tracker.
+        ``events``: what sends those of stored chunks; None where the store does.
         ``naming``: where the name comes from; None where it was typed.
         ``warnings``: what was seen of the source before; ``start``: its first block, None where nobody read it.
         ``resumes``: the caller resumes what was begun on a day before (``run`` then raises BegunElsewhereError).
@@ -76,7 +79,7 @@ class SplitRun:
         self._remote = remote
         self._may_go_on = False  # a worker may still store a chunk, whatever becomes of this
         self._request, self._job, self._open_job, self._repairs = request, job, open_job, repairs
-        self._source, self._sink, self._observer = source, sink, observer
+        self._source, self._sink, self._observer, self._events = source, sink, observer, events
         self._began = time.monotonic()
         self._under_way: tuple[PlanFile, Existing, Progress] | None = None
         self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer, resumes)
@@ -146,17 +149,24 @@ class SplitRun:
             self._under_way = plan, existing, progress
             repairs = None if self._repairs is None else self._repairs(plan)
             sending = Sending(
-                claimed, self._source, self._sink, progress, self._observer, force=self._request.force, repairs=repairs
+                claimed,
+                self._source,
+                self._sink,
+                progress,
+                self._observer,
+                force=self._request.force,
+                repairs=repairs,
+                events=self._events,
             )
             self._fill(planned, sending, executor)
         except BaseException:
-            if attempt.sent and not progress.count(ChunkState.UPLOADED) and not self._may_go_on:
+            if attempt.sent and not progress.any_stored() and not self._may_go_on:
                 withdraw(self._sink, self._job, wanted)
             raise
         if not progress.count(ChunkState.FAILED):
             with trace.timed("concluded", chunks=len(plan.chunks)):
                 conclude(self._sink, self._job, plan, existing, progress, sending.mended)
-        elif existing.is_empty and progress.count(ChunkState.FAILED) == len(plan.chunks):
+        elif existing.is_empty and progress.count(ChunkState.FAILED) == len(plan.chunks) and not progress.any_stored():
             if not self._may_go_on:
                 withdraw(self._sink, self._job, plan)
             if sending.denied is not None:

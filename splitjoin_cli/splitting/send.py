@@ -11,7 +11,7 @@ from splitjoin_cli.splitting.result import chunk_name
 from splitjoin_cli.splitting.standing import MendedChunk, Placing, Repairs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.errors import SplitjoinError
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.claim import Claim
     from splitjoin_cli.splitting.engines.base import Remote
+    from splitjoin_cli.splitting.notify import Events
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import Progress
     from splitjoin_cli.splitting.staging import StagedChunks
+    from splitjoin_cli.splitting.transfer import TransferJob
     from splitjoin_cli.stores.sinks.base import Copier, Sink
     from splitjoin_cli.stores.sources.base import Source
 
@@ -47,11 +49,14 @@ class Sending:
         *,
         force: bool,
         repairs: Repairs | None = None,
+        events: Events | None = None,
     ) -> None:
         """``claim``: of the name. ``progress``: of the plan's chunks, none of which is done.
 
-        ``force``: chunks of another run may be replaced. ``repairs``: None without a tracker.
+        ``force``: chunks of another run may be replaced. ``repairs``: None without a tracker. ``events``: None where
+        the store sends them.
         """
+        self._events = events
         self._claim, self._plan, self._source, self._sink = claim, claim.plan, source, sink
         self._progress, self._observer = progress, observer
         self._placing = Placing(sink, claim.plan, claim.existing, force=force, repairs=repairs, check=claim.check)
@@ -124,25 +129,43 @@ class Sending:
         missing = self._placing.missing(executor, self._skip, self._claim.place)
         if remote is None:
             Transfer(job, executor, request.at_once).run(missing)
-            return
+        else:
+            self._send_elsewhere(job, missing, remote)
+        self._end_events()
+
+    def _send_elsewhere(self, job: TransferJob, missing: Iterable[Chunk], remote: Remote) -> None:
         from splitjoin_cli.splitting.engines.store import EngineTransfer  # noqa: PLC0415 -- only what is used is imported
 
-        transfer = EngineTransfer(remote, job, plan.header_start)
+        transfer = EngineTransfer(remote, job, self._plan.header_start)
         try:
             transfer.run(missing)
         finally:
             self.may_go_on = transfer.may_go_on
 
+    def _end_events(self) -> None:
+        """A chunk whose event was not taken counts as failed: the same command sends it again."""
+        if self._events is None:
+            return
+        self._events.flush()
+        for number, error in sorted(self._events.errors.items()):
+            self._progress.errors[number] = f"it is stored, and its event was not sent: {error}"
+            self._progress.set(number, ChunkState.FAILED)
+            self._observer.warn(f"chunk {number} is stored, and its event was not sent: {error}")
+
     def _done(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)
         self._progress.set(chunk.number, ChunkState.UPLOADED)
         self._observer.chunk_done(chunk.number, ChunkState.UPLOADED)
+        if self._events is not None:
+            self._events.stored(chunk.number, stored.name)
 
     def _skip(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)
         self._progress.set(chunk.number, ChunkState.SKIPPED)
         skip(self._observer, self._plan.header_bytes + chunk.range.size)
         self._observer.chunk_done(chunk.number, ChunkState.SKIPPED)
+        if self._events is not None and not self._claim.existing.is_finished(self._plan.run_id):
+            self._events.stored(chunk.number, stored.name)  # whether an earlier run came to send it is not known
 
     def _failed(self, chunk: Chunk, error: SplitjoinError) -> None:
         if self.denied is None and isinstance(error, AccessError):

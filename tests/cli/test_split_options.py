@@ -63,6 +63,7 @@ ALL_OPTIONS = SplitRequest(
     force=True,
     run_label="again; $HOME",
     tracker=TrackerUrl("dynamodb", "jobs"),
+    notify="sqs:https://sqs.eu-west-1.amazonaws.com/123456789012/chunks",
     tmp_dir=Path("/tmp"),  # noqa: S108 -- a directory that is there
     objects=ObjectOptions(
         sse="aws:kms",
@@ -196,6 +197,14 @@ def test_environment_for_s3(
     assert [request.objects for request in core.requests] == [ObjectOptions(), expected]
 
 
+def test_environment_for_events(splitjoin: Splitjoin, core: RecordsRequests, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for who is sent the events."""
+    monkeypatch.setenv("SPLITJOIN_NOTIFY", "lambda:load")
+    assert splitjoin("split", "acme.csv", "out").code == 0
+    assert splitjoin("split", "acme.csv", "s3://bucket").code == 0
+    assert [request.notify for request in core.requests] == [None, "lambda:load"]
+
+
 def test_the_requester_pays_for_a_source(splitjoin: Splitjoin, core: RecordsRequests) -> None:
     """A bucket whose reader pays can be split into a directory."""
     assert splitjoin("split", "s3://theirs/acme.csv", "out", "--request-payer").code == 0
@@ -253,7 +262,7 @@ def test_every_option_has_its_variable_tested() -> None:
     options = {one.name.upper() for one in command.params if one.name and one.param_type_name == "option"}
     of_an_escape = {"C_ESCAPES", "ESCAPE_IN"}
     talk = {"AS_JSON", "QUIET", "VERBOSE", "NO_PROGRESS", "DEBUG"}
-    with_another = {"SSE_KMS_KEY_ID", "FILES_FROM"}
+    with_another = {"SSE_KMS_KEY_ID", "FILES_FROM", "NOTIFY"}
     assert options - talk - with_another - of_an_escape == set(ENVIRONMENT) | set(FOR_S3)
 
 
@@ -346,6 +355,12 @@ USAGE = {
         ["a.csv", "out", "--delimiter=none"],
         "Invalid value for '--delimiter': each record has a delimiter: leave the option out for a comma",
         HELP,
+    ),
+    "notify, s3 only": (["a.csv", "out", "--notify=lambda:f"], "--notify is for s3:// destinations", "leave it out"),
+    "notify nobody": (
+        ["a.csv", "s3://b/p/", "--notify=mail:me"],
+        "--notify names neither a function nor a queue",
+        "write lambda:NAME or sqs:QUEUE_URL",
     ),
     "s3 only": (["a.csv", "out", "--sse=AES256"], "--sse is for s3:// destinations", "leave it out"),
     "key without kms": (

@@ -127,3 +127,28 @@ def test_a_function_is_invoked(lost: Splitjoin, aws_desk: AwsDesk) -> None:
     assert keys == [f"in/acme_1-{number}-5.csv" for number in (2, 3, 5)]
     error = lost("retry", "acme_1", "--to", f"lambda:{name}x", "--json").error
     assert error["message"] == f"lambda:InvokeFunction lambda:{name}x: not found"
+
+
+def test_a_store_without_notifications_is_told_for(tmp_path: Path, aws_desk: AwsDesk) -> None:
+    """``split --notify`` sends each chunk's event: the worker loads all, and there is one join.
+
+    A queue that is not there ends the command before anything is stored; a finished split sends nothing more.
+    """
+    command = Splitjoin(tmp_path, {**aws_desk.env, "SPLITJOIN_TRACKER": "sqlite:jobs.db"})
+    command.ok("init")
+    (tmp_path / "acme.csv").write_bytes(b"id,name\n" + b"".join(b"%d,x\n" % number for number in range(50)))
+    silent = f"{aws_desk.bucket}-silent"
+    aws_desk.client("s3").create_bucket(Bucket=silent)
+    aws_desk.bodies(aws_desk.queue)  # the event that tested the other bucket's notifications
+    words = ("split", "acme.csv", f"s3://{silent}/in +/", "--date", "1", "--rows", "4")
+    gone = command(*words, "--notify", f"sqs:{aws_desk.queue}-gone")
+    assert (gone.code, "the queue does not exist" in gone.stderr) == (1, True)
+    assert "Contents" not in aws_desk.client("s3").list_objects_v2(Bucket=silent)
+    command.ok(*words, "--notify", f"sqs:{aws_desk.queue}")
+    assert aws_desk.counts(aws_desk.queue) == (13, 0)
+    command.ok(*words, "--notify", f"sqs:{aws_desk.queue}")
+    assert aws_desk.counts(aws_desk.queue) == (13, 0)
+    worker(command, aws_desk)
+    assert command.json("status", "acme_1")["state"] == "joined"
+    (joined,) = aws_desk.bodies(aws_desk.joins)
+    assert json.loads(joined)["rows"] == 50

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH",
+    "GROUP_REFUSAL",
     "Message",
     "Queue",
     "QueueFacts",
@@ -33,6 +34,8 @@ BATCH = 10
 """Messages of one request, at most (SQS API Reference, "SendMessageBatch", "ReceiveMessage")."""
 LONGEST_WAIT_SECONDS = 20
 """Of a long poll (SQS API Reference, "ReceiveMessage")."""
+GROUP_REFUSAL = "InvalidParameter"
+"""How the code begins with which a queue refuses a group that it does not know."""
 GROUP_CHARACTERS, DIGEST_CHARACTERS = 128, 32
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.2
@@ -214,25 +217,30 @@ class SqsQueue:
         """See Queue."""
         self._ask("delete_message", ReceiptHandle=message.receipt)
 
-    def send(self, bodies: Sequence[str]) -> list[str | None]:
+    def send(self, bodies: Sequence[str], *, group: str | None = None) -> list[str | None]:
         """Put up to BATCH messages into the queue: for each None, or why the queue did not take it.
 
         What it refused for reasons of its own (throttling, internal errors) is sent again, ATTEMPTS times in all.
+        ``group``: of the messages; a queue that knows no groups gets them without one.
         """
         results: list[str | None] = [None] * len(bodies)
         left = dict(enumerate(bodies))
         for attempt in range(1, ATTEMPTS + 1):
-            entries = [{"Id": str(index), "MessageBody": body} for index, body in left.items()]
+            grouped = {} if group is None else {"MessageGroupId": group}
+            entries = [{"Id": str(index), "MessageBody": body, **grouped} for index, body in left.items()]
             failed = self._ask("send_message_batch", Entries=entries).get("Failed", [])
             for one in failed:
                 results[int(one["Id"])] = f"{one.get('Code')}: {one.get('Message', '')}".rstrip(": ")
-            again = {int(one["Id"]) for one in failed if not one.get("SenderFault")}
+            ungrouped = {int(one["Id"]) for one in failed if grouped and str(one.get("Code")).startswith(GROUP_REFUSAL)}
+            again = {int(one["Id"]) for one in failed if not one.get("SenderFault")} | ungrouped
             if not again or attempt == ATTEMPTS:
                 break
+            group = None if ungrouped else group
             left = {index: left[index] for index in sorted(again)}
             for index in left:
                 results[index] = None
-            self._sleep(FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1))
+            if not ungrouped:
+                self._sleep(FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1))
         return results
 
     def close(self) -> None:

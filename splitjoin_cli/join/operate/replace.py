@@ -24,7 +24,7 @@ from splitjoin_cli.stores.trackers.base import JoinState, Mending
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject
-    from splitjoin_cli.join.operate.retry import Sender
+    from splitjoin_cli.join.operate.senders import Sender
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.sinks.base import Body, Sink
     from splitjoin_cli.stores.trackers.base import Job, Tracker

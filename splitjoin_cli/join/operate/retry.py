@@ -8,117 +8,32 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core import names
-from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.s3 import parse_uri
-from splitjoin_cli.core.aws.sqs import BATCH, SqsQueue
 from splitjoin_cli.core.errors import SplitjoinError, UsageError
 from splitjoin_cli.core.names import MAX_TOTAL
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
 from splitjoin_cli.join.events import notification
+from splitjoin_cli.join.operate.senders import SENDS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.ranges import Ranges
+    from splitjoin_cli.join.operate.senders import Sender
     from splitjoin_cli.stores.trackers.base import Failure, JobProgress, Tracker
 
 __all__ = [
-    "LambdaSender",
     "RetryReport",
     "SendFailure",
-    "Sender",
-    "SqsSender",
-    "check_target",
     "note_retried",
     "retry_chunks",
     "wanted",
 ]
-
-SENDS_AT_ONCE = 8
-SHAPES = "lambda:NAME or sqs:QUEUE_URL"
-
-
-class Sender(Protocol):
-    """Where notifications go. Thread-safe."""
-
-    @property
-    def uri(self) -> str:
-        """As the user wrote it, less anything secret."""
-
-    @property
-    def batch(self) -> int:
-        """How many go in one request."""
-
-    def send(self, bodies: Sequence[str]) -> list[str | None]:
-        """Send up to ``batch``: for each None, or why it was not taken. Raises SplitjoinError where none can be."""
-
-    def close(self) -> None:
-        """Free connections. Safe to repeat."""
-
-
-@final
-class SqsSender:
-    """Into a queue, in batches of ten: the worker there takes them for S3's own."""
-
-    def __init__(self, queue: SqsQueue) -> None:
-        """``queue``: closed with this."""
-        self._queue = queue
-        self.batch = BATCH
-
-    @property
-    def uri(self) -> str:
-        """See Sender."""
-        return f"sqs:{self._queue.url}"
-
-    def send(self, bodies: Sequence[str]) -> list[str | None]:
-        """See Sender."""
-        return self._queue.send(bodies)
-
-    def close(self) -> None:
-        """See Sender."""
-        self._queue.close()
-
-
-@final
-class LambdaSender:
-    """To a function, asynchronously, one at a time: it is invoked as S3 would, and retried as for S3."""
-
-    def __init__(
-        self,
-        name: str,
-        options: aws.AwsOptions | None = None,
-        *,
-        client: Any = None,  # noqa: ANN401 -- botocore makes its clients' classes at run time
-    ) -> None:
-        """``name``: the function's name or ARN. ``client``: instead of ``options``; it stays the caller's."""
-        self._name = name
-        self._shared = client is not None
-        self._client = client or aws.client("lambda", options, connections=SENDS_AT_ONCE)
-        self.batch = 1
-
-    @property
-    def uri(self) -> str:
-        """See Sender."""
-        return f"lambda:{self._name}"
-
-    def send(self, bodies: Sequence[str]) -> list[str | None]:
-        """See Sender."""
-        for body in bodies:
-            try:
-                self._client.invoke(FunctionName=self._name, InvocationType="Event", Payload=body.encode())
-            except aws.ERRORS as exc:
-                raise aws.translate(exc, "lambda:InvokeFunction", self.uri) from exc
-        return [None] * len(bodies)
-
-    def close(self) -> None:
-        """See Sender."""
-        if not self._shared:
-            self._client.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +82,6 @@ class RetryReport:
             "failed": [{"number": one.number, "error": one.error} for one in self.failed],
             "join": None,
         }
-
-
-def check_target(text: str) -> tuple[str, str]:
-    """Scheme, and function or URL, of ``lambda:NAME`` or ``sqs:URL``. Raises UsageError."""
-    scheme, _, target = text.partition(":")
-    if scheme not in {"lambda", "sqs"} or not target.strip():
-        raise UsageError("--to names neither a function nor a queue", hint=f"write {SHAPES}")
-    return scheme, target.strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,15 @@ from splitjoin_cli.core.aws.sqs import BATCH, SqsQueue
 from splitjoin_cli.core.errors import AccessError, NotFoundError, SplitjoinError, UsageError
 from splitjoin_cli.join.events import read_body, read_lambda_event
 from splitjoin_cli.join.operate.retry import (
-    LambdaSender,
     SendFailure,
-    SqsSender,
-    check_target,
     note_retried,
     retry_chunks,
     wanted,
 )
+from splitjoin_cli.join.operate.senders import LambdaSender, SqsSender, check_target
 from splitjoin_cli.stores.trackers.base import JobProgress, JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
+from tests.servers.models import check_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +60,9 @@ class Remembers:
         self.sizes: list[int] = []
         self._refused = {f"in +%/{name}" for name in names(*refuses)}
         self._lock = threading.Lock()
+
+    def reach(self) -> None:
+        pass
 
     def send(self, bodies: Sequence[str]) -> list[str | None]:
         found = [read_body(body).arrivals[0].uri.removeprefix("s3://bucket/") for body in bodies]
@@ -199,10 +201,13 @@ class AnswersAsToldSqs:
     def __init__(self, *failures: list[tuple[int, str, bool]]) -> None:
         self.failures = list(failures)
         self.bodies: list[list[str]] = []
+        self.groups: list[str | None] = []
 
     def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 -- boto3's
         assert QueueUrl == QUEUE_URL
+        check_request("sqs", "send_message_batch", {"QueueUrl": QueueUrl, "Entries": Entries})
         self.bodies.append([entry["MessageBody"] for entry in Entries])
+        self.groups += [entry.get("MessageGroupId") for entry in Entries]
         failed = self.failures.pop(0) if self.failures else []
         ids = [entry["Id"] for entry in Entries]
         return {
@@ -231,6 +236,15 @@ def test_a_message_that_the_queue_never_takes() -> None:
     assert len(client.bodies) == 5
 
 
+def test_messages_have_their_clients_group() -> None:
+    """SQS is fair between groups; a queue that does not know them gets the messages without, at once."""
+    client = AnswersAsToldSqs([(1, "InvalidParameterValue", True)], [])
+    pauses: list[float] = []
+    sender = SqsSender(SqsQueue(QUEUE_URL, client=client, sleep=pauses.append), group="acme")
+    assert sender.send(["a", "b"]) == [None, None]
+    assert (client.bodies, client.groups, pauses) == ([["a", "b"], ["b"]], ["acme", "acme", None], [])
+
+
 class InvokesAsTold:
     """A client of Lambda."""
 
@@ -239,6 +253,7 @@ class InvokesAsTold:
         self._error = error
 
     def invoke(self, **call: Any) -> None:  # noqa: ANN401 -- boto3's
+        check_request("lambda", "invoke", call)
         self.calls.append(call)
         if self._error:
             raise ClientError({"Error": {"Code": self._error, "Message": "m"}}, "Invoke")
@@ -266,6 +281,13 @@ def test_a_function_that_cannot_be_invoked_ends_it(code: str, kind: type[Splitjo
     with pytest.raises(kind) as caught:
         send(progress, wanted(progress, None), names(*range(1, 10)), LambdaSender("load", client=client))
     assert caught.value.message == message
+
+
+def test_a_function_is_reached_without_being_run() -> None:
+    """Lambda itself looks at the name and the right."""
+    client = InvokesAsTold()
+    LambdaSender("load", client=client).reach()
+    assert client.calls == [{"FunctionName": "load", "InvocationType": "DryRun"}]
 
 
 @pytest.mark.parametrize("text", ["", "lambda:", "sqs: ", "sns:x", "load"])
