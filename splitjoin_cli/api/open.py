@@ -78,6 +78,7 @@ class LoadRequest:
     run_column: str | None = None
     beside_other_run: bool = False
     max_record_bytes: int = LARGE_RECORD_BYTES
+    exact_values: bool = False
     secret: str | None = None
 
 
@@ -99,6 +100,7 @@ def open_loader(request: LoadRequest, aws: AwsOptions | None = None) -> Loader:
                 run_column=request.run_column,
                 beside_other_run=request.beside_other_run,
                 max_record_bytes=request.max_record_bytes,
+                exact_values=request.exact_values,
             )
         except ReservedNameError as exc:
             raise UsageError(str(exc), hint=exc.hint) from exc

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_WORKERS", "Worker"]
 
+_LOG = logging.getLogger(__name__)
 DEFAULT_WORKERS = 4
 
 
@@ -45,6 +47,7 @@ class Worker:
         run_column: str | None = None,
         beside_other_run: bool = False,
         max_record: arguments.Bytes = LARGE_RECORD_BYTES,
+        exact_values: bool = False,
         secret: str | None = None,
         on_join: str | None = None,
         lease: arguments.Seconds | None = None,
@@ -71,6 +74,7 @@ class Worker:
             run_column=run_column,
             beside_other_run=beside_other_run,
             max_record_bytes=arguments.record_bytes(max_record),
+            exact_values=exact_values,
             secret=arguments.secret(secret, database),
         )
         self._on_join = on_join
@@ -86,12 +90,18 @@ class Worker:
         )
         self._totals = WorkerTotals()
         self._process: SqsWorker | None = None
+        self._not_checked: tuple[str, ...] | None = () if exact_values else None
         self._stopped = False
 
     @property
     def totals(self) -> WorkerTotals:
         """What was done so far; it goes on while the worker works."""
         return self._totals if self._process is None else self._process.totals
+
+    @property
+    def not_checked(self) -> tuple[str, ...] | None:
+        """With ``exact_values``: the columns of ``table``, with their types, whose values no rule checks; else None."""
+        return self._not_checked
 
     def stop(self) -> None:
         """Receive nothing more; what is held is finished within the grace time, and ``run`` returns."""
@@ -110,6 +120,7 @@ class Worker:
         from splitjoin_cli.join.queue_worker import Desk, SqsWorker
         from splitjoin_cli.join.worker import ChunkWorker
         from splitjoin_cli.stores.chunks.any import Chunks
+        from splitjoin_cli.stores.loaders.exact.naming import not_checked
 
         aws, workers = self._aws, self._options.workers
         with ExitStack() as stack:
@@ -118,6 +129,10 @@ class Worker:
             loader = stack.enter_context(closing(open_loader(self._load, aws)))
             queue = stack.enter_context(closing(SqsQueue(self._queue_url, aws, connections=workers + 4)))
             loader.prepare()
+            if self._load.exact_values:
+                self._not_checked = loader.unchecked()
+            if self._not_checked:
+                _LOG.warning("%s", not_checked(loader.properties.table, self._not_checked))
             reach(tracker, self._tracker)
             facts = queue.facts()
             chunks = stack.enter_context(closing(Chunks(aws, connections=2 * workers)))

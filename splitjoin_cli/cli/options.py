@@ -209,6 +209,11 @@ table_options = together(
         help="Maximum size of one record. Loading one takes several times its size of memory; a larger one is a bad "
         "row.  [default: 256MiB]",
     ),
+    option(
+        "--exact-values",
+        is_flag=True,
+        help="A value that its column's type would change is a bad row. Another spelling of it is not.",
+    ),
     secret_option,
     on_join_option,
 )

@@ -19,7 +19,11 @@ PARAMETER_OF = {
     "secret": "SecretArn",
     "max_record": "MaxRecord",
 }
-FLAG_PARAMETER_OF = {"create_table": "CreateTable", "beside_other_run": "BesideOtherRun"}
+FLAG_PARAMETER_OF = {
+    "create_table": "CreateTable",
+    "beside_other_run": "BesideOtherRun",
+    "exact_values": "ExactValues",
+}
 
 EPILOG = """\
 \b
@@ -52,6 +56,7 @@ Exit codes: 0 done, 2 usage.
 )
 @options.option("--beside-other-run", is_flag=True, help="Load even if the ledger holds another run of a file.")
 @options.option("--max-record", type=Size(), help="Maximum size of one record; a larger one is a bad row.")
+@options.option("--exact-values", is_flag=True, help="A value that its column's type would change is a bad row.")
 @options.option("--secret", metavar="ARN", help="Secrets Manager's secret with the database's user and password.")
 @options.option(
     "--set", "settings", type=Setting(), multiple=True, help="Default of any other parameter; may be repeated."

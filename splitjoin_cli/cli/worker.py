@@ -81,9 +81,9 @@ def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noq
             exc.hint = "what it held was finished or given back; the same command goes on"
             if not shown.queue:
                 raise
-            shown.ended(worker.totals, exc)
+            shown.ended(worker.totals, exc, worker.not_checked)
             return exc.exit_code
-    shown.ended(worker.totals, None)
+    shown.ended(worker.totals, None, worker.not_checked)
     return 0
 
 
@@ -104,10 +104,12 @@ class _Shown:
                 "Warning: the queue has no dead-letter queue: a message that always fails comes again until it expires"
             )
 
-    def ended(self, totals: WorkerTotals, error: StoppedError | None) -> None:
+    def ended(self, totals: WorkerTotals, error: StoppedError | None, not_checked: tuple[str, ...] | None) -> None:
         """It received all it ever will."""
         if self._terminal.as_json:
             document = {"queue": self.queue, **totals.to_json()}
+            if not_checked is not None:
+                document["not_checked"] = list(not_checked)
             self._terminal.document(document if error is None else document | {"error": error_document(error)})
             return
         self._terminal.data(

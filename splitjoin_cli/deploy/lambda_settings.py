@@ -44,7 +44,8 @@ class Settings:
 
     ``SPLITJOIN_INTO``, ``SPLITJOIN_TRACKER``: needed. ``SPLITJOIN_TABLE`` (else the client's name),
     ``SPLITJOIN_CREATE_TABLE``, ``SPLITJOIN_RUN_COLUMN``, ``SPLITJOIN_BESIDE_OTHER_RUN``, ``SPLITJOIN_MAX_RECORD``,
-    ``SPLITJOIN_SECRET``, ``SPLITJOIN_ON_JOIN``, ``SPLITJOIN_STUCK_AFTER``: as the command's options.
+    ``SPLITJOIN_EXACT_VALUES``, ``SPLITJOIN_SECRET``, ``SPLITJOIN_ON_JOIN``, ``SPLITJOIN_STUCK_AFTER``: as the
+    command's options.
     ``SPLITJOIN_MAX_RECEIVES``: deliveries after which the queue gives a message up, its ``maxReceiveCount``; the
     failure of the last one is final then.
     """
@@ -69,6 +70,7 @@ class Settings:
             run_column=read.text("SPLITJOIN_RUN_COLUMN"),
             beside_other_run=read.flag("SPLITJOIN_BESIDE_OTHER_RUN"),
             max_record_bytes=read.size("SPLITJOIN_MAX_RECORD", LARGE_RECORD_BYTES),
+            exact_values=read.flag("SPLITJOIN_EXACT_VALUES"),
             secret=read.secret("SPLITJOIN_SECRET") if into.scheme not in EMBEDDED else None,
         )
         read.checked("SPLITJOIN_TABLE", lambda: LoadTarget(load.table or "t"))

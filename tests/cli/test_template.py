@@ -40,14 +40,14 @@ def test_options_set_defaults(splitjoin: Splitjoin, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SPLITJOIN_RUN_COLUMN", "run")
     secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"  # noqa: S105 -- its name
     ran = splitjoin(
-        "template", "--into", INTO, "--table", "public.sales", "--create-table", "--beside-other-run",
+        "template", "--into", INTO, "--table", "public.sales", "--create-table", "--beside-other-run", "--exact-values",
         "--max-record", "64MiB", "--secret", secret, "--set", "Concurrency=8", "--set", "CodeBucket=code",
     )  # fmt: skip
     assert (ran.code, ran.stderr) == (0, "")
     defaults = {name: one["Default"] for name, one in ran.document["Parameters"].items()}
     assert defaults.items() >= {
         ("Into", INTO), ("Table", "public.sales"), ("RunColumn", "run"), ("CreateTable", "1"), ("BesideOtherRun", "1"),
-        ("SecretArn", secret), ("MaxRecord", "67108864"),
+        ("SecretArn", secret), ("MaxRecord", "67108864"), ("ExactValues", "1"),
         ("Concurrency", "8"), ("CodeBucket", "code"), ("Timeout", "300"),
     }  # fmt: skip
 

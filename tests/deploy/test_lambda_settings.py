@@ -31,9 +31,8 @@ def test_what_is_needed_alone() -> None:
     """All else has a default, and an empty variable is an absent one."""
     bare = Settings.from_environment(NEEDED)
     assert bare == Settings(load=LoadRequest(into=DATABASE), tracker=TRACKER)
-    names = (
-        "TABLE CREATE_TABLE RUN_COLUMN BESIDE_OTHER_RUN MAX_RECORD SECRET ON_JOIN STUCK_AFTER MAX_RECEIVES".split()  # noqa: SIM905 -- shorter
-    )
+    names = ["TABLE", "CREATE_TABLE", "RUN_COLUMN", "BESIDE_OTHER_RUN", "MAX_RECORD", "EXACT_VALUES", "SECRET"]
+    names += ["ON_JOIN", "STUCK_AFTER", "MAX_RECEIVES"]
     assert Settings.from_environment(NEEDED | {f"SPLITJOIN_{name}": "" for name in names}) == bare
 
 
@@ -45,6 +44,7 @@ def test_all_of_them() -> None:
         "SPLITJOIN_RUN_COLUMN": "run",
         "SPLITJOIN_BESIDE_OTHER_RUN": "0",
         "SPLITJOIN_MAX_RECORD": "64MiB",
+        "SPLITJOIN_EXACT_VALUES": "1",
         "SPLITJOIN_SECRET": ARN,
         "SPLITJOIN_ON_JOIN": "exec:true",
         "SPLITJOIN_STUCK_AFTER": "2h",
@@ -52,7 +52,13 @@ def test_all_of_them() -> None:
         "AWS_REGION": "eu-west-1",
     }
     load = LoadRequest(
-        into=DATABASE, table="s.orders", create_table=True, run_column="run", max_record_bytes=64 << 20, secret=ARN
+        into=DATABASE,
+        table="s.orders",
+        create_table=True,
+        run_column="run",
+        max_record_bytes=64 << 20,
+        exact_values=True,
+        secret=ARN,
     )
     assert Settings.from_environment(given) == Settings(
         load=load,

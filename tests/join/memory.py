@@ -153,6 +153,9 @@ class MemoryLoader:
     def prepare(self) -> None:
         pass
 
+    def unchecked(self) -> tuple[str, ...]:
+        return ()
+
     def load(self, chunk: ChunkToLoad) -> LoadResult:
         self.before_load(chunk)
         with self._lock:

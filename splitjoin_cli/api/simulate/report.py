@@ -30,6 +30,7 @@ class SimulateReport:
     rows in the table. ``joins``: effects, by idempotency key; ``continuation_runs``: how often it ran this time.
     ``joined_chunk``, ``joined_worker``: who finished the join; no chunk where the sweep did, or another simulation.
     ``chunks``: those that are stored.
+    ``not_checked``: with exact values the columns, and their types, that no rule checks; None without.
     ``problems``: why it is not ok, in sentences; none where it is. ``hints``: what to do about them.
     """
 
@@ -53,6 +54,7 @@ class SimulateReport:
     seconds: float
     chunks: tuple[ChunkStory, ...]
     hints: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] | None = None
 
     @property
     def ok(self) -> bool:
@@ -82,4 +84,4 @@ class SimulateReport:
             "chunks": [
                 {"number": chunk.number, "rows": chunk.rows, "attempts": chunk.attempts} for chunk in self.chunks
             ],
-        }
+        } | ({} if self.not_checked is None else {"not_checked": list(self.not_checked)})

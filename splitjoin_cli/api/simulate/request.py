@@ -49,6 +49,7 @@ def simulate(
     run_column: str | None = None,
     beside_other_run: bool = False,
     max_record: arguments.Bytes = LARGE_RECORD_BYTES,
+    exact_values: bool = False,
     secret: str | None = None,
     on_join: str | None = None,
     tracker: str | None = None,
@@ -97,6 +98,7 @@ def simulate(
         run_column=run_column,
         beside_other_run=beside_other_run,
         max_record_bytes=arguments.record_bytes(max_record),
+        exact_values=exact_values,
         secret=arguments.secret(secret, database),
         tracker=None if tracker is None else arguments.tracker(tracker),
         on_join=on_join,
@@ -139,6 +141,7 @@ class SimulateRequest:
     run_column: str | None
     beside_other_run: bool
     max_record_bytes: int
+    exact_values: bool
     secret: str | None
     tracker: TrackerUrl | None
     on_join: str | None
@@ -168,6 +171,7 @@ def run_simulate(request: SimulateRequest, observer: Observer) -> SimulateReport
     from splitjoin_cli.api.simulate.run import Parts, Simulation
     from splitjoin_cli.join.continuation import parse_continuation
     from splitjoin_cli.stores.chunks.any import Chunks
+    from splitjoin_cli.stores.loaders.exact.naming import not_checked
 
     workers = request.options.workers
     with ExitStack() as stack:
@@ -183,7 +187,11 @@ def run_simulate(request: SimulateRequest, observer: Observer) -> SimulateReport
         with ThreadPoolExecutor(LOOKS_AT_ONCE, "look") as executor:
             found = find_chunks(lying.sink, chunks, request.file_name, executor=executor)
         loader = stack.enter_context(closing(open_loader(_load(request, into, found.run.file_name), request.aws)))
-        return Simulation(found, Parts(chunks, loader, tracker, continuation), request.options, observer).run()
+        unchecked = loader.unchecked()
+        if unchecked:
+            observer.warn(not_checked(loader.properties.table, unchecked))
+        report = Simulation(found, Parts(chunks, loader, tracker, continuation), request.options, observer).run()
+        return replace(report, not_checked=unchecked if request.exact_values else None)
 
 
 def _urls(request: SimulateRequest, stack: ExitStack) -> tuple[DatabaseUrl, TrackerUrl]:
@@ -271,5 +279,6 @@ def _load(request: SimulateRequest, into: DatabaseUrl, file_name: str) -> LoadRe
         run_column=request.run_column,
         beside_other_run=request.beside_other_run,
         max_record_bytes=request.max_record_bytes,
+        exact_values=request.exact_values,
         secret=request.secret,
     )

@@ -34,6 +34,7 @@ ENVIRONMENT: Mapping[str, Value] = {
     "SPLITJOIN_RUN_COLUMN": ref("RunColumn"),
     "SPLITJOIN_BESIDE_OTHER_RUN": ref("BesideOtherRun"),
     "SPLITJOIN_MAX_RECORD": ref("MaxRecord"),
+    "SPLITJOIN_EXACT_VALUES": ref("ExactValues"),
     "SPLITJOIN_SECRET": ref("SecretArn"),
     "SPLITJOIN_TRACKER": join(":", "dynamodb", ref("JobTable")),
     "SPLITJOIN_ON_JOIN": join_url,

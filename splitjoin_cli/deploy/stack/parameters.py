@@ -101,6 +101,7 @@ _DATABASE: dict[str, Parameter] = {
         default="256MiB", pattern=r"^[1-9][0-9]{0,15}([KMGTkmgt]([iI]?[bB])?|[bB])?$",
         explained="a size: 64MiB, 100MB, plain bytes",
     ),
+    "ExactValues": _flag("Refuse a value that its column's type would change:"),
     "SecretArn": _arn("Secrets Manager secret with the database's password.", "secretsmanager", what="a secret"),
     "SecretKeyArn": _arn("KMS key of that secret, where it is not AWS's own.", "kms", what="a KMS key"),
     "AuroraClusterArn": _arn("Aurora cluster that reads chunks itself (aurora-mysql, aurora-postgresql): a role is"

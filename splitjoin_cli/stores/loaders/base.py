@@ -35,6 +35,7 @@ class LoadTarget:
     run_column: str | None = None
     beside_other_run: bool = False
     max_record_bytes: int = 256 * 1024 * 1024
+    exact_values: bool = False
 
     def __post_init__(self) -> None:
         from splitjoin_cli.stores.loaders.reserved import check_own  # noqa: PLC0415 -- a contract is read alone
@@ -255,8 +256,17 @@ class Loader(Protocol):
         A known number whose ``validator`` is another raises RunConflictError, never skips; so does one that ``expect``
         wrote another checksum down for, loaded or not.
 
+        Exact values: where the target asks for it, each value is compared with its text within the transaction, by the
+        rules of ``exact.equality``. One that lost anything is a bad row, another spelling is not.
+
         Raises BadRowError, which names the row (and the column where the database says it), for a chunk that the
         table does not take; LoadError for what may succeed later.
+        """
+
+    def unchecked(self) -> tuple[str, ...]:
+        """The table's columns whose values no rule checks, with their types; none where exact values are not asked for.
+
+        None where there is no table yet either. Raises LoadError where the database cannot be reached.
         """
 
     def ledger_numbers(self, file_name: str, run_id: str) -> list[int]:

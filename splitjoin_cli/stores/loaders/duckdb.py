@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.stores.loaders.exact.base import ExactValues
     from splitjoin_cli.stores.loaders.windows import Window
 
 __all__ = ["DuckdbLoader"]
@@ -122,6 +123,14 @@ class DuckdbLoader(LedgerLoader):
                 except _BAD_DATA as exc:
                     raise _bad_row(str(exc), chunk, loaded) from exc
         return loaded
+
+    def _exact_values(self, session: Session) -> ExactValues:
+        from splitjoin_cli.stores.loaders.exact.duckdb import DuckdbValues  # noqa: PLC0415 -- where it is asked for
+
+        return DuckdbValues(session, self._table, self._quoted)
+
+    def _says_bad_data(self, error: Exception) -> bool:
+        return isinstance(error, _BAD_DATA)
 
     def _translated(self, error: Exception) -> LoadError:
         if isinstance(error, duckdb.TransactionException):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from splitjoin_cli.core.errors import BadRowError, LoadError
 from splitjoin_cli.core.shown import shown
@@ -60,6 +62,7 @@ class Engine(ABC):
         self._keeps = True
         self._prepared = False
         self._begins = False
+        self._other_table: str | None = None
 
     # What an engine adds.
 
@@ -186,7 +189,14 @@ class Engine(ABC):
 
     @property
     def _table(self) -> str:
-        return ".".join(self._quoted(part) for part in self._target.table.split("."))
+        return self._other_table or ".".join(self._quoted(part) for part in self._target.table.split("."))
+
+    def _into(self, table: str) -> Self:
+        """This loader, to copy rows into another table, which has no run column; ``table``: as SQL."""
+        other = copy.copy(self)
+        other._target = replace(self._target, run_column=None)  # noqa: SLF001 -- its own
+        other._other_table = table  # noqa: SLF001 -- the same
+        return other
 
     def _columns(self, session: Session, chunk: ChunkToLoad, header: Sequence[str] | None) -> Columns:
         """The table's columns for the chunk's fields; makes the table where that is asked for."""

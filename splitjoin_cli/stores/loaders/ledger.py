@@ -190,7 +190,7 @@ class LedgerLoader(LedgerRepairs):
         validator = content_of(chunk) if chunk.mended else chunk.validator
         if not self._insert_row(session, key, validator, began):
             return self._skipped(session, chunk, validator)
-        loaded = self._copy(session, chunk, columns, plain=plain)
+        loaded = self._load_rows(session, chunk, columns, plain=plain)
         if chunk.rows is not None and loaded != chunk.rows:
             raise BadRowError(f"its metadata says {chunk.rows} rows, and the table took {loaded}")
         changed = f"row_count = ?, loaded_at = {self.time_value}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
+    from splitjoin_cli.stores.loaders.exact.base import ExactValues
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 
 __all__ = ["MysqlLoader", "MysqlSession"]
@@ -52,6 +53,8 @@ _REFUSALS = {ER.ACCESS_DENIED_ERROR, 1698}  # the second is MariaDB's, of an acc
 _LOCAL_DISABLED = {ER.NOT_ALLOWED_COMMAND, 3948, 4166}  # MySQL 5.7, MySQL 8, MariaDB
 # What a statement says of the data, beside the warnings that LOCAL makes of most of it.
 _BAD_DATA = (pymysql.DataError, pymysql.IntegrityError)
+_BAD_VALUES = {ER.TRUNCATED_WRONG_VALUE, 1416, 1525, 3140, 3819, 4025}
+"""What INSERT says of geometry, time, JSON, a CHECK (MySQL's and MariaDB's), which PyMySQL takes for other errors."""
 SETTINGS = {
     # Strict: what does not fit is said. 0 stays 0 in an AUTO_INCREMENT column. Nothing that changes what a statement
     # means (ANSI_QUOTES, EMPTY_STRING_IS_NULL, ALLOW_INVALID_DATES, ...); whether a zero date is one is the server's.
@@ -196,6 +199,14 @@ class MysqlLoader(ServerLoader):
         if self._target.run_column:
             settings.append(f"{self._quoted(self._target.run_column)} = @splitjoin_run_id")
         return f"({', '.join(fields)})" + (f" SET {', '.join(settings)}" if settings else "")
+
+    def _exact_values(self, session: Session) -> ExactValues:
+        from splitjoin_cli.stores.loaders.exact.mysql import MysqlValues  # noqa: PLC0415 -- where it is asked for
+
+        return MysqlValues(session, self._table, self._quoted)
+
+    def _says_bad_data(self, error: Exception) -> bool:
+        return isinstance(error, _BAD_DATA) or (bool(error.args) and error.args[0] in _BAD_VALUES)
 
     def _means_absent(self, error: Exception) -> bool:
         return bool(error.args) and error.args[0] == ER.NO_SUCH_TABLE

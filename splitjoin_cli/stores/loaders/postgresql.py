@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.stores.loaders.bad_rows import Record
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
+    from splitjoin_cli.stores.loaders.exact.base import ExactValues
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 
 __all__ = ["RUN_SETTING", "PostgresqlLoader", "PostgresqlSession"]
@@ -152,6 +153,14 @@ class PostgresqlLoader(ServerLoader):
         forced = [self._quoted(column.name) for column in columns if nulls is not None or not column.text]
         how = "FORCE_NULL" if nulls is None else "FORCE_NOT_NULL"
         return f"{options}, {how} ({', '.join(forced)})" if forced else options
+
+    def _exact_values(self, session: Session) -> ExactValues:
+        from splitjoin_cli.stores.loaders.exact.postgresql import PostgresqlValues  # noqa: PLC0415 -- where it is asked for
+
+        return PostgresqlValues(session, self._table, self._quoted)
+
+    def _says_bad_data(self, error: Exception) -> bool:
+        return isinstance(error, _BAD_DATA)
 
     def _means_absent(self, error: Exception) -> bool:
         return isinstance(error, psycopg.errors.UndefinedTable)

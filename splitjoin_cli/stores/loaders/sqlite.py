@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
+    from splitjoin_cli.stores.loaders.exact.base import ExactValues
 
 __all__ = ["SqliteLoader"]
 
@@ -127,6 +128,14 @@ class SqliteLoader(LedgerLoader):
                 raise
             raise BadRecordError(shown(str(exc)), numbered(counted.number)) from exc
         return counted.number
+
+    def _exact_values(self, session: Session) -> ExactValues:
+        from splitjoin_cli.stores.loaders.exact.sqlite import SqliteValues  # noqa: PLC0415 -- where it is asked for
+
+        return SqliteValues(session, self._table, self._quoted)
+
+    def _says_bad_data(self, error: Exception) -> bool:
+        return not _is_busy(error) and _code(error) not in PLACE_CODES
 
     def _translated(self, error: Exception) -> LoadError:
         message = f"{self.properties.uri}: {error}"

@@ -31,7 +31,7 @@ def test_every_resource_is_made(account: Account) -> None:
     assert stack.environment() == {
         "SPLITJOIN_INTO": INTO, "SPLITJOIN_TABLE": "", "SPLITJOIN_CREATE_TABLE": "", "SPLITJOIN_RUN_COLUMN": "",
         "SPLITJOIN_BESIDE_OTHER_RUN": "", "SPLITJOIN_SECRET": "", "SPLITJOIN_TRACKER": f"dynamodb:{table}",
-        "SPLITJOIN_MAX_RECORD": "256MiB",
+        "SPLITJOIN_MAX_RECORD": "256MiB", "SPLITJOIN_EXACT_VALUES": "",
         "SPLITJOIN_ON_JOIN": f"sns:{stack.outputs['JoinTopicArn']}", "SPLITJOIN_STUCK_AFTER": "3600s",
         "SPLITJOIN_MAX_RECEIVES": "5",
     }  # fmt: skip

@@ -1,0 +1,78 @@
+"""Whether what a database keeps is what the file's text says: for each kind of type a rule, the same everywhere."""
+
+from __future__ import annotations
+
+import enum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.stores.loaders.exact import moments, numbers, spans, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Kind", "alike"]
+
+
+class Kind(enum.StrEnum):
+    """What a declared type keeps of a text, and so what of two texts must be the same."""
+
+    TEXT = "text"
+    """Each character."""
+    PADDED = "padded text"
+    """Each character; blanks that the type itself adds at the end are none of them."""
+    NUMBER = "number"
+    """The number, exactly. A float is told in the fewest digits that mean it."""
+    SINGLE = "32-bit float"
+    """The same, where the database tells it in the digits of a 64-bit float."""
+    MONEY = "money"
+    """Digits and sign, whatever the locale puts between them."""
+    BOOLEAN = "boolean"
+    """True or false, in any spelling."""
+    DATE = "date"
+    """The day. A time of day but midnight and an offset are more than it keeps."""
+    DATETIME = "date and time"
+    """The day and the time of day with its fraction; an offset is more than it keeps."""
+    INSTANT = "instant"
+    """The instant, told with any offset."""
+    TIME = "time of day"
+    """The time with its fraction; a date and an offset are more than it keeps."""
+    TIME_WITH_OFFSET = "time of day with offset"
+    """The time with its fraction, and its offset."""
+    SPAN = "span"
+    """How long it is, a month being 30 days."""
+    MEMBER = "member"
+    """The member of an enumeration that is named, in any case."""
+    MEMBERS = "members"
+    """The members of a set that are named, in any case and order."""
+    DOCUMENT = "document"
+    """The JSON value; no key twice in one object."""
+
+
+_RULES: Mapping[Kind, Callable[[str, str], bool]] = {
+    Kind.TEXT: str.__eq__,
+    Kind.PADDED: words.padded_alike,
+    Kind.NUMBER: numbers.numbers_alike,
+    Kind.SINGLE: numbers.singles_alike,
+    Kind.MONEY: numbers.money_alike,
+    Kind.BOOLEAN: words.booleans_alike,
+    Kind.DATE: moments.dates_alike,
+    Kind.DATETIME: moments.datetimes_alike,
+    Kind.INSTANT: moments.instants_alike,
+    Kind.TIME: moments.times_alike,
+    Kind.TIME_WITH_OFFSET: partial(moments.times_alike, keeps_offset=True),
+    Kind.SPAN: spans.spans_alike,
+    Kind.MEMBER: words.members_alike,
+    Kind.MEMBERS: words.sets_alike,
+    Kind.DOCUMENT: words.documents_alike,
+}
+
+
+def alike(kind: Kind, text: str, kept: str, *, is_list: bool = False) -> bool:
+    """Whether ``kept``, as the database tells it, is the value that ``text`` says in a file.
+
+    ``is_list``: both are lists (of lists) of such values. NULL is neither: which fields are, the loaders' rule says.
+    """
+    if text == kept:
+        return True
+    return words.lists_alike(text, kept, _RULES[kind]) if is_list else _RULES[kind](text, kept)

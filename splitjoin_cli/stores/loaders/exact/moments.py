@@ -1,0 +1,154 @@
+"""Whether a date or a time that a database keeps is the one that its text says, with its fraction and its offset."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+__all__ = ["Moment", "dates_alike", "datetimes_alike", "instants_alike", "parse_moment", "times_alike"]
+
+_DAY_SECONDS = 86400
+_DATE = re.compile(r"(?<![\d.:])(\d{4,6})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
+_COMPACT = re.compile(r"(?<![\d.:])(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d)(\d\d)(?:(\d\d)(?:\.(\d+))?)?)?(?![\d:])")
+_CLOCK = re.compile(r"(?<![\d.:])(-?\d{1,3}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d*))?)?\s*([ap]m)?(?![\d:])", re.IGNORECASE)
+_BEHIND = re.compile(r"\s*([+-])(\d{1,2})(?::?(\d\d))?(?::?(\d\d))?")
+_ZERO = re.compile(r"\s*(?:Z|UTC|GMT|ZULU)\b", re.IGNORECASE)
+_ZONE = re.compile(r"[A-Za-z]+/[A-Za-z_]+|\b(?!AM\b|PM\b|BC\b|AD\b|T\b)[A-Z]{1,5}[TZ]\b|\bZ$")
+_OF_THE_LOAD = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
+_DAYS_BEFORE = re.compile(r"\s*(-?)(\d{1,2}) +(\d.*)", re.DOTALL)
+_CLOCK_DIGITS = re.compile(r"(-?)(\d{1,7})(?:\.(\d*))?")
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a text says of a moment. ``date``: year (negative BC), month, day. ``seconds``: of the day, exactly.
+
+    ``offset``: seconds east of UTC; None without one. ``zone``: it names a zone or an offset, known here or not.
+    """
+
+    date: tuple[int, int, int] | None
+    seconds: Fraction | None
+    offset: int | None
+    zone: bool
+
+    @property
+    def ordinal_seconds(self) -> Fraction | None:
+        """Seconds since the first day that Python knows; None where there is no such date."""
+        if self.date is None:
+            return None
+        try:
+            days = dt.date(*self.date).toordinal()
+        except ValueError:
+            return None
+        return days * _DAY_SECONDS + (self.seconds or Fraction(0))
+
+
+def parse_moment(text: str) -> Moment:
+    """What ISO 8601, SQL and the usual compact forms say; parts that are written otherwise are None."""
+    text = text[:_LONGEST]
+    date = seconds = None
+    rest = text
+    if (found := _DATE.search(text)) is not None:
+        date = (int(found[1]), int(found[3]), int(found[4]))
+        rest = text[: found.start()] + " " + text[found.end() :]
+        rest = re.sub(r"^ [T:](?=\d)", " ", rest)
+    elif (found := _COMPACT.search(text)) is not None and ":" not in text[: found.start()]:
+        date = (int(found[1]), int(found[2]), int(found[3]))
+        rest = text[: found.start()] + " " + text[found.end() :]
+        rest = re.sub(r"^ [T](?=\d)", " ", rest)
+        if found[4] is not None:
+            seconds = _seconds(found[4], found[5], found[6], found[7], None)
+    if date is not None and re.search(r"\bBC\b", text):
+        date = (-date[0], *date[1:])
+    clock = _CLOCK.search(rest)
+    if clock is not None:
+        seconds = _seconds(*clock.groups())
+        rest = rest[clock.end() :]
+    offset, zone = _offset(rest, behind_clock=seconds is not None)
+    return Moment(date, seconds, offset, zone)
+
+
+def _seconds(hours: str, minutes: str, seconds: str | None, fraction: str | None, half: str | None) -> Fraction:
+    hour = abs(int(hours))
+    if half is not None:
+        hour = hour % 12 + (12 if half.lower() == "pm" else 0)
+    whole = hour * 3600 + int(minutes) * 60 + int(seconds or 0)
+    exact = whole + (Fraction(int(fraction), 10 ** len(fraction)) if fraction else Fraction(0))
+    return -exact if hours.startswith("-") else exact
+
+
+def _offset(rest: str, *, behind_clock: bool) -> tuple[int | None, bool]:
+    if _ZERO.match(rest):
+        return 0, True
+    found = _BEHIND.match(rest) if behind_clock else None
+    if found is not None:
+        seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60 + int(found[4] or 0)
+        return (-seconds if found[1] == "-" else seconds), True
+    return None, _ZONE.search(rest) is not None
+
+
+def dates_alike(text: str, kept: str) -> bool:
+    """A date keeps no time of day but midnight, and no offset."""
+    said, held = parse_moment(text), parse_moment(kept)
+    if _OF_THE_LOAD.search(text) or said.zone or said.seconds:
+        return False
+    return said.date is None or said.date == held.date
+
+
+def datetimes_alike(text: str, kept: str) -> bool:
+    """A date and a time of day keep no offset, and as many digits of a fraction as the column has."""
+    said, held = parse_moment(text), parse_moment(kept)
+    if said.zone or _OF_THE_LOAD.search(text):
+        return False
+    return _same_moment(said, held)
+
+
+def instants_alike(text: str, kept: str) -> bool:
+    """The same instant, told in any zone; a text without an offset is in the session's, as ``kept`` is."""
+    said, held = parse_moment(text), parse_moment(kept)
+    if _OF_THE_LOAD.search(text):
+        return False
+    if not said.zone or said.offset is None or held.offset is None:
+        return _same_fraction(said, held) if said.zone else _same_moment(said, held)
+    first, second = said.ordinal_seconds, held.ordinal_seconds
+    if first is None or second is None:
+        return _same_fraction(said, held)
+    return first - said.offset == second - held.offset
+
+
+def times_alike(text: str, kept: str, *, keeps_offset: bool = False) -> bool:
+    """A time of day keeps no date, and no offset unless its type has one; MySQL's may be days."""
+    held = parse_moment(kept)
+    days = _DAYS_BEFORE.fullmatch(text)
+    said = parse_moment(text)
+    if _OF_THE_LOAD.search(text) or said.date is not None:
+        return False
+    if said.zone and not keeps_offset:
+        return False
+    if keeps_offset and said.offset is not None and said.offset != held.offset:
+        return False
+    seconds = said.seconds
+    if days is not None and seconds is not None:
+        seconds = int(days[2]) * _DAY_SECONDS + seconds
+        seconds = -seconds if days[1] else seconds
+    if seconds is None and (found := _CLOCK_DIGITS.fullmatch(text.strip())) is not None:
+        digits = found[2].zfill(6)
+        seconds = _seconds(found[1] + digits[:-4], digits[-4:-2], digits[-2:], found[3], None)
+    return seconds is None or seconds == held.seconds
+
+
+def _same_moment(said: Moment, held: Moment) -> bool:
+    if said.date is None:
+        return _same_fraction(said, held)
+    first, second = said.ordinal_seconds, held.ordinal_seconds
+    if first is not None and second is not None:
+        return first == second  # 24:00 is the next day's midnight
+    return said.date == held.date and (said.seconds or 0) == (held.seconds or 0)
+
+
+def _same_fraction(said: Moment, held: Moment) -> bool:
+    """What can be compared where the date, or its zone, is told in words: seconds and their fraction."""
+    return said.seconds is None or held.seconds is None or (said.seconds - held.seconds) % 60 == 0

@@ -1,0 +1,66 @@
+"""Whether a number that a database keeps is the number that its text says."""
+
+from __future__ import annotations
+
+import re
+import struct
+from decimal import Decimal, InvalidOperation
+
+__all__ = ["money_alike", "number", "numbers_alike", "shortest_single", "singles_alike"]
+
+_BASES = {"0x": 16, "0o": 8, "0b": 2}
+_DIGITS_OF_SINGLE = range(1, 10)
+_HEX_FLOAT = re.compile(r"[+-]?0x[0-9a-f]*\.?[0-9a-f]*(p[+-]?\d+)?", re.IGNORECASE)
+_NOT_DIGITS = re.compile(r"\D")
+
+
+def number(text: str) -> Decimal | None:
+    """The exact number that a text says; None for what is none. Other bases and ``1_000`` are PostgreSQL's."""
+    plain = text.strip().replace("_", "")
+    try:
+        return Decimal(plain)
+    except InvalidOperation:
+        pass
+    unsigned = plain.lstrip("+-")
+    sign = -1 if plain.startswith("-") else 1
+    try:
+        if unsigned[:2].lower() in _BASES and not {".", "p", "P"} & set(unsigned):
+            return Decimal(sign * int(unsigned[2:], _BASES[unsigned[:2].lower()]))
+        return Decimal(float.fromhex(plain)) if _HEX_FLOAT.fullmatch(plain) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def numbers_alike(text: str, kept: str) -> bool:
+    """Whether both say one number, in whatever spelling. What is no number must be the same text."""
+    first, second = number(text), number(kept)
+    if first is None or second is None:
+        return text == kept
+    if first.is_nan() or second.is_nan():
+        return first.is_nan() and second.is_nan()
+    return first == second
+
+
+def shortest_single(kept: str) -> str:
+    """The shortest decimal that is the same 32-bit float, of one that is told in the digits of a 64-bit float."""
+    value = float(kept)
+    for digits in _DIGITS_OF_SINGLE:
+        told = f"{value:.{digits}g}"
+        try:
+            if struct.unpack("f", struct.pack("f", float(told)))[0] == value:
+                return told
+        except OverflowError:
+            continue
+    return kept
+
+
+def singles_alike(text: str, kept: str) -> bool:
+    """The same, where a database tells a 32-bit float as a 64-bit one."""
+    return numbers_alike(text, shortest_single(kept))
+
+
+def money_alike(text: str, kept: str) -> bool:
+    """Whether an amount has the digits and the sign that are kept, whatever the locale writes around them."""
+    negative = [("-" in each or "(" in each) for each in (text, kept)]
+    digits = [_NOT_DIGITS.sub("", each).strip("0") for each in (text, kept)]
+    return digits[0] == digits[1] and (negative[0] == negative[1] or not digits[0])

@@ -1,0 +1,142 @@
+"""Whether words, documents and lists that a database keeps are those that their texts say."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from splitjoin_cli.stores.loaders.exact.numbers import numbers_alike
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "booleans_alike",
+    "documents_alike",
+    "elements",
+    "lists_alike",
+    "members_alike",
+    "padded_alike",
+    "sets_alike",
+]
+
+_TRUE, _FALSE = frozenset({"t", "true", "y", "yes", "on", "1"}), frozenset({"f", "false", "n", "no", "off", "0"})
+
+
+class _TwiceError(ValueError):
+    """A key stands twice in one object."""
+
+
+def padded_alike(text: str, kept: str) -> bool:
+    """Whether ``kept`` is the text, filled up with blanks or not."""
+    return kept.startswith(text) and not kept[len(text) :].strip(" ")
+
+
+def members_alike(text: str, kept: str) -> bool:
+    """Whether the member of an enumeration is the one that is named, in any case; never one that is counted."""
+    return text.rstrip(" ").casefold() == kept.casefold()
+
+
+def sets_alike(text: str, kept: str) -> bool:
+    """Whether the members of a set are those that are named, in any order and case."""
+    first, second = ({each.rstrip(" ").casefold() for each in one.split(",")} for one in (text, kept))
+    return first == second
+
+
+def documents_alike(text: str, kept: str) -> bool:
+    """Whether two JSON documents say the same: numbers exactly, keys in any order, none twice."""
+    try:
+        return bool(_document(text) == _document(kept))
+    except _TwiceError:
+        return False
+    except (ValueError, RecursionError):
+        return text == kept
+
+
+def _document(text: str) -> Any:  # noqa: ANN401 -- a JSON value
+    return json.loads(
+        text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal, object_pairs_hook=_each_once
+    )
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _TwiceError
+    return found
+
+
+def booleans_alike(text: str, kept: str) -> bool:
+    """Whether a truth value is the one that is said; a number is one where it is 0 or 1."""
+    said = _truth(text)
+    return said is not None and said == _truth(kept)
+
+
+def _truth(text: str) -> bool | None:
+    word = text.strip().lower()
+    if word in _TRUE | _FALSE:
+        return word in _TRUE
+    if numbers_alike(word, "1"):
+        return True
+    return False if numbers_alike(word, "0") else None
+
+
+def lists_alike(text: str, kept: str, alike: Callable[[str, str], bool]) -> bool:
+    """Whether lists in braces or brackets, within each other too, have the same elements one by one."""
+    first, second = elements(text), elements(kept)
+    if first is None or second is None:
+        return text == kept
+    return len(first) == len(second) and all(
+        one == other or (one is not None and other is not None and alike(one, other))
+        for one, other in zip(first, second, strict=True)
+    )
+
+
+def elements(text: str) -> list[str | None] | None:
+    """The elements of a list, and of those in it, in order: the marks of its structure among them. None: it is none.
+
+    PostgreSQL's documentation, "Array Input and Output Syntax"; DuckDB's writes brackets, and quotes too.
+    """
+    body = text.strip()
+    if body.startswith("[") and "]={" in body.replace(" ", ""):
+        body = body[body.index("=") + 1 :].strip()  # PostgreSQL's bounds
+    if body[:1] not in ("{", "["):
+        return None
+    found: list[str | None] = []
+    place = 0
+    while place < len(body):
+        char = body[place]
+        if char in "{[":
+            found.append("(")
+            place += 1
+        elif char in "}]":
+            found.append(")")
+            place += 1
+        elif char == "," or char.isspace():
+            place += 1
+        else:
+            element, place = _element(body, place)
+            found.append(element)
+    return found
+
+
+def _element(body: str, place: int) -> tuple[str | None, int]:
+    quote = body[place] if body[place] in "\"'" else ""
+    place += bool(quote)
+    taken: list[str] = []
+    while place < len(body):
+        char = body[place]
+        if char == "\\" and place + 1 < len(body):
+            taken.append(body[place + 1])
+            place += 2
+            continue
+        if char == quote or (not quote and char in ",}]"):
+            break
+        taken.append(char)
+        place += 1
+    element = "".join(taken)
+    if quote:
+        return element, place + 1
+    element = element.strip()
+    return (None if element.upper() == "NULL" else element), place
