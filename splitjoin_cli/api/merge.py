@@ -96,6 +96,7 @@ def merge(
             file_name=name,
             dialect=dialect,
             observer=observer,
+            files=opened.files,
         )
     return MergeResult(
         file_name=merged.file_name,

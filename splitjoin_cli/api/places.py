@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
+    from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["OpenPlace", "StoredRequest", "open_place"]
 
@@ -43,10 +44,14 @@ class StoredRequest:
 
 @dataclass(frozen=True, slots=True)
 class OpenPlace:
-    """A place that is open: what lists it, and what opens its objects as they are stored."""
+    """A place that is open: what lists it, and what opens its objects as they are stored.
+
+    ``files``: what reads many of them at a call, where it is a directory and the kernel is to be had.
+    """
 
     sink: Sink
     open_chunk: Callable[[str], Source]
+    files: SmallFiles | None = None
 
 
 @contextmanager
@@ -56,9 +61,13 @@ def open_place(request: StoredRequest) -> Iterator[OpenPlace]:
         with _bucket(request.place, request) as place:
             yield place
     else:
-        place = _directory(Path(request.place.path))
+        from splitjoin_cli.stores.sources.small_files import open_small_files
+
+        path = Path(request.place.path)
+        place = _directory(path)
         try:
-            yield place
+            with open_small_files(path) as files:
+                yield replace(place, files=files)
         finally:
             place.sink.close()
 

@@ -120,6 +120,7 @@ def verify(
             file_name=name,
             source=export,
             observer=observer,
+            files=opened.files,
         )
 
 
@@ -127,4 +128,11 @@ def _all(request: StoredRequest, observer: Observer, *, finished: bool) -> list[
     from splitjoin_cli.splitting.stored.verify_all import verify_all
 
     with open_place(request) as place:
-        return verify_all(place.sink, place.open_chunk, jobs=request.jobs, finished=finished, observer=observer)
+        return verify_all(
+            place.sink,
+            place.open_chunk,
+            jobs=request.jobs,
+            finished=finished,
+            observer=observer,
+            files=place.files,
+        )

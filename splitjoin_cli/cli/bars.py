@@ -18,7 +18,7 @@ from splitjoin_cli.cli.text import byte_text, duration_text, visible
 from splitjoin_cli.core.model import ChunkState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from rich.console import ConsoleOptions, RenderResult
@@ -182,6 +182,16 @@ class RichProgress:
                 if self._phases[-1].thing != "chunk":
                     return
         self.detail(f"chunk {number} {state}")
+
+    def chunks_done(self, numbers: Sequence[int], state: ChunkState) -> None:
+        """Count several; see ``core/progress.py``."""
+        if self._verbose:
+            for number in numbers:
+                self.chunk_done(number, state)
+            return
+        with self._lock:
+            if self._phases:
+                self._phases[-1].chunk_done(failed=state is ChunkState.FAILED, count=len(numbers))
 
     def warn(self, message: str) -> None:
         """Say it above the bars."""

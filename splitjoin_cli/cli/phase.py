@@ -102,10 +102,10 @@ class Phase:
         """``size`` bytes were done before."""
         self.bytes_done += size
 
-    def chunk_done(self, *, failed: bool) -> None:
-        """One more chunk is done."""
-        self.chunks_done += 1
-        self.chunks_failed += failed
+    def chunk_done(self, *, failed: bool, count: int = 1) -> None:
+        """One more chunk is done, or ``count``."""
+        self.chunks_done += count
+        self.chunks_failed += count if failed else 0
 
     @property
     def counts_bytes(self) -> bool:

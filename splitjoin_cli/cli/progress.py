@@ -11,7 +11,7 @@ from splitjoin_cli.cli.text import byte_text, count_text
 from splitjoin_cli.core.model import ChunkState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
 LINE_SECONDS = 10.0
@@ -78,6 +78,17 @@ class PlainProgress:
                 self._line(self._phase, self._clock())
             if self._verbose and (self._phase is None or self._phase.thing == "chunk"):
                 self._say(f"chunk {number} {state}")
+
+    def chunks_done(self, numbers: Sequence[int], state: ChunkState) -> None:
+        """Count several; see ``core/progress.py``."""
+        if self._verbose:
+            for number in numbers:
+                self.chunk_done(number, state)
+            return
+        with self._lock:
+            if self._phase is not None:
+                self._phase.chunk_done(failed=state is ChunkState.FAILED, count=len(numbers))
+                self._line(self._phase, self._clock())
 
     def warn(self, message: str) -> None:
         """Say it at once."""

@@ -82,10 +82,15 @@ class ChunkName:
         return f"{self.client}_{self.date}"
 
 
+def around_number(file_name: str, total: int, compression: Compression | None) -> tuple[str, str]:
+    """What stands before and behind the number, zero-padded to the width of ``total``, in each chunk's name."""
+    return f"{file_name}-", f"-{total}{SUFFIX_OF[compression]}"
+
+
 def chunk_names(file_name: str, total: int, compression: Compression | None) -> Callable[[int], str]:
     """What gives each chunk's object its name, by number: for a million of them, whose names are known to be good."""
-    width, suffix = len(str(total)), SUFFIX_OF[compression]
-    return lambda number: f"{file_name}-{number:0{width}d}-{total}{suffix}"
+    width, (prefix, suffix) = len(str(total)), around_number(file_name, total, compression)
+    return lambda number: f"{prefix}{number:0{width}d}{suffix}"
 
 
 def format(name: ChunkName) -> str:  # noqa: A001 -- read as names.format, beside names.parse

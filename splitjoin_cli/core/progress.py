@@ -6,20 +6,21 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from splitjoin_cli.core.model import ChunkState
 
     Moved = Callable[[int], None]
     """Hears of bytes as they move; a negative number takes back bytes that have to move again. Thread-safe."""
 
-__all__ = ["Observer", "Silent", "Tally", "phase_of", "skip"]
+__all__ = ["Observer", "Silent", "Tally", "chunks_done", "phase_of", "skip"]
 
 
 class Observer(Protocol):
     """Hears what happens. All methods are thread-safe, return at once and never raise.
 
-    It may also have ``skip(size)`` and ``phase_of(name, total_bytes, total, thing)``, see there.
+    It may also have ``skip(size)``, ``chunks_done(numbers, state)`` and ``phase_of(name, total_bytes, total, thing)``,
+    see there.
     """
 
     def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:
@@ -53,6 +54,9 @@ class Silent:
     def chunk_done(self, number: int, state: ChunkState) -> None:
         """Do nothing."""
 
+    def chunks_done(self, numbers: Sequence[int], state: ChunkState) -> None:
+        """Do nothing."""
+
     def warn(self, message: str) -> None:
         """Do nothing."""
 
@@ -80,6 +84,16 @@ def phase_of(observer: Observer, name: str, total_bytes: int | None, total: int,
         return False
     heard(name, total_bytes, total, thing)
     return True
+
+
+def chunks_done(observer: Observer, numbers: Sequence[int], state: ChunkState) -> None:
+    """Tell of several chunks what ``chunk_done`` tells of one; an observer without ``chunks_done`` hears of each."""
+    heard: Callable[[Sequence[int], ChunkState], None] | None = getattr(observer, "chunks_done", None)
+    if heard is not None:
+        heard(numbers, state)
+        return
+    for number in numbers:
+        observer.chunk_done(number, state)
 
 
 class Tally:

@@ -26,6 +26,7 @@ pytest.register_assert_rewrite(
             "repairs",
             "reports",
             "sinks",
+            "small_objects",
             "sources",
             "staging",
             "trackers",

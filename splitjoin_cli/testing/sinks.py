@@ -11,7 +11,7 @@ A sink of your own is held to it by a class that says how to make one:
         def rig(self, tmp_path):
             return FtpRig(tmp_path)
 
-More of it is in staging.py: for sinks that take bytes before their name, and for those whose store copies.
+More of it is in small_objects.py; and in staging.py, for sinks that take bytes before their name or whose store copies.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, location
 from splitjoin_cli.stores.sinks.s3 import S3Sink
 from splitjoin_cli.testing.bodies import Bytes
 from splitjoin_cli.testing.sinks import MIB, PART, SinkContract, names, noise
+from splitjoin_cli.testing.small_objects import SmallObjectContract
 from splitjoin_cli.testing.staging import CopyingSinkContract, StagingSinkContract
 from tests.servers import odd_stores
 from tests.servers.proxy import proxied
@@ -188,6 +189,10 @@ def test_a_copy_that_cannot_be_believed_is_refused(rig: SinkRig) -> None:
 
 
 class TestSinks(SinkContract):
+    pass
+
+
+class TestSmallObjects(SmallObjectContract):
     pass
 
 

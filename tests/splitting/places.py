@@ -14,7 +14,8 @@ from splitjoin_cli.core.format.chunk_table import ChunkTable
 from splitjoin_cli.core.format.manifest import Manifest, SourceIdentity
 from splitjoin_cli.core.format.metadata import ChunkMetadata, encode_metadata
 from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
-from splitjoin_cli.stores.sinks.base import SinkProperties
+from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
+from splitjoin_cli.stores.sinks.open_bytes import OpenBytes
 from splitjoin_cli.stores.sources.memory import MemorySource
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class MemoryPlace:
 
     def get_small(self, name: str) -> bytes | None:
         return self.objects.get(name)
+
+    def open_small(self, name: str) -> OpenBytes | None:
+        data = self.objects.get(name)
+        return None if data is None else OpenBytes(SmallObject(data, "v"))
 
     def writer(self, name: str, *, sent: Moved | None = None) -> MemoryWriter:  # noqa: ARG002 -- Sink's
         return MemoryWriter(self, name)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Body,
         Condition,
         ObjectWriter,
+        OpenSmall,
         Sink,
         SinkProperties,
         SmallObject,
@@ -217,6 +218,9 @@ class MortalSink:
 
     def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         return self.io(lambda: self.inner.read_small(name, most=most))
+
+    def open_small(self, name: str) -> OpenSmall | None:
+        return self.io(lambda: self.inner.open_small(name))
 
     def head(self, name: str) -> StoredObject | None:
         return self.io(lambda: self.inner.head(name))

@@ -41,6 +41,12 @@ class ChunkTable:
         self.checksums.append(UNKNOWN_CHECKSUM if checksum is None else checksum)
         self.starts.append(end)
 
+    def extend(self, ends: array[int], rows: array[int], checksums: array[int]) -> None:
+        """Add the next chunks, whose ends are known to ascend; in the columns' own terms of what is not known."""
+        self.rows.extend(rows)
+        self.checksums.extend(checksums)
+        self.starts.extend(ends)
+
     def __len__(self) -> int:
         return len(self.rows)
 

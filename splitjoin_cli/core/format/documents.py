@@ -6,10 +6,9 @@ Standard library only: the worker reads these too.
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import TAG, tagged, untagged
@@ -27,9 +26,12 @@ from splitjoin_cli.core.format.fields import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from splitjoin_cli.core.model import Compression
+
+    FastLines = Callable[[bytes, int], int]
+    """Takes the lines at a place of some bytes that it knows how to take; the place of the first that it does not."""
 
 VERSION = 1
 SECOND_VERSION = 2
@@ -38,6 +40,7 @@ _LIST = "chunks"
 _LIST_KEY = b',\n"chunks": [\n'  # a line break is no part of any JSON string, so this stands nowhere else
 _LIST_END = b"]}\n"
 _BATCH = 1000  # items written at once
+_BLOCK_BYTES = 512 * 1024  # read at once
 MAX_HEAD_BYTES = 1024 * 1024
 """All of a document but its list: a value of JSON takes up to 30 times its text's bytes in memory."""
 MAX_ITEM_BYTES = 256 * 1024
@@ -50,7 +53,11 @@ _BLANK = b" \t\r\n"
 DAMAGE = (ValueError, TypeError, OverflowError, RecursionError)
 
 
-def damaged(name: str, kind: str, exc: BaseException) -> StoreError:
+class DamagedError(StoreError):
+    """A document that was read is none of ours, or not as we write it."""
+
+
+def damaged(name: str, kind: str, exc: BaseException) -> DamagedError:
     """The error for a document that cannot be read; ``kind`` of it."""
     reason = "it is nested too deeply" if isinstance(exc, RecursionError) else str(exc)
     hint = None
@@ -62,7 +69,7 @@ def damaged(name: str, kind: str, exc: BaseException) -> StoreError:
         place, _, own = name.rpartition("/")
         left = f"--name {shlex.quote(own.removesuffix('.plan.json'))} --unfinished --force"
         hint = f"remove the unfinished split, then split again: splitjoin rm {shlex.quote(place or '.')}/ {left}"
-    return StoreError(f"{name} holds no {kind} that splitjoin can read: {reason}", hint=hint)
+    return DamagedError(f"{name} holds no {kind} that splitjoin can read: {reason}", hint=hint)
 
 
 def quoted(value: str) -> str:
@@ -106,16 +113,54 @@ def encode_document(head: Mapping[str, object], items: Iterable[str]) -> Iterato
     yield "".join(batch).encode("utf-8", "backslashreplace") + b"\n" + _LIST_END
 
 
-def decode_document(data: bytes) -> tuple[dict[str, Any], Iterator[object]]:
+class Document(Protocol):
+    """The bytes of a document where they are stored, read at any place; they MUST stay those of one content."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """The next ``size`` bytes from ``offset`` on; fewer only at the end."""
+
+
+class BytesDocument(NamedTuple):
+    """A document in memory."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """See Document."""
+        return len(self.data)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """See Document."""
+        return self.data[offset : offset + size]
+
+
+class Items(Protocol):
+    """The list of a document, item by item; those that ``fast`` takes are not among them."""
+
+    def __call__(self, fast: FastLines | None = None) -> Iterator[object]:
+        """Begin with the first. Raises ValueError where one is no JSON, or too long."""
+
+
+def decode_document(document: Document) -> tuple[dict[str, Any], Items]:
     """The head, and the items one by one. A file that another tool laid out anew is read too.
 
-    Memory is bounded by the document's own bytes, MAX_HEAD_BYTES and MAX_ITEM_BYTES, whatever it holds.
+    Memory is bounded by MAX_HEAD_BYTES and MAX_ITEM_BYTES, whatever it holds, where it is in our own layout; else by
+    the document's own bytes, too.
     """
-    place = data.find(_LIST_KEY)
-    if place < 0 or not data.endswith(_LIST_END):
+    place, head_bytes = _our_head(document)
+    if place < 0 or document.read_at(max(document.size - len(_LIST_END), 0), len(_LIST_END)) != _LIST_END:
+        data = document.read_at(0, document.size)
         head_bytes, items = _laid_out_anew(data.removeprefix(_BYTE_ORDER_MARK))
     else:
-        head_bytes, items = data[:place] + b"}", _decode_lines(data, place + len(_LIST_KEY))
+
+        def items(fast: FastLines | None = None) -> Iterator[object]:
+            return _decode_lines(document, place, fast)
+
     if len(head_bytes) > MAX_HEAD_BYTES:
         raise FieldError(f"expected at most {MAX_HEAD_BYTES:,} bytes before its chunks, found {len(head_bytes):,}")
     head = as_object(decode_json(head_bytes))
@@ -123,6 +168,36 @@ def decode_document(data: bytes) -> tuple[dict[str, Any], Iterator[object]]:
     if head.pop(_LIST, None):
         raise bad_field(_LIST, "is there twice")
     return head, items
+
+
+def _our_head(document: Document) -> tuple[int, bytes]:
+    """Where the items begin in our own layout, -1 where that is not its layout; and the head as JSON by itself."""
+    data = b""
+    while len(data) < document.size:
+        if len(data) > MAX_HEAD_BYTES:
+            return _far_head(document, len(data))
+        before = max(len(data) - len(_LIST_KEY), 0)
+        more = document.read_at(len(data), _BLOCK_BYTES)
+        if not more:
+            break
+        data += more
+        place = data.find(_LIST_KEY, before)
+        if place >= 0:
+            return place + len(_LIST_KEY), data[:place] + b"}"
+    return -1, b""
+
+
+def _far_head(document: Document, at: int) -> tuple[int, bytes]:
+    """The same of a head that is too long; its length is told, and it is not kept."""
+    data = b""
+    while more := document.read_at(at, _BLOCK_BYTES):
+        data = data[-len(_LIST_KEY) :] + more
+        at += len(more)
+        place = data.find(_LIST_KEY)
+        if place >= 0:
+            found = at - len(data) + place + 1
+            raise FieldError(f"expected at most {MAX_HEAD_BYTES:,} bytes before its chunks, found {found:,}")
+    return -1, b""
 
 
 def decode_head(data: bytes) -> dict[str, Any]:
@@ -133,13 +208,29 @@ def decode_head(data: bytes) -> dict[str, Any]:
     return as_object(decode_json(data[:place] + b"}"))
 
 
-def _decode_lines(data: bytes, place: int) -> Iterator[object]:
-    lines = io.BytesIO(data)  # shares the bytes
-    lines.seek(place)
-    for line in lines:
-        item = line.rstrip(b",\n")
-        if item and line != _LIST_END:
-            yield decode_json(_checked_size(item))
+def _decode_lines(document: Document, place: int, fast: FastLines | None) -> Iterator[object]:
+    """The items of our own layout from ``place`` on, a line each."""
+    kept = b""
+    while more := document.read_at(place, _BLOCK_BYTES):
+        place += len(more)
+        block, at = kept + more, 0
+        while True:
+            if fast is not None:
+                at = fast(block, at)
+            end = block.find(b"\n", at)
+            if end < 0:
+                break
+            yield from _decode_line(block[at : end + 1])
+            at = end + 1
+        kept = block[at:]
+        if len(kept) > MAX_ITEM_BYTES + len(b",\n"):
+            raise bad_field(_LIST, f"expected at most {MAX_ITEM_BYTES:,} bytes a line, found more")
+
+
+def _decode_line(line: bytes) -> Iterator[object]:
+    item = line.rstrip(b",\n")
+    if item and line != _LIST_END:
+        yield decode_json(_checked_size(item))
 
 
 def _checked_size(item: bytes) -> bytes:
@@ -148,7 +239,7 @@ def _checked_size(item: bytes) -> bytes:
     return item
 
 
-def _laid_out_anew(data: bytes) -> tuple[bytes, Iterator[object]]:
+def _laid_out_anew(data: bytes) -> tuple[bytes, Items]:
     """The head with an empty list, and the items one by one, of JSON in any layout."""
     depth = 0
     for token in _TOKEN.finditer(data):
@@ -160,7 +251,7 @@ def _laid_out_anew(data: bytes) -> tuple[bytes, Iterator[object]]:
             start = data.find(b"[", token.end())
             if start >= 0 and not data[token.end() : start].strip(_BLANK + b":"):
                 end = _list_end(data, start)
-                return data[: start + 1] + data[end:], _items(data, start + 1, end)
+                return data[: start + 1] + data[end:], _AnyItems(data, start + 1, end)
     if len(data) <= MAX_HEAD_BYTES:
         check_version(as_object(decode_json(data)))
     raise bad_field(_LIST, "is missing")
@@ -175,6 +266,17 @@ def _list_end(data: bytes, start: int) -> int:
         if not depth:
             return token.start()
     raise bad_field(_LIST, "the list does not end")
+
+
+class _AnyItems(NamedTuple):
+    """Items in any layout; see Items."""
+
+    data: bytes
+    start: int
+    end: int
+
+    def __call__(self, fast: FastLines | None = None) -> Iterator[object]:  # noqa: ARG002 -- it knows our layout alone
+        return _items(self.data, self.start, self.end)
 
 
 def _items(data: bytes, start: int, end: int) -> Iterator[object]:

@@ -18,6 +18,7 @@ from splitjoin_cli.core.format.documents import (
     DAMAGE,
     SECOND_VERSION,
     VERSION,
+    BytesDocument,
     checksum_of,
     checksum_text,
     damaged,
@@ -40,12 +41,14 @@ from splitjoin_cli.core.format.fields import (
     take_texts,
 )
 from splitjoin_cli.core.format.left_out import LeftOut
+from splitjoin_cli.core.format.manifest_lines import manifest_lines
 from splitjoin_cli.core.format.removal import Removal, removed
 from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, chunk_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from splitjoin_cli.core.format.documents import Document, Items
     from splitjoin_cli.core.model import Compression, Dialect
 
 __all__ = [
@@ -179,12 +182,17 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "the manifest", *, file_name: str | None = None) -> Manifest:
+        """``read`` of a manifest in memory."""
+        return cls.read(BytesDocument(data), name, file_name=file_name)
+
+    @classmethod
+    def read(cls, document: Document, name: str = "the manifest", *, file_name: str | None = None) -> Manifest:
         """Read a manifest; ``name`` is what an error calls it, ``file_name`` the job that it must be of, if known.
 
         Raises CoverageError where the chunks' ranges leave a gap or overlap, StoreError where it is no manifest.
         """
         try:
-            head, items = decode_document(data)
+            head, items = decode_document(document)
             return cls._decode(head, items, file_name)
         except CoverageError as exc:
             raise CoverageError(f"{name}: {exc.message}") from exc
@@ -192,7 +200,7 @@ class Manifest:
             raise damaged(name, "manifest", exc) from exc
 
     @classmethod
-    def _decode(cls, head: dict[str, Any], items: Iterable[object], file_name: str | None) -> Manifest:
+    def _decode(cls, head: dict[str, Any], items: Items, file_name: str | None) -> Manifest:
         mended: dict[int, int] = {}
         total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)
         manifest = cls(
@@ -203,7 +211,8 @@ class Manifest:
         )
         names = chunk_names(manifest.file_name, total, manifest.compression)
         second = head["version"] == SECOND_VERSION
-        for number, item in enumerate(items, start=1):
+        for item in items(manifest_lines(manifest, total)):
+            number = len(manifest.chunks) + 1
             fields = as_object(item, f"chunk {number}")
             if second and "mended" in fields and take(fields, "mended", bool, within=f"chunk {number}: "):
                 mended[number] = take(fields, "bytes", int, within=f"chunk {number}: ", least=manifest.header_bytes)
@@ -281,14 +290,19 @@ class PlanFile:
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "the plan", *, file_name: str | None = None) -> PlanFile:
+        """``read`` of a plan in memory."""
+        return cls.read(BytesDocument(data), name, file_name=file_name)
+
+    @classmethod
+    def read(cls, document: Document, name: str = "the plan", *, file_name: str | None = None) -> PlanFile:
         """Read a plan; ``name`` and ``file_name`` as for a manifest. Raises StoreError where it is no plan of ours.
 
         The claim of ``rm`` that may be in a plan's place (core/format/removal.py) is none: the error says so.
         """
-        if Removal.of(data) is not None:
+        if Removal.in_document(document) is not None:
             raise removed(name)
         try:
-            head, items = decode_document(data)
+            head, items = decode_document(document)
             total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)
             end, rows = take(head, "end", int), take_or_none(head, "rows", int)
             plan = cls(
@@ -296,7 +310,7 @@ class PlanFile:
                 validator=_validator(take(head, "source", dict)),
                 options_digest=take_code(head, "options_digest"),
                 header_checksum=int(take_code(head, "header_checksum", _HEX_64), 16),
-                chunks=_plan_chunks(_body_start(head), items),
+                chunks=_plan_chunks(_body_start(head), items()),
             )
             if (len(plan.chunks), plan.chunks.end) != (total, end):
                 found = f"it has {len(plan.chunks)} chunks up to {plan.chunks.end}"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.fields import as_object, decode_json, take, take_code
+
+if TYPE_CHECKING:
+    from splitjoin_cli.core.format.documents import Document
 
 __all__ = ["Removal", "removed"]
 
@@ -27,6 +31,11 @@ class Removal:
         """The document."""
         fields = {"version": VERSION, "file_name": self.file_name, "removal": self.token}
         return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+
+    @classmethod
+    def in_document(cls, document: Document) -> Removal | None:
+        """The same of a document that is not in memory."""
+        return None if document.size > MOST_BYTES else cls.of(document.read_at(0, MOST_BYTES))
 
     @classmethod
     def of(cls, data: bytes) -> Removal | None:

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from splitjoin_cli.core.native import files
+
 if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
@@ -88,6 +90,7 @@ _SIGNATURES = {
     "sj_survey": (None, (ctypes.c_int32, _ADDRESS, _SIZE, ctypes.c_char_p, _SIZE, ctypes.c_int32, SURVEY)),
     "sj_crc": (_CRC, (ctypes.c_int32, _ADDRESS, _SIZE, _CRC)),
     "sj_combine": (_CRC, (_CRC, _CRC, _CRC)),
+    **files.SIGNATURES,
 }
 
 
@@ -166,7 +169,7 @@ def kernels() -> tuple[Kernel, ...]:
         if function is None:  # compiled from an older source, beside a newer one
             return ()
         function.restype, function.argtypes = result, arguments
-    if library.sj_layout() != _layout():
+    if (library.sj_layout(), library.sj_files_layout()) != (_layout(), files.layout()):
         return ()
     return tuple(Kernel(library, level) for level in range(library.sj_levels()))
 

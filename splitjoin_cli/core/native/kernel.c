@@ -5,11 +5,19 @@
    popcount. What a mask says of a byte's neighbour is carried from word to word, so that a block is walked once.
 
    Nothing here allocates, keeps state or reads past the buffers it is given: the same call gives the same answer on any
-   thread. The numpy form in splitjoin_cli/splitting/records/numpy_scanner.py means the same; the tests hold one against the other. */
+   thread (files.h also reads files). The numpy form in splitjoin_cli/splitting/records/numpy_scanner.py means the same; the tests hold one against the other. */
 
+#define _GNU_SOURCE /* openat and its kin, beside the C standard's own */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -449,3 +457,5 @@ EXPORT uint64_t sj_combine(uint64_t left, uint64_t right, uint64_t right_size) {
         if (right_size & 1) left = times(powers[i], left);
     return left ^ right;
 }
+
+#include "files.h"

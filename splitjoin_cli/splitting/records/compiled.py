@@ -15,12 +15,19 @@ from splitjoin_cli.splitting.records.every_state import every_outcome
 from splitjoin_cli.splitting.records.outcome import ALL_STATES, BlockIndex, Defect, Kind, Outcome, State
 
 if TYPE_CHECKING:
+    import ctypes
     from collections.abc import Callable, Sequence
 
     from splitjoin_cli.core.native import Kernel
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
 
 _NOT_FOUND: Final = -(1 << 63)
+
+
+def native_dialect(alphabet: Alphabet) -> ctypes.Array[ctypes.c_int32]:
+    """What bytes mean, as the kernel takes it; only for alphabets that need no table."""
+    meant = (alphabet.delimiter[0], alphabet.quote, alphabet.escape, alphabet.ret)
+    return DIALECT(*(-1 if byte is None else byte for byte in meant))
 
 
 class CompiledScanner:
@@ -30,11 +37,9 @@ class CompiledScanner:
         """``make_mender``: makes what reads a block that breaks the rules; called when the first one comes."""
         self._alphabet, self._make_mender = alphabet, make_mender
         self._functions, self._level = kernel.functions, kernel.level
-        quote, escape = alphabet.quote, alphabet.escape
-        meant = (alphabet.delimiter[0], quote, escape, alphabet.ret)
-        self._dialect = DIALECT(*(-1 if byte is None else byte for byte in meant))
+        self._dialect = native_dialect(alphabet)
         self._result = OUTCOME()
-        self._mends = alphabet.literal and quote is not None
+        self._mends = alphabet.literal and alphabet.quote is not None
         self._mender: BlockScanner | None = None
         self._block: memoryview | None = None
         self._mended: dict[int, bool] = {}  # of self._block: whether it breaks quoting when it starts in a state

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.native import Kernel
     from splitjoin_cli.splitting.records.table import Step, Table
 
-__all__ = ["CompiledTableWalk"]
+__all__ = ["CompiledTableWalk", "native_table"]
 
 _NOT_FOUND: Final = -(1 << 63)
 _WALK, _ENDS, _BEFORE, _RAGGED, _OPENING = range(5)  # enum errand in kernel.c
@@ -32,7 +32,7 @@ class CompiledTableWalk:
     def __init__(self, table: Table, kernel: Kernel) -> None:
         """``table`` as the kernel reads it."""
         self._functions, self._level = kernel.functions, kernel.level
-        self._table = _native(table)
+        self._table = native_table(table)
         self._out = OUTCOME()
         self._errands = Errands(out=ctypes.pointer(self._out))
 
@@ -86,7 +86,8 @@ class CompiledTableWalk:
         return answer
 
 
-def _native(table: Table) -> NativeTable:
+def native_table(table: Table) -> NativeTable:
+    """A table as the kernel takes it."""
     alphabet = table.alphabet
     native = NativeTable(spaces=alphabet.skip_spaces, delimiter_size=len(alphabet.delimiter))
     native.delimiter = alphabet.delimiter

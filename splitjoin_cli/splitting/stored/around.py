@@ -7,17 +7,17 @@ from typing import Protocol
 from splitjoin_cli.core.model import LF
 from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES
 
-__all__ = ["lines_between"]
+__all__ = ["Placed", "lines_between"]
 
 
-class _Placed(Protocol):
+class Placed(Protocol):
     """The source's bytes by place."""
 
     def read_at(self, offset: int, buffer: memoryview) -> int:
         """See Source."""
 
 
-def lines_between(source: _Placed, start: int, end: int | None = None) -> int:
+def lines_between(source: Placed, start: int, end: int | None = None) -> int:
     """Physical lines from ``start`` to ``end`` (None: the source's end), the last one with or without its end."""
     block, lines, last = memoryview(bytearray(BLOCK_BYTES)), 0, LF
     while end is None or start < end:

@@ -11,18 +11,20 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoreError, UsageError
+from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.core.bytes.base import ByteStream
-    from splitjoin_cli.core.format.manifest import Manifest
     from splitjoin_cli.core.model import Compression
+    from splitjoin_cli.core.names import ChunkName
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
+    from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = [
     "BLOCK_BYTES",
@@ -32,6 +34,7 @@ __all__ = [
     "OpenChunk",
     "choose_job",
     "inventory",
+    "read_manifest",
 ]
 
 BLOCK_BYTES = 256 * 1024  # stays in a core's cache between reading, checksum and writing
@@ -55,7 +58,7 @@ class Inventory:
 
     total: int
     compression: Compression | None
-    numbers: array[int] = field(default_factory=lambda: array("q"))
+    numbers: Sequence[int] = field(default_factory=lambda: array("q"))
     sizes: array[int] = field(default_factory=lambda: array("q"))
     others: list[str] = field(default_factory=list)
     spelled: dict[int, str] = field(default_factory=dict)  # names that are not what ``names.format`` makes
@@ -67,7 +70,8 @@ class Inventory:
 
     def size(self, number: int) -> int:
         """Stored bytes of a chunk that is there."""
-        return self.sizes[bisect_left(self.numbers, number)]
+        whole = len(self.numbers) == self.total
+        return self.sizes[number - 1 if whole else bisect_left(self.numbers, number)]
 
     def found(self, file_name: str) -> Iterator[tuple[int, str]]:
         """Number and object's name of each chunk that is there."""
@@ -86,18 +90,18 @@ class Inventory:
         self.sizes = array("q", (sizes[place] for place in order))
 
 
-def choose_job(sink: Sink, file_name: str | None) -> str:
+def choose_job(sink: Sink, file_name: str | None, files: SmallFiles | None = None) -> str:
     """The job that is meant: ``file_name``, or the only one that lies here.
 
-    Raises UsageError, which lists them, where several do; NotFoundError where none does.
+    Raises UsageError, which lists them, where several do; NotFoundError where none does. ``files``: see ``inventory``.
     """
     if file_name is not None:
         return file_name
     found: set[str] = set()
-    for stored in sink.list():
-        name = names.parse(stored.name) or names.parse_manifest_name(stored.name)
-        if name is not None:
-            found.add(name.file_name)
+    for name in _names(sink, files):
+        job = names.parse(name) or names.parse_manifest_name(name)
+        if job is not None:
+            found.add(job.file_name)
     if not found:
         raise NotFoundError(f"there are no chunks and no manifest in {sink.properties.uri}")
     if len(found) > 1:
@@ -106,9 +110,58 @@ def choose_job(sink: Sink, file_name: str | None) -> str:
     return found.pop()
 
 
-def inventory(sink: Sink, file_name: str, manifest: Manifest | None) -> Inventory:
-    """Look at all chunks of a job. The set is the manifest's; without one it is that of the first name listed."""
+def _names(sink: Sink, files: SmallFiles | None) -> Iterator[str]:
+    """The names of what lies in a place; of chunks that differ by their number alone, one stands for all."""
+    if files is None:
+        yield from (stored.name for stored in sink.list())
+        return
+    one: ChunkName | None = None
+    for name in files.all_names():
+        one = names.parse(name)
+        if one is not None and files.is_file(name):
+            yield name
+            break
+    if one is None:
+        others = files.all_names()
+    else:
+        others = files.all_names(other_than=files.names(one.file_name, one.total, one.compression))
+    yield from filter(files.is_file, others)
+
+
+def inventory(sink: Sink, file_name: str, manifest: Manifest | None, files: SmallFiles | None = None) -> Inventory:
+    """Look at all chunks of a job. The set is the manifest's; without one it is that of the first name listed.
+
+    ``files``: the place's, where it is a directory whose files are read many at a call.
+    """
+    if manifest is not None and files is not None:
+        return _counted(sink, files, file_name, manifest)
+    return _listed(sink, file_name, manifest)
+
+
+def _counted(sink: Sink, files: SmallFiles, file_name: str, manifest: Manifest) -> Inventory:
+    """The same set as ``_listed`` finds, from the sizes of files by number."""
+    here = Inventory(manifest.total_parts, manifest.compression)
+    sizes, others = files.sizes(files.names(file_name, here.total, here.compression))
+    for other in others:
+        name = names.parse(other)
+        if name is None or name.file_name != file_name:
+            continue
+        if other == manifest.name(name.number):  # a file whose status the system does not give: the sink says why
+            stored = sink.head(other)
+            sizes[name.number - 1] = -1 if stored is None else stored.size
+        else:
+            here.others.append(other)
+    if min(sizes) >= 0:
+        here.numbers, here.sizes = range(1, here.total + 1), sizes
+    else:
+        here.numbers = array("q", (number for number, size in enumerate(sizes, start=1) if size >= 0))
+        here.sizes = array("q", (size for size in sizes if size >= 0))
+    return here
+
+
+def _listed(sink: Sink, file_name: str, manifest: Manifest | None) -> Inventory:
     here = Inventory(0, None) if manifest is None else Inventory(manifest.total_parts, manifest.compression)
+    numbers = array("q")
     seen = bytearray(here.total // 8 + 1)  # a bit for each number
     ascending, last = True, 0
     for stored in sink.list(f"{file_name}-"):
@@ -126,13 +179,27 @@ def inventory(sink: Sink, file_name: str, manifest: Manifest | None) -> Inventor
             continue
         seen[place] |= 1 << bit
         ascending, last = ascending and name.number > last, name.number
-        here.numbers.append(name.number)
+        numbers.append(name.number)
         here.sizes.append(stored.size)
         if not usual:
             here.spelled[name.number] = stored.name
+    here.numbers = numbers
     if not ascending:
         here.sort()
     return here
+
+
+def read_manifest(sink: Sink, file_name: str, *, name: str | None = None) -> Manifest | None:
+    """A job's manifest, of which no more than some blocks is in memory as it is read; None where there is none.
+
+    ``name``: what an error calls it, its own name by default. Raises CoverageError, StoreError.
+    """
+    own = names.manifest_name(file_name)
+    document = sink.open_small(own)
+    if document is None:
+        return None
+    with document:
+        return Manifest.read(document, name or own, file_name=file_name)
 
 
 class ChunkError(StoreError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import StoppedError
@@ -19,12 +20,19 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.stored.listing import ListedSplit
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
+    from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["verify_all"]
 
 
 def verify_all(
-    sink: Sink, open_chunk: OpenChunk, *, jobs: int, finished: bool, observer: Observer
+    sink: Sink,
+    open_chunk: OpenChunk,
+    *,
+    jobs: int,
+    finished: bool,
+    observer: Observer,
+    files: SmallFiles | None = None,
 ) -> list[VerifyReport]:
     """A report of each split that has an object directly in the place, by name.
 
@@ -46,6 +54,7 @@ def verify_all(
         if not splits:
             return []
         sizes = [split.size_bytes for split in splits]
+        look = partial(verify, sink, stoppable, executor=executor, jobs=jobs, files=files and files.stoppable(check))
         together = Together(observer, "verifying", "split", sizes, 1)
 
         def one(split: ListedSplit) -> VerifyReport:
@@ -54,9 +63,7 @@ def verify_all(
                 if split.state == "under way" and not finished:
                     report = VerifyReport(split.file_name, (), under_way=True)
                 else:
-                    report = verify(
-                        sink, stoppable, executor=executor, jobs=jobs, file_name=split.file_name, observer=heard
-                    )
+                    report = look(file_name=split.file_name, observer=heard)
                 return report
             finally:
                 heard.end(failed=report is None or not report.ok)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +43,28 @@ class SmallObject(NamedTuple):
 
     data: bytes
     validator: str
+
+
+class OpenSmall(Protocol):
+    """A plan or manifest that is read piece by piece: with a million chunks it is 200 MB. A context manager.
+
+    ``read_at`` MUST raise ObjectChangedError where the bytes are no longer those of ``validator``, or go on with them.
+    """
+
+    @property
+    def validator(self) -> str:
+        """As in SmallObject."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """The next ``size`` bytes from ``offset`` on; fewer only at the end. Raises StoreError."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class Body(Protocol):
@@ -143,6 +165,9 @@ class Sink(Protocol):
 
     def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """The same with its validator, for a condition on just these bytes. ``most``: the first so many bytes alone."""
+
+    def open_small(self, name: str) -> OpenSmall | None:
+        """The same, of which no more is in memory than is asked for; None when it is absent."""
 
     def head(self, name: str) -> StoredObject | None:
         """One object, with its metadata and checksum where the store has them; None when it is absent."""

@@ -21,7 +21,9 @@ from splitjoin_cli.core.files import check_ordinary, in_the_way, open_ordinary
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
-from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX, StagingFolder, sweep_leftovers
+from splitjoin_cli.stores.sinks.directory_listing import listed
+from splitjoin_cli.stores.sinks.open_file import OpenFile
+from splitjoin_cli.stores.sinks.staging_folder import StagingFolder, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,12 +229,8 @@ class DirectorySink(StaysHere):
 
     def get_small(self, name: str) -> bytes | None:
         """As in Sink."""
-        with _explained("reading", self._path / name):
-            try:
-                with open_ordinary(self._path / name) as file:
-                    return file.readall()
-            except FileNotFoundError:
-                return None
+        small = self.read_small(name)
+        return None if small is None else small.data
 
     def check_writable(self, name: str) -> None:
         """As in Sink: a directory says so when the first chunk is begun, before much is read."""
@@ -246,6 +244,15 @@ class DirectorySink(StaysHere):
             except FileNotFoundError:
                 return None
 
+    def open_small(self, name: str) -> OpenFile | None:
+        """As in Sink."""
+        with _explained("reading", self._path / name):
+            try:
+                file = open_ordinary(self._path / name)
+            except FileNotFoundError:
+                return None
+            return OpenFile(file, str(self._path / name), _validator(os.fstat(file.fileno())))
+
     def head(self, name: str) -> StoredObject | None:
         """As in Sink; without a checksum, which a directory does not keep."""
         with _explained("looking at", self._path / name):
@@ -258,18 +265,9 @@ class DirectorySink(StaysHere):
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
         """As in Sink."""
-        if not self._path.exists():
-            return
-        with _explained("listing", self._path), os.scandir(self._path) as entries:
-            names = sorted(
-                entry.name
-                for entry in entries
-                if entry.name.startswith(name_prefix) and not entry.name.startswith(STAGING_PREFIX) and entry.is_file()
-            )
-        for name in names:
-            found = self.head(name)
-            if found is not None:
-                yield found
+        if self._path.exists():
+            with _explained("listing", self._path):
+                yield from listed(self._path, name_prefix, _validator)
 
     def delete(self, name: str, *, when: Condition | None = None) -> bool:
         """As in Sink."""

@@ -19,6 +19,7 @@ from splitjoin_cli.core.errors import (
 )
 from splitjoin_cli.core.model import S3Location, StoredObject
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
+from splitjoin_cli.stores.sinks.open_bytes import OpenBytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import ByteRange, Compression
     from splitjoin_cli.core.progress import Moved
-    from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
+from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 __all__ = ["STORE", "MemorySink", "MemoryStore", "location"]
 
@@ -242,6 +243,11 @@ class MemorySink:
         """As in Sink."""
         held = self.store.objects.get(name)
         return None if held is None else SmallObject(held.data[:most], str(held.stored.validator))
+
+    def open_small(self, name: str) -> OpenBytes | None:
+        """As in Sink."""
+        small = self.read_small(name)
+        return None if small is None else OpenBytes(small)
 
     def head(self, name: str) -> StoredObject | None:
         """As in Sink."""

@@ -21,6 +21,7 @@ from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied
 from splitjoin_cli.stores.sinks.s3_multipart import Upload, UploadLostError, Uploads
 from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, S3Prefix, WantedObject
+from splitjoin_cli.stores.sinks.s3_small import OpenSmallObject, open_small
 from splitjoin_cli.stores.sinks.s3_sweep import abort_doubtful, sweep
 from splitjoin_cli.stores.sinks.s3_writer import PartBuffers, S3Writer
 
@@ -221,6 +222,10 @@ class S3Sink(StaysHere):
                 if aws.error_code(exc) == "InvalidRange":  # an empty object has no first byte
                     return SmallObject(b"", "")
                 raise
+
+    def open_small(self, name: str) -> OpenSmallObject | None:
+        """As in Sink."""
+        return open_small(self._bucket, self._place.key(name))
 
     def head(self, name: str) -> StoredObject | None:
         """As in Sink. ``checksum`` is None where the store keeps no CRC-64/NVME of the whole object."""

@@ -1,0 +1,189 @@
+"""Copies the bodies of a whole set, in order or each to its place: byte for byte what was stored, or an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from splitjoin_cli.core.bytes.crc64 import tagged
+from splitjoin_cli.core.errors import CorruptObjectError, StoreError
+from splitjoin_cli.core.model import ChunkState
+from splitjoin_cli.core.parallel import in_order
+from splitjoin_cli.core.progress import chunks_done
+from splitjoin_cli.splitting.stored.batches import BATCH_BYTES, batches
+from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, ChunkReader
+from splitjoin_cli.stores.sources.small_files import Columns
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
+
+    from splitjoin_cli.core.format.manifest import Manifest
+    from splitjoin_cli.core.model import Compression
+    from splitjoin_cli.core.progress import Moved, Observer
+    from splitjoin_cli.splitting.stored.chunks import OpenChunk
+    from splitjoin_cli.splitting.stored.targets import Target
+    from splitjoin_cli.stores.sources.small_files import SmallFiles
+
+__all__ = ["Joining", "WholeSet"]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeSet:
+    """A whole set of chunks. ``header``: what each begins with.
+
+    ``starts``: where each body goes, and last where the file ends; None where the sizes of bodies are not known.
+    ``stored_bytes``: of all chunks. ``regular``: whether their names are what ``names.format`` makes,
+    and none is smaller than the header.
+    """
+
+    file_name: str
+    names: Callable[[int], str]
+    total: int
+    compression: Compression | None
+    header: bytes
+    starts: array[int] | None
+    manifest: Manifest | None
+    stored_bytes: int
+    regular: bool = True
+
+
+class _Joined(NamedTuple):
+    """The bodies of so many neighbours, one behind the other."""
+
+    chunks: int
+    bodies: memoryview
+
+
+class Joining:
+    """The copying of one set. ``_copy`` may run on any number of threads where the target allows it."""
+
+    def __init__(
+        self,
+        open_chunk: OpenChunk,
+        whole: WholeSet,
+        target: Target,
+        observer: Observer,
+        files: SmallFiles | None = None,
+    ) -> None:
+        """``files``: the place's, where it is a directory whose files are read many at a call."""
+        self._open_chunk = open_chunk
+        self._set = whole
+        self._target = target
+        self._observer = observer
+        self._alone = True
+        self._came: Moved | None = None
+        usable = whole.compression is None and whole.starts is not None and whole.regular
+        self._files = files if usable else None
+
+    def run(self, executor: Executor, jobs: int) -> int:
+        """Copy everything; return the bytes written."""
+        header, starts, files = self._set.header, self._set.starts, self._files
+        self._begin()
+        with self._target:
+            self._target.write_at(0, memoryview(header))
+            at = len(header)
+            if starts is not None and self._target.at_any_place:
+                self._alone = False
+                at += sum(in_order(executor, lambda run: self._copy_run(run, starts), self._runs(), jobs))
+            elif starts is not None and files is not None:
+
+                def ahead(run: range) -> tuple[range, _Joined]:
+                    return run, self._join(files, run, starts)
+
+                for run, joined in in_order(executor, ahead, self._runs(), jobs):
+                    at += self._copy_run(run, starts, joined)
+            else:
+                for number in range(1, self._set.total + 1):
+                    at += self._copy(number, at)
+        return at
+
+    def _runs(self) -> Iterator[range]:
+        """All chunks: small ones some at a time."""
+        starts, numbers = self._set.starts, range(1, self._set.total + 1)
+        if self._files is None or starts is None:
+            return (range(number, number + 1) for number in numbers)
+
+        def size_of(number: int) -> int:
+            size: int = starts[number] - starts[number - 1]
+            return size if size <= BLOCK_BYTES else BATCH_BYTES
+
+        return batches(numbers, size_of)
+
+    def _copy_run(self, run: range, starts: array[int], joined: _Joined | None = None) -> int:
+        """Write the bodies of neighbours, each to its place; ``joined``: those of the first ones. Return their size."""
+        begin, end = starts[run.start - 1], starts[run.stop - 1]
+        while run:
+            if self._files is not None:
+                run = self._write(run, joined or self._join(self._files, run, starts), starts)
+                joined = None
+            if run:  # alone, or not what it should be: who reads it says what is wrong
+                self._copy(run.start, starts[run.start - 1])
+                run = run[1:]
+        return end - begin
+
+    def _join(self, files: SmallFiles, run: range, starts: array[int]) -> _Joined:
+        """The bodies of neighbours, up to the first that is not what it should be; nothing of one that is alone."""
+        size = starts[run.stop - 1] - starts[run.start - 1]
+        if size > BATCH_BYTES or (len(run) == 1 and size > BLOCK_BYTES):
+            return _Joined(0, memoryview(b""))
+        manifest = self._set.manifest
+        sums = None if manifest is None else manifest.chunks.checksums
+        numbered = files.names(self._set.file_name, self._set.total, None)
+        view = memoryview(bytearray(size))
+        done = files.join(numbered, Columns(self._set.header, starts, None, None, sums), run, view)
+        return _Joined(done, view[: starts[run.start - 1 + done] - starts[run.start - 1]])
+
+    def _write(self, run: range, joined: _Joined, starts: array[int]) -> range:
+        """Write the bodies of a run's first chunks; the rest of it."""
+        if joined.chunks:
+            self._target.write_at(starts[run.start - 1], joined.bodies)
+            if self._came is not None:
+                self._came(len(joined.bodies) + joined.chunks * len(self._set.header))
+            chunks_done(self._observer, run[: joined.chunks], ChunkState.UPLOADED)
+        return run[joined.chunks :]
+
+    def _begin(self) -> None:
+        """What counts is the file's bytes as they are sent, or else the stored bytes as they are read."""
+        if self._target.tell(self._observer.advance):
+            total = None if self._set.starts is None else self._set.starts[-1]
+        else:
+            total, self._came = self._set.stored_bytes, self._observer.advance
+        self._observer.phase("merging", total, self._set.total)
+
+    def _copy(self, number: int, offset: int) -> int:
+        """Write one chunk's body at ``offset``; return its size."""
+        name, starts = self._set.names(number), self._set.starts
+        body_bytes = None if starts is None else starts[number] - starts[number - 1]
+        at = offset
+        alone, came = self._alone, self._came
+        with ChunkReader(self._open_chunk, self._set.compression, name, alone=alone, came=came) as reader:
+            self._check_header(name, reader.head(len(self._set.header)))
+            for block in reader.blocks(memoryview(bytearray(BLOCK_BYTES))):
+                if body_bytes is not None and at + len(block) > offset + body_bytes:
+                    raise _corrupt(f"{name} holds more than the {body_bytes} bytes of its body")
+                self._target.write_at(at, block)
+                at += len(block)
+            if body_bytes is not None and at < offset + body_bytes:
+                raise _corrupt(f"{name} ends after {at - offset} of the {body_bytes} bytes of its body")
+            self._check_checksum(name, number, reader.checksum)
+        self._observer.chunk_done(number, ChunkState.UPLOADED)
+        return at - offset
+
+    def _check_header(self, name: str, header: bytes) -> None:
+        if header == self._set.header:
+            return
+        if self._set.manifest is not None:
+            raise _corrupt(f"{name} does not begin with the header of chunk 1")
+        hint = "where the chunks have no header, say --no-header"
+        raise StoreError(f"{name} does not begin with the first record of chunk 1, as its header", hint=hint)
+
+    def _check_checksum(self, name: str, number: int, found: int) -> None:
+        said = None if self._set.manifest is None else self._set.manifest.chunks[number].checksum
+        if said is not None and said != found:
+            raise _corrupt(f"{name} has the checksum {tagged(found)}, the manifest says {tagged(said)}")
+
+
+def _corrupt(message: str) -> CorruptObjectError:
+    return CorruptObjectError(message, hint="splitjoin verify says what else is wrong; then split again with --force")
