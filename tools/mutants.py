@@ -151,7 +151,7 @@ TARGETS = (
             f"MemoryTracker.{name}"
             for name in _words(
                 "mark_done _mark_in_head _mark _full _count_shard mark_retried renew_join _give_up "
-                "finish_join expect all_expected finish_clear count_full_shards unfinished"
+                "finish_join expect all_expected finish_clear count_full_shards unfinished _unfinished"
             )
         ),
         {
@@ -169,19 +169,15 @@ TARGETS = (
                     f"SqliteTracker.{name}"
                     for name in _words(
                         "replace_job mark_done mark_failed renew_join _give_up finish_join expect all_expected "
-                        "finish_clear unfinished"
+                        "finish_clear"
                     )
                 ),
-                "_load",
-                "_round",
-                "_expected",
-                "_report",
                 "SENT_AGAIN",
             }
         ),
         {
             f"SqliteTracker.{name}": "the file and the connection"
-            for name in _words("init reach job progress list close _reading _connected _check _make")
+            for name in _words("init reach job progress list unfinished close _reading _connected _check _make")
         },
         texts=(
             ("mark_done: INSERT OR IGNORE -> OR REPLACE", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO"),
@@ -192,6 +188,26 @@ TARGETS = (
             ),
             ("FAILED: attempts + 1 -> attempts", "attempts = attempts + 1", "attempts = attempts"),
         ),
+    ),
+    Target(
+        f"{TRACKERS}.sqlite_rows",
+        (*SQLITE, f"{STORES}/test_machine.py -k Sqlite", "tests/join/test_machine.py -k sqlite"),
+        frozenset(
+            _words("all_jobs load_job round_of expected_of report_of unfinished_jobs UNFINISHED FAILED_FOR_GOOD")
+        ),
+        {},
+    ),
+    Target(
+        f"{TRACKERS}.dynamodb_reports",
+        DYNAMODB,
+        frozenset(f"Reports.{name}" for name in _words("unfinished _unfinished _lags _final_failures")),
+        {
+            "_is_tidied": "what status shows",
+            **{
+                f"Reports.{name}": "what status shows"
+                for name in _words("_heads _keys _numbers _report _shards_of _unnumbered all_jobs progress shard_count")
+            },
+        },
     ),
     Target(
         f"{TRACKERS}.dynamodb",
@@ -232,7 +248,7 @@ TARGETS = (
     Target(
         "splitjoin_cli.join.sweep",
         JOIN,
-        frozenset(_words("sweep _look _wants_join _settle _is_ours _is_stuck")),
+        frozenset(_words("sweep _look _wants_join _settle _is_ours _is_stuck _failed")),
         {"_why": "what the log says"},
     ),
     Target(
@@ -279,12 +295,12 @@ UNNOTICED: dict[str, str] = {
     "dynamodb.DynamoDbTracker._count: into == 'done' -> True": "of a job in shards, they have what is expected, and the"
     " head has nothing",
     "dynamodb.DynamoDbTracker.claim_join: answer.written -> False": "its own claim is known again by its token",
-    "sqlite._report: not job.complete -> True": "it only spares a look: all of a complete job's chunks are counted",
+    "sqlite_rows.report_of: not job.complete -> True": "it only spares a look: a complete job's chunks are all counted",
     "sqlite.SqliteTracker.finish_clear: job is None or not repairs.clears(job, claim) less job is None": "clears says"
     " the same of None; the type checker asks for it",
     "sqlite.SqliteTracker.all_expected: WHERE less generation = ?": "replace_job has deleted what an older run had",
-    "sqlite._report: WHERE less generation = ? [2]": "replace_job has deleted the older generation's counts",
-    "sqlite._round: WHERE less generation = ?": "replace_job has deleted the older generation's rounds",
+    "sqlite_rows.report_of: WHERE less generation = ? [2]": "replace_job has deleted the older generation's counts",
+    "sqlite_rows.round_of: WHERE less generation = ?": "replace_job has deleted the older generation's rounds",
     "dynamodb.DynamoDbTracker._complete_mixed: job.complete or not enough or job.join.state == JoinState.JOINED"
     " less job.join.state == JoinState.JOINED": "it only spares a write, which is made on condition of it",
     "joiner.Joiner._payload: held.chunks < claim.total_parts and (reason := self._lacking(claim, held))"

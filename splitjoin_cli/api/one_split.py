@@ -312,7 +312,7 @@ class _TrackedRepairs:
 
     def take_back(self, number: int, checksum: str | None) -> bool:
         """See Repairs."""
-        from splitjoin_cli.stores.trackers.base import Mending
+        from splitjoin_cli.stores.trackers.answers import Mending
 
         answer = self._tracker.expect(self._run, number, checksum, total_parts=self._total, asked=True)
         return answer not in {Mending.COUNTED, Mending.JOINED}

@@ -17,23 +17,20 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, final
 
 from splitjoin_cli.api.open import open_loader, open_tracker
 from splitjoin_cli.core.aws.client import AwsOptions
-from splitjoin_cli.core.errors import NoSuchJobError, SplitjoinError
+from splitjoin_cli.core.errors import SplitjoinError
 from splitjoin_cli.deploy.json_logs import JsonLogs
 from splitjoin_cli.deploy.lambda_settings import Settings, log_level, naming
 from splitjoin_cli.join.continuation import parse_continuation
 from splitjoin_cli.join.deadline import Deadline, DeadlineChunks
 from splitjoin_cli.join.events import batch_answer, read_lambda_event
 from splitjoin_cli.join.joiner import Joiner
-from splitjoin_cli.join.operate.status import job_status
-from splitjoin_cli.join.sweep import sweep
+from splitjoin_cli.join.sweep import SweepOptions, sweep
 from splitjoin_cli.join.worker import ChunkWorker
 from splitjoin_cli.stores.chunks.any import Chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from splitjoin_cli.join.base import Continuation
-    from splitjoin_cli.join.sweep import SweepReport
+    from splitjoin_cli.join.sweep import FailedJob, SweepReport
     from splitjoin_cli.stores.chunks.base import ChunkStore
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.trackers.base import Clock, Tracker
@@ -105,6 +102,8 @@ class Function:
         self._stuck_after_seconds = stuck_after_seconds
         self._max_receives = max_receives
         self._clock = clock
+        self._swept = ""
+        """The last job of a sweep that did not come to the end: this process's next one goes on after it."""
 
     @classmethod
     def open(cls, settings: Settings, logs: JsonLogs) -> Self:
@@ -135,7 +134,7 @@ class Function:
             keep_lease=lambda _tracker, _claim, _seconds: nullcontext(),  # it is as long as its owner can live
         )
         if _asks_for_sweep(event):
-            return self._sweep(joiner, context.function_name)
+            return self._sweep(joiner, context.function_name, deadline)
         return self._handle(event, joiner, deadline)
 
     def _handle(self, event: Mapping[str, Any], joiner: Joiner, deadline: Deadline) -> dict[str, Any]:
@@ -156,15 +155,21 @@ class Function:
             raise SplitjoinError(f"the event must come again: {said}")
         return {}
 
-    def _sweep(self, joiner: Joiner, function_name: str) -> dict[str, Any]:
+    def _sweep(self, joiner: Joiner, function_name: str, deadline: Deadline) -> dict[str, Any]:
         report = sweep(
             tracker=self._tracker,
             loader=self._loader,
             joiner=joiner,
             clock=self._clock,
-            stuck_after_seconds=self._stuck_after_seconds,
+            options=SweepOptions(
+                stuck_after_seconds=self._stuck_after_seconds,
+                after=self._swept,
+                failures=True,
+                may_begin=deadline.may_begin,
+            ),
         )
-        failed = list(self._failed_jobs())
+        self._swept = report.last
+        failed = [_told(job) for job in report.failed]
         self._logs.document(
             _metrics(function_name, self._clock(), {"StuckJobs": len(report.stuck), "FailedJobs": len(failed)})
         )
@@ -172,21 +177,13 @@ class Function:
         _LOG.info("swept: %d unfinished jobs, %d joined now", report.looked_at, len(report.joined))
         return answer
 
-    def _failed_jobs(self) -> Iterator[str]:
-        """Unfinished jobs of which a chunk, or the join, failed for good; one line in the log for each."""
-        for job in self._tracker.unfinished():
-            try:
-                progress = self._tracker.progress(job.file_name)
-            except NoSuchJobError:
-                continue
-            status = job_status(progress, now=self._clock(), stuck_seconds=self._stuck_after_seconds)
-            if status.state != "failed":
-                continue
-            final = [failure for failure in progress.failures if failure.final]
-            said = f"chunk {final[0].number}: {final[0].error}" if final else f"the join: {progress.join.error}"
-            extra = {"file_name": job.file_name, "run_id": job.run_id, "chunk": final[0].number if final else None}
-            _LOG.warning("failed: %s: %s", job.file_name, said, extra=extra)
-            yield job.file_name
+
+def _told(job: FailedJob) -> str:
+    """Its name, once a line in the log said what failed."""
+    said = "the join" if job.chunk is None else f"chunk {job.chunk}"
+    extra = {"file_name": job.file_name, "run_id": job.run_id, "chunk": job.chunk}
+    _LOG.warning("failed: %s: %s: %s", job.file_name, said, job.error, extra=extra)
+    return job.file_name
 
 
 def _asks_for_sweep(event: object) -> bool:
@@ -203,6 +200,7 @@ def _sweep_answer(report: SweepReport, failed: list[str]) -> dict[str, Any]:
         "failed": failed,
         "elsewhere": list(report.elsewhere),
         "errors": [error.message for error in report.errors],
+        "last": report.last,
     }
 
 

@@ -19,7 +19,7 @@ from splitjoin_cli.core.errors import ContinuationError, EventError, NotFoundErr
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.events import read_body
 from splitjoin_cli.join.held_messages import HeldMessages, WorkerTotals, give_back_seconds
-from splitjoin_cli.join.sweep import sweep
+from splitjoin_cli.join.sweep import SweepOptions, sweep
 from splitjoin_cli.join.worker import FINAL_ERRORS, acknowledged
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ class SqsWorker:
         self._bug: BaseException | None = None
         self._troubles = 0
         self._last_message = clock()
+        self._swept = ""
+        """The last job of a sweep that did not come to the end: the next one goes on after it."""
 
     def run(self, facts: QueueFacts) -> WorkerTotals:
         """Work until ``idle_exit_seconds`` are over, or an error ends it, or a signal does (StoppedError).
@@ -282,15 +284,20 @@ class SqsWorker:
             self._stopping.wait(self._options.sweep_seconds)
 
     def sweep(self) -> None:
-        """Look after joins that nobody brings on; what fails is tried at the next sweep."""
+        """Look after joins that nobody brings on, where the last sweep ended; what fails is tried at the next one."""
         try:
             report = sweep(
                 tracker=self._desk.tracker,
                 loader=self._desk.loader,
                 joiner=self._desk.joiner,
                 clock=time.time,
-                stuck_after_seconds=self._options.stuck_after_seconds,
+                options=SweepOptions(
+                    stuck_after_seconds=self._options.stuck_after_seconds,
+                    after=self._swept,
+                    may_begin=lambda: not self._stopping.is_set(),
+                ),
             )
+            self._swept = report.last
         except SplitjoinError as exc:
             self._log.warning("the sweep failed: %s", exc.message)
             return

@@ -8,24 +8,54 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import SplitjoinError, StoppedError
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.base import MOST_JOBS, JoinState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.join.joiner import Joiner, JoinTry
     from splitjoin_cli.stores.loaders.base import Loader
-    from splitjoin_cli.stores.trackers.base import Clock, Job, Run, Tracker
+    from splitjoin_cli.stores.trackers.base import Clock, Job, Run, Tracker, Unfinished
 
-__all__ = ["SweepReport", "sweep"]
+__all__ = ["SWEEP", "FailedJob", "SweepOptions", "SweepReport", "sweep"]
 
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """What one sweep does: it looks at the first ``most`` unfinished jobs after the name ``after``.
+
+    ``may_begin``: asked before each job; the first no ends the sweep. ``failures``: also find what failed for good.
+    """
+
+    stuck_after_seconds: float = STUCK_AFTER_SECONDS
+    after: str = ""
+    most: int = MOST_JOBS
+    failures: bool = False
+    may_begin: Callable[[], bool] = lambda: True
+
+
+SWEEP = SweepOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job of which a chunk, or where ``chunk`` is None the join, failed for good."""
+
+    file_name: str
+    run_id: str | None
+    chunk: int | None
+    error: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What one sweep found, by file name.
+    """What one sweep found, by file name, in order of name.
 
     ``joined``: joins that it finished. ``stuck``: jobs without progress for too long, and joins that failed for good.
-    ``elsewhere``: complete jobs whose rows lie in another database or table: another worker's to join.
+    ``elsewhere``: complete jobs whose rows lie in another database or table: another worker's to join. ``failed``: none
+    but where that was asked. ``last``: the name after which the next sweep goes on; "" where this one came to the end.
     """
 
     looked_at: int = 0
@@ -33,6 +63,8 @@ class SweepReport:
     stuck: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     errors: tuple[SplitjoinError, ...] = ()
+    failed: tuple[FailedJob, ...] = ()
+    last: str = ""
 
 
 def sweep(
@@ -41,55 +73,76 @@ def sweep(
     loader: Loader,
     joiner: Joiner,
     clock: Clock,
-    stuck_after_seconds: float = STUCK_AFTER_SECONDS,
+    options: SweepOptions = SWEEP,
     log: logging.Logger = _LOG,
 ) -> SweepReport:
-    """Look at each unfinished job once; one that fails does not keep the others from being looked at.
+    """Look at unfinished jobs, in order of name; one that fails does not hide the others.
 
     A job is joined here only where its rows are in ``loader``'s database and table, since its ledger is what the
     claim's owner counts: a tracker may serve several workers. Raises what ``tracker.unfinished`` raises.
     """
-    found = _Found()
-    for job in tracker.unfinished():
+    found = _Found(options.after)
+    for one in tracker.unfinished(after=options.after, most=options.most, failures=options.failures):
+        if not options.may_begin():
+            break
+        job = one.job
         found.looked_at += 1
+        found.last = job.file_name
         try:
-            _look(job, found, tracker, loader, joiner)
+            _look(one, found, tracker, loader, joiner, clock)
         except StoppedError:
             raise
         except SplitjoinError as exc:
             log.error("%s: %s", job.file_name, exc.message, extra=_extra(job))  # noqa: TRY400 -- no stack helps here
             found.errors.append(exc)
-        if job.file_name not in found.settled and _is_stuck(job, clock(), stuck_after_seconds):
+        if job.file_name not in found.settled and _is_stuck(one, clock(), options.stuck_after_seconds):
             log.warning("stuck: %s", _why(job), extra=_extra(job))
             found.stuck.append(job.file_name)
-    return SweepReport(
-        found.looked_at, tuple(found.joined), tuple(found.stuck), tuple(found.elsewhere), tuple(found.errors)
-    )
+        if options.failures and (failed := _failed(one, clock())) is not None:
+            found.failed.append(failed)
+    else:
+        if found.looked_at < options.most:
+            found.last = ""
+    return found.report()
 
 
 class _Found:
-    def __init__(self) -> None:
+    def __init__(self, after: str) -> None:
         self.looked_at = 0
         self.joined: list[str] = []
         self.stuck: list[str] = []
         self.elsewhere: list[str] = []
         self.settled: set[str] = set()
         self.errors: list[SplitjoinError] = []
+        self.failed: list[FailedJob] = []
+        self.last = after
+
+    def report(self) -> SweepReport:
+        return SweepReport(
+            self.looked_at,
+            tuple(self.joined),
+            tuple(self.stuck),
+            tuple(self.elsewhere),
+            tuple(self.errors),
+            tuple(self.failed),
+            self.last,
+        )
 
 
-def _look(job: Job, found: _Found, tracker: Tracker, loader: Loader, joiner: Joiner) -> None:
-    run = job.run
-    if run is not None and _wants_join(job, run, found, tracker, loader):
-        _settle(job, found, joiner.try_join(run))
+def _look(one: Unfinished, found: _Found, tracker: Tracker, loader: Loader, joiner: Joiner, clock: Clock) -> None:
+    run = one.job.run
+    if run is not None and _wants_join(one, run, found, tracker, loader, clock):
+        _settle(one.job, found, joiner.try_join(run))
 
 
-def _wants_join(job: Job, run: Run, found: _Found, tracker: Tracker, loader: Loader) -> bool:
-    """Count what is full; whether the job is complete then, and this database's to join."""
+def _wants_join(one: Unfinished, run: Run, found: _Found, tracker: Tracker, loader: Loader, clock: Clock) -> bool:
+    """Count what is full; whether the job is complete then, and this database's to join, and nobody holds it."""
+    job = one.job
     if job.join.state == JoinState.JOINED:
         tracker.finish_join(run)  # it was interrupted while it tidied up
         found.settled.add(job.file_name)
         return False
-    head = tracker.count_full_shards(run)
+    head = tracker.count_full_shards(run) if one.uncounted else job
     if head.run != run:
         found.settled.add(job.file_name)
         return False
@@ -98,7 +151,7 @@ def _wants_join(job: Job, run: Run, found: _Found, tracker: Tracker, loader: Loa
     if not _is_ours(loader, run):
         found.elsewhere.append(job.file_name)
         return False
-    return True
+    return not head.join.held(clock())
 
 
 def _settle(job: Job, found: _Found, tried: JoinTry) -> None:
@@ -115,12 +168,23 @@ def _is_ours(loader: Loader, run: Run) -> bool:
     return ledger is not None and (ledger.run_id, ledger.table) == (run.run_id, loader.table_of(run.file_name))
 
 
-def _is_stuck(job: Job, now: float, stuck_after_seconds: float) -> bool:
+def _is_stuck(one: Unfinished, now: float, stuck_after_seconds: float) -> bool:
     """Nothing was newly counted for too long, nor, when all is counted, a join finished; or it failed for good."""
+    job = one.job
     if job.join.state == JoinState.FAILED:
         return True
-    since = job.counted_at if job.counted_at is not None else job.created_at
+    since = one.counted_at if one.counted_at is not None else job.created_at
     return since is not None and now - since > stuck_after_seconds and not job.join.alive(now)
+
+
+def _failed(one: Unfinished, now: float) -> FailedJob | None:
+    """What failed for good, where ``status`` shows the job as failed."""
+    job, failure = one.job, one.failure
+    if job.join.state == JoinState.JOINED or job.join.alive(now):
+        return None
+    if failure is not None:
+        return FailedJob(job.file_name, job.run_id, failure.number, failure.error)
+    return FailedJob(job.file_name, job.run_id, None, job.join.error) if job.join.state == JoinState.FAILED else None
 
 
 def _why(job: Job) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from splitjoin_cli.stores.trackers.base import Claim, Counted, Job, JobSpec, Refusal, Refused, Run
+from splitjoin_cli.stores.trackers.base import MOST_JOBS, Claim, Counted, Job, JobSpec, Refusal, Refused, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker, Unfinished
 
 __all__ = ["LEASE", "SMALL_SHARD", "START", "Clock", "TrackerRig", "WithTracker"]
 
@@ -54,6 +54,11 @@ class TrackerRig(Protocol):
 def other(run: Run, generation: int = 1) -> Run:
     """Another content under the same name."""
     return Run(run.file_name, "ffff0000" * 4, generation)
+
+
+def unfinished(tracker: Tracker, *, failures: bool = False) -> list[Unfinished]:
+    """All that a sweep would look at."""
+    return list(tracker.unfinished(after="", most=MOST_JOBS, failures=failures))
 
 
 def mark_all(tracker: Tracker, run: Run, total_parts: int) -> None:

@@ -26,6 +26,7 @@ from splitjoin_cli.testing.jobs import (
     mark_all,
     other,
     refusal,
+    unfinished,
 )
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class JoinContract(WithTracker):
     def test_a_finished_join_stays_finished(self, rig: TrackerRig, tracker: Tracker, run: Run) -> None:
         """It is safe to repeat, cannot be claimed again, and leaves the sweep's index; its head stays."""
         complete(tracker, run, 6)
-        assert run.file_name in {job.file_name for job in tracker.unfinished()}
+        assert run.file_name in {job.file_name for job in unfinished(tracker)}
         held = claim(tracker, run)
         rig.clock.move(2)
         assert tracker.finish_join(run) is True
@@ -211,7 +212,7 @@ class JoinContract(WithTracker):
         assert tracker.renew_join(held, lease_seconds=LEASE) is None
         assert tracker.release_join(held) is False
         assert tracker.job(run.file_name) == finished
-        assert run.file_name not in {job.file_name for job in tracker.unfinished()}
+        assert run.file_name not in {job.file_name for job in unfinished(tracker)}
         report = tracker.progress(run.file_name)
         assert (report.processed_parts, report.missing, report.rows, report.join.state) == (6, (), 60, "joined")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.core.errors import ClearedError, NoSuchJobError, OtherRunError, OtherTotalError, RunConflictError
+from splitjoin_cli.stores.trackers.answers import Mending
 from splitjoin_cli.stores.trackers.base import (
     CLEAR,
     ClearClaim,
@@ -17,12 +18,22 @@ from splitjoin_cli.stores.trackers.base import (
     Job,
     JobSpec,
     Join,
-    Mending,
     Refusal,
     Refused,
     Run,
 )
-from splitjoin_cli.testing.jobs import LEASE, START, WithTracker, claim, complete, head, mark_all, other, refusal
+from splitjoin_cli.testing.jobs import (
+    LEASE,
+    START,
+    WithTracker,
+    claim,
+    complete,
+    head,
+    mark_all,
+    other,
+    refusal,
+    unfinished,
+)
 
 if TYPE_CHECKING:
     from splitjoin_cli.stores.trackers.base import Tracker
@@ -188,7 +199,7 @@ class RepairContract(WithTracker):
         report = tracker.progress(run.file_name)
         assert (report.processed_parts, report.rows, report.failures, report.round) == (0, 0, (), 1)
         assert report.missing == tuple(range(1, total + 1))
-        assert run.file_name in {job.file_name for job in tracker.unfinished()}
+        assert run.file_name in {job.file_name for job in unfinished(tracker)}
         again = now(tracker, run)
         assert tracker.all_expected(again).get(2) == MENDED
         with pytest.raises(RunConflictError):

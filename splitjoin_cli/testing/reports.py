@@ -18,6 +18,7 @@ from splitjoin_cli.testing.jobs import (
     claim,
     complete,
     other,
+    unfinished,
 )
 
 if TYPE_CHECKING:
@@ -143,8 +144,30 @@ class ReportContract(WithTracker):
         listed = {report.file_name: report for report in tracker.list() if report.file_name in names}
         assert listed == {name: tracker.progress(name) for name in names}
         assert [failure.number for failure in listed[under_way.file_name].failures] == [7]
-        unfinished = {job.file_name: job for job in tracker.unfinished() if job.file_name in names}
-        assert unfinished == {name: tracker.job(name) for name in (waiting.file_name, under_way.file_name)}
+        found = [one.job for one in unfinished(tracker) if one.file_name in names]
+        assert found == [tracker.job(name) for name in (waiting.file_name, under_way.file_name)]
+
+    def test_a_sweep_is_told_of_what_is_not_joined(self, tracker: Tracker, rig: TrackerRig, run: Run) -> None:
+        """In order of name, from a name on and no more than asked; with the first chunk that failed for good."""
+        client, _, date = run.file_name.rpartition("_")
+        first, second, third = (Run(f"{client}-{name}_{date}", run.run_id) for name in ("a", "b", "c"))
+        for one in (third, second, first):
+            tracker.open_job(JobSpec(one, 9))
+        for number, final in ((2, True), (4, False), (8, True), (6, True)):
+            tracker.mark_failed(second, number, error=f"row {number}", final=final)
+        rig.clock.move(60)
+        tracker.mark_done(second, 2, total_parts=9, rows=10)
+        asked = {one.file_name: one for one in unfinished(tracker, failures=True)}
+        mine = [first.file_name, second.file_name, third.file_name]
+        assert [name for name in asked if name in mine] == mine
+        found = asked[second.file_name]
+        assert (found.job, found.uncounted, found.counted_at) == (tracker.job(second.file_name), False, rig.clock())
+        assert found.failure is not None
+        assert (found.failure.number, found.failure.error) == (6, "row 6")
+        assert asked[first.file_name].failure is None
+        assert all(one.failure is None for one in unfinished(tracker))
+        (only,) = tracker.unfinished(after=first.file_name, most=1, failures=False)
+        assert only.file_name == second.file_name
 
     def test_progress_of_256_chunks_and_of_257(self, rig: TrackerRig, run: Run) -> None:
         """At the size of a real shard nothing changes but where the counts lie."""

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.core.errors import NameTakenError, NoSuchJobError, OtherRunError, OtherTotalError
+from splitjoin_cli.stores.trackers.answers import InitReport
 from splitjoin_cli.stores.trackers.base import (
     Claim,
     Counted,
     Duplicate,
-    InitReport,
     Job,
     JobSpec,
     Join,
@@ -51,6 +51,7 @@ from splitjoin_cli.testing.jobs import (
     head,
     other,
     refusal,
+    unfinished,
 )
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class TrackerContract(WithTracker):
         tracker.finish_join(run)
         joined = head(tracker, run)
         assert tracker.open_job(JobSpec(run, 2, rows_expected=20)).join == joined.join
-        assert run.file_name not in {job.file_name for job in tracker.unfinished()}
+        assert run.file_name not in {job.file_name for job in unfinished(tracker)}
 
     def test_open_job_of_other_content_is_refused(self, tracker: Tracker, run: Run) -> None:
         """The name is taken, and the message names both runs; a newer generation does not help."""
@@ -206,7 +207,7 @@ class TrackerContract(WithTracker):
         tracker.mark_done(second, 1, total_parts=2, rows=10)
         job = head(tracker, run)
         assert (job.run, job.total_parts, job.created_at) == (second, 2, rig.clock())
-        assert job.file_name in {found.file_name for found in tracker.unfinished()}
+        assert job.file_name in {found.file_name for found in unfinished(tracker)}
 
     @pytest.mark.parametrize("number", [0, 4, -1])
     def test_mark_done_refuses_a_number_beyond_the_total(self, tracker: Tracker, run: Run, number: int) -> None:

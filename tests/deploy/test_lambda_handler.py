@@ -233,6 +233,7 @@ def test_a_sweep_joins_what_nobody_joins(event: dict[str, Any]) -> None:
         "failed": [],
         "elsewhere": [],
         "errors": [],
+        "last": "",
     }
     assert rig.join.state == "joined"
     assert metrics(running) == {"StuckJobs": 0, "FailedJobs": 0}

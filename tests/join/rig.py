@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.join.continuation import MemoryContinuation
 from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
-from splitjoin_cli.join.sweep import SweepReport, sweep
+from splitjoin_cli.join.sweep import SWEEP, SweepOptions, SweepReport, sweep
 from splitjoin_cli.join.worker import ChunkWorker, End, Handled
 from splitjoin_cli.stores.trackers.base import Refused, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
@@ -94,12 +94,13 @@ class Rig:
         assert not isinstance(claim, Refused)
         return claim
 
-    def sweep(self, *, continuation: Continuation | None = None) -> SweepReport:
+    def sweep(self, *, continuation: Continuation | None = None, options: SweepOptions = SWEEP) -> SweepReport:
         return sweep(
             tracker=self.tracker,
             loader=self.loader,
             joiner=self.joiner(continuation=continuation),
             clock=self.clock,
+            options=options,
         )
 
     @property

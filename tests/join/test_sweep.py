@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from splitjoin_cli.core.errors import ContinuationError, StoreError
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.join.sweep import FailedJob, SweepOptions
+from splitjoin_cli.stores.trackers.base import JobSpec, Run, Unfinished
 from tests.join.memory import FILE_NAME, RUN_ID, chunk_uri
 from tests.join.rig import RUN, FailsWith, Rig
 
@@ -47,7 +48,7 @@ def test_a_finish_that_was_interrupted_is_finished() -> None:
     rig.handle(1)
     joined = rig.tracker.table.jobs[FILE_NAME]
     finished: list[Run] = []
-    rig.tracker.unfinished = lambda: iter([joined])  # type: ignore[method-assign]  # as an index that lags
+    rig.tracker.unfinished = lambda **_: iter([Unfinished(joined)])  # type: ignore[method-assign]  # as an index that lags
     rig.tracker.finish_join = lambda run: not finished.append(run)  # type: ignore[method-assign, func-returns-value]
     report = rig.sweep()
     assert (finished, report.joined, report.stuck) == ([RUN], (), ())
@@ -90,14 +91,14 @@ def test_one_job_that_fails_does_not_hide_the_others() -> None:
     other = Run("zeta_20240131", RUN_ID)
     rig.tracker.open_job(JobSpec(other, 1))
     rig.tracker.mark_done(other, 1, total_parts=1, rows=1)
-    count = rig.tracker.count_full_shards
+    ask = rig.loader.job
 
-    def fails_for_the_first(run: Run) -> object:
-        if run == RUN:
+    def fails_for_the_first(file_name: str) -> object:
+        if file_name == FILE_NAME:
             raise StoreError("throttled for too long")
-        return count(run)
+        return ask(file_name)
 
-    rig.tracker.count_full_shards = fails_for_the_first  # type: ignore[method-assign, assignment]
+    rig.loader.job = fails_for_the_first  # type: ignore[method-assign, assignment]
     report = rig.sweep()
     assert (report.looked_at, report.elsewhere) == (2, ("zeta_20240131",))
     assert [error.message for error in report.errors] == ["throttled for too long"]
@@ -120,7 +121,7 @@ def test_a_run_that_was_replaced_meanwhile_is_nobodys() -> None:
     rig.load_all()
     old = rig.tracker.table.jobs[FILE_NAME]
     rig.tracker.replace_job(JobSpec(Run(FILE_NAME, "b" * 32), 1))
-    rig.tracker.unfinished = lambda: iter([old])  # type: ignore[method-assign]  # as an index that lags
+    rig.tracker.unfinished = lambda **_: iter([Unfinished(old)])  # type: ignore[method-assign]  # as an index that lags
     rig.clock.now += 5000
     report = rig.sweep()
     assert (report.joined, report.stuck, rig.join.state) == ((), (), "none")
@@ -188,7 +189,7 @@ def test_stuck_is_told_from_the_last_count_else_from_the_beginning() -> None:
     rig.handle(1)
     assert rig.sweep().stuck == ()
     timeless = replace(opened, created_at=None)
-    rig.tracker.unfinished = lambda: iter([timeless])  # type: ignore[method-assign]  # as somebody else wrote it
+    rig.tracker.unfinished = lambda **_: iter([Unfinished(timeless)])  # type: ignore[method-assign]  # as somebody else wrote it
     rig.clock.now += 5000
     assert rig.sweep().stuck == ()
 
@@ -198,6 +199,64 @@ def test_a_job_without_a_run_is_left_to_whoever_counts_it() -> None:
     rig = Rig()
     rig.load_all()
     theirs = replace(rig.tracker.table.jobs[FILE_NAME], run_id=None)
-    rig.tracker.unfinished = lambda: iter([theirs])  # type: ignore[method-assign]  # an index that lags
+    rig.tracker.unfinished = lambda **_: iter([Unfinished(theirs)])  # type: ignore[method-assign]  # an index that lags
     report = rig.sweep()
     assert (report.joined, report.elsewhere, report.errors, rig.join.state) == ((), (), (), "none")
+
+
+def test_sweeps_go_through_all_jobs_in_order_of_name() -> None:
+    """Each looks at the most that it may, and the next one goes on after the last; after the end it begins again."""
+    rig = Rig(total=1)
+    names = [f"{letter}_20240131" for letter in "bdace"]
+    for name in names:
+        rig.tracker.open_job(JobSpec(Run(name, RUN_ID), 2))
+    rig.clock.now += 901
+    swept, last = [], ""
+    for _ in range(4):
+        report = rig.sweep(options=SweepOptions(after=last, most=2))
+        swept.append(report.stuck)
+        last = report.last
+    first, *others = sorted(names)
+    assert swept == [(first, others[0]), (others[1], others[2]), (others[3],), (first, others[0])]
+
+
+def test_a_sweep_ends_when_its_time_is_over() -> None:
+    """What it may not begin is the next one's; one that may begin nothing stays where it was."""
+    rig = Rig(total=1)
+    for letter in "abc":
+        rig.tracker.open_job(JobSpec(Run(f"{letter}_20240131", RUN_ID), 2))
+    left = iter([True, True, False, False])
+    report = rig.sweep(options=SweepOptions(may_begin=lambda: next(left)))
+    assert (report.looked_at, report.last) == (2, "b_20240131")
+    report = rig.sweep(options=SweepOptions(after=report.last, may_begin=lambda: next(left)))
+    assert (report.looked_at, report.last) == (0, "b_20240131")
+    report = rig.sweep(options=SweepOptions(after=report.last))
+    assert (report.looked_at, report.last) == (1, "")
+
+
+def test_a_job_whose_shards_are_counted_goes_on() -> None:
+    """None is full yet, so that its head says nothing of them."""
+    rig = Rig(total=5, shard_parts=3)
+    rig.tracker.open_job(JobSpec(RUN, 5))
+    rig.clock.now += 901
+    rig.handle(1)
+    assert rig.sweep().stuck == ()
+
+
+def test_what_failed_for_good_is_found_where_it_is_asked() -> None:
+    """A chunk that is not counted since, or the join; not while an owner holds the join."""
+    rig = Rig(total=3)
+    rig.handle(1)
+    for number in (1, 2, 3):
+        rig.tracker.mark_failed(RUN, number, error=f"row {number}", final=number != 2)
+    assert rig.sweep().failed == ()
+    asked = SweepOptions(failures=True)
+    assert rig.sweep(options=asked).failed == (FailedJob(FILE_NAME, RUN_ID, 3, "row 3"),)
+    rig.handle(3)
+    assert rig.sweep(options=asked).failed == ()
+    rig.handle(2, continuation=FailsWith(ContinuationError("no")))
+    rig.clock.now += 1000
+    claim = rig.claim()
+    assert rig.sweep(options=asked).failed == ()
+    rig.tracker.fail_join(claim, error="no such topic", backoff_seconds=0, final=True)
+    assert rig.sweep(options=asked).failed == (FailedJob(FILE_NAME, RUN_ID, None, "no such topic"),)

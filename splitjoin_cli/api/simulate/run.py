@@ -17,7 +17,7 @@ from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import sweep
 from splitjoin_cli.join.worker import ChunkWorker
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.base import JoinState, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,11 +75,11 @@ class OnlyThisJob:
         """All else is the tracker's."""
         return getattr(self._inner, attribute)
 
-    def unfinished(self) -> Iterator[Job]:
-        """See Tracker."""
+    def unfinished(self, **_: object) -> Iterator[Unfinished]:
+        """See Tracker; whether a shard is full and not counted is looked at by who counts it."""
         job = self._inner.job(self._file_name)
         if job is not None and job.run_id is not None:
-            yield job
+            yield Unfinished(job, uncounted=True, counted_at=job.counted_at)
 
 
 class Simulation:

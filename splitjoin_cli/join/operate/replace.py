@@ -20,7 +20,8 @@ from splitjoin_cli.core.format.metadata import ChunkMetadata, encode_metadata
 from splitjoin_cli.join.events import notification
 from splitjoin_cli.stores.loaders.base import Expectation
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
-from splitjoin_cli.stores.trackers.base import JoinState, Mending
+from splitjoin_cli.stores.trackers.answers import Mending
+from splitjoin_cli.stores.trackers.base import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject

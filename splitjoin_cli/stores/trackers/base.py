@@ -9,7 +9,6 @@ All times are seconds since 1970-01-01 UTC, whole milliseconds, of the tracker's
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -17,15 +16,18 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from splitjoin_cli.stores.trackers.answers import InitReport, Mending
+
     Clock = Callable[[], float]
     Checksum = Callable[[], str | None]
     """Tells an object's checksum, ``crc64nvme:BASE64``; it may have to read the object for it."""
-
 
 SHARD_PARTS = 256
 """Chunks that are counted in one place; a job of more has one place for each so many: DynamoDB's bill asks for it."""
 MAX_CLAIMS = 5
 """After so many claims without a finish the join is ``failed`` until ``reopen_join``."""
+MOST_JOBS = 10_000
+"""So many jobs a sweep looks at; the next one goes on after them."""
 ERROR_BYTES = 500
 """Error texts are cut to so many bytes of UTF-8."""
 CLEAR = "clear"
@@ -204,7 +206,7 @@ class Claim:
     total_parts: int
 
 
-class Refusal(enum.StrEnum):
+class Refusal(StrEnum):
     """Why a join cannot be claimed now."""
 
     JOINED = "joined"
@@ -235,15 +237,6 @@ class ClearClaim:
     token: str
     fence: int
     job: Job
-
-
-class Mending(enum.StrEnum):
-    """What became of a checksum that ``expect`` was to write down: only NOTED wrote something."""
-
-    NOTED = "noted"
-    COUNTED = "counted"
-    JOINED = "joined"
-    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,16 +291,22 @@ class JobProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class InitReport:
-    """What ``init`` did.
+class Unfinished:
+    """A job as a sweep's reads show it.
 
-    ``created``: the table was not there. ``changed``: settings it had to set on one that was; ``unsupported``: those
-    that the store does not know (a local stand-in for DynamoDB).
+    ``uncounted``: ``count_full_shards`` has something to do. ``counted_at``: when a chunk was last newly counted, into
+    the head or a shard. ``failure``: of the first chunk that failed for good and is not counted, where that was asked.
     """
 
-    created: bool
-    changed: tuple[str, ...] = ()
-    unsupported: tuple[str, ...] = ()
+    job: Job
+    uncounted: bool = False
+    counted_at: float | None = None
+    failure: Failure | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The job's."""
+        return self.job.file_name
 
 
 class Tracker(Protocol):
@@ -453,11 +452,11 @@ class Tracker(Protocol):
         the head is made complete. Nothing happens where the run was replaced. Raises NoSuchJobError.
         """
 
-    def unfinished(self) -> Iterator[Job]:
-        """The sweep's candidates: heads with a run that ``finish_join`` has not done with, each read consistently.
+    def unfinished(self, *, after: str, most: int, failures: bool) -> Iterator[Unfinished]:
+        """The sweep's candidates: jobs with a run that ``finish_join`` has not done with, heads read consistently.
 
-        MAY lag behind by seconds, and MAY give a job whose join is ``joined``: its finish was interrupted while it
-        tidied up, and wants to be called again.
+        In order of name, the first ``most`` after ``after``. MAY lag behind by seconds, and MAY give a job that is
+        ``joined``: its finish, interrupted, is to be called again. ``failures``: also what failed for good.
         """
 
     def progress(self, file_name: str) -> JobProgress:

@@ -12,6 +12,7 @@ from splitjoin_cli.core.errors import SplitjoinError, StoreError
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers import repairs, rules
+from splitjoin_cli.stores.trackers.answers import InitReport, Mending
 from splitjoin_cli.stores.trackers.base import (
     SHARD_PARTS,
     Claim,
@@ -19,7 +20,6 @@ from splitjoin_cli.stores.trackers.base import (
     Counted,
     Duplicate,
     JoinState,
-    Mending,
     Refused,
     Superseded,
 )
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
         Checksum,
         Clock,
         Failure,
-        InitReport,
         Job,
         JobProgress,
         JobSpec,
         Marked,
         Run,
+        Unfinished,
     )
     from splitjoin_cli.stores.trackers.dynamodb_items import Item
 
@@ -431,9 +431,9 @@ class DynamoDbTracker:
         answer = self._table.update(items.key_of_job(run.file_name), update)
         return items.job_of(answer.item) if answer.item is not None else job
 
-    def unfinished(self) -> Iterator[Job]:
+    def unfinished(self, *, after: str, most: int, failures: bool) -> Iterator[Unfinished]:
         """See Tracker."""
-        return self._reports.unfinished()
+        return self._reports.unfinished(after, most, failures=failures)
 
     def progress(self, file_name: str) -> JobProgress:
         """See Tracker."""

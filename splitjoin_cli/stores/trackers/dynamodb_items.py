@@ -85,6 +85,11 @@ def failed_job(run: Run) -> str:
     return f"{run.file_name}#{run.generation}" + (f".{run.round}" if run.round else "")
 
 
+def job_name(failed: str) -> str:
+    """The file name in what ``failed_job`` made."""
+    return failed.rpartition("#")[0]
+
+
 def expected_name(run: Run, member: int) -> str:
     """The attribute that holds the checksum which a chunk must be counted with, in the item that counts it.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.base import JoinState, Unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from splitjoin_cli.stores.trackers.base import Failure, Job, JobProgress, Run
     from splitjoin_cli.stores.trackers.dynamodb_calls import Table
@@ -60,12 +61,42 @@ class Reports:
         for found in self._table.query(FAILURES_INDEX, "failed_job", items.text(items.failed_job(run))):
             yield {items.KEY: found[items.KEY]}
 
-    def unfinished(self) -> Iterator[Job]:
-        """Jobs with a run that are in the index of unfinished ones, and still are when they are read."""
-        for item in self._heads(UNFINISHED_INDEX):
-            job = items.job_of(item)
-            if job.run_id is not None and items.MARKER in item:
-                yield job
+    def unfinished(self, after: str, most: int, *, failures: bool) -> Iterator[Unfinished]:
+        """Jobs with a run that are in the index of unfinished ones, and still are when they are read, in order of name.
+
+        Requests: the pages of the index; then for each PAGE of jobs one that reads the heads and, where there are
+        shards, one for each hundred of them; with ``failures`` once the pages of their index. Names alone are held.
+        """
+        listed = (str(item[items.KEY]["S"]) for item in self._table.scan(UNFINISHED_INDEX))
+        names = list(dict.fromkeys(nsmallest(most, (name for name in listed if name > after))))
+        final = self._final_failures(set(names)) if failures and names else {}
+        for at in range(0, len(names), PAGE):
+            yield from self._unfinished(names[at : at + PAGE], final)
+
+    def _unfinished(self, names: list[str], final: Mapping[str, list[Failure]]) -> Iterator[Unfinished]:
+        found = self._table.get_many([items.key_of_job(name) for name in names])
+        heads = [(found[name], items.job_of(found[name])) for name in names if items.MARKER in found.get(name, {})]
+        runs = [(job.run, job.total_parts) for _, job in heads if job.run and job.join.state != JoinState.JOINED]
+        shards = self._shards_of(runs)
+        for item, job in heads:
+            if job.run is None:
+                continue
+            mine = shards.get(job.run, {})
+            report = self._report(item, job, mine, final.get(items.failed_job(job.run), ()))
+            uncounted = self._lags(item, job, mine, report.processed_parts)
+            yield Unfinished(job, uncounted, report.counted_at, report.failures[0] if report.failures else None)
+
+    def _lags(self, item: Item, job: Job, shards: dict[int, Shard], processed_parts: int) -> bool:
+        """Whether a full shard is not counted into the job's item, or all chunks are counted and it does not say so."""
+        if self.shard_count(job.total_parts) == 0:
+            return False
+        inside, parts = items.numbers(item, "shards"), self._shard_parts
+        full = any(
+            len(shard.done) == min(parts, job.total_parts - index * parts)
+            for index, shard in shards.items()
+            if index not in inside
+        )
+        return full or (processed_parts >= job.total_parts and not job.complete)
 
     def progress(self, file_name: str) -> JobProgress:
         """One job's report."""
@@ -89,6 +120,15 @@ class Reports:
             for item, job in page:
                 mine = (failures or {}).get(items.failed_job(job.run), []) if job.run else []
                 yield self._report(item, job, shards.get(job.run, {}) if job.run else {}, mine)
+
+    def _final_failures(self, names: Container[str]) -> dict[str, list[Failure]]:
+        """The failures for good of the jobs of these names, by run and round."""
+        found: dict[str, list[Failure]] = {}
+        for item in self._table.scan(FAILURES_INDEX):
+            whose, failure = str(item["failed_job"]["S"]), items.failure_of(item)
+            if failure.final and items.job_name(whose) in names:
+                found.setdefault(whose, []).append(failure)
+        return found
 
     def _failures(self) -> dict[str, list[Failure]]:
         found = sorted(self._table.scan(FAILURES_INDEX), key=lambda item: str(item["failed_job"]["S"]))

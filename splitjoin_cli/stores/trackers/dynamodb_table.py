@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.errors import StoreError
-from splitjoin_cli.stores.trackers.base import InitReport
+from splitjoin_cli.stores.trackers.answers import InitReport
 from splitjoin_cli.stores.trackers.dynamodb_items import EXPIRES, KEY, MARKER
 from splitjoin_cli.stores.trackers.dynamodb_reports import FAILURES_INDEX, JOBS_INDEX, UNFINISHED_INDEX
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import repairs, rules
+from splitjoin_cli.stores.trackers.answers import InitReport, Mending
 from splitjoin_cli.stores.trackers.base import (
     SHARD_PARTS,
     Claim,
@@ -17,11 +18,10 @@ from splitjoin_cli.stores.trackers.base import (
     Counted,
     Duplicate,
     Failure,
-    InitReport,
     JoinState,
-    Mending,
     Refused,
     Superseded,
+    Unfinished,
 )
 
 if TYPE_CHECKING:
@@ -340,12 +340,28 @@ class MemoryTracker:
                 job = head.job if isinstance(head, Superseded) else head[0]
         return job
 
-    def unfinished(self) -> Iterator[Job]:
+    def unfinished(self, *, after: str, most: int, failures: bool) -> Iterator[Unfinished]:
         """See Tracker."""
         self._step("unfinished")
         with self._lock:
-            jobs = [job for job in self.table.jobs.values() if job.join.state != JoinState.JOINED]
-        yield from jobs
+            jobs = [job for name, job in sorted(self.table.jobs.items()) if name > after]
+            jobs = [job for job in jobs if job.run is not None and job.join.state != JoinState.JOINED][:most]
+            found = [self._unfinished(job, failures=failures) for job in jobs]
+        yield from found
+
+    def _unfinished(self, job: Job, *, failures: bool) -> Unfinished:
+        report = self._report(job)
+        final = [failure for failure in report.failures if failures and failure.final]
+        run, shards = report.run, -(-job.total_parts // self._shard_parts)
+        uncounted = (
+            run is not None
+            and shards > 1
+            and any(
+                _key(run, index) not in self.table.counted and self._full(run, index, job.total_parts)
+                for index in range(shards)
+            )
+        )
+        return Unfinished(job, uncounted, report.counted_at, final[0] if final else None)
 
     def progress(self, file_name: str) -> JobProgress:
         """See Tracker."""

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import ClearedError, RunConflictError, StoreError
-from splitjoin_cli.stores.trackers.base import CLEAR, ClearClaim, Job, Join, JoinState, Mending, Refusal, Refused
+from splitjoin_cli.stores.trackers.answers import Mending
+from splitjoin_cli.stores.trackers.base import CLEAR, ClearClaim, Job, Join, JoinState, Refusal, Refused
 from splitjoin_cli.stores.trackers.rules import check_total, same, stamp, superseded
 
 if TYPE_CHECKING:

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from splitjoin_cli.core.errors import NotFoundError, StoreError
 from splitjoin_cli.stores.trackers import repairs, rules
+from splitjoin_cli.stores.trackers.answers import InitReport, Mending
 from splitjoin_cli.stores.trackers.base import (
     Claim,
     ClearClaim,
     Counted,
     Duplicate,
     Failure,
-    InitReport,
     Job,
-    Mending,
     Refused,
     Superseded,
 )
@@ -46,13 +45,14 @@ from splitjoin_cli.stores.trackers.sqlite_rows import (
     report_of,
     round_of,
     save_job,
+    unfinished_jobs,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from splitjoin_cli.stores.trackers.base import Checksum, Clock, JobProgress, JobSpec, Marked, Run
+    from splitjoin_cli.stores.trackers.base import Checksum, Clock, JobProgress, JobSpec, Marked, Run, Unfinished
 
 __all__ = ["SqliteTracker"]
 
@@ -278,12 +278,11 @@ class SqliteTracker:
         """See Tracker. Here each count is in the head at once."""
         return rules.known(self.job(run.file_name), run.file_name, self.uri)
 
-    def unfinished(self) -> Iterator[Job]:
+    def unfinished(self, *, after: str, most: int, failures: bool) -> Iterator[Unfinished]:
         """See Tracker."""
         with self._reading() as db:
-            query = f"{SELECT} WHERE run_id IS NOT NULL AND join_state <> 'joined'"
-            jobs = [] if db is None else all_jobs(db, query)
-        yield from jobs
+            found = [] if db is None else unfinished_jobs(db, after, most, failures=failures)
+        yield from found
 
     def progress(self, file_name: str) -> JobProgress:
         """See Tracker."""

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import Failure, Job, Join
+from splitjoin_cli.stores.trackers.base import Failure, Job, Join, Unfinished
 from splitjoin_cli.stores.trackers.sqlite_file import LATER_TABLES, tables
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "report_of",
     "round_of",
     "save_job",
+    "unfinished_jobs",
 ]
 
 JOB_COLUMNS = tuple(column.name for column in fields(Job) if column.name not in {"join", "round"})
@@ -37,6 +38,15 @@ UPSERT = f"REPLACE INTO splitjoin_jobs ({', '.join(COLUMNS)}) VALUES ({', '.join
 FINAL, RETRIED = 1, 2
 """What ``final`` may be but 0. It is one column, so that a file of before there were retries is as good."""
 
+UNFINISHED = (
+    f"{SELECT} WHERE run_id IS NOT NULL AND join_state <> 'joined' AND file_name > ? ORDER BY file_name LIMIT ?"
+)
+FAILED_FOR_GOOD = f"""SELECT file_name, generation, number, error, attempts, at FROM splitjoin_failures AS failed
+    WHERE file_name > ? AND final = {FINAL} AND NOT EXISTS (SELECT 1 FROM splitjoin_chunks AS counted
+        WHERE counted.file_name = failed.file_name AND counted.generation = failed.generation
+        AND counted.number = failed.number)
+    ORDER BY file_name, generation, number"""  # noqa: S608 -- our own
+
 
 def _job(row: tuple[Any, ...], times_cleared: int) -> Job:
     head: Mapping[str, Any] = dict(zip(JOB_COLUMNS, row, strict=False))
@@ -45,14 +55,14 @@ def _job(row: tuple[Any, ...], times_cleared: int) -> Job:
     return Job(**head, round=times_cleared, join=Join(**join))
 
 
-def all_jobs(db: sqlite3.Connection, query: str) -> list[Job]:
+def all_jobs(db: sqlite3.Connection, query: str, values: tuple[str | int, ...] = ()) -> list[Job]:
     """The jobs of a query; few were ever cleared, so that their rounds are read at once."""
     cleared: dict[tuple[str, int], int] = {}
     if tables(db) >= LATER_TABLES:
         found = db.execute("SELECT file_name, generation, round FROM splitjoin_rounds")
         cleared = {(file_name, generation): times for file_name, generation, times in found}
     name, generation = JOB_COLUMNS.index("file_name"), JOB_COLUMNS.index("generation")
-    return [_job(row, cleared.get((row[name], row[generation]), 0)) for row in db.execute(query)]
+    return [_job(row, cleared.get((row[name], row[generation]), 0)) for row in db.execute(query, values)]
 
 
 def round_of(db: sqlite3.Connection, file_name: str, generation: int) -> int:
@@ -83,6 +93,17 @@ def save_job(db: sqlite3.Connection, job: Job) -> Job:
     head = [getattr(job, name) for name in JOB_COLUMNS]
     db.execute(UPSERT, (*head, *(getattr(job.join, name) for name in JOIN_COLUMNS)))
     return job
+
+
+def unfinished_jobs(db: sqlite3.Connection, after: str, most: int, *, failures: bool) -> list[Unfinished]:
+    """The first ``most`` jobs after ``after`` that are not joined; each count is in the head at once."""
+    found: dict[tuple[str, int], Failure] = {}
+    for name, generation, number, error, tries, at in db.execute(FAILED_FOR_GOOD, (after,)) if failures else ():
+        found.setdefault((name, generation), Failure(number, error, tries, at, final=True))
+    jobs = all_jobs(db, UNFINISHED, (after, most))
+    return [
+        Unfinished(job, counted_at=job.counted_at, failure=found.get((job.file_name, job.generation))) for job in jobs
+    ]
 
 
 def report_of(db: sqlite3.Connection, job: Job) -> JobProgress:

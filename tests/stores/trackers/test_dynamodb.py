@@ -22,12 +22,12 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers import repairs, rules
+from splitjoin_cli.stores.trackers.answers import InitReport
 from splitjoin_cli.stores.trackers.base import (
     Claim,
     ClearClaim,
     Counted,
     Duplicate,
-    InitReport,
     Job,
     JobSpec,
     Refusal,
@@ -37,7 +37,7 @@ from splitjoin_cli.stores.trackers.base import (
 from splitjoin_cli.stores.trackers.dynamodb import KEEP_SECONDS, DynamoDbTracker
 from splitjoin_cli.stores.trackers.dynamodb_calls import Table as Calls
 from splitjoin_cli.testing.deliveries import Said, Tally, deliver_twice
-from splitjoin_cli.testing.jobs import SMALL_SHARD, START, Clock
+from splitjoin_cli.testing.jobs import SMALL_SHARD, START, Clock, unfinished
 from tests.stores.trackers.faults import ActsBetween, ChangesAnswers, Counts, LosesResponses, Refuses, RefusesSome
 
 if TYPE_CHECKING:
@@ -377,7 +377,7 @@ def test_a_finish_between_the_read_and_the_write_stays(table: Table, run: Run, c
     job = tracker.job(run.file_name)
     assert job is not None
     assert (job.join.state, job.join.finished_at) == ("joined", table.clock())
-    assert run.file_name not in {job.file_name for job in tracker.unfinished()}
+    assert run.file_name not in {job.file_name for job in unfinished(tracker)}
 
 
 @pytest.mark.parametrize(
@@ -579,10 +579,10 @@ def test_an_interrupted_finish_is_finished_by_the_sweep(table: Table, run: Run) 
     interrupted = table.tracker(client)
     with pytest.raises(KeyboardInterrupt):
         interrupted.finish_join(run)
-    left = {job.file_name: job for job in tracker.unfinished()}[run.file_name]
+    left = {one.file_name: one.job for one in unfinished(tracker)}[run.file_name]
     assert left.join.state == "joined"
     assert tracker.finish_join(run) is True
-    assert run.file_name not in {job.file_name for job in tracker.unfinished()}
+    assert run.file_name not in {job.file_name for job in unfinished(tracker)}
     until = str(int(START + KEEP_SECONDS))
     beside = [f"{run.file_name}#1#0", f"{run.file_name}#1#1", f"{run.file_name}#1#failure#3"]
     assert [table.item(key)["expires_at"]["N"] for key in beside] == [until] * 3
@@ -619,7 +619,7 @@ def test_a_published_item_is_read(table: Table, run: Run) -> None:
         assert (report.run, report.total_parts, report.processed_parts, report.unnumbered) == (None, total_parts, 1, 1)
         assert (report.missing, report.rows, report.created_at, report.complete) == (None, None, None, False)
         assert {found.file_name: found for found in tracker.list()}[name] == report
-        assert name not in {job.file_name for job in tracker.unfinished()}
+        assert name not in {job.file_name for job in unfinished(tracker)}
     assert table.published(f"2-{run.file_name}", 2).complete
     assert tracker.progress(f"2-{run.file_name}").complete
 
@@ -655,7 +655,7 @@ def test_a_published_writer_and_ours_count_the_same_job(table: Table, run: Run, 
         assert answer.completed
     else:
         assert table.published(run.file_name, 3).complete
-    assert {job.file_name: job.complete for job in tracker.unfinished()}[run.file_name]
+    assert {one.file_name: one.job.complete for one in unfinished(tracker)}[run.file_name]
     assert isinstance(tracker.claim_join(run, owner="sweep", lease_seconds=LEASE), Claim)
 
 
@@ -668,9 +668,12 @@ def test_a_large_mixed_job_is_seen_complete_by_the_sweep(table: Table, run: Run,
     for number in range(2, total_parts + 1):
         tracker.mark_done(run, number, total_parts=total_parts, rows=10)
     assert not tracker.count_full_shards(run).complete
+    assert not {one.file_name: one.uncounted for one in unfinished(tracker)}[run.file_name]
     for _ in range(theirs):
         table.published(run.file_name, total_parts)
+    assert {one.file_name: one.uncounted for one in unfinished(tracker)}[run.file_name]
     assert tracker.count_full_shards(run).complete
+    assert not {one.file_name: one.uncounted for one in unfinished(tracker)}[run.file_name]
     report = tracker.progress(run.file_name)
     assert (report.processed_parts, report.unnumbered, report.missing) == (total_parts, 1, None)
     assert isinstance(tracker.claim_join(run, owner="sweep", lease_seconds=LEASE), Claim)
@@ -829,7 +832,7 @@ def test_a_job_that_moves_within_an_index_is_reported_once(
     scan = tracker._table.scan
     monkeypatch.setattr(tracker._table, "scan", lambda index: [*scan(index), *scan(index)])
     assert [report.file_name for report in tracker.list()].count(run.file_name) == 1
-    assert [job.file_name for job in tracker.unfinished()].count(run.file_name) == 1
+    assert [job.file_name for job in unfinished(tracker)].count(run.file_name) == 1
 
 
 MENDED = "crc64nvme:AAAAAAAAAAE="

@@ -33,6 +33,7 @@ from splitjoin_cli.stores.trackers.base import (
     Run,
     Superseded,
 )
+from splitjoin_cli.testing.jobs import unfinished
 from tests.stores.trackers.rigs import DynamoDbRig, MemoryRig, SqliteRig
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ class TrackerMachine(RuleBasedStateMachine):
         join = report.join
         assert (join.state, join.fence, join.attempts) == (model.state, model.fence, model.attempts)
         assert join.joined_at == model.joined_at
-        assert any(job.file_name == self.name for job in self.trackers[1].unfinished()) == (model.state != "joined")
+        assert any(job.file_name == self.name for job in unfinished(self.trackers[1])) == (model.state != "joined")
 
 
 class MemoryMachine(TrackerMachine):

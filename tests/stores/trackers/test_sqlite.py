@@ -18,9 +18,11 @@ import pytest
 from splitjoin_cli.core.errors import NoSuchJobError, StoreError
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
-from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, JobSpec, Mending, Run
+from splitjoin_cli.stores.trackers.answers import Mending
+from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from splitjoin_cli.stores.trackers.sqlite_file import ALL_TABLES, LATER_TABLES
+from splitjoin_cli.testing.jobs import unfinished
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,7 +141,7 @@ def test_a_look_makes_no_file(tmp_path: Path) -> None:
     tracker = SqliteTracker(path)
     assert (tracker.job(RUN.file_name), tracker.all_expected(RUN)) == (None, {})
     assert list(tracker.list()) == []
-    assert list(tracker.unfinished()) == []
+    assert list(unfinished(tracker)) == []
     with pytest.raises(NoSuchJobError, match=f"^{re.escape(f'sqlite:{path}: no job acme_20240131')}$"):
         tracker.progress(RUN.file_name)
     assert os.listdir(tmp_path) == []  # noqa: PTH208 -- as a user looks
@@ -165,7 +167,7 @@ def test_a_job_without_a_run_is_no_candidate_of_the_sweep(tmp_path: Path) -> Non
     tracker.open_job(JobSpec(RUN, 2))
     with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db")) as db, db:
         db.execute("UPDATE splitjoin_jobs SET run_id = NULL")
-    assert list(tracker.unfinished()) == []
+    assert list(unfinished(tracker)) == []
 
 
 def test_a_loaders_database_is_no_tracker(tmp_path: Path) -> None:
