@@ -4,10 +4,10 @@ Every tool runs as a command of its own on the same file, warm in the page cache
 rounds: A B C, A B C, so that a slow minute of the machine hits all alike. A table has the medians. Uploads go to a
 server that reads and discards (benchmarks/discard_server.py), so that what is measured is the client.
 
-What a dialect costs is compared with the same file as it is, how long starting takes with Python's own start, and one
-command for many small files with a command for each. The groups of the join compare our loaders with the databases'
-bare drivers, our tracker with the published counter, and ``status`` on a large job, and on many jobs, with one on a
-small job, on the servers that the tests start.
+What a dialect costs is compared with the same file as it is, how long starting takes with Python's own start, one
+command for many small files with a command for each, and a directory of many small chunks with what coreutils do there.
+The groups of the join compare our loaders with the databases' bare drivers, our tracker with the published counter, and
+``status`` on a large job, and on many jobs, with one on a small job, on the servers that the tests start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import data, many, peers, reading, starting
+from benchmarks import chunks, data, many, peers, reading, starting
 from benchmarks.measure import CommandFailedError, Usage, run
 from benchmarks.report import Row, Table, filesystem, head, machine
 from benchmarks.surroundings import clean_env, made_data, say
@@ -43,7 +43,7 @@ CLAIMED_BESIDE = 5 * UNITS["GiB"]  # the system does not take from what was free
 LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
 JOINS = ("loaders", "tracker", "status")
-GROUPS = ("start", *SPLITS, "dialects", "many", *JOINS)
+GROUPS = ("start", *SPLITS, "dialects", "many", "chunks", *JOINS)
 
 
 def parse_size(text: str) -> int:
@@ -71,6 +71,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--status-chunks", type=int, default=100_000, help="of the job asked about (100000)")
     parser.add_argument("--status-jobs", type=int, default=10_000, help="in the tracker that is asked for all (10000)")
     parser.add_argument("--files", type=int, default=200, help="of 1 MB, for many (200)")
+    parser.add_argument("--chunks", type=int, default=100_000, help="of one record, for chunks (100000)")
     parser.add_argument("--no-install", action="store_true", help="compare with what is installed already")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run here as well")
     return parser.parse_args(words)
@@ -208,13 +209,13 @@ def upload(scheme: str, options: argparse.Namespace) -> Table:
     directory = options.tmpfs if options.tmpfs.is_dir() else options.disk
     with made_data(directory, options.size) as source, discard_server(scheme, source.parent) as env:
         size = source.stat().st_size
-        chunks = source.parent / "chunks"
-        chunks.mkdir()
-        subprocess.run(["split", "-C", str(options.chunk_size), str(source), f"{chunks}/chunk-"], check=True)
+        ready = source.parent / "chunks"
+        ready.mkdir()
+        subprocess.run(["split", "-C", str(options.chunk_size), str(source), f"{ready}/chunk-"], check=True)
 
         def task(scratch: Path, run_name: str) -> Task:
             destination = f"s3://{peers.BUCKET}/{run_name}/"
-            return peers.Task(source, scratch, destination, options.chunk_size, 0, chunks)
+            return peers.Task(source, scratch, destination, options.chunk_size, 0, ready)
 
         tools = chosen(peers.S3, options.peers)
         title = f"{filesystem(directory)} to S3 over {scheme}"
@@ -274,6 +275,9 @@ def main(words: Sequence[str] | None = None) -> int:
         tables.append(reading.measure(options.size, options.chunk_size, options.rounds, directory))
     if "many" in wanted:
         tables.append(many.measure(options.files, options.rounds, options.disk))
+    if "chunks" in wanted:
+        directory = options.tmpfs if options.tmpfs.is_dir() else options.disk
+        tables.append(chunks.measure(options.chunks, options.rounds, directory))
     facts = machine() | (split_facts(options) if splits else {})
     tables += join_tables(wanted, options)
     print(head(facts, tables))

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import data
 from benchmarks.__main__ import discard_server, parse_size
+from benchmarks.chunks import STEPS, measure
 from benchmarks.many import EACH, ONE, Nights, both
 from benchmarks.measure import CommandFailedError, Usage, middle, run
 from benchmarks.reading import PLAIN, Reading, widen
@@ -166,3 +167,15 @@ def test_what_a_dialect_costs_is_measured_against_the_file_as_it_is(tmp_path: Pa
     ]
     widen(Path(__file__), tmp_path / "wide")
     assert (tmp_path / "wide").read_bytes() == Path(__file__).read_bytes().replace(b",", b"||")
+
+
+def test_many_chunks_are_measured_beside_coreutils(tmp_path: Path) -> None:
+    """Each step of a round finds what the step before it left; every run is in the document."""
+    measured = measure(20, 1, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    lines = measured.markdown().splitlines()
+    assert lines[0] == "### 20 chunks of one record, in memory"
+    assert [line.split(" | ")[0] for line in lines[4:]] == [f"| {step.name}" for step in STEPS]
+    rows: Any = measured.document()["rows"]
+    assert [len(row["runs"]) for row in rows] == [1] * 2 * len(STEPS)
+    assert measured.versions()[0].startswith("split ")
