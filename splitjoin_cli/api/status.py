@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from array import array
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
@@ -16,6 +17,7 @@ from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, open_ledger, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core import names
+from splitjoin_cli.core.by_number import ByNumber
 from splitjoin_cli.core.errors import NoSuchJobError, NotFoundError, UsageError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
@@ -316,6 +318,9 @@ class OneJob:
         return reconcile(progress, ledger, planned)
 
 
+NO_TIME = -1.0
+
+
 class AllJobs:
     """All jobs. A View."""
 
@@ -341,7 +346,7 @@ class AllJobs:
         self.jobs = [replace(job, advice=advise(job, self.tracker_uri)) for job in self.jobs]
 
 
-def stored_chunks(request: StoredRequest, *, total_parts: int) -> dict[int, float | None]:
+def stored_chunks(request: StoredRequest, *, total_parts: int) -> Mapping[int, float | None]:
     """The chunks of one job at a place, by their names, and when each was stored; those of another total are not its.
 
     Raises NotFoundError where there is no such directory or bucket, StoreError.
@@ -349,29 +354,32 @@ def stored_chunks(request: StoredRequest, *, total_parts: int) -> dict[int, floa
     job = names.parse_file_name(request.file_name or "")
     if job is None:
         return {}
+    numbers, times = array("q"), array("d")
     with open_place(request) as place:
-        listed = ((names.parse(stored.name), stored.stored_at) for stored in place.sink.list(f"{job.client}_"))
-        return {
-            name.number: stored_at
-            for name, stored_at in listed
-            if name is not None and (name.file_name, name.total) == (job.file_name, total_parts)
-        }
+        for stored in place.sink.list(f"{job.client}_"):
+            name = names.parse(stored.name)
+            if name is not None and (name.file_name, name.total) == (job.file_name, total_parts):
+                numbers.append(name.number)
+                times.append(NO_TIME if stored.stored_at is None else stored.stored_at)
+    return ByNumber(numbers, times, NO_TIME)
 
 
-def planned_rows(request: StoredRequest, run_id: str | None) -> dict[int, int | None]:
+def planned_rows(request: StoredRequest, run_id: str | None) -> Mapping[int, int | None]:
     """The rows of each chunk as the manifest or plan of this run at a place has them; empty where none of it is there.
 
     Raises NotFoundError where there is no such directory or bucket, StoreError.
     """
+    from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
     from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 
     file_name = request.file_name or ""
     with open_place(request) as place:
         for name, kind in ((names.manifest_name(file_name), Manifest), (names.plan_name(file_name), PlanFile)):
-            data = place.sink.get_small(name)
-            if data is None:
+            stored = place.sink.open_small(name)
+            if stored is None:
                 continue
-            document = kind.from_bytes(data, place.sink.properties.uri + name, file_name=file_name)
+            with stored:
+                document = kind.read(stored, place.sink.properties.uri + name, file_name=file_name)
             if document.run_id == run_id:
-                return {chunk.number: chunk.rows for chunk in document.chunks}
+                return ByNumber(range(1, len(document.chunks) + 1), document.chunks.rows, UNKNOWN_ROWS)
     return {}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice
 from typing import Any, overload
 
-__all__ = ["NumberRanges", "Ranges", "as_ranges", "number_ranges", "parse_ranges", "plain", "ranges_text"]
+__all__ = ["NumberRanges", "Ranges", "as_ranges", "ascending", "number_ranges", "parse_ranges", "plain", "ranges_text"]
 
 Ranges = tuple[tuple[int, int], ...]
 """Numbers as a user writes them: first and last of each run, both included."""
@@ -135,6 +135,14 @@ def plain(document: Mapping[str, Any]) -> dict[str, Any]:
 def as_ranges(numbers: Iterable[int]) -> NumberRanges:
     """Ascending numbers as ranges, however they are kept."""
     return numbers if isinstance(numbers, NumberRanges) else NumberRanges.of(numbers)
+
+
+def ascending(numbers: Iterable[int]) -> array[int]:
+    """``numbers`` in order, each once, in eight bytes each."""
+    column = array("q", numbers)
+    if any(column[place] >= column[place + 1] for place in range(len(column) - 1)):
+        return array("q", sorted(set(column)))
+    return column
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

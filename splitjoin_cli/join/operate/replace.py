@@ -98,7 +98,7 @@ def standing(sink: Sink, file_name: str, number: int) -> Standing:
     Raises SplitjoinError where it is under way, UsageError where it has no such chunk, NoSuchJobError.
     """
     uri = sink.properties.uri
-    plan, found = sink.head(names.plan_name(file_name)), sink.read_small(names.manifest_name(file_name))
+    plan, found = sink.head(names.plan_name(file_name)), sink.open_small(names.manifest_name(file_name))
     if plan is not None:
         raise SplitjoinError(
             f"{uri}{names.plan_name(file_name)} stands: the split is under way, or was interrupted",
@@ -110,7 +110,8 @@ def standing(sink: Sink, file_name: str, number: int) -> Standing:
                 f"{uri} has chunks of {file_name}, and no manifest", hint="run the same splitjoin split again"
             )
         raise NoSuchJobError(f"no split of {file_name} is in {uri}", hint="name the place with --dest")
-    manifest = Manifest.from_bytes(found.data, uri + names.manifest_name(file_name), file_name=file_name)
+    with found:
+        manifest = Manifest.read(found, uri + names.manifest_name(file_name), file_name=file_name)
     if not 1 <= number <= manifest.total_parts:
         raise UsageError(f"{file_name} has no chunk {number}", hint=f"it has chunks 1 to {manifest.total_parts}")
     return Standing(manifest, found.validator)

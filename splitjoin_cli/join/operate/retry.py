@@ -76,7 +76,7 @@ class RetryReport:
             "destination": self.destination,
             "to": self.to,
             "dry_run": self.dry_run,
-            "sent": list(self.sent),
+            "sent": as_ranges(self.sent),
             "counted": list(self.counted),
             "never_uploaded": as_ranges(self.never_uploaded),
             "failed": [{"number": one.number, "error": one.error} for one in self.failed],
@@ -139,16 +139,17 @@ def retry_chunks(
     with what is reported. Raises what ``sender`` raises: what was sent until then is on its way.
     """
     left = bytearray(want.flags)
-    sent: list[int] = []
+    sent = bytearray(len(left))
     failed: list[SendFailure] = []
     found = _found(progress, left, stored, destination)
     if dry_run or sender is None:
-        sent.extend(number for number, _ in found)
+        for number, _ in found:
+            sent[number] = 1
     else:
         for numbers, results in _send_all(found, sender, executor):
             for number, error in zip(numbers, results, strict=True):
                 if error is None:
-                    sent.append(number)
+                    sent[number] = 1
                 else:
                     failed.append(SendFailure(number, error))
     return RetryReport(
@@ -156,7 +157,7 @@ def retry_chunks(
         destination=destination,
         to=None if sender is None else sender.uri,
         dry_run=dry_run,
-        sent=sorted(sent),
+        sent=NumberRanges.of_flags(sent),
         counted=want.counted,
         never_uploaded=NumberRanges.of_flags(left),
         failed=sorted(failed, key=lambda one: one.number),
@@ -168,7 +169,7 @@ def note_retried(report: RetryReport, tracker: Tracker, executor: Executor) -> S
 
     Nothing depends on it but what ``status`` says until the chunks are counted.
     """
-    run, sent = report.progress.run, frozenset(report.sent)
+    run, sent = report.progress.run, as_ranges(report.sent)
     if run is None or report.dry_run:
         return None
     failures = [failure for failure in report.progress.failures if failure.final and failure.number in sent]

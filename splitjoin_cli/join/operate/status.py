@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from splitjoin_cli.core.ranges import NumberRanges, as_ranges, plain
+from splitjoin_cli.core.ranges import NumberRanges, as_ranges, ascending, plain
 from splitjoin_cli.core.times import iso_time
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate.reasons import Advice
@@ -200,7 +200,7 @@ def _idle_seconds(progress: JobProgress, now: float) -> float | None:
 
 def _never_uploaded(progress: JobProgress, stored: Collection[int]) -> NumberRanges:
     every = NumberRanges.without((), progress.total_parts)
-    return (every if progress.missing is None else as_ranges(progress.missing)).less(sorted(set(stored)))
+    return (every if progress.missing is None else as_ranges(progress.missing)).less(ascending(stored))
 
 
 def pace(status: JobStatus, earlier: JobStatus | None = None) -> Pace | None:

@@ -9,16 +9,18 @@ finds its plan gone (docs/model/operate_model.py has each order of the steps).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import NotFoundError, StoreError
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.parallel import in_any_order
+from splitjoin_cli.splitting.stored.seen import SeenObjects
 from splitjoin_cli.stores.sinks.base import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.model import StoredObject
@@ -72,7 +74,7 @@ class Removing:
     jobs: int
     observer: Observer
     unfinished: bool = False
-    _sizes: dict[str, int] = field(default_factory=dict)
+    _seen: SeenObjects = field(default_factory=SeenObjects)
     _uploads: int = 0
 
     def rehearse(self) -> RemoveReport:
@@ -86,7 +88,7 @@ class Removing:
         self._uploads = 0
         claim = Removal(self.file_name, self.token)
         self.sink.put_small(self._plan, claim.to_bytes())
-        self.observer.phase("removing", sum(self._sizes.values()), None)
+        self.observer.phase("removing", self._seen.size_bytes, None)
         for number in range(ROUNDS):
             if self.unfinished and self.sink.head(self._manifest) is not None:
                 self._release()
@@ -102,13 +104,13 @@ class Removing:
         )
 
     def _look_first(self) -> None:
-        found = {stored.name: stored.size for stored in self._listed(plan=True)}
-        if self.unfinished and self._manifest in found:
-            raise self._finished()
+        for stored in self._listed(plan=True):
+            if self.unfinished and stored.name == self._manifest:
+                raise self._finished()
+            self._seen.add(stored)
         self._uploads = self._sweep(count=True)
-        if not found and not self._uploads:
+        if not self._seen.count and not self._uploads:
             raise NotFoundError(f"there is nothing of {self.file_name} in {self.sink.properties.uri}")
-        self._sizes = found
 
     def _listed(self, *, plan: bool = False) -> Iterator[StoredObject]:
         """The job's manifest and chunks, found by parsed name, whatever their total; ``plan``: and its plan."""
@@ -122,14 +124,14 @@ class Removing:
         return chunk is not None and chunk.file_name == self.file_name
 
     def _remove_all(self, *, conditional: bool) -> None:
-        """The manifest before the chunks: a manifest without its chunks is a damaged split."""
-        listed = list(self._listed())
-        for stored in listed:
-            self._sizes.setdefault(stored.name, stored.size)
-        manifests = [stored for stored in listed if stored.name == self._manifest]
-        chunks = [stored for stored in listed if stored.name != self._manifest]
-        for group in (manifests, chunks):
-            self._remove(group, conditional=conditional)
+        """The manifest before the chunks: a manifest without its chunks is a damaged split.
+
+        They are removed as they are listed, so that a million of them are not held.
+        """
+        manifest = self.sink.head(self._manifest)
+        if manifest is not None:
+            self._remove((manifest,), conditional=conditional)
+        self._remove(self._listed(), conditional=conditional)
         self._uploads += self._sweep(count=False)
 
     def _remove(self, group: Iterable[StoredObject], *, conditional: bool) -> None:
@@ -137,8 +139,12 @@ class Removing:
             self.sink.delete(stored.name, when=Condition(stored.validator) if conditional else None)
             self.observer.advance(stored.size)
 
-        calls = ((lambda stored=stored: remove(stored)) for stored in group)
-        in_any_order(self.executor, calls, self.jobs, lambda: None)
+        def seen() -> Iterator[Callable[[], None]]:
+            for stored in group:
+                self._seen.add(stored)
+                yield partial(remove, stored)
+
+        in_any_order(self.executor, seen(), self.jobs, lambda: None)
 
     def _sweep(self, *, count: bool) -> int:
         def ours(name: str) -> bool:
@@ -177,8 +183,8 @@ class Removing:
     def _report(self, *, dry_run: bool) -> RemoveReport:
         return RemoveReport(
             file_name=self.file_name,
-            removed=len(self._sizes),
-            size_bytes=sum(self._sizes.values()),
+            removed=self._seen.count,
+            size_bytes=self._seen.size_bytes,
             uploads=self._uploads,
             dry_run=dry_run,
         )

@@ -15,6 +15,8 @@ from splitjoin_cli.stores.chunks.base import StoredChunk
 from splitjoin_cli.stores.chunks.described import CheckedStream, Descriptions, chunk_name, described
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.names import ChunkName
     from splitjoin_cli.stores.chunks.described import Described
@@ -77,13 +79,27 @@ class DirectoryChunks:
         return None
 
 
+class _OpenDocument:
+    """See Document."""
+
+    def __init__(self, path: Path, file: FileIO) -> None:
+        self._path, self._file = path, file
+        self.size = os.fstat(file.fileno()).st_size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        try:
+            return os.pread(self._file.fileno(), size, offset)
+        except OSError as exc:
+            raise _translated(self._path, exc) from exc
+
+
 def _parse(path: Path, kind: type[Manifest | PlanFile], file_name: str) -> Manifest | PlanFile:
     try:
-        with open_ordinary(path) as file:
-            data = file.readall()
+        file = open_ordinary(path)
     except OSError as exc:
         raise _translated(path, exc) from exc
-    return kind.from_bytes(data, str(path), file_name=file_name)
+    with file:
+        return kind.read(_OpenDocument(path, file), str(path), file_name=file_name)
 
 
 def _look(path: Path) -> tuple[str, int]:
