@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from splitjoin_cli.core.native import SURVEY, Bytes, kernels
 from splitjoin_cli.splitting.survey import Found, Survey, SurveyForm
 from tests.laws import examples
 
@@ -62,3 +63,24 @@ def test_blocks_add_up(encoding: str, pieces: list[bytes], times: int, block_byt
     if encoding == "shift_jis":  # how many bytes a wrong one spoils depends on where reading begins again
         found, slow = ((found[0].first, *found[1:]), (slow[0].first, *slow[1:]))  # type: ignore[assignment]
     assert found == slow
+
+
+@examples(60)
+@given(
+    pieces=st.lists(PIECES, min_size=1, max_size=60),
+    offset=st.integers(0, 64),
+    times=st.sampled_from([1, 2, 60]),
+    wide=st.booleans(),
+)
+def test_every_level_of_the_kernel_finds_the_same(pieces: list[bytes], offset: int, times: int, wide: bool) -> None:  # noqa: FBT001
+    """Words of 64 bytes, vectors of 32 and single bytes; whatever lies across them."""
+    data = (
+        b"a" * offset + b"".join(piece if wide or piece not in (b"\xff", b"\x80") else b"b" for piece in pieces) * times
+    )
+    found = []
+    for kernel in kernels():
+        out = SURVEY()
+        with Bytes(data) as place:
+            kernel.functions.sj_survey(kernel.level, place.address, place.size, b"id,n", 4, 1, out)
+        found.append(list(out))
+    assert found == found[:1] * len(found)

@@ -1,8 +1,9 @@
 /* What a block holds that its reader should know of: bytes that are no UTF-8, byte order marks, lines equal to the header.
 
    Whether some bytes are UTF-8 is told by three lookups for each 32 bytes: Keiser & Lemire, "Validating UTF-8 In Less Than
-   One Instruction Per Byte" (Software: Practice and Experience 51, 2021). Where they are not, and on other machines, a
-   reader of one byte after the other says which. */
+   One Instruction Per Byte" (Software: Practice and Experience 51, 2021). With AVX-512 a bit for each of 64 bytes says what
+   it is, so that the bits of the continuations must be those of the first bytes moved on. Where they are not, and on other
+   machines, a reader of one byte after the other says which. */
 
 #define SURVEY_BYTES 4096
 
@@ -46,7 +47,7 @@ static void count_marks(const uint8_t *block, size_t start, size_t end, struct s
     }
 }
 
-/* 0: ASCII alone; 1: UTF-8; 2: not. */
+/* As judge; 2 for all that is not ASCII. */
 static int judge_portable(const uint8_t *bytes, size_t size) {
     size_t at = 0;
     for (; at + 8 <= size; at += 8) {
@@ -119,7 +120,7 @@ SURVEY_TARGET static inline __m256i errors_of(__m256i input, __m256i previous) {
     return _mm256_xor_si256(must, special);
 }
 
-/* As judge_portable, of bytes that begin and end with whole characters, if they are UTF-8. */
+/* As judge. */
 SURVEY_TARGET static int judge_avx2(const uint8_t *bytes, size_t size) {
     __m256i any = _mm256_setzero_si256();
     size_t at = 0;
@@ -164,7 +165,9 @@ SURVEY_TARGET static void lines_avx2(const uint8_t *block, size_t size, size_t f
         if (block[at] == '\n' && is_line(block, size, at, line, line_size)) count_line(at, out);
 }
 
-__attribute__((target("avx512f,avx512bw,bmi"))) static void lines_avx512(const uint8_t *block, size_t size, size_t from, size_t to,
+#define WIDE_TARGET __attribute__((target("avx512f,avx512bw,bmi")))
+
+WIDE_TARGET static void lines_avx512(const uint8_t *block, size_t size, size_t from, size_t to,
                                                                          const uint8_t *line, size_t line_size,
                                                                          struct survey *out) {
     const __m512i feed = _mm512_set1_epi8('\n'), first = _mm512_set1_epi8((char)line[0]);
@@ -181,7 +184,62 @@ __attribute__((target("avx512f,avx512bw,bmi"))) static void lines_avx512(const u
     for (; at < to; at++)
         if (block[at] == '\n' && is_line(block, size, at, line, line_size)) count_line(at, out);
 }
+
+/* First bytes of characters of two bytes and more (``two``), of three and more, of four, up to the word before; and those
+   whose second byte must be of a part of the continuations: the last bit of each is carried into the next word. */
+struct firsts {
+    uint64_t two, three, four, e0, ed, f0, f4;
+};
+
+#define FROM(bytes, least) _mm512_cmpge_epu8_mask(bytes, _mm512_set1_epi8((char)(least)))
+#define ARE(bytes, byte) _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8((char)(byte)))
+#define MOVED(now, then, places) ((now) << (places) | (then) >> (64 - (places)))
+
+/* Which of 64 bytes cannot be where they are. */
+WIDE_TARGET static inline uint64_t errors_of_word(__m512i bytes, uint64_t high, struct firsts *before,
+                                                  uint64_t *marks) {
+    struct firsts now = {FROM(bytes, 0xc0), FROM(bytes, 0xe0), FROM(bytes, 0xf0), 0, 0, 0, 0};
+    const uint64_t others = high & ~now.two;
+    const uint64_t must = MOVED(now.two, before->two, 1) | MOVED(now.three, before->three, 2) | MOVED(now.four, before->four, 3);
+    uint64_t errors = (must ^ others) | FROM(bytes, 0xf5) | (now.two & ~FROM(bytes, 0xc2));
+    if (now.three | before->three >> 63) {
+        const uint64_t from_90 = FROM(bytes, 0x90), from_a0 = FROM(bytes, 0xa0);
+        now.e0 = ARE(bytes, 0xe0), now.ed = ARE(bytes, 0xed), now.f0 = ARE(bytes, 0xf0), now.f4 = ARE(bytes, 0xf4);
+        errors |= (MOVED(now.e0, before->e0, 1) & ~from_a0) | (MOVED(now.ed, before->ed, 1) & from_a0);
+        errors |= (MOVED(now.f0, before->f0, 1) & ~from_90) | (MOVED(now.f4, before->f4, 1) & from_90);
+        *marks |= ARE(bytes, 0xef);
+    }
+    *before = now;
+    return errors;
+}
+
+/* As judge_avx2; ``marks``: whether there may be byte order marks. Most words of most texts are ASCII. */
+WIDE_TARGET static int judge_avx512(const uint8_t *bytes, size_t size, uint64_t *marks) {
+    struct firsts before = {0};
+    uint64_t errors = 0, any = 0;
+    for (size_t at = 0; at < size; at += 64) {
+        const uint64_t there = size - at < 64 ? ~UINT64_C(0) >> (64 - (size - at)) : ~UINT64_C(0);
+        const __m512i word = _mm512_maskz_loadu_epi8(there, bytes + at);
+        const uint64_t high = _mm512_movepi8_mask(word);
+        if (!(high | before.two)) continue;
+        any |= high;
+        errors |= errors_of_word(word, high, &before, marks);
+    }
+    if (!any) return 0;
+    return errors || before.two >> 63 || before.three >> 62 || before.four >> 61 ? 2 : 1;
+}
 #endif
+
+/* 0: ASCII alone; 1: UTF-8; 2: not. Of bytes that begin and end with whole characters, if they are UTF-8. */
+static int judge(int32_t level, const uint8_t *bytes, size_t size, uint64_t *marks) {
+#ifdef X86
+    if (level > 1) return judge_avx512(bytes, size, marks);
+    *marks = 1;
+    if (level > 0) return judge_avx2(bytes, size);
+#endif
+    *marks = 1;
+    return judge_portable(bytes, size);
+}
 
 static void survey_lines(int32_t level, const uint8_t *block, size_t size, size_t from, size_t to, const uint8_t *line,
                          size_t line_size, struct survey *out) {
@@ -211,13 +269,10 @@ static void survey_text(int32_t level, const uint8_t *block, size_t size, const 
     while (start < end) {
         size_t stop = end - start > SURVEY_BYTES ? start + SURVEY_BYTES : end;
         for (int i = 0; stop < end && i < 64 && (block[stop] & 0xc0) == 0x80; i++) stop--;
-#ifdef X86
-        const int found = level > 0 ? judge_avx2(block + start, stop - start) : judge_portable(block + start, stop - start);
-#else
-        const int found = judge_portable(block + start, stop - start);
-#endif
+        uint64_t marks = 0;
+        const int found = judge(level, block + start, stop - start, &marks);
         if (found > 1) count_invalid(block, start, stop, out);
-        if (found) count_marks(block, start, stop, out);
+        if (found && marks) count_marks(block, start, stop, out);
         survey_lines(level, block, size, start, stop, line, line_size, out);
         start = stop;
     }
