@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.progress import Moved
-    from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sinks.base import Condition, Sink
 
 FILE_NAME = "acme_20240131"
 MANIFEST = f"{FILE_NAME}.manifest.json"
@@ -63,7 +63,7 @@ class MemoryPlace:
         data = self.objects.get(name)
         return None if data is None else OpenBytes(SmallObject(data, "v"))
 
-    def writer(self, name: str, *, sent: Moved | None = None) -> MemoryWriter:  # noqa: ARG002 -- Sink's
+    def writer(self, name: str, *, when: Condition | None = None, sent: Moved | None = None) -> MemoryWriter:  # noqa: ARG002 -- Sink's
         return MemoryWriter(self, name)
 
     def replace_in(self, name: str, old: bytes, new: bytes) -> None:

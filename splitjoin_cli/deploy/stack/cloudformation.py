@@ -14,6 +14,7 @@ from splitjoin_cli.core.errors import UsageError
 
 __all__ = [
     "NO_VALUE",
+    "POLICY_VERSION",
     "Output",
     "Parameter",
     "Properties",

@@ -117,6 +117,8 @@ _CHUNKS: dict[str, Parameter] = {
         pattern=r"^[A-Za-z0-9!_.'()/-]{1,200}/$", explained="a prefix that ends with a slash",
     ),
     "ChunkKeyArn": _arn("KMS key that encrypts chunks; nothing: S3's own.", "kms", what="a KMS key"),
+    "ConditionalWrites": _flag("Refuse to store under the prefix without If-None-Match or If-Match, as splitjoin does"
+                               " not:"),
     "ChunkDays": Parameter("Days until chunks are deleted; 0: never.", type="Number", default="0", least=0, most=36500),
 }  # fmt: skip
 _WORK: dict[str, Parameter] = {
@@ -180,6 +182,7 @@ CONDITIONS: Mapping[str, Value] = {
     "HasCodeVersion": _given("CodeVersion"),
     "HasBucketName": _given("ChunkBucketName"),
     "HasChunkKey": _given("ChunkKeyArn"),
+    "HasConditionalWrites": _given("ConditionalWrites"),
     "HasExpiry": inverse(equals(ref("ChunkDays"), "0")),
     "HasCapacityProvider": _given("CapacityProviderArn"),
     "HasPollers": inverse(equals(ref("MinimumPollers"), "0")),
@@ -192,8 +195,8 @@ CONDITIONS: Mapping[str, Value] = {
     "JoinsHere": equals(ref("OnJoinArn"), ""),
     "JoinsElsewhere": _given("OnJoinArn"),
     "JoinsQueue": equals(ref("OnJoinService"), "sqs"),
-    "JoinsMachine": equals(ref("OnJoinService"), "states"),
-    "JoinsFunction": equals(ref("OnJoinService"), "lambda"),
+    "JoinsMachine": every(equals(ref("OnJoinService"), "states"), _given("OnJoinArn")),
+    "JoinsFunction": every(equals(ref("OnJoinService"), "lambda"), _given("OnJoinArn")),
     "HasSecretKey": _given("SecretKeyArn"),
     "HasAuroraClusterAndChunkKey": every(_given("AuroraClusterArn"), _given("ChunkKeyArn")),
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.names import SUFFIX_OF
 from splitjoin_cli.deploy.stack.cloudformation import (
+    POLICY_VERSION,
     Properties,
     Resource,
     Statement,
@@ -13,12 +14,11 @@ from splitjoin_cli.deploy.stack.cloudformation import (
     Waiver,
     get_att,
     only_if,
-    policy,
     ref,
     sub,
     when,
 )
-from splitjoin_cli.deploy.stack.parameters import bucket_name
+from splitjoin_cli.deploy.stack.parameters import bucket_name, chunks_arn
 from splitjoin_cli.stores.trackers.dynamodb_table import EXPIRES, INDEXES, table_shape
 
 if TYPE_CHECKING:
@@ -87,18 +87,28 @@ _BUCKET = Resource(
         Waiver("CKV_AWS_21", "chunks are copies of a source, and runs have other names; versions would be paid twice"),
     ),
 )
+_ENCRYPTED = Statement(
+    "OnlyEncrypted", ("s3:*",), (get_att("ChunkBucket"), sub("${ChunkBucket.Arn}/*")), principal="*", effect="Deny",
+    condition=INSECURE,
+)  # fmt: skip
+# What makes no object visible has no condition: the parts of an upload (S3 user guide, "Enforce conditional writes").
+_CONDITIONAL = Statement(
+    "OnlyConditionalWrites", ("s3:PutObject",), (chunks_arn,), principal="*", effect="Deny",
+    condition={
+        "Null": {"s3:if-none-match": "true", "s3:if-match": "true"},
+        "Bool": {"s3:ObjectCreationOperation": "true"},
+    },
+)  # fmt: skip
 _BUCKET_POLICY = Resource(
     "AWS::S3::BucketPolicy",
     {
         "Bucket": ref("ChunkBucket"),
-        "PolicyDocument": policy(
-            Statement(
-                "OnlyEncrypted", ("s3:*",), (get_att("ChunkBucket"), sub("${ChunkBucket.Arn}/*")), principal="*",
-                effect="Deny", condition=INSECURE,
-            )
-        ),
+        "PolicyDocument": {
+            "Version": POLICY_VERSION,
+            "Statement": [_ENCRYPTED.to_json(), only_if("HasConditionalWrites", _CONDITIONAL.to_json())],
+        },
     },
-)  # fmt: skip
+)
 _SHAPE = table_shape()
 _TABLE = Resource(
     "AWS::DynamoDB::Table",

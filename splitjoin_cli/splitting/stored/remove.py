@@ -17,7 +17,7 @@ from splitjoin_cli.core.errors import NotFoundError, StoreError
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.parallel import in_any_order
 from splitjoin_cli.splitting.stored.seen import SeenObjects
-from splitjoin_cli.stores.sinks.base import Condition
+from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +31,7 @@ __all__ = ["RemoveReport", "Removing"]
 
 ROUNDS = 20
 """How often what is there again is removed again: each is a split that still stores its last chunks."""
+CLAIM_TRIES = 8
 CONDITIONAL_ROUNDS = 2
 """In the first ones an object goes only as it was listed; a store may list other ETags than it compares."""
 
@@ -86,8 +87,7 @@ class Removing:
         """Remove it all. Raises NotFoundError where nothing is there, StoreError."""
         self._look_first()
         self._uploads = 0
-        claim = Removal(self.file_name, self.token)
-        self.sink.put_small(self._plan, claim.to_bytes())
+        self._claim()
         self.observer.phase("removing", self._seen.size_bytes, None)
         for number in range(ROUNDS):
             if self.unfinished and self.sink.head(self._manifest) is not None:
@@ -101,6 +101,21 @@ class Removing:
         raise StoreError(
             f"{self._uri}: chunks come as fast as they are removed: a split runs under this name",
             hint="end it, then run the same command again",
+        )
+
+    def _claim(self) -> None:
+        """Put the claim in the plan's place, whatever is there, each time on condition that it still is.
+
+        A bucket's policy may demand that; without one a plain write would do (S3 user guide, "Enforce conditional
+        writes").
+        """
+        claim = Removal(self.file_name, self.token).to_bytes()
+        for _ in range(CLAIM_TRIES):
+            seen = self.sink.head(self._plan)
+            if self.sink.put_small(self._plan, claim, when=ABSENT if seen is None else Condition(seen.validator)):
+                return
+        raise StoreError(
+            f"{self._uri}: other processes keep changing its plan", hint="end them, then run the same command again"
         )
 
     def _look_first(self) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import NameTakenError, StoreError, UsageError
+from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError, UsageError
+from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
     from io import RawIOBase
@@ -157,16 +158,22 @@ class ObjectTarget:
 
     def __init__(self, sink: Sink, name: str, *, force: bool) -> None:
         """Raises NameTakenError where the object is there, without ``force``."""
-        if not force and sink.head(name) is not None:
-            raise NameTakenError(f"{sink.properties.uri}{name} is there already", hint="--force replaces it")
+        found = sink.head(name)
+        if not force and found is not None:
+            raise self._taken(sink, name)
+        self._when = ABSENT if found is None else Condition(found.validator)
         self._sink = sink
         self._name = name
         self._checksum = 0
         self._sent: Moved | None = None
 
     def __enter__(self) -> Self:
-        self._writer = self._sink.writer(self._name, sent=self._sent)
+        self._writer = self._sink.writer(self._name, when=self._when, sent=self._sent)
         return self
+
+    @staticmethod
+    def _taken(sink: Sink, name: str) -> NameTakenError:
+        return NameTakenError(f"{sink.properties.uri}{name} is there already", hint="--force replaces it")
 
     def tell(self, sent: Moved) -> bool:
         """See Target."""
@@ -174,10 +181,13 @@ class ObjectTarget:
         return True
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
-        if kind is None:
-            self._writer.commit(checksum=self._checksum)
-        else:
+        if kind is not None:
             self._writer.abort()
+            return
+        try:
+            self._writer.commit(checksum=self._checksum)
+        except ObjectChangedError as error:  # it came while this one was written
+            raise self._taken(self._sink, self._name) from error
 
     def write_at(self, offset: int, data: memoryview) -> None:  # noqa: ARG002 -- it is always the next place
         """See Target."""

@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Self
 
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.directory_buckets import is_directory_bucket
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
 from splitjoin_cli.core.bytes.crc64 import crc64
@@ -232,7 +233,13 @@ class S3Sink(StaysHere):
         return self._place.head(name)
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
-        """As in Sink: ListObjectsV2, page by page."""
+        """As in Sink: ListObjectsV2, page by page. A directory bucket's is put in order here, in memory."""
+        if not is_directory_bucket(self._bucket.name):
+            return self._pages(name_prefix)
+        found = (one for one in self._pages("") if one.name.startswith(name_prefix))
+        return iter(sorted(found, key=lambda one: one.name.encode()))
+
+    def _pages(self, name_prefix: str) -> Iterator[StoredObject]:
         wanted: dict[str, Any] = {"Prefix": self._place.key(name_prefix), "Delimiter": "/"}
         token: dict[str, Any] = {}
         while True:

@@ -168,8 +168,11 @@ def content_md5(body: RequestBody) -> str:
     return b64encode(digest.digest()).decode("ascii")
 
 
-def plan_parts(size: int, part_bytes: int) -> list[ByteRange]:
-    """Ranges of ``part_bytes``, or of what 10,000 parts need if that is more; the last may be smaller."""
-    least = -(-size // MAX_PARTS)
+def plan_parts(size: int, part_bytes: int, most: int = MAX_PARTS) -> list[ByteRange]:
+    """Ranges of ``part_bytes``, or of what ``most`` parts need if that is more; the last may be smaller.
+
+    10,000 parts of 5 GiB hold the largest object that S3 takes, 50 TB (S3 user guide, "Multipart upload limits").
+    """
+    least = -(-size // most)
     step = max(part_bytes, -(-least // MIB) * MIB)
     return [ByteRange(start, min(start + step, size)) for start in range(0, size, step)]

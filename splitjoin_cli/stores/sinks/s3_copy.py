@@ -9,7 +9,7 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.answers import whole_checksum
 from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError, StoreError
 from splitjoin_cli.core.model import ByteRange
-from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
+from splitjoin_cli.stores.sinks.s3_body import MAX_PARTS, BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_multipart import Part
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _copy_range(
 ) -> list[Part]:
     first = max(SENT_BYTES, prefix_bytes)
     begin = ranges.start + first - prefix_bytes
-    rest = plan_parts(ranges.end - begin, COPIED_PART_BYTES)
+    rest = plan_parts(ranges.end - begin, COPIED_PART_BYTES, MAX_PARTS - 1)
     copies = [
         partial(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end), sent)
         for number, part in enumerate(rest, 2)

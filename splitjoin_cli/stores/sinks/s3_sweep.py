@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.directory_buckets import listed_prefix
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.stores.sinks.s3_multipart import abort_upload
 
@@ -78,8 +79,9 @@ def abort_doubtful(uploads: Uploads, *, began: float) -> None:
 def _open_uploads(bucket: Bucket, key_prefix: str) -> Iterator[_OpenUpload]:
     """The open uploads of keys that begin so; those that the store does not describe wholly are left out."""
     markers: dict[str, Any] = {}
+    listed = listed_prefix(bucket.name, key_prefix)
     while True:
-        page = _page(bucket, key_prefix, markers)
+        page = _page(bucket, listed, markers)
         now = _date(page)
         for upload in page.get("Uploads", []):
             key, upload_id, initiated = (upload.get(field) for field in ("Key", "UploadId", "Initiated"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.bytes import crc64 as checksums
 from splitjoin_cli.core.errors import CorruptObjectError, SplitjoinError, StoreError
 from splitjoin_cli.core.model import ByteRange
-from splitjoin_cli.stores.sinks.s3_body import BytesBody
+from splitjoin_cli.stores.sinks.s3_body import MAX_PARTS, BytesBody
 from splitjoin_cli.stores.sinks.s3_multipart import Part, Upload, UploadLostError
 from splitjoin_cli.stores.sinks.s3_place import WantedObject
 
@@ -25,7 +25,8 @@ __all__ = ["FIRST_PART_BYTES", "PartBuffers", "S3Writer", "part_bytes"]
 
 # The least that S3 takes: each job fills one.
 FIRST_PART_BYTES = 5 * 1024 * 1024
-# After this many parts they grow by the first's size: 10,000 of them hold 6 TiB, the largest object S3 takes fits.
+# After this many parts they grow by the first's size: 10,000 of them hold 6 TiB. 50 TB, the most that S3 takes, would
+# need parts of 5 GiB from nearly the first on, all in memory: what is so large is split into smaller chunks instead.
 PARTS_OF_ONE_SIZE = 40
 # Of all filled parts together, for each job: beside the part that each job fills, what bounds the memory.
 IN_FLIGHT_BYTES = 4 * 1024 * 1024
@@ -160,6 +161,13 @@ class S3Writer:
             self._upload.abort()
 
     def _next_part(self) -> None:
+        if len(self._futures) >= MAX_PARTS - 1 and self._filled:
+            most = sum(map(part_bytes, range(MAX_PARTS)))
+            raise StoreError(
+                f"{self._uploads.place.uri(self._name)}: one object takes {most:,} bytes of a stream, in {MAX_PARTS:,}"
+                " parts, and there are more",
+                hint="make smaller chunks",
+            )
         if self._filled:
             self._send()
             for future in self._futures:

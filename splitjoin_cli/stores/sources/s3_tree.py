@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.directory_buckets import listed_prefix
 from splitjoin_cli.core.aws.s3 import Bucket
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.stores.sources.patterns import SourceFile
@@ -37,13 +38,16 @@ class S3Tree:
         for page in self._pages(folder + beginning):
             for item in page.get("Contents", []):
                 key, size = (self._bucket.needed(item, field, "list_objects_v2", None) for field in ("Key", "Size"))
-                yield SourceFile(key, int(size))
+                if key.startswith(folder + beginning):
+                    yield SourceFile(key, int(size))
 
     def folders(self, folder: str, beginning: str) -> Iterator[str]:
         """See Tree."""
         for page in self._pages(folder + beginning):
             for item in page.get("CommonPrefixes", []):
-                yield str(self._bucket.needed(item, "Prefix", "list_objects_v2", None))[len(folder) : -1]
+                found = str(self._bucket.needed(item, "Prefix", "list_objects_v2", None))
+                if found.startswith(folder + beginning):
+                    yield found[len(folder) : -1]
 
     def file(self, name: str) -> SourceFile | None:
         """See Tree."""
@@ -59,8 +63,9 @@ class S3Tree:
     def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
         """ListObjectsV2 of what is right under a prefix, page by page."""
         token: dict[str, Any] = {}
+        listed = listed_prefix(self._bucket.name, prefix)
         while True:
-            page = self._bucket.checked("list_objects_v2", None, Prefix=prefix, Delimiter="/", **token)
+            page = self._bucket.checked("list_objects_v2", None, Prefix=listed, Delimiter="/", **token)
             if not page.keys() & PAGE_FIELDS:  # a proxy's page: it does not say that nothing is there
                 self._bucket.needed(page, "IsTruncated", "list_objects_v2", None)
             yield page

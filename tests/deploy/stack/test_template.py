@@ -88,8 +88,20 @@ def test_nobody_without_a_name_is_let_in() -> None:
     for name, one in statements(DOCUMENT):
         if "Principal" in one and one["Effect"] == "Allow":
             assert set(one["Principal"]) == {"Service"}, name
-        elif "Principal" in one:
+        elif "Principal" in one and not name.endswith(".OnlyConditionalWrites"):
             assert one["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}, name
+
+
+def test_a_bucket_that_demands_conditional_writes() -> None:
+    """If it is asked for; the parts of an upload need none."""
+    policy = RESOURCES["ChunkBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    condition, statement, nothing = policy[1]["Fn::If"]
+    assert (condition, nothing) == ("HasConditionalWrites", {"Ref": "AWS::NoValue"})
+    assert (statement["Effect"], statement["Action"]) == ("Deny", ["s3:PutObject"])
+    assert statement["Condition"] == {
+        "Null": {"s3:if-none-match": "true", "s3:if-match": "true"},
+        "Bool": {"s3:ObjectCreationOperation": "true"},
+    }
 
 
 @pytest.mark.parametrize("name", ["ChunkBucketPolicy", "ChunkQueuePolicy", "DeadLetterQueuePolicy", "JoinTopicPolicy"])

@@ -13,9 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitjoin_cli.core.errors import CorruptObjectError, NameTakenError, NotFoundError, StoreError, UsageError
+from splitjoin_cli.core.errors import (
+    CorruptObjectError,
+    NameTakenError,
+    NotFoundError,
+    StoreError,
+    UsageError,
+)
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.splitting.stored.merge import FileTarget, Merged, ObjectTarget, StreamTarget, Target, merge
+from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from tests.splitting.places import FILE_NAME, MANIFEST, MemoryPlace, stored_split
 
 if TYPE_CHECKING:
@@ -90,6 +97,17 @@ def test_existing_output_is_kept_without_force(tmp_path: Path, kind: str) -> Non
     assert (caught.value.message, caught.value.hint) == (f"{shown} is there already", "--force replaces it")
     merged(stored_split(HEADER, CHUNKS), target(force=True))
     assert (out.read_bytes() if kind == "file" else place.objects["out.csv"]) == WHOLE
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_an_object_that_comes_meanwhile_is_kept(*, force: bool) -> None:
+    """What another process stores under OUT's name while this one writes is not replaced, with --force either."""
+    store = MemoryStore()
+    target = ObjectTarget(MemorySink(store), "out.csv", force=force)
+    MemorySink(store).put_small("out.csv", b"theirs")
+    with pytest.raises(NameTakenError):
+        merged(stored_split(HEADER, CHUNKS), target)
+    assert store.objects["out.csv"].data == b"theirs"
 
 
 def test_output_that_comes_meanwhile_is_kept(tmp_path: Path) -> None:

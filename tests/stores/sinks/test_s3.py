@@ -31,9 +31,7 @@ from splitjoin_cli.stores.sinks import s3 as s3_module
 from splitjoin_cli.stores.sinks import s3_writer
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 from splitjoin_cli.stores.sinks.s3 import S3Sink
-from splitjoin_cli.stores.sinks.s3_body import MAX_PARTS, plan_parts
 from splitjoin_cli.stores.sinks.s3_place import Digest
-from splitjoin_cli.stores.sinks.s3_writer import part_bytes
 from splitjoin_cli.testing.bodies import Blocks, Bytes, ChangesAfterFirstRead, FailsAt
 from splitjoin_cli.testing.sinks import noise
 from tests.servers.faults import Faults, FlakyProxy
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
     from tests.servers.s3 import S3Server
 
 MIB = 1024 * 1024
-TIB = MIB * MIB
 
 
 @pytest.fixture
@@ -614,24 +611,6 @@ def test_sinks_and_sources_of_one_store_know_each_other(client: S3Client, s3_ser
     for region in ("us-east-1", "eu-central-1"):
         at_home = aws.client("s3", aws.AwsOptions(region=region, endpoint_url=f"https://s3.{region}.amazonaws.com"))
         assert S3Sink("s3://b", client=at_home).copies_from == "aws"
-
-
-@pytest.mark.parametrize("size", [0, 1, 64 * MIB, 64 * MIB + 1, 640_000 * MIB, 640_000 * MIB + 1, 5 * TIB])
-def test_parts_fit_s3s_limits(size: int) -> None:
-    """At most 10,000 of 5 MiB to 5 GiB, without gaps, only the last one smaller."""
-    parts = plan_parts(size, 64 * MIB)
-    assert len(parts) <= MAX_PARTS
-    assert sum(part.size for part in parts) == size
-    assert all(64 * MIB <= part.size <= 5120 * MIB for part in parts[:-1])
-    assert all(before.end == after.start for before, after in itertools.pairwise(parts))
-
-
-def test_a_writers_parts_hold_the_largest_object() -> None:
-    """5 TiB in 10,000 parts, none over 5 GiB."""
-    sizes = [part_bytes(index) for index in range(MAX_PARTS)]
-    assert sum(sizes) >= 5 * TIB
-    assert max(sizes) <= 5120 * MIB
-    assert sizes[0] == 5 * MIB
 
 
 @pytest.fixture
