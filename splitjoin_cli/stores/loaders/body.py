@@ -13,7 +13,7 @@ from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.stores.loaders.fields import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
@@ -33,13 +33,17 @@ def opened(chunk: ChunkToLoad) -> ByteStream:
     return DecompressedStream(stream, chunk.compression, chunk.name) if chunk.compression else stream
 
 
-def body_blocks(chunk: ChunkToLoad) -> Iterator[bytes]:
-    """The chunk's bytes after its header (and without a byte order mark), in blocks of BLOCK_BYTES or fewer."""
-    buffer = memoryview(bytearray(BLOCK_BYTES))
+def body_blocks(chunk: ChunkToLoad, block_bytes: int | None = None) -> Generator[bytes, None, None]:
+    """The chunk's bytes after its header (and without a byte order mark), in blocks of BLOCK_BYTES or ``block_bytes``.
+
+    A block may be smaller.
+    """
+    size = block_bytes or BLOCK_BYTES
+    buffer = memoryview(bytearray(size))
     with closing(opened(chunk)) as stream:
         left = chunk.header_bytes
         while left:
-            filled = stream.readinto(buffer[: min(left, BLOCK_BYTES)])
+            filled = stream.readinto(buffer[: min(left, size)])
             if not filled:
                 raise SourceError(f"{chunk.name} ends within its header")
             left -= filled

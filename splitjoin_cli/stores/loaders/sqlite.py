@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sqlite3
 import sys
+from contextlib import closing, contextmanager
+from itertools import chain, compress, repeat
+from operator import length_hint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.core.errors import LoadError
 from splitjoin_cli.core.shown import shown
-from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered
-from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, NotPlainError, body_blocks
+from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, numbered
+from splitjoin_cli.stores.loaders.body import NotPlainError, body_blocks
+from splitjoin_cli.stores.loaders.fields import decoded
 from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
 from splitjoin_cli.stores.loaders.widths import check_width
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from splitjoin_cli.core.bytes.base import Buffer
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
     from splitjoin_cli.stores.loaders.exact.base import ExactValues
@@ -30,8 +34,12 @@ __all__ = ["SqliteLoader"]
 
 PLAIN_RECORD_BYTES = 8 * 1024 * 1024
 """The csv module takes 4 bytes and more for each character of a field: a longer record is read otherwise."""
+BLOCK_BYTES = 64 * 1024
+"""Small enough to stay in a core's own cache from the file to the table."""
 UNCOUNTED_BYTES = 4 * 1024 * 1024
 """More than the buffers hold that are read ahead of it."""
+SUPPLIED = re.compile(r"there are (\d+) supplied")
+"""How Python's driver says that a row has another number of values than the statement."""
 BUSY_SECONDS = 600
 """How long a load waits for another process's; one file has one writer at a time."""
 
@@ -107,12 +115,6 @@ class SqliteLoader(LedgerLoader):
     def _copy(self, session: Session, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> int:
         if not isinstance(session, _SqliteSession):
             raise TypeError(session)
-        most = self._target.max_record_bytes
-        held = min(PLAIN_RECORD_BYTES, most - UNCOUNTED_BYTES)
-        if plain and held > 0:
-            rows: Iterable[Sequence[str | None]] = _plain_rows(chunk, lambda: counted.number, held)
-        else:
-            rows = chunk_records(chunk, most_bytes=most)
         names = [self._quoted(column.name) for column in columns]
         as_they_are = chunk.dialect.nulls is not None
         values = ["?" if column.text or as_they_are else "NULLIF(?, '')" for column in columns]
@@ -120,14 +122,13 @@ class SqliteLoader(LedgerLoader):
             names.append(self._quoted(self._target.run_column))
             values.append("'" + chunk.run_id.replace("'", "''") + "'")
         sql = f"INSERT INTO {self._table} ({', '.join(names)}) VALUES ({', '.join(values)})"
-        counted = _Counted(rows, len(columns))
-        try:
-            session.run_many(sql, counted)
-        except sqlite3.Error as exc:
-            if _is_busy(exc) or _code(exc) in PLACE_CODES:
-                raise
-            raise BadRecordError(shown(str(exc)), numbered(counted.number)) from exc
-        return counted.number
+        most = self._target.max_record_bytes
+        held = min(PLAIN_RECORD_BYTES, most - UNCOUNTED_BYTES)
+        if plain and held > 0:
+            return _load_plain(session, sql, chunk, len(columns), held)
+        rows = _Counted(chunk_records(chunk, most_bytes=most), len(columns))
+        with _naming(rows):
+            return session.run_many(sql, rows)
 
     def _exact_values(self, session: Session) -> ExactValues:
         from splitjoin_cli.stores.loaders.exact.sqlite import SqliteValues  # noqa: PLC0415 -- where it is asked for
@@ -157,10 +158,35 @@ class _Counted:
         for row in self._rows:
             self.number += 1
             if len(row) != width:
-                check_width(self.number, len(row) or 1, width)
-                yield ("",)  # the csv module's way to say that a line is blank
-                continue
+                check_width(self.number, len(row), width)
             yield row
+
+
+class _Taken:
+    """Rows of the csv module on their way to SQLite, without a step of Python's for each; they are counted as well."""
+
+    def __init__(self) -> None:
+        self._left = repeat(1, sys.maxsize)
+
+    @property
+    def number(self) -> int:
+        """How many were taken."""
+        return sys.maxsize - length_hint(self._left)
+
+    def of(self, rows: Iterable[list[str]]) -> Iterator[list[str]]:
+        """The same rows."""
+        return compress(rows, self._left)
+
+
+@contextmanager
+def _naming(rows: _Counted | _Taken) -> Iterator[None]:
+    """What SQLite says of a row names it."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        if _is_busy(exc) or _code(exc) in PLACE_CODES:
+            raise
+        raise BadRecordError(shown(str(exc)), numbered(rows.number)) from exc
 
 
 class _SqliteSession(Session):
@@ -179,9 +205,9 @@ class _SqliteSession(Session):
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         return self._connection.execute(sql, tuple(values)).rowcount
 
-    def run_many(self, sql: str, rows: Iterable[Sequence[str | None]]) -> None:
-        """Insert rows as they come."""
-        self._connection.executemany(sql, rows)
+    def run_many(self, sql: str, rows: Iterable[Sequence[str | None]]) -> int:
+        """Insert rows as they come; how many the table took, which a trigger or a constraint may have kept from it."""
+        return self._connection.executemany(sql, rows).rowcount
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, tuple(values)).fetchall()
@@ -196,62 +222,62 @@ class _SqliteSession(Session):
         self._connection.close()
 
 
-def _plain_rows(chunk: ChunkToLoad, taken: Callable[[], int], most_bytes: int) -> Iterator[list[str]]:
-    """Records by the csv module, the fastest exact reader that Python has.
+def _load_plain(session: _SqliteSession, sql: str, chunk: ChunkToLoad, width: int, most_bytes: int) -> int:
+    """Insert the records as the csv module reads them, the fastest exact reader that Python has.
 
-    Raises NotPlainError for stray quotes, and for a record of about ``most_bytes`` or more: where so many were read,
-    and the number of records that were ``taken`` stayed the same.
+    ``width``: how many values ``sql`` has, which each record is held to have fields. Raises NotPlainError for stray
+    quotes, and for a record of about ``most_bytes`` or more: they are read otherwise then.
     """
     csv.field_size_limit(sys.maxsize)  # the module's own limit is 128 KiB
-    raw = io.BufferedReader(_BlockReader(body_blocks(chunk), taken, most_bytes), BLOCK_BYTES)
-    with io.TextIOWrapper(raw, encoding=chunk.dialect.encoding, newline="") as text:
+    taken = _Taken()
+    with closing(body_blocks(chunk, BLOCK_BYTES)) as blocks:
+        texts = decoded(_watched(blocks, taken, most_bytes), chunk.dialect.encoding)
+        lines = chain.from_iterable(_lines(texts))
+        rows: Iterable[list[str]] = csv.reader(lines, strict=True, **_csv_options(chunk.dialect))
+        if width == 1:
+            rows = (row or [""] for row in rows)  # the csv module's way to say that a line is blank
         try:
-            yield from csv.reader(text, strict=True, **_csv_options(chunk.dialect))
+            with _naming(taken):
+                return session.run_many(sql, taken.of(rows))
         except csv.Error as exc:
             raise NotPlainError from exc
-        except UnicodeDecodeError as exc:
-            raise BadTextError(chunk.dialect.encoding, exc.object[exc.start]) from exc
+        except BadRecordError as exc:
+            found = SUPPLIED.search(exc.reason)
+            if found and isinstance(exc.__cause__, sqlite3.ProgrammingError):
+                check_width(taken.number, int(found[1]) or 1, width)
+            raise
+
+
+def _watched(blocks: Iterator[bytes], taken: _Taken, most_bytes: int) -> Iterator[bytes]:
+    """The same blocks. Raises NotPlainError where more than ``most_bytes`` came, and no more rows were taken."""
+    number = since = 0
+    for block in blocks:
+        if taken.number != number:
+            number, since = taken.number, 0
+        if since > most_bytes:
+            raise NotPlainError
+        since += len(block)
+        yield block
+
+
+def _lines(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Each text's lines, as a file opened with ``newline=""`` gives them; what is no whole line comes with the next."""
+    pending = ""
+    for text in texts:
+        whole = pending + text
+        if not whole:
+            continue
+        lines, is_open = whole.splitlines(keepends=True), whole[-1] != "\n"
+        if len(lines) != whole.count("\n") + is_open:  # it also cuts at a vertical tab, and the like
+            lines = list(io.StringIO(whole, newline=""))
+        pending = lines.pop() if is_open else ""
+        yield lines
+    if pending:
+        yield [pending]
 
 
 def _csv_options(dialect: Dialect) -> dict[str, Any]:
     return {"delimiter": dialect.delimiter, "quotechar": dialect.quotechar}
-
-
-class _BlockReader(io.RawIOBase):
-    """Blocks as a file; see _plain_rows for the rest."""
-
-    def __init__(self, blocks: Iterator[bytes], taken: Callable[[], int], most_bytes: int) -> None:
-        self._blocks = blocks
-        self._taken = taken
-        self._most_bytes = most_bytes
-        self._number = self._since = 0
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer) -> int:  # type: ignore[override]  # the stubs' WriteableBuffer is private
-        while not self._rest:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._rest = memoryview(block)
-        number = self._taken()
-        if number != self._number:
-            self._number, self._since = number, 0
-        if self._since > self._most_bytes:
-            raise NotPlainError
-        view = memoryview(buffer)
-        size = min(len(view), len(self._rest))
-        view[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        self._since += size
-        return size
-
-    def close(self) -> None:
-        if hasattr(self._blocks, "close"):
-            self._blocks.close()
-        super().close()
 
 
 def _keeps_text(kind: str) -> bool:
