@@ -7,6 +7,8 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import EventError
 from splitjoin_cli.core.names import ChunkName
@@ -19,6 +21,7 @@ from splitjoin_cli.join.events import (
     read_body,
     read_lambda_event,
 )
+from tests.laws import examples
 
 PLAIN = "in/Zoë-Söhne_20240131-02-10.csv"
 ENCODED = "in/Zo%C3%AB-S%C3%B6hne_20240131-02-10.csv"
@@ -120,6 +123,23 @@ def test_keys_are_decoded_exactly_once(event: dict[str, Any], key: str) -> None:
     assert [arrived.uri for arrived in delivery.arrivals] == [f"s3://bucket/{key}"]
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40))
+@examples(100)
+def test_any_prefix_survives_an_event(prefix: str) -> None:
+    """Delimiters of URLs, forms and keys, escapes, any script: what ``retry`` and ``--notify`` send is what is read."""
+    key = f"{prefix}/acme_1-1-2.csv"
+    (delivery,) = read_lambda_event(notification("bucket", key)).deliveries
+    assert [arrived.uri for arrived in delivery.arrivals] == [f"s3://bucket/{key}"]
+
+
+def test_a_version_names_the_same_chunk() -> None:
+    """An event of a versioned bucket: the worker reads the newest, whose metadata say which run it is."""
+    record = s3_record()
+    record["s3"]["object"]["versionId"] = "096fKKXTRTtl3on89fVO.nfljtsv6qko"
+    (delivery,) = read_lambda_event(s3_event(record)).deliveries
+    assert [arrived.uri for arrived in delivery.arrivals] == [URI]
+
+
 @pytest.mark.parametrize(
     ("event", "line"),
     [
@@ -131,6 +151,10 @@ def test_keys_are_decoded_exactly_once(event: dict[str, Any], key: str) -> None:
         (s3_event(s3_record("in/acme_1.plan.json")), "ignored: s3://bucket/in/acme_1.plan.json is not a chunk"),
         (s3_event(s3_record("in/some+notes.txt")), "ignored: s3://bucket/in/some notes.txt is not a chunk"),
         (s3_event(s3_record(ENCODED, "ObjectRemoved:Delete")), f"ignored: ObjectRemoved:Delete of {URI}"),
+        (
+            s3_event(s3_record(ENCODED, "ObjectRemoved:DeleteMarkerCreated")),
+            f"ignored: ObjectRemoved:DeleteMarkerCreated of {URI}",
+        ),
         (eventbridge(PLAIN, "Object Deleted"), f"ignored: Object Deleted of {URI}"),
     ],
 )

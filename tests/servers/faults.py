@@ -44,13 +44,13 @@ class Faults:
         hooks: Any = client.meta.events
         hooks.register_first("before-send.s3", self._before_send)
 
-    def answer(self, operation: str, *numbers: int, status: int, code: str) -> None:
+    def answer(self, operation: str, *numbers: int, status: int, code: str, message: str = "injected") -> None:
         """The server's place is taken: an error instead of these requests (all of them without numbers)."""
 
         def plan(number: int, request: AWSPreparedRequest) -> AWSResponse | None:
             if numbers and number not in numbers:
                 return None
-            body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+            body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
             return AWSResponse(request.url, status, HTTPHeaders(), _Raw(body))
 
         self._plans[operation] = plan

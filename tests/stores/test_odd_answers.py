@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from splitjoin_cli.core.aws import client as aws
+from splitjoin_cli.core.aws.answers import regular, whole_checksum
 from splitjoin_cli.core.errors import CopyRefusedError, SourceError, StoreError
 from splitjoin_cli.core.format.metadata import ChunkMetadata, encode_metadata
 from splitjoin_cli.core.model import ByteRange, Dialect, S3Location
@@ -101,6 +102,14 @@ def test_a_checksum_that_is_none_is_unknown(
     chunk.close()
     assert chunk.metadata is not None
     assert chunk.metadata.run_id == "r"
+
+
+@pytest.mark.parametrize("kind", ["FULL_OBJECT", "COMPOSITE", "SOMETHING_NEW"])
+@pytest.mark.parametrize("algorithm", ["SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128", "CRC32", "NEXT"])
+def test_checksums_of_other_algorithms_say_nothing_here(algorithm: str, kind: str) -> None:
+    """Those that S3 added, and will add: size and metadata are compared, and ``verify`` reads the bytes."""
+    answer = regular({"ContentLength": 5, f"Checksum{algorithm}": "AAAAAAAAAAA=", "ChecksumType": kind})
+    assert whole_checksum(answer) is None
 
 
 def test_an_upload_in_parts_needs_no_checksum_of_the_whole(

@@ -20,6 +20,7 @@ from botocore.parsers import ResponseParserError as UnreadableAnswerError
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.aws.limited import limit
 from splitjoin_cli.core.aws.options import AwsOptions
+from splitjoin_cli.core.aws.redirects import follow_once, redirected_to
 from splitjoin_cli.core.aws.sockets import keep_little_unsent
 from splitjoin_cli.core.errors import AccessError, CorruptObjectError, NotFoundError, SplitjoinError, StoreError
 from splitjoin_cli.core.gc_pause import uncollected
@@ -190,6 +191,7 @@ def client(
             if trace.heard():
                 _tell_requests(made)
             if service == "s3":
+                follow_once(made)
                 keep_little_unsent(made)
             if bandwidth is not None:
                 limit(made, bandwidth)
@@ -335,6 +337,8 @@ def translate(error: BaseException, operation: str, uri: str) -> SplitjoinError:
 def _translate_answer(error: aws_errors.ClientError, operation: str, uri: str) -> SplitjoinError:
     """For an error that the service answered with."""
     code, what = error_code(error), f"{operation} {uri}"
+    if (elsewhere := redirected_to(error)) is not None:
+        return StoreError(f"{what}: the endpoint redirects to {elsewhere}", hint=f"use --endpoint-url {elsewhere}")
     for codes, kind, text, hint in ANSWERS:
         if code in codes:
             permission, denied = _needed(error, operation)
@@ -386,7 +390,8 @@ def _status(error: BaseException) -> int:
 
 def _region(error: aws_errors.ClientError) -> str:
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return str(headers.get("x-amz-bucket-region") or "with the bucket's region")
+    said: Any = error.response.get("Error", {})
+    return str(headers.get("x-amz-bucket-region") or said.get("Region") or "with the bucket's region")
 
 
 def _host(url: str) -> str:

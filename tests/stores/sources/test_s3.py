@@ -99,6 +99,22 @@ def test_what_may_not_be_read_says_so(client: S3Client, faults: Faults) -> None:
     assert caught.value.hint == "the identity in use needs s3:GetObject"
 
 
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/0a1b"
+NO_KEY = f"User: arn:aws:iam::123456789012:user/me is not authorized to perform: kms:Decrypt on resource: {KEY} because"
+
+
+@pytest.mark.parametrize("head", [403, None])
+def test_a_key_that_is_closed_is_named(client: S3Client, faults: Faults, head: int | None) -> None:
+    """The bucket is open and KMS refuses: HEAD says so without a word, or not at all, and GET names the key."""
+    if head is not None:
+        faults.answer("HeadObject", status=head, code=str(head))
+    faults.answer("GetObject", status=403, code="AccessDenied", message=NO_KEY)
+    with pytest.raises(SplitjoinError) as caught:
+        S3Source(URI, client=client).read_at(0, memoryview(bytearray(1)))
+    assert caught.value.message.endswith(f"s3:GetObject {URI}: access denied: no kms:Decrypt on {KEY}")
+    assert caught.value.hint == f"the identity in use needs kms:Decrypt on {KEY}"
+
+
 def test_an_empty_export_is_read_without_a_request(client: S3Client, faults: Faults) -> None:
     """S3 refuses every range of nothing."""
     source = S3Source(f"s3://{BUCKET}/empty.csv", client=client)
