@@ -42,7 +42,7 @@ MEMORY = Path("/proc/meminfo")
 CLAIMED_BESIDE = 5 * UNITS["GiB"]  # the system does not take from what was freed last
 LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
-JOINS = ("loaders", "tracker", "status")
+JOINS = ("loaders", "values", "tracker", "status")
 GROUPS = ("start", *SPLITS, "dialects", "many", "chunks", *JOINS)
 
 
@@ -260,6 +260,10 @@ def join_tables(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[
         from benchmarks import loading  # noqa: PLC0415 -- as above
 
         yield loading.compare(options.load_size, options.rounds)
+    if "values" in wanted:
+        from benchmarks import values  # noqa: PLC0415 -- as above
+
+        yield values.compare(options.load_size, options.rounds)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -63,9 +63,11 @@ class Engine(Protocol):
     version: str
     url: str
     password: str | None
+    types: tuple[str, ...]
+    """Of the table's columns: text, unless a group sets others."""
 
     def reset(self) -> None:
-        """An empty table ``TABLE`` of text columns, and no ledger."""
+        """An empty table ``TABLE`` of columns of ``types``, and no ledger."""
 
     def load(self, path: Path) -> None:
         """One chunk into the table, in one transaction."""
@@ -81,6 +83,7 @@ class Mariadb:
     """PyMySQL, LOAD DATA LOCAL INFILE."""
 
     name = "MariaDB"
+    types: tuple[str, ...] = ("LONGTEXT",) * len(COLUMNS)
     bare = "PyMySQL: LOAD DATA LOCAL INFILE of the chunk's file"
 
     def __init__(self, server: MariadbServer) -> None:
@@ -96,7 +99,7 @@ class Mariadb:
         """See Engine."""
         for table in OWN_TABLES:
             self._do(f"DROP TABLE IF EXISTS {table}")
-        columns = ", ".join(f"`{name}` LONGTEXT" for name in COLUMNS)
+        columns = ", ".join(f"`{name}` {kind}" for name, kind in zip(COLUMNS, self.types, strict=True))
         self._do(f"CREATE TABLE {TABLE} ({columns}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4")
 
     def load(self, path: Path) -> None:
@@ -128,6 +131,7 @@ class Postgres:
     """psycopg, COPY FROM STDIN."""
 
     name = "PostgreSQL"
+    types: tuple[str, ...] = ("TEXT",) * len(COLUMNS)
     bare = "psycopg: COPY FROM STDIN of the chunk's file, in blocks of 1 MiB"
     password: str | None = None
 
@@ -142,7 +146,7 @@ class Postgres:
     def reset(self) -> None:
         """See Engine."""
         self._connection.execute(f"DROP TABLE IF EXISTS {', '.join(OWN_TABLES)}")
-        self._connection.execute(f"CREATE TABLE {TABLE} ({', '.join(f'{name} TEXT' for name in COLUMNS)})")
+        self._connection.execute(f"CREATE TABLE {TABLE} ({_columns(self.types)})")
 
     def load(self, path: Path) -> None:
         """See Engine."""
@@ -172,7 +176,7 @@ class _Embedded:
 
     name: str
     scheme: str
-    text: str
+    types: tuple[str, ...]
     password: str | None = None
 
     def __init__(self, directory: Path) -> None:
@@ -187,7 +191,7 @@ class _Embedded:
         for file in self._path.parent.glob(f"{self._path.name}*"):
             file.unlink()
         with closing(self._connect()) as connection:
-            connection.execute(f"CREATE TABLE {TABLE} ({', '.join(f'{name} {self.text}' for name in COLUMNS)})")
+            connection.execute(f"CREATE TABLE {TABLE} ({_columns(self.types)})")
 
     def rows(self) -> int:
         """See Engine."""
@@ -215,7 +219,7 @@ class Duckdb(_Embedded):
 
     name = "DuckDB"
     scheme = "duckdb"
-    text = "VARCHAR"
+    types = ("VARCHAR",) * len(COLUMNS)
     bare = "DuckDB: INSERT from read_csv of the chunk's file, on all cores"
     version = f"DuckDB {duckdb.__version__}"
 
@@ -235,7 +239,7 @@ class Sqlite(_Embedded):
 
     name = "SQLite"
     scheme = "sqlite"
-    text = "TEXT"
+    types = ("TEXT",) * len(COLUMNS)
     bare = "csv.reader into executemany, one transaction a chunk"
     version = f"SQLite {sqlite3.sqlite_version}"
 
@@ -260,13 +264,7 @@ def compare(size: int, rounds: int) -> RateTable:
     scratch_in = Path(tempfile.gettempdir())
     with chunked(scratch_in, size) as chunks:
         place = chunks.paths[0].parent.parent
-        engines: dict[str, Callable[[], AbstractContextManager[Engine]]] = {
-            Mariadb.name: partial(_on_server, servers.mariadb_server, Mariadb),
-            Postgres.name: partial(_on_server, servers.postgres_server, Postgres),
-            Duckdb.name: lambda: closing(Duckdb(place)),
-            Sqlite.name: lambda: closing(Sqlite(place)),
-        }
-        for name, opened in engines.items():
+        for name, opened in opened_engines(place).items():
             try:
                 with opened() as engine:
                     groups.append(in_turns(name, chunks.rows, rounds, _ways(engine, chunks)))
@@ -280,6 +278,16 @@ def compare(size: int, rounds: int) -> RateTable:
             f"Chunks and databases lie on {filesystem(scratch_in)}.",
         )
     return RateTable("Loaders against the bare client", "database", "row", notes, tuple(groups), tuple(left_out))
+
+
+def opened_engines(place: Path) -> dict[str, Callable[[], AbstractContextManager[Engine]]]:
+    """What opens each database, by its name; files lie in ``place``."""
+    return {
+        Mariadb.name: partial(_on_server, servers.mariadb_server, Mariadb),
+        Postgres.name: partial(_on_server, servers.postgres_server, Postgres),
+        Duckdb.name: lambda: closing(Duckdb(place)),
+        Sqlite.name: lambda: closing(Sqlite(place)),
+    }
 
 
 @contextmanager
@@ -300,8 +308,12 @@ def _on_server(server: Callable[[], AbstractContextManager[Any]], engine: Callab
         yield opened
 
 
+def _columns(types: Sequence[str]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in zip(COLUMNS, types, strict=True))
+
+
 def _ways(engine: Engine, chunks: Chunked) -> tuple[Way, Way]:
-    ours = _Ours(engine)
+    ours = Ours(engine)
 
     def bare() -> None:
         for path in chunks.paths:
@@ -313,27 +325,31 @@ def _ways(engine: Engine, chunks: Chunked) -> tuple[Way, Way]:
     )
 
 
-class _Ours:
+class Ours:
     """The loader as the worker uses it: the chunk's description and bytes come from the directory, each time."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, exact_values: bool = False) -> None:
+        """``exact_values``: as the target has it."""
         self._engine = engine
+        self._target = LoadTarget(TABLE, exact_values=exact_values)
         self._stack = ExitStack()
 
     def prepare(self) -> None:
+        """An empty table, and a loader on it that has made its ledger."""
         self._engine.reset()
-        target = LoadTarget(TABLE)
         self._loader = self._stack.enter_context(
-            closing(open_loader(parse(self._engine.url), target, login=self._engine.password))
+            closing(open_loader(parse(self._engine.url), self._target, login=self._engine.password))
         )
         self._loader.prepare()
 
     def load(self, paths: Sequence[Path]) -> None:
+        """Each chunk, one after the other."""
         with closing(Chunks()) as store:
             for path in paths:
                 with closing(store.open_chunk(str(path))) as stored:
                     self._loader.load(chunk_to_load(stored))
 
     def rows(self) -> int:
+        """In the table now; the loader is closed."""
         self._stack.close()
         return self._engine.rows()

@@ -63,6 +63,7 @@ class Engine(ABC):
         self._prepared = False
         self._begins = False
         self._other_table: str | None = None
+        self._only_where: str | None = None
 
     # What an engine adds.
 
@@ -191,11 +192,14 @@ class Engine(ABC):
     def _table(self) -> str:
         return self._other_table or ".".join(self._quoted(part) for part in self._target.table.split("."))
 
-    def _into(self, table: str) -> Self:
-        """This loader, to copy rows into another table, which has no run column; ``table``: as SQL."""
+    def _into(self, table: str, only_where: str | None = None) -> Self:
+        """This loader, to copy rows into another table, which has no run column; ``table``: as SQL.
+
+        ``only_where``: the condition of those that are to be kept, for engines that can be told one.
+        """
         other = copy.copy(self)
         other._target = replace(self._target, run_column=None)  # noqa: SLF001 -- its own
-        other._other_table = table  # noqa: SLF001 -- the same
+        other._other_table, other._only_where = table, only_where  # noqa: SLF001 -- the same
         return other
 
     def _columns(self, session: Session, chunk: ChunkToLoad, header: Sequence[str] | None) -> Columns:

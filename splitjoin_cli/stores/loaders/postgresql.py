@@ -135,7 +135,8 @@ class PostgresqlLoader(ServerLoader):
         else:
             blocks, options = gathered(_text(chunk, columns, self._target.max_record_bytes)), "FORMAT text"
         names = ", ".join(self._quoted(column.name) for column in columns)
-        sql = f"COPY {self._table} ({names}) FROM STDIN ({options}, ENCODING 'UTF8')"
+        where = f" WHERE {self._only_where}" if self._only_where else ""
+        sql = f"COPY {self._table} ({names}) FROM STDIN ({options}, ENCODING 'UTF8'){where}"
         with closing(blocks), self._telling_rows(chunk, CopyLines if plain else numbered):
             return cast("PostgresqlSession", session).copy(sql, blocks)
 
@@ -158,6 +159,9 @@ class PostgresqlLoader(ServerLoader):
         from splitjoin_cli.stores.loaders.exact.postgresql import PostgresqlValues  # noqa: PLC0415 -- where it is asked for
 
         return PostgresqlValues(session, self._table, self._quoted)
+
+    def _screens(self) -> bool:
+        return not self.reads_s3
 
     def _says_bad_data(self, error: Exception) -> bool:
         return isinstance(error, _BAD_DATA)

@@ -51,7 +51,7 @@ class ColumnRule:
     is_list: bool = False
     is_checked: bool = True
     typed: str = ""
-    """How a temporary table declares a column of the same type, where values are only told by one."""
+    """How a temporary table declares a column of the same type: where values are told by one, or nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +147,13 @@ class ExactValues(ABC):
         """How that is told, as SQL."""
         return _filled(rule.shown, "{value}", value)
 
-    def unsure(self, rules: Sequence[ColumnRule]) -> str:
+    def unsure(self, rules: Sequence[ColumnRule], alias: str = "s.") -> str:
         """The condition that a record has a value that may be changed, as SQL."""
         parts = []
         for rule in rules:
-            text = self.text_of(rule)
-            parts.append(f"NOT ({text} IS NULL OR {_filled(rule.sure, '{text}', text)})")
+            text = alias + self._quoted(rule.column.name)
+            # not NOT: in the WHERE of COPY, PostgreSQL 16 turns operators round, and then does not find them
+            parts.append(f"({text} IS NOT NULL AND ({_filled(rule.sure, '{text}', text)}) IS NOT TRUE)")
         return "(" + " OR ".join(parts) + ")"
 
 

@@ -13,22 +13,23 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.stores.loaders.exact.base import ColumnRule, ExactValues
 
-__all__ = ["check_values"]
+__all__ = ["first_changed"]
 
 SHOWN_BYTES = 95
 """Of the text, and of what it would become: together no more than 200."""
 HINT = "correct the value in the source, give the column a type that keeps it, or load without --exact-values"
 
 
-def check_values(exact: ExactValues, rules: Sequence[ColumnRule]) -> None:
-    """Raise BadRecordError for the first value that its column would change."""
+def first_changed(exact: ExactValues, rules: Sequence[ColumnRule]) -> BadRecordError | None:
+    """The first value that its column would change, as a bad row; None where all are kept."""
     checked = [rule for rule in rules if rule.kind]
     for doubt in exact.doubts(checked):
         for rule, (text, kept) in zip(checked, doubt.values, strict=True):
             if text is None or kept is None or rule.kind is None:
                 continue  # what cannot be converted is refused by the load itself
             if not alike(rule.kind, text, kept, is_list=rule.is_list):
-                raise BadRecordError(_changed(rule, text, kept), numbered(exact.number(doubt.key)), hint=HINT)
+                return BadRecordError(_changed(rule, text, kept), numbered(exact.number(doubt.key)), hint=HINT)
+    return None
 
 
 def _changed(rule: ColumnRule, text: str, kept: str) -> str:

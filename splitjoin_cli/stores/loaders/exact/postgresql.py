@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from splitjoin_cli.stores.loaders.exact.base import BATCH, ColumnRule, Doubt, ExactValues, TypeRule, pairs
@@ -16,14 +17,20 @@ __all__ = ["TYPES", "PostgresqlValues"]
 
 _MANUAL = "https://www.postgresql.org/docs/current/datatype-"
 _TIMES = f"{_MANUAL}datetime.html"
-_LONG = 16000
-"""A numeric has at most 16383 digits behind its point."""
 _KEPT = (
     *("int2", "int4", "int8", "bool", "uuid", "text", "citext", "json", "bytea", "inet", "cidr", "macaddr"),
     *("macaddr8", "bit", "varbit", "refcursor"),
 )
-_NUMERIC = "(length({text}) < " + str(_LONG) + " AND CAST({text} AS numeric) = CAST({text} AS {declared}))"
 _DIGITS = "{text} ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# What is usual is cleared by what is cheap: a regular expression costs more than all the rest.
+_NO_EXPONENT = "strpos({text}, 'e') = 0 AND strpos({text}, 'E') = 0"
+_NUMERIC = (
+    "(" + _NO_EXPONENT + " AND (strpos({text}, '.') = 0 OR octet_length({text}) - strpos({text}, '.') <= {scale}))"
+)
+_USUAL_DATE = "(octet_length({text}) = 10 AND {text} LIKE '____-__-__' AND strpos({text}, ':') = 0)"
+_USUAL_TIME = (
+    "(octet_length({text}) = 19 AND {text} LIKE '____-__-_____:__:__' AND right({text}, 1) BETWEEN '0' AND '9')"
+)
 TYPES: Mapping[str, TypeRule] = {
     **{name: TypeRule(None, _MANUAL.removesuffix("-") + ".html") for name in _KEPT},
     "numeric": TypeRule(Kind.NUMBER, f"{_MANUAL}numeric.html", _NUMERIC),
@@ -37,34 +44,44 @@ TYPES: Mapping[str, TypeRule] = {
     "varchar": TypeRule(
         Kind.TEXT,
         f"{_MANUAL}character.html",
-        "(char_length({text}) <= {length} OR char_length(rtrim({text}, ' ')) > {length})",
+        "(octet_length({text}) <= {length} OR char_length({text}) <= {length}"
+        " OR char_length(rtrim({text}, ' ')) > {length})",
     ),
     "bpchar": TypeRule(
         Kind.PADDED,
         f"{_MANUAL}character.html",
-        "(char_length({text}) <= {length} OR char_length(rtrim({text}, ' ')) > {length})",
+        "(octet_length({text}) <= {length} OR char_length({text}) <= {length}"
+        " OR char_length(rtrim({text}, ' ')) > {length})",
         "rpad(CAST({value} AS text), {length})",
     ),
     "name": TypeRule(Kind.TEXT, f"{_MANUAL}character.html", "octet_length({text}) < 64"),
     "char": TypeRule(Kind.TEXT, f"{_MANUAL}character.html", "octet_length({text}) < 2"),
-    "date": TypeRule(Kind.DATE, _TIMES, _DIGITS + "$'"),
+    "date": TypeRule(Kind.DATE, _TIMES, f"({_USUAL_DATE} OR {_DIGITS}$')"),
     "time": TypeRule(Kind.TIME, _TIMES, "{text} ~ '^[0-9]{2}:[0-9]{2}(:[0-9]{2}{fraction})?$'"),
     "timetz": TypeRule(
         Kind.TIME_WITH_OFFSET,
         _TIMES,
         "{text} ~ '^[0-9]{2}:[0-9]{2}(:[0-9]{2}{fraction})?([+-][0-9]{2}(:?[0-9]{2})?)?$'",
     ),
-    "timestamp": TypeRule(Kind.DATETIME, _TIMES, _DIGITS + "([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}{fraction})?)?$'"),
+    "timestamp": TypeRule(
+        Kind.DATETIME, _TIMES, f"({_USUAL_TIME} OR {_DIGITS}([ T][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}{{fraction}})?)?$')"
+    ),
     "timestamptz": TypeRule(
-        Kind.INSTANT, _TIMES, _DIGITS + "([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}{fraction})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$'"
+        Kind.INSTANT,
+        _TIMES,
+        f"({_USUAL_TIME} OR {_DIGITS}"
+        "([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}{fraction})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$')",
     ),
     "interval": TypeRule(Kind.SPAN, _TIMES, "{text} !~ '[.,]'"),
     "jsonb": TypeRule(Kind.DOCUMENT, f"{_MANUAL}json.html"),
 }
-"""By the name in pg_type; ``{length}``, ``{fraction}`` and ``{declared}`` are the column's own."""
+"""By the name in pg_type; ``{length}``, ``{scale}`` and ``{fraction}`` are the column's own."""
+_KEPT_WITHOUT_MODIFIER = frozenset({"varchar", "bpchar", "numeric"})
 _FRACTIONS = 6
 _ANY_MODIFIER = -1
 _LENGTH_OVERHEAD = 4
+_SCALE_BITS, _SCALE_SIGN = 0x7FF, 0x400
+"""Of a numeric's modifier: numeric.c, numeric_typmod_scale."""
 _COLUMNS = """
 WITH RECURSIVE of AS (
     SELECT a.attname AS name, a.atttypid AS type, a.atttypmod AS modifier,
@@ -96,7 +113,7 @@ class PostgresqlValues(ExactValues):
 
     def make(self, rules: Sequence[ColumnRule]) -> None:
         """See ExactValues."""
-        texts = ", ".join(f"{self._quoted(rule.column.name)} text" for rule in rules)
+        texts = ", ".join(f"{self._quoted(rule.column.name)} {rule.typed}" for rule in rules)
         self._session.run(f"CREATE TEMPORARY TABLE splitjoin_values ({texts}) ON COMMIT DROP")
 
     def batch(self, rules: Sequence[ColumnRule], last: str) -> list[Doubt]:
@@ -125,37 +142,46 @@ class PostgresqlValues(ExactValues):
 
 def _rule(  # noqa: PLR0913, PLR0917 -- a row of _COLUMNS
     column: TableColumn,
-    told: str,
+    declared: str,
     name: str,
     kind: str,
     element: str | None,
     element_kind: str | None,
     modifier: int,
     bare: str,
-    declared: str,
+    whole: str,
     is_own: bool,  # noqa: FBT001 -- the same
     reads: str,
 ) -> ColumnRule:
-    value = f"CAST({{text}} AS {bare})"
-    if "e" in (kind, element_kind):
-        return ColumnRule(column, told, None, value)
     rule = TYPES.get(element or name) if is_own or name == "citext" else None
+    kept = ColumnRule(column, declared, None, typed=whole)
+    if "e" in (kind, element_kind):
+        return kept
     if rule is None:
-        return ColumnRule(column, told, None, value, is_checked=False)
-    if (element or name) in ("varchar", "bpchar") and modifier == _ANY_MODIFIER:
-        return ColumnRule(column, told, None, value)
+        return replace(kept, is_checked=False)
+    if rule.kind is None or (modifier == _ANY_MODIFIER and (element or name) in _KEPT_WITHOUT_MODIFIER):
+        return kept
+    value = f"CAST({{text}} AS {bare})"
     if name == "interval" and modifier != _ANY_MODIFIER:
         value = f"{reads}(CAST({{text}} AS cstring), 0, {modifier})"  # the fields of the type say what a number means
-    whole = name == "interval" and modifier == _ANY_MODIFIER
-    sure = _of_column(rule.sure, modifier, declared) if element is None and (whole or name != "interval") else ""
-    shown = _of_column(rule.shown, modifier, declared).replace("{value}", f"CAST({{value}} AS {declared})")
-    return ColumnRule(column, told, rule.kind, value, sure or "1 = 0", shown, is_list=element is not None)
+    odd = modifier != _ANY_MODIFIER if name == "interval" else name == "numeric" and _scale(modifier) < 0
+    cleared = element is None and not odd
+    sure = _of_column(rule.sure, modifier) if cleared else ""
+    shown = _of_column(rule.shown, modifier).replace("{value}", f"CAST({{value}} AS {whole})")
+    return ColumnRule(
+        column, declared, rule.kind, value, sure or "1 = 0", shown, is_list=element is not None, typed="text"
+    )
 
 
-def _of_column(sql: str, modifier: int, declared: str) -> str:
+def _of_column(sql: str, modifier: int) -> str:
     fractions = modifier if 0 <= modifier <= _FRACTIONS else _FRACTIONS
     fraction = f"([.][0-9]{{1,{fractions}}})?" if fractions else ""
     length = str(modifier - _LENGTH_OVERHEAD)
-    for mark, part in (("{length}", length), ("{fraction}", fraction), ("{declared}", declared)):
+    for mark, part in (("{length}", length), ("{scale}", str(_scale(modifier))), ("{fraction}", fraction)):
         sql = sql.replace(mark, part)
     return sql
+
+
+def _scale(modifier: int) -> int:
+    bits = (modifier - _LENGTH_OVERHEAD) & _SCALE_BITS
+    return bits - 2 * (bits & _SCALE_SIGN)

@@ -17,10 +17,14 @@ __all__ = ["TYPES", "SqliteValues", "affinity"]
 _AFFINITY = "https://www.sqlite.org/datatype3.html#type_affinity"
 _STRICT = "https://www.sqlite.org/stricttables.html"
 _TYPED = "temp.splitjoin_typed"
-_SHORT = "(length({text}) <= 15 AND {text} NOT GLOB '*[^0-9.+-]*')"
-"""At most 15 digits and no exponent: a float holds them (section 3.1 of the same page), and an integer does."""
-_WORD = "({text} GLOB '[A-Za-z]*' OR CAST(CAST({text} AS INTEGER) AS TEXT) = {text})"
-"""What begins with a letter looks like no number, and what is the same after its conversion is kept."""
+_NO_EXPONENT = "instr({text}, 'e') = 0 AND instr({text}, 'E') = 0"
+_SHORT = f"(length({{text}}) <= 15 AND {_NO_EXPONENT})"
+"""No number, which stays text, or at most 15 digits and no exponent: a float holds them (section 3.1 of that page)."""
+_WORD = (
+    "({text} GLOB '[A-Za-z]*' OR CAST(CAST({text} AS INTEGER) AS TEXT) = {text}"
+    f" OR ({{text}} GLOB '[0-9]*[-/:][0-9]*' AND {_NO_EXPONENT}))"
+)
+"""What begins with a letter, and what is like a date, is no number; what is the same after its conversion is kept."""
 TYPES: Mapping[str, TypeRule] = {
     "TEXT": TypeRule(None, _AFFINITY),
     "BLOB": TypeRule(None, _AFFINITY),
