@@ -1,4 +1,4 @@
-"""Removes each condition of the join in turn, and shows the test that notices.
+"""Removes each condition of the join, and of exact values, in turn, and shows the test that notices.
 
     python -m tools.mutants [PART_OF_A_NAME]    # all mutants, or those whose names hold it; exit 1 where one survives
 
@@ -66,6 +66,8 @@ JOIN = (
     "tests/join/test_worker.py tests/join/test_sweep.py tests/join/test_lease.py tests/join/test_machine.py",
     "tests/join/test_hazards.py tests/join/test_explore.py",
 )
+
+EQUALITY = ("tests/stores/loaders/test_exact_equality.py",)
 
 
 def _words(text: str) -> list[str]:
@@ -267,6 +269,28 @@ TARGETS = (
             "ChunkWorker._tell": "what the log says",
             "_extra": "what the log says",
         },
+    ),
+    *(
+        Target(f"splitjoin_cli.stores.loaders.exact.{module}", EQUALITY, frozenset(_words(functions)), {})
+        for module, functions in (
+            ("equality", "alike"),
+            ("numbers", "number numbers_alike shortest_single money_alike"),
+            (
+                "moments",
+                (
+                    "Moment.ordinal_seconds parse_moment _seconds _offset dates_alike datetimes_alike instants_alike"
+                    " times_alike _same_moment _same_fraction"
+                ),
+            ),
+            ("spans", "span_seconds _iso _verbose spans_alike"),
+            (
+                "words",
+                (
+                    "padded_alike members_alike sets_alike _each_once booleans_alike _truth"
+                    " lists_alike elements _element"
+                ),
+            ),
+        )
     ),
 )
 

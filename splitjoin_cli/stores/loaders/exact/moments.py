@@ -55,7 +55,7 @@ def parse_moment(text: str) -> Moment:
         date = (int(found[1]), int(found[3]), int(found[4]))
         rest = text[: found.start()] + " " + text[found.end() :]
         rest = re.sub(r"^ [T:](?=\d)", " ", rest)
-    elif (found := _COMPACT.search(text)) is not None and ":" not in text[: found.start()]:
+    elif (found := _COMPACT.search(text)) is not None:
         date = (int(found[1]), int(found[2]), int(found[3]))
         rest = text[: found.start()] + " " + text[found.end() :]
         rest = re.sub(r"^ [T](?=\d)", " ", rest)
@@ -67,7 +67,7 @@ def parse_moment(text: str) -> Moment:
     if clock is not None:
         seconds = _seconds(*clock.groups())
         rest = rest[clock.end() :]
-    offset, zone = _offset(rest, behind_clock=seconds is not None)
+    offset, zone = _offset(rest, is_begun=date is not None or seconds is not None)
     return Moment(date, seconds, offset, zone)
 
 
@@ -80,10 +80,11 @@ def _seconds(hours: str, minutes: str, seconds: str | None, fraction: str | None
     return -exact if hours.startswith("-") else exact
 
 
-def _offset(rest: str, *, behind_clock: bool) -> tuple[int | None, bool]:
+def _offset(rest: str, *, is_begun: bool) -> tuple[int | None, bool]:
+    """What follows a day or a time of day; a sign at the very start is no offset's."""
     if _ZERO.match(rest):
         return 0, True
-    found = _BEHIND.match(rest) if behind_clock else None
+    found = _BEHIND.match(rest) if is_begun else None
     if found is not None:
         seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60 + int(found[4] or 0)
         return (-seconds if found[1] == "-" else seconds), True
@@ -111,12 +112,12 @@ def instants_alike(text: str, kept: str) -> bool:
     said, held = parse_moment(text), parse_moment(kept)
     if _OF_THE_LOAD.search(text):
         return False
-    if not said.zone or said.offset is None or held.offset is None:
+    if said.offset is None:
         return _same_fraction(said, held) if said.zone else _same_moment(said, held)
     first, second = said.ordinal_seconds, held.ordinal_seconds
     if first is None or second is None:
         return _same_fraction(said, held)
-    return first - said.offset == second - held.offset
+    return first - said.offset == second - (held.offset or 0)
 
 
 def times_alike(text: str, kept: str, *, keeps_offset: bool = False) -> bool:
@@ -128,13 +129,13 @@ def times_alike(text: str, kept: str, *, keeps_offset: bool = False) -> bool:
         return False
     if said.zone and not keeps_offset:
         return False
-    if keeps_offset and said.offset is not None and said.offset != held.offset:
+    if said.offset is not None and said.offset != held.offset:
         return False
     seconds = said.seconds
     if days is not None and seconds is not None:
         seconds = int(days[2]) * _DAY_SECONDS + seconds
         seconds = -seconds if days[1] else seconds
-    if seconds is None and (found := _CLOCK_DIGITS.fullmatch(text.strip())) is not None:
+    if (found := _CLOCK_DIGITS.fullmatch(text.strip())) is not None:
         digits = found[2].zfill(6)
         seconds = _seconds(found[1] + digits[:-4], digits[-4:-2], digits[-2:], found[3], None)
     return seconds is None or seconds == held.seconds
@@ -143,12 +144,12 @@ def times_alike(text: str, kept: str, *, keeps_offset: bool = False) -> bool:
 def _same_moment(said: Moment, held: Moment) -> bool:
     if said.date is None:
         return _same_fraction(said, held)
-    first, second = said.ordinal_seconds, held.ordinal_seconds
-    if first is not None and second is not None:
-        return first == second  # 24:00 is the next day's midnight
+    first = said.ordinal_seconds
+    if first is not None:
+        return first == held.ordinal_seconds  # 24:00 is the next day's midnight
     return said.date == held.date and (said.seconds or 0) == (held.seconds or 0)
 
 
 def _same_fraction(said: Moment, held: Moment) -> bool:
     """What can be compared where the date, or its zone, is told in words: seconds and their fraction."""
-    return said.seconds is None or held.seconds is None or (said.seconds - held.seconds) % 60 == 0
+    return said.seconds is None or (said.seconds - (held.seconds or 0)) % 60 == 0

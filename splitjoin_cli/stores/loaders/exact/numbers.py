@@ -32,13 +32,11 @@ def number(text: str) -> Decimal | None:
 
 
 def numbers_alike(text: str, kept: str) -> bool:
-    """Whether both say one number, in whatever spelling. What is no number must be the same text."""
+    """Whether both say one number, in whatever spelling; what is no number says none."""
     first, second = number(text), number(kept)
     if first is None or second is None:
-        return text == kept
-    if first.is_nan() or second.is_nan():
-        return first.is_nan() and second.is_nan()
-    return first == second
+        return False
+    return first == second or (first.is_nan() and second.is_nan())
 
 
 def shortest_single(kept: str) -> str:

@@ -64,7 +64,7 @@ def _iso(text: str) -> Fraction | None:
 
 def _verbose(text: str) -> Fraction | None:
     total, place = Fraction(0), 0
-    while place < len(text):
+    while text[place:].strip():
         clock, part = _CLOCK.match(text, place), _PART.match(text, place)
         if clock is not None:
             span = int(clock[2]) * 3600 + int(clock[3]) * 60 + Fraction(clock[4] or 0)
@@ -73,14 +73,12 @@ def _verbose(text: str) -> Fraction | None:
         elif part is not None and part[2].lower() in _UNITS:
             total += Fraction(part[1].replace(" ", "")) * _UNITS[part[2].lower()]
             place = part.end()
-        elif text[place:].strip():
-            return None
         else:
-            break
+            return None
     return total
 
 
 def spans_alike(text: str, kept: str) -> bool:
     """Whether both are as long; a spelling that is not known here is the database's to understand."""
-    first, second = span_seconds(text), span_seconds(kept)
-    return first is None or second is None or first == second
+    said = span_seconds(text)
+    return said is None or said == span_seconds(kept)

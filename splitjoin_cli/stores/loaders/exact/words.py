@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.stores.loaders.exact.numbers import numbers_alike
@@ -48,10 +49,8 @@ def documents_alike(text: str, kept: str) -> bool:
     """Whether two JSON documents say the same: numbers exactly, keys in any order, none twice."""
     try:
         return bool(_document(text) == _document(kept))
-    except _TwiceError:
-        return False
     except (ValueError, RecursionError):
-        return text == kept
+        return False
 
 
 def _document(text: str) -> Any:  # noqa: ANN401 -- a JSON value
@@ -86,10 +85,10 @@ def lists_alike(text: str, kept: str, alike: Callable[[str, str], bool]) -> bool
     """Whether lists in braces or brackets, within each other too, have the same elements one by one."""
     first, second = elements(text), elements(kept)
     if first is None or second is None:
-        return text == kept
-    return len(first) == len(second) and all(
+        return False
+    return all(
         one == other or (one is not None and other is not None and alike(one, other))
-        for one, other in zip(first, second, strict=True)
+        for one, other in zip_longest(first, second)
     )
 
 
