@@ -97,6 +97,7 @@ def merge(
             dialect=dialect,
             observer=observer,
             files=opened.files,
+            objects=opened.objects,
         )
     return MergeResult(
         file_name=merged.file_name,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
+    from splitjoin_cli.stores.sources.s3_objects import S3Objects
     from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["OpenPlace", "StoredRequest", "open_place"]
@@ -46,12 +47,14 @@ class StoredRequest:
 class OpenPlace:
     """A place that is open: what lists it, and what opens its objects as they are stored.
 
-    ``files``: what reads many of them at a call, where it is a directory and the kernel is to be had.
+    ``files``: what reads many of them at a call, where it is a directory and the kernel is to be had. ``objects``: what
+    reads a small one by one request, where it is on S3.
     """
 
     sink: Sink
     open_chunk: Callable[[str], Source]
     files: SmallFiles | None = None
+    objects: S3Objects | None = None
 
 
 @contextmanager
@@ -78,12 +81,14 @@ def _bucket(place: S3Place, request: StoredRequest) -> Iterator[OpenPlace]:
     from splitjoin_cli.core.aws import client as aws
     from splitjoin_cli.stores.sinks.s3 import S3Sink
     from splitjoin_cli.stores.sources.s3 import S3Source
+    from splitjoin_cli.stores.sources.s3_objects import S3Objects
 
     client = aws.client("s3", request.aws, connections=4 * request.jobs, attempts=1, bandwidth=request.bandwidth)
     sink = S3Sink(str(place), client=client, jobs=request.jobs)
     uri = sink.properties.uri
     try:
-        yield OpenPlace(sink, lambda name: S3Source(uri + name, client=client, jobs=request.jobs))
+        objects = S3Objects(uri, client)
+        yield OpenPlace(sink, lambda name: S3Source(uri + name, client=client, jobs=request.jobs), objects=objects)
     finally:
         sink.close()
         client.close()

@@ -121,6 +121,7 @@ def verify(
             source=export,
             observer=observer,
             files=opened.files,
+            objects=opened.objects,
         )
 
 
@@ -135,4 +136,5 @@ def _all(request: StoredRequest, observer: Observer, *, finished: bool) -> list[
             finished=finished,
             observer=observer,
             files=place.files,
+            objects=place.objects,
         )

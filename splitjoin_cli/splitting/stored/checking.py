@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
+    from splitjoin_cli.stores.sources.s3_objects import S3Objects
     from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["Check"]
@@ -74,8 +75,10 @@ class Check:
         here: Inventory,
         observer: Observer,
         files: SmallFiles | None = None,
+        objects: S3Objects | None = None,
     ) -> None:
-        """``files``: the place's, where it is a directory whose files are read many at a call."""
+        """``files``: the place's, where it is a directory whose files are read many at a call; ``objects``: on S3."""
+        self._objects = objects
         self._sink = sink
         self._open_chunk = open_chunk
         self._manifest = manifest
@@ -187,14 +190,16 @@ class Check:
     def chunk(self, number: int) -> list[Problem]:
         """All problems of one chunk that is there. May run on any number of threads where the source can seek."""
         name = self._manifest.name(number)
-        keeps = self._sink.properties.keeps_metadata
-        problems = list(self._metadata_problems(number, name)) if keeps else []
         said, size = self._manifest.stored_bytes[number - 1], self._here.size(number)
+        whole = None if self._objects is None else self._objects.get(name, size)
+        open_chunk: OpenChunk = self._open_chunk if whole is None else lambda _name: whole.source
+        metadata = self._metadata(name) if whole is None else whole.metadata
+        problems = [] if metadata is None else list(self._metadata_problems(number, name, metadata))
         if said != size:
             problems.append(Problem(number, "size", f"{name} has {size} bytes, not {said}"))
         tally = Tally(self._observer.advance)
         try:
-            with ChunkReader(self._open_chunk, self._manifest.compression, name, came=tally.add) as reader:
+            with ChunkReader(open_chunk, self._manifest.compression, name, came=tally.add) as reader:
                 problems += self._content_problems(number, name, reader)
         except ChunkError as exc:
             problems.append(Problem(number, "unreadable", exc.message))
@@ -266,13 +271,15 @@ class Check:
         elif counter.records > 1:
             yield Problem(None, "header", f"the header, {len(header)} bytes, holds {counter.records} records")
 
-    def _metadata_problems(self, number: int, name: str) -> Iterator[Problem]:
-        """Where the store keeps what a chunk says of itself: it must be this chunk, of this run."""
-        stored = self._sink.head(name)
-        if stored is None or stored.metadata is None:
-            return
+    def _metadata(self, name: str) -> str | None:
+        """What a chunk says of itself; None where the store does not keep it."""
+        stored = self._sink.head(name) if self._sink.properties.keeps_metadata else None
+        return None if stored is None else stored.metadata
+
+    def _metadata_problems(self, number: int, name: str, metadata: str) -> Iterator[Problem]:
+        """It must be this chunk, of this run."""
         try:
-            said = decode_metadata(stored.metadata, name)
+            said = decode_metadata(metadata, name)
         except StoreError as exc:
             yield Problem(number, "metadata", exc.message)
             return

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Moved, Observer
     from splitjoin_cli.splitting.stored.chunks import OpenChunk
     from splitjoin_cli.splitting.stored.targets import Target
+    from splitjoin_cli.stores.sources.base import Source
+    from splitjoin_cli.stores.sources.s3_objects import S3Objects
     from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["Joining", "WholeSet"]
@@ -66,8 +68,10 @@ class Joining:
         target: Target,
         observer: Observer,
         files: SmallFiles | None = None,
+        objects: S3Objects | None = None,
     ) -> None:
-        """``files``: the place's, where it is a directory whose files are read many at a call."""
+        """``files``: the place's, where it is a directory whose files are read many at a call; ``objects``: on S3."""
+        self._objects = objects
         self._open_chunk = open_chunk
         self._set = whole
         self._target = target
@@ -95,8 +99,12 @@ class Joining:
                 for run, joined in in_order(executor, ahead, self._runs(), jobs):
                     at += self._copy_run(run, starts, joined)
             else:
-                for number in range(1, self._set.total + 1):
-                    at += self._copy(number, at)
+
+                def one(number: int) -> tuple[int, Source | None]:
+                    return number, self._whole(number)
+
+                for number, whole in in_order(executor, one, range(1, self._set.total + 1), jobs):
+                    at += self._copy(number, at, whole)
         return at
 
     def _runs(self) -> Iterator[range]:
@@ -119,7 +127,7 @@ class Joining:
                 run = self._write(run, joined or self._join(self._files, run, starts), starts)
                 joined = None
             if run:  # alone, or not what it should be: who reads it says what is wrong
-                self._copy(run.start, starts[run.start - 1])
+                self._copy(run.start, starts[run.start - 1], self._whole(run.start))
                 run = run[1:]
         return end - begin
 
@@ -152,13 +160,26 @@ class Joining:
             total, self._came = self._set.stored_bytes, self._observer.advance
         self._observer.phase("merging", total, self._set.total)
 
-    def _copy(self, number: int, offset: int) -> int:
-        """Write one chunk's body at ``offset``; return its size."""
+    def _whole(self, number: int) -> Source | None:
+        """A small chunk on S3, read by one request; None for any other, and where it is not as it should be."""
+        manifest, starts = self._set.manifest, self._set.starts
+        if self._objects is None or (manifest is None and starts is None):
+            return None
+        if manifest is not None:
+            size = manifest.stored_bytes[number - 1]
+        elif starts is not None:
+            size = len(self._set.header) + starts[number] - starts[number - 1]
+        found = self._objects.get(self._set.names(number), size)
+        return None if found is None else found.source
+
+    def _copy(self, number: int, offset: int, whole: Source | None) -> int:
+        """Write one chunk's body at ``offset``; return its size. ``whole``: all of it, where it was read already."""
+        open_chunk: OpenChunk = self._open_chunk if whole is None else lambda _name: whole
         name, starts = self._set.names(number), self._set.starts
         body_bytes = None if starts is None else starts[number] - starts[number - 1]
         at = offset
         alone, came = self._alone, self._came
-        with ChunkReader(self._open_chunk, self._set.compression, name, alone=alone, came=came) as reader:
+        with ChunkReader(open_chunk, self._set.compression, name, alone=alone, came=came) as reader:
             self._check_header(name, reader.head(len(self._set.header)))
             for block in reader.blocks(memoryview(bytearray(BLOCK_BYTES))):
                 if body_bytes is not None and at + len(block) > offset + body_bytes:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
     from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sources.s3_objects import S3Objects
     from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["FileTarget", "Merged", "ObjectTarget", "StreamTarget", "Target", "merge"]
@@ -53,6 +54,7 @@ def merge(  # noqa: PLR0913 -- a place, a target, and how it is done
     dialect: Dialect | None = None,
     observer: Observer | None = None,
     files: SmallFiles | None = None,
+    objects: S3Objects | None = None,
 ) -> Merged:
     """Write all chunks of a job to ``target``, decompressed, with the header once.
 
@@ -60,6 +62,7 @@ def merge(  # noqa: PLR0913 -- a place, a target, and how it is done
     published naming, have none: then the header is the first record of chunk 1 by ``dialect`` (none, if that has no
     header), and every chunk must begin with it. Bodies are written in parallel where their places are known and the
     target takes them. ``files``: the place's, where it is a directory: small chunks are then read many at a call.
+    ``objects``: the place's on S3, where a small chunk is then one request, and read ahead.
 
     Raises StoreError, naming the missing numbers, for a set that is not whole; CorruptObjectError for a chunk that is
     not what was stored; UsageError where several jobs lie there and none is named.
@@ -72,7 +75,7 @@ def merge(  # noqa: PLR0913 -- a place, a target, and how it is done
         and _header_rule(dialect) != _header_rule(whole.manifest.dialect)
     ):
         heard.warn(f"the manifest of {whole.file_name} says how its records are written: the dialect given is not used")
-    size = Joining(open_chunk, whole, target, heard, files).run(executor, jobs)
+    size = Joining(open_chunk, whole, target, heard, files, objects).run(executor, jobs)
     rows = None if whole.manifest is None else whole.manifest.rows
     return Merged(whole.file_name, whole.total, size, rows)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
+    from splitjoin_cli.stores.sources.s3_objects import S3Objects
     from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["KINDS", "Kind", "Problem", "VerifyReport", "verify"]
@@ -54,7 +55,7 @@ class VerifyReport:
         return {"file_name": self.file_name, "ok": self.ok, "problems": problems, "mended": list(self.mended)}
 
 
-def verify(
+def verify(  # noqa: PLR0913 -- a place, a source, and how it is done
     sink: Sink,
     open_chunk: OpenChunk,
     *,
@@ -64,14 +65,17 @@ def verify(
     source: Source | None = None,
     observer: Observer | None = None,
     files: SmallFiles | None = None,
+    objects: S3Objects | None = None,
 ) -> VerifyReport:
     """Read every chunk of a job once and report all that is not right.
 
     Checksums are computed from the bytes read, never taken from the store's word: that the bytes can still be read is
     what is asked. With ``source`` its body is compared byte for byte, in parallel where it can seek, else in one pass.
     At most ``jobs`` chunks are under way, or runs of small ones where the place is a directory, whose ``files`` are at
-    hand; memory is bounded by them. Raises UsageError where several jobs lie there and none is named, NotFoundError
-    where none lies there, SourceChangedError where the source changes meanwhile.
+    hand; memory is bounded by them. ``objects``: of a place on S3, where a small chunk is then one request.
+
+    Raises UsageError where several jobs lie there and none is named, NotFoundError where none lies there,
+    SourceChangedError where the source changes meanwhile.
     """
     file_name = choose_job(sink, file_name, files)
     manifest, problems = _manifest(sink, file_name)
@@ -85,7 +89,7 @@ def verify(
         problems.append(Problem(number, "extra", f"{name} is not of this split"))
     if manifest is None:
         return VerifyReport(file_name, tuple(problems))
-    check = Check(sink, open_chunk, manifest, here, observer or Silent(), files)
+    check = Check(sink, open_chunk, manifest, here, observer or Silent(), files, objects)
     problems += check.run(executor, jobs, source)
     problems.sort(key=lambda problem: problem.number or 0)
     return VerifyReport(file_name, tuple(problems), manifest.total_parts, check.rows, tuple(sorted(manifest.mended)))

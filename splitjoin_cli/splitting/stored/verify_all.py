@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.stored.listing import ListedSplit
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
+    from splitjoin_cli.stores.sources.s3_objects import S3Objects
     from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["verify_all"]
@@ -33,6 +34,7 @@ def verify_all(
     finished: bool,
     observer: Observer,
     files: SmallFiles | None = None,
+    objects: S3Objects | None = None,
 ) -> list[VerifyReport]:
     """A report of each split that has an object directly in the place, by name.
 
@@ -54,7 +56,15 @@ def verify_all(
         if not splits:
             return []
         sizes = [split.size_bytes for split in splits]
-        look = partial(verify, sink, stoppable, executor=executor, jobs=jobs, files=files and files.stoppable(check))
+        look = partial(
+            verify,
+            sink,
+            stoppable,
+            executor=executor,
+            jobs=jobs,
+            files=files and files.stoppable(check),
+            objects=objects and objects.stoppable(check),
+        )
         together = Together(observer, "verifying", "split", sizes, 1)
 
         def one(split: ListedSplit) -> VerifyReport:
@@ -70,11 +80,16 @@ def verify_all(
 
         with ThreadPoolExecutor(min(jobs, len(splits)), "split") as several:
             reports = [several.submit(one, split) for split in splits]
-            try:
-                return [report.result() for report in reports]
-            except BaseException:
-                stop.set()
-                for report in reports:
-                    report.cancel()
-                wait(reports)
-                raise
+            return _results(reports, stop)
+
+
+def _results(reports: list[Future[VerifyReport]], stop: threading.Event) -> list[VerifyReport]:
+    """All of them; after an error, or a signal, the others end at their next read."""
+    try:
+        return [report.result() for report in reports]
+    except BaseException:
+        stop.set()
+        for report in reports:
+            report.cancel()
+        wait(reports)
+        raise
