@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.servers.aws_desk",
     "tests.servers.function_zip",
     "tests.servers.chromium",
+    "tests.servers.dask",
 ]
 
 SERVER_FIXTURES = {
@@ -35,6 +36,7 @@ SERVER_FIXTURES = {
     "ministack_server",
     "moto_server",
     "browser",
+    "dask_cluster",
 }
 CI_MAY_SKIP: dict[str, str] = {}
 """Node ids of tests that CI may leave out, each with the reason."""

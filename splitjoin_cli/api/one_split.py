@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from splitjoin_cli.api.engines import THREADS, check_source, open_engine, remote
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import BadInputError, SourceError, StoppedError, UsageError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.join.operate.senders import Sender
+    from splitjoin_cli.splitting.engines.base import Engine, Remote
     from splitjoin_cli.splitting.notify import Events
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import SplitResult
@@ -93,11 +95,15 @@ def check_named(request: SplitRequest) -> None:
 class Surroundings:
     """What a split shares with others of the same call: here nothing, since it is alone.
 
-    ``client``: of S3. ``resumes``: an unfinished split of a day before is resumed.
+    ``client``: of S3. ``engine``: where its work runs. ``resumes``: an unfinished split of a day before is resumed.
     """
 
     client: Any = None
+    engine: Engine | None = None
     resumes: bool = False
+
+    def check(self) -> None:
+        """Raise what ends the split: here a signal does that by itself."""
 
     def source(self, source: Source) -> Source:
         """The source as the split is to read it."""
@@ -126,7 +132,9 @@ def perform(
         from splitjoin_cli.splitting.run import SplitRun
     if request.encoding is not None:
         request = replace(request, dialect=_of_chunks(request.dialect, request.encoding))
+    check_source(request)
     with ExitStack() as stack:
+        engine = within.engine or open_engine(request, stack)
         tracker = _reached(tracker or tracker_of(request, stack), request, job)
         source, start = _open_text(request, within.client)
         stack.callback(source.close)
@@ -136,22 +144,20 @@ def perform(
         seen = look(start, _named(request, source), request.dialect, typed=request.dialect_typed)
         sink = _sink(request, within.client)
         stack.callback(sink.close)
-        opener = None if tracker is None else _job_opener(tracker, passing=passing)
-        repairs = None if tracker is None else partial(_TrackedRepairs, tracker)
-        events = _events(request, job, sink, stack)
         run = SplitRun(
             request,
             job,
             source,
             sink,
             observer,
-            open_job=opener,
-            repairs=repairs,
-            events=events,
+            open_job=None if tracker is None else _job_opener(tracker, passing=passing),
+            repairs=None if tracker is None else partial(_TrackedRepairs, tracker),
+            events=_events(request, job, sink, stack),
             naming=naming,
             warnings=seen.warnings,
             start=start,
             resumes=within.resumes,
+            remote=_remote(request, engine, source, sink, within),
         )
         within.begun(run, sink)
         try:
@@ -160,6 +166,15 @@ def perform(
             if seen.markup is None:
                 raise
             raise seen.explained(exc) from exc
+
+
+def _remote(
+    request: SplitRequest, engine: Engine | None, source: Source, sink: Sink, within: Surroundings
+) -> Remote | None:
+    """Where the split's work runs; None for threads here."""
+    if engine is None:
+        return None
+    return remote(request, engine, source, sink, within.check, partial(_sink, request, within.client))
 
 
 def _open_text(request: SplitRequest, client: Any) -> tuple[Source, bytes]:  # noqa: ANN401 -- see _sink
@@ -266,7 +281,13 @@ def _sink(request: SplitRequest, client: Any) -> Sink:  # noqa: ANN401 -- botoco
 
     bandwidth = shared(request.bwlimit)
     return S3Sink(
-        str(place), request.aws, jobs=request.at_once, objects=request.objects, bandwidth=bandwidth, client=client
+        str(place),
+        request.aws,
+        jobs=request.at_once,
+        objects=request.objects,
+        bandwidth=bandwidth,
+        client=client,
+        must_be_conditional=request.engine != THREADS,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, get_args, overload
 
 from splitjoin_cli.api import arguments
+from splitjoin_cli.api.engines import THREADS, checked_engine
 from splitjoin_cli.api.one_split import run_split
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.errors import UsageError
@@ -16,7 +17,7 @@ from splitjoin_cli.core.places import S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.source_name import name_pattern as compiled
 from splitjoin_cli.core.units import MAX_JOBS
-from splitjoin_cli.splitting.request import DEFAULT_JOBS, ChunkCompression, SplitRequest
+from splitjoin_cli.splitting.request import ChunkCompression, SplitRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,9 @@ def split(
     encoding: str | None = None,
     strict: bool = False,
     compress: arguments.Compress | None = None,
-    jobs: int = DEFAULT_JOBS,
+    jobs: int | None = None,
+    engine: str = THREADS,
+    allow_plain_dask: bool = False,
     bwlimit: arguments.Bytes | None = None,
     fsync: bool = False,
     dry_run: bool = False,
@@ -99,9 +102,7 @@ def split(
     place = parse_place(os.fspath(destination))
     objects = arguments.objects(sse, sse_kms_key_id, storage_class, tag, request_payer, expected_bucket_owner)
     words = [os.fspath(source)] if isinstance(source, str | os.PathLike) else [os.fspath(one) for one in source]
-    unused = ObjectOptions(request_payer=request_payer and (files_from is not None or any(map(is_s3, words))))
-    if objects != unused and not isinstance(place, S3Place):
-        raise UsageError(f"{place} is a directory, and options of objects on S3 were given", hint="leave them out")
+    _check_objects(objects, place, on_s3=files_from is not None or any(map(is_s3, words)))
     request = SplitRequest(
         source=next(iter(words), ""),
         destination=place,
@@ -116,7 +117,9 @@ def split(
         skip=skip,
         strict=strict,
         compress=None if compress == "none" else compress,
-        jobs=arguments.at_once("jobs", jobs, MAX_JOBS),
+        jobs=None if jobs is None else arguments.at_once("jobs", jobs, MAX_JOBS),
+        engine=checked_engine(engine, limited=bwlimit is not None),
+        allow_plain_dask=allow_plain_dask,
         bwlimit=arguments.bandwidth(bwlimit),
         fsync=fsync,
         dry_run=dry_run,
@@ -134,6 +137,13 @@ def split(
 
     listed = None if files_from is None else os.fspath(files_from)
     return run_splits(request, words, listed, observer or Silent())
+
+
+def _check_objects(objects: ObjectOptions, place: Place, *, on_s3: bool) -> None:
+    """Raise UsageError for options of objects where none is on S3; ``on_s3``: a source may be."""
+    unused = ObjectOptions(request_payer=objects.request_payer and on_s3)
+    if objects != unused and not isinstance(place, S3Place):
+        raise UsageError(f"{place} is a directory, and options of objects on S3 were given", hint="leave them out")
 
 
 def _notify(text: str, place: Place) -> str:

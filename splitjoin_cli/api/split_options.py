@@ -27,7 +27,9 @@ class SplitOptions(DialectKeywords, total=False):
     encoding: str | None
     strict: bool
     compress: arguments.Compress | None
-    jobs: int
+    jobs: int | None
+    engine: str
+    allow_plain_dask: bool
     bwlimit: arguments.Bytes | None
     fsync: bool
     dry_run: bool

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from splitjoin_cli.api.engines import open_engine
 from splitjoin_cli.api.one_split import Surroundings, check_named, perform, tracker_of, utc_now
 from splitjoin_cli.api.sources import ALONE, Sources, listed_names
 from splitjoin_cli.core import trace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.engines.base import Engine
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.splitting.run import SplitRun
@@ -72,9 +74,10 @@ def run_splits(
             ended.left_out = expansion.left_out
             parts = _settled(request, expansion, now().date())
             tracker = tracker_of(request, stack)
+            engine = open_engine(request, stack)
         except StoppedError as exc:
             return ended.result([], stopped=exc)
-        running = _Running(request, parts, observer, client, tracker)
+        running = _Running(request, parts, observer, client, tracker, engine)
         stopped = running.run()
     return ended.result(parts, stopped=stopped)
 
@@ -167,7 +170,7 @@ def _client(request: SplitRequest, words: Sequence[str], stack: ExitStack) -> An
     from splitjoin_cli.core.aws import client as aws
 
     bandwidth = shared(request.bwlimit)
-    client = aws.client("s3", request.aws, connections=6 * request.jobs, attempts=1, bandwidth=bandwidth)
+    client = aws.client("s3", request.aws, connections=6 * request.at_once, attempts=1, bandwidth=bandwidth)
     stack.callback(client.close)
     return client
 
@@ -177,8 +180,17 @@ class _One(Surroundings):
 
     resumes = True
 
-    def __init__(self, part: _Part, share: int, heard: Member, client: Any, check: Callable[[], None]) -> None:  # noqa: ANN401 -- see _client
-        """``share``: of the jobs. ``check`` raises what ends all splits."""
+    def __init__(
+        self,
+        part: _Part,
+        share: int,
+        heard: Member,
+        client: Any,  # noqa: ANN401 -- see _client
+        check: Callable[[], None],
+        engine: Engine | None,
+    ) -> None:
+        """``share``: of the jobs. ``check`` raises what ends all splits. ``engine``: None for threads here."""
+        self.engine = engine
         self.part, self.share, self.heard, self.client, self._check = part, share, heard, client, check
         self.run: SplitRun | None = None
         self.sink: Sink | None = None
@@ -189,6 +201,10 @@ class _One(Surroundings):
 
         self.part.stored_bytes = source.properties.stored_bytes
         return StoppableSource(source, self._check)
+
+    def check(self) -> None:
+        """See Surroundings."""
+        self._check()
 
     def begun(self, run: SplitRun, sink: Sink) -> None:
         """See Surroundings."""
@@ -209,8 +225,10 @@ class _Running:
         observer: Observer,
         client: Any,  # noqa: ANN401 -- see _client
         tracker: Tracker | None,
+        engine: Engine | None,
     ) -> None:
-        """``client`` and ``tracker``: shared by all."""
+        """``client``, ``tracker`` and ``engine``: shared by all."""
+        self._engine = engine
         self._request, self._parts, self._observer = request, parts, observer
         self._client, self._tracker = client, tracker
         self._signal: int | None = None
@@ -221,7 +239,7 @@ class _Running:
         named = [part for part in self._parts if part.naming is not None]
         if not named:
             return None
-        with ThreadPoolExecutor(min(self._request.jobs, len(named)), "source") as executor:
+        with ThreadPoolExecutor(min(self._request.at_once, len(named)), "source") as executor:
             try:
                 self._begin_all(named, executor)
                 wait(self._flying)
@@ -240,12 +258,12 @@ class _Running:
         for part in named:
             share = self._wait_for_share(part)
             heard = together.member(shown_source(part.source.uri), part.source.size)
-            one = _One(part, share, heard, self._client, self._check)
+            one = _One(part, share, heard, self._client, self._check, self._engine)
             self._flying[executor.submit(self._split, one)] = one
 
     def _wait_for_share(self, part: _Part) -> int:
         """Wait until there are jobs for one more split; how many it gets."""
-        jobs, size, chunk = self._request.jobs, part.source.size, self._request.size
+        jobs, size, chunk = self._request.at_once, part.source.size, self._request.size
         chunk_bytes = chunk.size_bytes if isinstance(chunk, ChunkSize) else DEFAULT_CHUNK_BYTES
         chunks = jobs // 2 if size is None and "://" in part.source.uri else -(-(size or 0) // chunk_bytes)
         wanted = min(jobs, max(1, chunks))

@@ -237,6 +237,28 @@ jobs_option = option(
     help="How many chunks to send or read at the same time.",
 )
 
+engine_options = together(
+    option(
+        "--jobs",
+        type=Count(MAX_JOBS),
+        help="How many chunks to send or read at the same time.  [default: 8; with --engine dask:, twice what its "
+        "workers run]",
+    ),
+    option(
+        "--engine",
+        default="threads",
+        metavar="NAME",
+        help="Where the work runs: threads of this process, or dask:ADDRESS, the workers of a Dask scheduler "
+        "(dask:tls://HOST:8786, dask:FILE.json for a scheduler file, dask: for Dask's configuration).  "
+        "[default: threads]",
+    ),
+    option(
+        "--allow-plain-dask",
+        is_flag=True,
+        help="Use a Dask scheduler on another machine without TLS: anyone who reaches it can run code there.",
+    ),
+)
+
 bwlimit_option = option(
     "--bwlimit",
     type=Rate(),

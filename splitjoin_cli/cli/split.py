@@ -84,7 +84,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
     show_default=True,
     help="How chunks are stored.",
 )
-@options.jobs_option
+@options.engine_options
 @options.bwlimit_option
 @options.option("--fsync", is_flag=True, help="Wait until each chunk is on the disk.")
 @options.option(

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
 
-__all__ = ["Guess", "Guesses", "guessable"]
+__all__ = ["Guess", "Guesses", "guessable", "look_bytes"]
 
 FIRST_LOOK = 64 * 1024
 """Bytes before a limit that are read for a guess; when no record ends in them, or both readings are lawful, more."""
 LOOKS = 3
 """Each look is at eight times the bytes of the one before; then there is no guess."""
+
+
+def look_bytes() -> int:
+    """What a scanner for looks must take at once."""
+    return FIRST_LOOK << 3 * (LOOKS - 1)
 
 
 class Guess(NamedTuple):

@@ -169,6 +169,8 @@ class Proofs:
         self._waiting[guess.number] = guess, found
         while (following := self._waiting.pop(len(self._builder.chunks) + 1, None)) is not None:
             (number, start, end), held = following
+            if start != self._builder.position:
+                break  # guessed from an end that was wrong: whatever it held, it is not this chunk
             at_end = number == self._last
             self._builder.take(end - start, held.outcome, held.crc, held.large, held.watch, last=at_end)
             held.survey.end()

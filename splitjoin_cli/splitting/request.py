@@ -66,7 +66,9 @@ class SplitRequest:
     how fields are written; ``delimiter_typed``: whether the delimiter was, which a first line ``sep=;`` then does not
     change. ``notify``: where the chunks' events are sent, ``sqs:URL`` or ``lambda:NAME``. ``skip``: what of the source
     is in no chunk. ``bwlimit``: bytes per second over the network. ``tmp_dir``: None for the system's. ``objects``: for
-    destinations on S3. ``share``: of the jobs, where several splits have them together.
+    destinations on S3. ``share``: of the jobs, where several splits have them together. ``engine``: where scan and
+    transfer run, ``threads`` or ``dask:ADDRESS``; ``allow_plain_dask``: also without TLS. ``jobs``: None for 8, or on
+    an engine for as many units at once as it wants.
 
     An option of ``split`` is a field here (or of the values that travel whole), from which the command that resumes it
     is spelled (resume.py), a parameter of ``api.split.split``, and an option in cli/split.py: three places.
@@ -85,7 +87,9 @@ class SplitRequest:
     skip: Skip = field(default_factory=Skip)
     strict: bool = False
     compress: ChunkCompression | None = None
-    jobs: int = DEFAULT_JOBS
+    jobs: int | None = None
+    engine: str = "threads"
+    allow_plain_dask: bool = False
     bwlimit: int | None = None
     fsync: bool = False
     dry_run: bool = False
@@ -99,13 +103,13 @@ class SplitRequest:
     share: int | None = None
 
     def __post_init__(self) -> None:
-        _check_positive(self.jobs)
         _check_positive(self.at_once)
 
     @property
     def at_once(self) -> int:
-        """How many chunks are sent or read at the same time."""
-        return self.jobs if self.share is None else self.share
+        """How many chunks are sent or read at the same time, by threads here."""
+        jobs = DEFAULT_JOBS if self.jobs is None else self.jobs
+        return jobs if self.share is None else self.share
 
     @property
     def shaping(self) -> dict[str, int | str | bool | None]:

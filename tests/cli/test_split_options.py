@@ -58,6 +58,7 @@ ALL_OPTIONS = SplitRequest(
     strict=True,
     compress="zstd",
     jobs=3,
+    allow_plain_dask=True,
     bwlimit=8_000_000,
     fsync=True,
     force=True,
@@ -95,9 +96,10 @@ def test_defaults(splitjoin: Splitjoin, core: RecordsRequests) -> None:
 
 def test_every_option(splitjoin: Splitjoin, core: RecordsRequests) -> None:
     """The command that resumes a split asks for the same split: every option is there, and survives the shell."""
-    words = shlex.split(resume_command(ALL_OPTIONS, JobName("acme", "20240131")))
-    assert splitjoin(*words[1:]).code == 0
-    assert core.request == ALL_OPTIONS
+    for asked in (ALL_OPTIONS, replace(ALL_OPTIONS, bwlimit=None, engine="dask:tls://host:8786")):
+        words = shlex.split(resume_command(asked, JobName("acme", "20240131")))
+        assert splitjoin(*words[1:]).code == 0
+        assert core.requests[-1] == asked
 
 
 @pytest.mark.parametrize(
@@ -155,6 +157,8 @@ ENVIRONMENT: dict[str, tuple[str, dict[str, Any]]] = {
     "STRICT": ("true", {"strict": True}),
     "COMPRESS": ("gzip", {"compress": "gzip"}),
     "JOBS": ("2", {"jobs": 2}),
+    "ENGINE": ("dask:tls://host:8786", {"engine": "dask:tls://host:8786"}),
+    "ALLOW_PLAIN_DASK": ("1", {"allow_plain_dask": True}),
     "BWLIMIT": ("8MB/s", {"bwlimit": 8_000_000}),
     "FSYNC": ("yes", {"fsync": True}),
     "DRY_RUN": ("1", {"dry_run": True}),
@@ -394,6 +398,16 @@ USAGE = {
         ["a.csv", "out", "--jobs=0"],
         "Invalid value for '--jobs': '0' is not a number from 1 to 1024",
         HELP,
+    ),
+    "engine": (
+        ["a.csv", "out", "--engine=spark"],
+        "--engine: 'spark' is neither threads nor dask:ADDRESS",
+        "write dask:tls://HOST:8786, dask:FILE.json, or dask: alone for what Dask's own configuration names",
+    ),
+    "engine and bwlimit": (
+        ["a.csv", "out", "--engine=dask:", "--bwlimit=1MB/s"],
+        "--bwlimit limits what this process sends and receives, and with --engine dask: its workers do that",
+        "leave --bwlimit out, or use --engine threads",
     ),
     "rows": (
         ["a.csv", "out", "--rows=1_0"],

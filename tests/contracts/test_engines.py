@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.splitting.engines.base import Engine
     from splitjoin_cli.splitting.request import Size
+    from tests.servers.dask import DaskCluster
     from tests.splitting.exports import Export
 
 
@@ -36,6 +37,16 @@ class TestInProcess(EngineContract):
     @pytest.fixture
     def engine(self) -> Iterator[InProcess]:
         engine = InProcess(Place())
+        yield engine
+        engine.close()
+
+
+class TestDask(EngineContract):
+    @pytest.fixture
+    def engine(self, dask_cluster: DaskCluster) -> Iterator[Engine]:
+        from splitjoin_cli.splitting.engines.dask import DaskEngine  # noqa: PLC0415 -- an extra
+
+        engine = DaskEngine(dask_cluster.address)
         yield engine
         engine.close()
 

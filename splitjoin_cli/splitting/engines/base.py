@@ -184,7 +184,10 @@ class Engine(Protocol):
 
     @property
     def in_flight(self) -> int:
-        """How many units should be under way, so that no worker waits; it may change as workers come and go."""
+        """How many units should be under way, so that no worker waits; it may change as workers come and go.
+
+        It is asked often, and MUST answer at once. Raises EngineError where the engine, or its last worker, is gone.
+        """
 
     def submit(self, unit: str) -> Future[str]:
         """Run a unit; return at once. The answer comes from ``run_text``, called somewhere else.

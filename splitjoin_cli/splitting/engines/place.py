@@ -43,8 +43,9 @@ class _Entry(Generic[T]):
 class _Shelf(Generic[S, T]):
     """Things that are open, by what names them. Thread-safe."""
 
-    def __init__(self, opens: Callable[[S], T]) -> None:
-        self._opens, self._lock = opens, threading.Lock()
+    def __init__(self, opens: Callable[[S], T], keeps: Callable[[S], bool] = lambda _: True) -> None:
+        """``keeps``: whether it may stay open while nobody uses it."""
+        self._opens, self._keeps, self._lock = opens, keeps, threading.Lock()
         self._entries: OrderedDict[S, _Entry[T]] = OrderedDict()
 
     @contextmanager
@@ -54,6 +55,7 @@ class _Shelf(Generic[S, T]):
             entry = self._entries.get(spec)
             if entry is None:
                 entry = self._entries[spec] = _Entry(self._opens(spec))
+                entry.stale = not self._keeps(spec)
             self._entries.move_to_end(spec)
             entry.users += 1
         try:
@@ -99,7 +101,7 @@ class Place(StaysHere):
     ) -> None:
         """``opens_source``, ``opens_sink``: instead of what this process reaches by itself."""
         self._sources: _Shelf[SourceSpec, Source] = _Shelf(opens_source or open_source)
-        self._sinks: _Shelf[SinkSpec, Sink] = _Shelf(opens_sink or open_sink)
+        self._sinks: _Shelf[SinkSpec, Sink] = _Shelf(opens_sink or open_sink, _leaves_nothing)
         self._headers: OrderedDict[tuple[SourceSpec, HeaderSpec], bytes] = OrderedDict()
 
     @contextmanager
@@ -139,6 +141,11 @@ class Place(StaysHere):
         """Close what is open."""
         self._sources.close()
         self._sinks.close()
+
+
+def _leaves_nothing(spec: SinkSpec) -> bool:
+    """Whether an open sink can be seen by others: a directory's has a folder of its own there."""
+    return spec.uri.startswith("s3://")
 
 
 def open_source(spec: SourceSpec) -> Source:

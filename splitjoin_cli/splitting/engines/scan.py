@@ -17,7 +17,7 @@ from splitjoin_cli.splitting.engines.ahead import LookAhead
 from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Scanned, ScanUnit
 from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
 from splitjoin_cli.splitting.engines.wire import release
-from splitjoin_cli.splitting.guesses import Guess, Guesses, guessable
+from splitjoin_cli.splitting.guesses import Guess, Guesses, guessable, look_bytes
 from splitjoin_cli.splitting.plan import Large
 from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Proofs, Ranged, begin, ends_as_guessed
 from splitjoin_cli.splitting.records.open import new_scanner
@@ -80,7 +80,8 @@ class EngineScan:
         self._header = HeaderSpec(self._place_of(0), len(header), crc64(header))
         ahead = LookAhead(self._source, executor, self._builder.limit, self._size)
         try:
-            self._scan_all(ahead, Guesses(ahead, alphabet, lane.scanner))
+            looks = new_scanner(alphabet, max(block_bytes, look_bytes()))
+            self._scan_all(ahead, Guesses(ahead, alphabet, looks))
         finally:
             ahead.close()
         self._keep_end()
@@ -181,6 +182,7 @@ class EngineScan:
         if ends == [NO_OFFSET]:
             return False
         self._wrong, before = False, self._builder.position
+        self._proofs = Proofs(self._builder, self._survey)  # what waits began where the wrong guess ended
         known = Guess(number, start, start + ends[0])
         self._dispatcher.run([self._work(known, partial(self._answered, last=limit >= self._size))])
         return self._builder.position > before and not self._is_done

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import ByteRange, Dialect, Skip
@@ -22,13 +25,15 @@ from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource
+from tests.laws import examples
 from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
 from tests.splitting.runs import request
+from tests.splitting.test_speculate import long_exports
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from splitjoin_cli.splitting.engines.in_process import InProcess
+    from splitjoin_cli.splitting.request import Size
+    from tests.splitting.exports import Export
 
 HEADER = b"id,name\n"
 RECORDS = [b'%d,"na\nme %d"\n' % (number, number) for number in range(300)]
@@ -51,6 +56,36 @@ class Listens:
 
     def cancel(self, future: Future[str]) -> None:
         self.inner.cancel(future)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class Shuffles:
+    """An engine that answers four units in any order, once it has them, or one when nothing more comes."""
+
+    name, in_flight = "shuffles", 4
+
+    def __init__(self, inner: InProcess, seed: int) -> None:
+        self.inner, self.random = inner, random.Random(seed)
+        self.held: list[tuple[Future[str], Future[str]]] = []
+        self.lock = threading.Lock()
+
+    def submit(self, unit: str) -> Future[str]:
+        outer: Future[str] = Future()
+        inner = self.inner.submit(unit)
+        with self.lock:
+            self.held.append((inner, outer))
+        inner.add_done_callback(lambda _: self.let_one_go())
+        return outer
+
+    def let_one_go(self) -> None:
+        with self.lock:
+            inner, outer = self.held.pop(self.random.randrange(len(self.held)))
+        inner.add_done_callback(lambda done: outer.set_result(done.result()))
+
+    def cancel(self, future: Future[str]) -> None:
+        pass
 
     def close(self) -> None:
         self.inner.close()
@@ -115,6 +150,26 @@ def test_a_wrong_guess_is_mended_by_a_worker(monkeypatch: pytest.MonkeyPatch) ->
     assert hears.moved["scanning"] == len(data)
     assert len(ranges) > len(data) // 400 + 3
     assert ranges[-1][1] == len(data)
+
+
+@examples(60)
+@given(
+    export=long_exports(),
+    size=st.one_of(st.builds(ChunkSize, st.integers(40, 300)), st.builds(ChunkCount, st.integers(2, 9))),
+    block_bytes=st.sampled_from([16, 33]),
+    look=st.sampled_from([2, 4, 16]),
+    seed=st.integers(0, 1 << 16),
+)
+def test_wrong_guesses_change_nothing(*, export: Export, size: Size, block_bytes: int, look: int, seed: int) -> None:
+    """However many there are, and in whatever order their answers come."""
+    hears, store = Hears(), MemoryStore()
+    asked: dict[str, Any] = {"size": size, "dialect": export.dialect}
+    wanted = split_on_threads(export.data, **asked)
+    with mock.patch.object(guesses, "FIRST_LOOK", look), in_process(export.data, store) as inner:
+        engine = Shuffles(inner, seed)
+        found = split_on(export.data, store, request(**asked), engine=engine, observer=hears, block_bytes=block_bytes)
+    assert found == wanted
+    assert isinstance(wanted, tuple) or hears.moved["scanning"] == len(export.data)
 
 
 @pytest.mark.parametrize(

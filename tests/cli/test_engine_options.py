@@ -1,0 +1,129 @@
+"""``--engine``: what is refused before anything is read, and what it is told."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from splitjoin_cli.api.engines import open_engine
+from splitjoin_cli.api.split import split
+from splitjoin_cli.core.errors import EngineError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AWAY = "use --engine threads"
+dask = pytest.importorskip("splitjoin_cli.splitting.engines.dask")
+
+
+@pytest.fixture(autouse=True)
+def _in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test in a directory of its own, with a file in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "acme.csv").write_bytes(b"id\n1\n")
+    (tmp_path / "acme.csv.gz").write_bytes(gzip.compress(b"id\n1\n"))
+
+
+def refused(source: str, engine: str = "dask:tls://127.0.0.1:1", **options: Any) -> tuple[str, str | None]:  # noqa: ANN401
+    """What a split is refused for."""
+    with pytest.raises(UsageError) as error:
+        split(source, "out", client="acme", engine=engine, **options)
+    return error.value.message, error.value.hint
+
+
+def test_sources_that_workers_cannot_reach() -> None:
+    """Standard input, and URLs that are not of ranges."""
+    message, hint = refused("-")
+    assert message == "--engine dask:tls://127.0.0.1:1: workers cannot read this process's standard input or pipes"
+    assert hint == f"store it first, in a file that all workers see or on S3; or {AWAY}"
+    for url in ("https://me:secret@host/acme.csv?token=1", "sftp://host/acme.csv"):
+        message, hint = refused(url)
+        scheme = url.partition(":")[0]
+        assert message.endswith(f"workers read s3:// and paths that they share, and no {scheme}:// URL")
+        assert hint == f"copy it to S3 first, or {AWAY}"
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "what"),
+    [("acme.csv.gz", {}, "is compressed (gzip)"), ("acme.csv", {"encoding": "utf-16"}, "is transcoded")],
+)
+def test_sources_without_ranges(tmp_path: Path, source: str, options: dict[str, Any], what: str) -> None:
+    """What must be undone from the front on."""
+    if options:
+        (tmp_path / source).write_bytes("id\n1\n".encode("utf-16"))
+    with mock.patch("splitjoin_cli.api.one_split.open_engine", return_value=mock.Mock()):
+        message, hint = refused(source, **options)
+    assert message == f"--engine dask:tls://127.0.0.1:1: {source} {what}, and workers read a source by ranges"
+    assert hint == f"store it plain first, or {AWAY}"
+
+
+@pytest.mark.parametrize("address", ["tcp://192.0.2.1:8786", "192.0.2.1:8786", "ws://192.0.2.1:8786"])
+def test_a_plain_scheduler_elsewhere_must_be_allowed(address: str) -> None:
+    """Whoever reaches it runs code; so it is said, and not tried."""
+    message, hint = refused("acme.csv", f"dask:{address}")
+    assert message == (
+        f"the Dask scheduler {address} is not on this machine, and is spoken to without TLS: anyone who reaches it can "
+        "run code on its workers"
+    )
+    assert hint == "use a tls:// address; or --allow-plain-dask where the network between is private"
+    dask.check_address(address, allow_plain=True)
+
+
+@pytest.mark.parametrize("address", ["tls://192.0.2.1:1", "tcp://127.0.0.1:1", "localhost:1"])
+def test_tls_and_this_machine_are_allowed(address: str) -> None:
+    """Its own addresses, by whatever name."""
+    dask.check_address(address, allow_plain=False)
+
+
+def test_where_the_scheduler_is(tmp_path: Path) -> None:
+    """Typed, in a scheduler file, or in Dask's own configuration."""
+    file = tmp_path / "scheduler.json"
+    file.write_text(json.dumps({"address": "tls://10.0.0.7:8786"}))
+    assert dask.address_of("tls://host:1") == "tls://host:1"
+    assert dask.address_of(str(file)) == "tls://10.0.0.7:8786"
+    with dask.dask.config.set({"scheduler-address": "tls://configured:1"}):
+        assert dask.address_of("") == "tls://configured:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "message"),
+    [
+        ("", None, "--engine dask: names no scheduler, and Dask's configuration has none"),
+        ("gone.json", None, "cannot read the scheduler file gone.json: No such file or directory"),
+        ("bad.json", "[]", "bad.json is not a scheduler file"),
+        ("bad.json", "{", "bad.json is not a scheduler file"),
+    ],
+)
+def test_a_scheduler_that_is_not_named(tmp_path: Path, text: str, content: str | None, message: str) -> None:
+    """Is a usage error with the way out; Dask alone would start a cluster here."""
+    if content is not None:
+        (tmp_path / text).write_text(content)
+    with dask.dask.config.set({"scheduler-address": None}):
+        found, hint = refused("acme.csv", f"dask:{text}")
+    assert found == message
+    assert hint is not None
+
+
+def test_a_scheduler_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the time that is said, and without Dask's own words."""
+    monkeypatch.setattr(dask, "CONNECT_SECONDS", 0.5)
+    with pytest.raises(EngineError) as error:
+        split("acme.csv", "out", engine="dask:tcp://127.0.0.1:1")
+    assert error.value.message.startswith("cannot reach the Dask scheduler tcp://127.0.0.1:1: ")
+    assert error.value.hint == "check the address and that the scheduler runs"
+
+
+def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for every extra."""
+    monkeypatch.delitem(sys.modules, "splitjoin_cli.splitting.engines.dask")
+    monkeypatch.setitem(sys.modules, "dask", None)
+    request = mock.Mock(engine="dask:tls://h:1")
+    with pytest.raises(UsageError) as error:
+        open_engine(request, mock.Mock())
+    assert error.value.message == "--engine dask: needs Dask, which is not installed"
+    assert error.value.hint == "pip install 'splitjoin[dask]'"

@@ -1,0 +1,39 @@
+"""The installed command on a Dask cluster: real scheduler, real workers, real store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.e2e.csvs import bulk
+from tests.e2e.kills import kept, stored
+
+if TYPE_CHECKING:
+    from tests.e2e.command import Splitjoin
+    from tests.servers.dask import DaskCluster
+    from tests.servers.s3 import Bucket
+
+MIB = 1024 * 1024
+OPTIONS = ("--client", "acme", "--date", "d", "--chunk-size", "9MiB")
+
+
+def test_s3_to_s3_has_the_same_objects_as_on_threads(
+    splitjoin_s3: Splitjoin, bucket: Bucket, dask_cluster: DaskCluster
+) -> None:
+    """Manifest included; and the same command on threads then has nothing to do."""
+    bucket.client().put_object(Bucket=bucket.name, Key="acme.csv", Body=bulk(20 * MIB))
+    source, command = f"{bucket.uri}acme.csv", ("split", f"{bucket.uri}acme.csv")
+    splitjoin_s3.ok(*command, f"{bucket.uri}threads/", *OPTIONS)
+    ran = splitjoin_s3.ok("split", source, f"{bucket.uri}dask/", *OPTIONS, "--engine", dask_cluster.engine)
+    assert stored(bucket, "dask/") == stored(bucket, "threads/")
+    assert "by workers" not in ran.stderr
+    again = splitjoin_s3.json(*command, f"{bucket.uri}dask/", *OPTIONS)
+    assert (again["uploaded"], again["skipped"]) == (0, again["total_parts"])
+
+
+def test_shared_paths_have_the_same_files_as_on_threads(splitjoin: Splitjoin, dask_cluster: DaskCluster) -> None:
+    """From a file that the workers see into a directory that they see, compressed; the scheduler named by its file."""
+    (splitjoin.directory / "acme.csv").write_bytes(bulk(5 * MIB))
+    options = (*OPTIONS[:-1], "2MiB", "--compress", "gzip")
+    splitjoin.ok("split", "acme.csv", "threads", *options)
+    splitjoin.ok("split", "acme.csv", "dask", *options, "--engine", f"dask:{dask_cluster.scheduler_file}")
+    assert kept(splitjoin.directory / "dask") == kept(splitjoin.directory / "threads")
