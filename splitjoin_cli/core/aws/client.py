@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError as UnreadableAnswerError
 
 from splitjoin_cli.core import trace
+from splitjoin_cli.core.aws.data.carrier import watch
 from splitjoin_cli.core.aws.limited import limit
 from splitjoin_cli.core.aws.options import AwsOptions
 from splitjoin_cli.core.aws.redirects import follow_once, redirected_to
@@ -193,6 +194,7 @@ def client(
             if service == "s3":
                 follow_once(made)
                 keep_little_unsent(made)
+                watch(made)
             if bandwidth is not None:
                 limit(made, bandwidth)
             return made

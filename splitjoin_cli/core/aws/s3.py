@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.answers import regular
+from splitjoin_cli.core.aws.data.carrier import Carrier
 from splitjoin_cli.core.errors import StoreError, UsageError
 from splitjoin_cli.core.unpicklable import StaysHere
 
@@ -104,6 +105,7 @@ class Bucket(StaysHere):
         self.retry = retry or Retry()
         self.stop = threading.Event()
         self._client = client
+        self._carrier = Carrier(client)
         self._common = dict(common or {})
         self._known: dict[str, frozenset[str]] = {}
 
@@ -115,6 +117,7 @@ class Bucket(StaysHere):
     def close(self) -> None:
         """Stop, and free the connections. Safe to repeat."""
         self.stop.set()
+        self._carrier.close()
         if not self._shared:
             self._client.close()
 
@@ -139,7 +142,7 @@ class Bucket(StaysHere):
         if hasattr(body, "seek"):
             body.seek(0)
         try:
-            return regular(getattr(self._client, method)(**arguments))
+            return regular(self._carrier.call(method, arguments))
         except (ValueError, LookupError) as exc:  # botocore met a date that is none, or missed a field itself
             if isinstance(exc, (*aws.ERRORS, UnicodeError)):
                 raise

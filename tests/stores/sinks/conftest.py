@@ -8,7 +8,9 @@ import pytest
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.s3 import Retry
+from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.stores.sinks.s3 import S3Sink
+from splitjoin_cli.stores.sinks.s3_body import BytesBody, RequestBody
 from tests.servers.faults import Faults
 
 if TYPE_CHECKING:
@@ -44,7 +46,13 @@ def faults(client: S3Client) -> Faults:
 
 @pytest.fixture
 def sink(client: S3Client, fault_bucket: str, request: pytest.FixtureRequest) -> Iterator[S3Sink]:
-    """A sink that repeats at once, on a prefix of its own."""
+    """A sink that repeats at once, on a prefix of its own; where nothing is odd, it carries its bodies by itself."""
     made = S3Sink(f"s3://{fault_bucket}/{request.node.name}", client=client, retry=QUICK, jobs=4)
+    first = BytesBody(b"seen")
+    made._bucket.once("put_object", "seen", Body=RequestBody(first, ByteRange(0, 4), uri="", stopped=lambda: False))
+    if "faults" in request.fixturenames:
+        seen: Faults = request.getfixturevalue("faults")
+        seen.seen.clear()
+        seen.headers.clear()
     yield made
     made.close()
