@@ -9,6 +9,7 @@ from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError
 from splitjoin_cli.splitting.packed import Packed
+from splitjoin_cli.stores.sources.base import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,7 @@ class Sender:
         way = self._way
         body = ChunkBody(way.header, way.source, chunk.range)
         if way.compression is not None:
+            announce(way.source, chunk.range)
             packed = Packed(tally)
             writer = way.sink.writer(name, metadata=metadata, when=when, sent=packed.sent)
             return self._compress(way.compression, chunk, body, writer, packed)
@@ -90,6 +92,7 @@ class Sender:
             stored = self._copy(copier, name, metadata, chunk, body, s3, when, tally)
             if stored is not None:
                 return stored
+        announce(way.source, chunk.range)
         return way.sink.put(name, body, checksum=chunk.checksum, metadata=metadata, when=when, sent=tally.add)
 
     def _copy(

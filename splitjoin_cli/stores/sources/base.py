@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
-    from splitjoin_cli.core.model import SourceProperties
+    from splitjoin_cli.core.model import ByteRange, SourceProperties
     from splitjoin_cli.core.progress import Moved
+
+
+def announce(source: object, part: ByteRange) -> None:
+    """Tell a source that ``part`` will be read at once from front to back, in pieces.
+
+    It may have a method ``announce(part)``, as one does where each read is a request: it can then ask for all of it.
+    """
+    tell = getattr(source, "announce", None)
+    if tell is not None:
+        tell(part)
 
 
 class Source(Protocol):

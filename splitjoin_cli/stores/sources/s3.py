@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.s3 import Retry
     from splitjoin_cli.core.bandwidth import Bandwidth
     from splitjoin_cli.core.bytes.base import ByteStream
+    from splitjoin_cli.core.model import ByteRange
     from splitjoin_cli.core.progress import Moved
 
 __all__ = ["S3Source"]
@@ -89,6 +90,10 @@ class S3Source(StaysHere):
         elif len(view):
             self._cursors.read(offset, view, came)
         return len(view)
+
+    def announce(self, part: ByteRange) -> None:
+        """As in ``base.announce``: one GET asks for all of it, up to 32 MiB."""
+        self._cursors.announce(part)
 
     def stream(self, came: Moved | None = None) -> ByteStream:
         """As in Source: 32 MiB at most are read ahead."""

@@ -143,13 +143,15 @@ class Cursors:
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, tuple[OpenRange, int]] = OrderedDict()
         self._starts: OrderedDict[int, None] = OrderedDict()  # of readers that went on, the latest last
+        self._ends: OrderedDict[int, int] = OrderedDict()  # of what was announced, by its start
 
     def read(self, offset: int, view: memoryview, came: Moved | None = None) -> None:
         """Fill ``view`` from ``offset`` on; ``came`` hears of bytes as they come."""
         with self._lock:
             cursor, asked = self._idle.pop(offset, (None, 0))
         if cursor is None:
-            cursor, asked = OpenRange(self._pinned, ByteRange(offset, offset + len(view))), len(view)
+            asked = max(len(view), min(self._ends.get(offset, 0) - offset, LONGEST_RANGE_BYTES))
+            cursor = OpenRange(self._pinned, ByteRange(offset, offset + asked))
         elif cursor.left < len(view):
             asked = max(len(view), min(asked * GROWTH, LONGEST_RANGE_BYTES))
             cursor.extend(self._useful_end(cursor.start, offset + len(view), offset + asked))
@@ -159,6 +161,13 @@ class Cursors:
             cursor.close()
             raise
         self._keep(cursor, asked)
+
+    def announce(self, part: ByteRange) -> None:
+        """A reader will begin at the start of ``part`` and go on to its end, no further."""
+        with self._lock:
+            self._ends[part.start] = part.end
+            if len(self._ends) > STARTS_KEPT:
+                self._ends.popitem(last=False)
 
     def close(self) -> None:
         """Drop all."""
@@ -173,6 +182,8 @@ class Cursors:
         Chunks lie side by side and are read at once; what is asked for beyond one's end would come twice.
         """
         with self._lock:
+            if start in self._ends:
+                return max(least, min(self._ends[start], most))
             self._starts[start] = None
             if len(self._starts) > STARTS_KEPT:
                 self._starts.popitem(last=False)

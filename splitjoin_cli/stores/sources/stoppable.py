@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+from splitjoin_cli.stores.sources.base import announce
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.bytes.base import ByteStream
-    from splitjoin_cli.core.model import SourceProperties
+    from splitjoin_cli.core.model import ByteRange, SourceProperties
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sources.base import Source
 
@@ -32,6 +34,10 @@ class StoppableSource:
         """See Source."""
         self._check()
         return self._base.read_at(offset, buffer, came)
+
+    def announce(self, part: ByteRange) -> None:
+        """See ``base.announce``."""
+        announce(self._base, part)
 
     def stream(self, came: Moved | None = None) -> ByteStream:
         """See Source."""

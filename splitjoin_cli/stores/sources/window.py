@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.bytes.pieces import PiecewiseStream
 from splitjoin_cli.core.errors import BadInputError
-from splitjoin_cli.core.model import LF
+from splitjoin_cli.core.model import LF, ByteRange
+from splitjoin_cli.stores.sources.base import announce
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 from splitjoin_cli.stores.sources.stream import cannot_seek
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.bytes.lines import LineRule
-    from splitjoin_cli.core.model import ByteRange, SourceProperties
+    from splitjoin_cli.core.model import SourceProperties
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sources.base import Source
 
@@ -88,6 +89,12 @@ class WindowSource:
         if filled < before or before == wanted:
             return filled
         return before + self.base.read_at(self.window.place_of(offset + before), buffer[before:wanted], came)
+
+    def announce(self, part: ByteRange) -> None:
+        """See ``base.announce``. What lies around the gap is read in two pieces, and is not announced."""
+        begin, end = self.window.place_of(part.start), self.window.place_of(part.end - 1) + 1
+        if end - begin == part.size:
+            announce(self.base, ByteRange(begin, end))
 
     def stream(self, came: Moved | None = None) -> ByteStream:
         """See Source."""

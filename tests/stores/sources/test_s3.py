@@ -10,10 +10,12 @@ import pytest
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.s3 import Retry
 from splitjoin_cli.core.errors import SourceChangedError, SourceError, SplitjoinError
-from splitjoin_cli.core.model import S3Location
+from splitjoin_cli.core.model import ByteRange, S3Location
 from splitjoin_cli.stores.sources import s3 as s3_module
 from splitjoin_cli.stores.sources import s3_ranges
+from splitjoin_cli.stores.sources.base import announce
 from splitjoin_cli.stores.sources.s3 import S3Source
+from splitjoin_cli.stores.sources.window import Window, WindowSource
 from splitjoin_cli.testing.reading import read_through
 from tests.servers.faults import Faults, FlakyProxy
 
@@ -132,6 +134,21 @@ def test_small_reads_in_order_cost_few_requests(source: S3Source, faults: Faults
         done += got
     assert done == len(DATA)
     assert faults.seen["GetObject"] <= 5
+
+
+def test_what_is_announced_is_asked_for_at_once(source: S3Source, faults: Faults) -> None:
+    """A chunk is one request, whatever the pieces it is read in, and seen through a window, too."""
+    window = WindowSource(source, Window(100, ByteRange(2 * MIB, 2 * MIB + 10), end=len(DATA)))
+    buffer = memoryview(bytearray(256 * 1024))
+    for start, end in ((1000, MIB + 1), (2 * MIB + 7, 3 * MIB)):
+        announce(window, ByteRange(start, end))
+        for offset in range(start, end, len(buffer)):
+            piece = buffer[: min(len(buffer), end - offset)]
+            assert window.read_at(offset, piece) == len(piece)
+            place = window.window.place_of(offset)
+            assert piece == DATA[place : place + len(piece)]
+    ranges = [headers["range"] for headers in faults.headers_of("GetObject")]
+    assert ranges == [f"bytes=1100-{MIB + 100}", f"bytes={2 * MIB + 117}-{3 * MIB + 109}"]
 
 
 def test_a_single_read_asks_for_no_more_than_it_needs(source: S3Source, faults: Faults) -> None:
