@@ -78,8 +78,12 @@ class Uploads:
             return upload_id in self._open
 
     def close(self) -> None:
-        """End the threads and abort what is open. All are tried; the first error is raised."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the threads and abort what is open. All are tried; the first error is raised.
+
+        The bucket is stopped, so parts that still wait for a thread end as soon as they have one. They are not
+        cancelled: who waits for them by ``wait`` would never hear of it.
+        """
+        self._pool.shutdown(wait=True)
         with self._lock:
             left = list(self._open.values())
         problems: list[SplitjoinError] = []

@@ -478,12 +478,14 @@ def test_a_copy_sends_5_mib_and_no_more(sink: S3Sink, client: S3Client, faults: 
 
 
 @pytest.mark.usefixtures("small_parts")
-@pytest.mark.parametrize("kind", ["one PUT", "parts", "writer"])
+@pytest.mark.parametrize("kind", ["one PUT", "parts", "parts that wait for a thread", "writer"])
 def test_close_ends_what_is_under_way_at_once(sink: S3Sink, client: S3Client, big: Bytes, kind: str) -> None:
     """As after an interrupt: the body in flight ends at its next block, nothing is visible, nothing open."""
     data = big.data if kind != "one PUT" else big.data[: 4 * MIB]
     body = Blocks(data, MIB)
     problems: list[BaseException] = []
+    if kind == "parts that wait for a thread":
+        sink._uploads._pool._max_workers = 1
 
     def work() -> None:
         try:
