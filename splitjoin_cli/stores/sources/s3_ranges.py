@@ -149,8 +149,10 @@ class Cursors:
         """Fill ``view`` from ``offset`` on; ``came`` hears of bytes as they come."""
         with self._lock:
             cursor, asked = self._idle.pop(offset, (None, 0))
-        if cursor is None:
-            asked = max(len(view), min(self._ends.get(offset, 0) - offset, LONGEST_RANGE_BYTES))
+            announced = self._ends.get(offset, 0) - offset
+        # A reader that was announced begins here; the one before, whose end this is, goes no further.
+        if cursor is None or (announced > 0 and not cursor.left):
+            asked = max(len(view), min(announced, LONGEST_RANGE_BYTES))
             cursor = OpenRange(self._pinned, ByteRange(offset, offset + asked))
         elif cursor.left < len(view):
             asked = max(len(view), min(asked * GROWTH, LONGEST_RANGE_BYTES))

@@ -140,7 +140,7 @@ def test_what_is_announced_is_asked_for_at_once(source: S3Source, faults: Faults
     """A chunk is one request, whatever the pieces it is read in, and seen through a window, too."""
     window = WindowSource(source, Window(100, ByteRange(2 * MIB, 2 * MIB + 10), end=len(DATA)))
     buffer = memoryview(bytearray(256 * 1024))
-    for start, end in ((1000, MIB + 1), (2 * MIB + 7, 3 * MIB)):
+    for start, end in ((1000, MIB + 1), (MIB + 1, 2 * MIB - 200), (2 * MIB + 7, 3 * MIB)):
         announce(window, ByteRange(start, end))
         for offset in range(start, end, len(buffer)):
             piece = buffer[: min(len(buffer), end - offset)]
@@ -148,7 +148,11 @@ def test_what_is_announced_is_asked_for_at_once(source: S3Source, faults: Faults
             place = window.window.place_of(offset)
             assert piece == DATA[place : place + len(piece)]
     ranges = [headers["range"] for headers in faults.headers_of("GetObject")]
-    assert ranges == [f"bytes=1100-{MIB + 100}", f"bytes={2 * MIB + 117}-{3 * MIB + 109}"]
+    assert ranges == [
+        f"bytes=1100-{MIB + 100}",
+        f"bytes={MIB + 101}-{2 * MIB - 101}",
+        f"bytes={2 * MIB + 117}-{3 * MIB + 109}",
+    ]
 
 
 def test_a_single_read_asks_for_no_more_than_it_needs(source: S3Source, faults: Faults) -> None:
