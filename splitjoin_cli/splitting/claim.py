@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.errors import NameTakenError, StoreError
+from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.names import JobName, manifest_name, plan_name
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.existing import Existing, is_of, look, standing, take_plan
-from splitjoin_cli.splitting.heads import manifest_head
+from splitjoin_cli.splitting.heads import SeenHead, manifest_head, plan_head
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sinks.base import Sink
 
 CLAIM_TRIES = 5
+SMALL_PLAN = 20_000
+"""A plan of so many chunks is stored in one piece."""
 FORCE_HINT = "--force replaces it; or choose another --client, --date or destination"
 OVERWRITTEN_HINT = (
     "the other's chunks may be overwritten by this one's: splitjoin verify says so; "
@@ -31,11 +33,29 @@ OVERWRITTEN_HINT = (
 )
 
 
+def put_plan(sink: Sink, name: str, plan: PlanFile, when: Condition) -> bool:
+    """Store a plan; False where the condition does not hold. That of a million chunks is 40 MB: it is never held."""
+    if len(plan.chunks) <= SMALL_PLAN:
+        return sink.put_small(name, plan.to_bytes(), when=when)
+    writer = sink.writer(name, when=when)
+    try:
+        for block in plan.blocks():
+            writer.write(block)
+        writer.commit(checksum=None)
+    except ObjectChangedError:
+        writer.abort()
+        return False
+    except BaseException:
+        writer.abort()
+        raise
+    return True
+
+
 def release(sink: Sink, job: JobName, plan: PlanFile) -> None:
     """Remove the plan where it is this run's still."""
-    held = standing(sink, job)
-    if held is not None and is_of(held.plan, plan):
-        sink.delete(plan_name(job.file_name), when=held.seen)
+    head = plan_head(sink, job.file_name)
+    if isinstance(head, SeenHead) and head.head.run_id == plan.run_id:
+        sink.delete(plan_name(job.file_name), when=head.seen)
 
 
 def check_not_removed(sink: Sink, file_name: str, removal: Removal | None) -> None:
@@ -179,7 +199,7 @@ class Claim:
             return
         name = plan_name(self._job.file_name)
         for _ in range(CLAIM_TRIES):
-            if self._sink.put_small(name, self.plan.to_bytes(), when=ABSENT):
+            if put_plan(self._sink, name, self.plan, ABSENT):
                 break
             held = standing(self._sink, self._job)
             if held is not None:
@@ -200,16 +220,18 @@ class Attempt:
     """This process sent its plan to a free name: it may stand there, though nobody has heard so."""
 
 
-def claim(sink: Sink, job: JobName, plan: PlanFile, attempt: Attempt, *, force: bool) -> Claim:
+def claim(
+    sink: Sink, job: JobName, plan: PlanFile, attempt: Attempt, *, force: bool, before: Existing | None = None
+) -> Claim:
     """Store ``plan`` under the job's name, unless it is the same run's already, and number it if need be.
 
     Exactly one of several processes with different content gets the name. With ``force`` the plan replaces the other
     run's, and its manifest goes before any chunk is replaced. Raises NameTakenError. Where something else ends it, the
-    caller withdraws a plan that was sent (``attempt``).
+    caller withdraws a plan that was sent (``attempt``). ``before``: as in ``look``.
     """
     name = plan_name(job.file_name)
     for _ in range(CLAIM_TRIES):
-        existing = look(sink, job)
+        existing = look(sink, job, before=before)
         check_not_removed(sink, job.file_name, existing.removal)
         if force and not existing.is_empty and not _is_ours(sink, existing, plan):
             newer = _replace(sink, job, existing, plan)
@@ -249,7 +271,7 @@ def _claimed(sink: Sink, job: JobName, plan: PlanFile, attempt: Attempt) -> bool
     """Store the plan if none is there; whether it was."""
     attempt.sent = True
     try:
-        attempt.sent = sink.put_small(plan_name(job.file_name), plan.to_bytes(), when=ABSENT)
+        attempt.sent = put_plan(sink, plan_name(job.file_name), plan, ABSENT)
     except StoreError:
         attempt.sent = False  # the store failed: the same command goes on with whatever stands
         raise
@@ -290,7 +312,7 @@ def _replace(sink: Sink, job: JobName, existing: Existing, plan: PlanFile) -> Pl
         newer = _numbered(plan, existing.plan)
     else:
         newer = replace(plan, generation=max(plan.generation, existing.generation + 1))
-        if not sink.put_small(plan_name(job.file_name), newer.to_bytes(), when=existing.plan_seen):
+        if not put_plan(sink, plan_name(job.file_name), newer, existing.plan_seen):
             return None
     if existing.manifest is not None and not sink.delete(manifest_name(job.file_name), when=existing.manifest_seen):
         return None

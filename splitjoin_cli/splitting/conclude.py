@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from array import array
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError
 from splitjoin_cli.core.format.manifest import Manifest
-from splitjoin_cli.core.names import manifest_name
+from splitjoin_cli.core.names import around_number, manifest_name, parse
 from splitjoin_cli.splitting.claim import plan_gone, release, taken_over
 from splitjoin_cli.splitting.existing import is_of, standing
-from splitjoin_cli.splitting.heads import manifest_head
+from splitjoin_cli.splitting.heads import SeenHead, manifest_head, plan_head
 from splitjoin_cli.splitting.result import chunk_name
+from splitjoin_cli.splitting.stored_chunks import batches_of
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.removal import Removal
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.result import Progress
     from splitjoin_cli.splitting.standing import MendedChunk
-    from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sinks.base import Batches, Sink
 
 __all__ = ["conclude"]
 
@@ -51,19 +54,24 @@ def conclude(
             )
         _store(sink, job, plan, manifest)
         _look_again(sink, job, plan, manifest)
-    if plan.generation > 1 and existing.chunks:
-        ours = {chunk_name(plan, number) for number in range(1, len(plan.chunks) + 1)}
+    if plan.generation > 1:
         for name, stored in existing.chunks.items():
-            if name not in ours:
+            if not _is_named_by(plan, name):
                 sink.delete(name, when=Condition(stored.validator))
     release(sink, job, plan)
 
 
+def _is_named_by(plan: PlanFile, name: str) -> bool:
+    """Whether it is the name of one of the plan's chunks."""
+    chunk = parse(name)
+    return chunk is not None and chunk.number <= len(plan.chunks) and name == chunk_name(plan, chunk.number)
+
+
 def _stands(sink: Sink, job: JobName, plan: PlanFile, existing: Existing) -> bool:
     """Whether this run's manifest stands already. Raises NameTakenError where the name is no longer this run's."""
-    held = standing(sink, job)
-    if held is not None and not is_of(held.plan, plan):
-        raise taken_over(sink, plan, held.plan)
+    held = _holder(sink, job, plan)
+    if held is not None and not is_of(held, plan):
+        raise taken_over(sink, plan, held)
     if held is not None and not existing.is_finished(plan.run_id):
         return False  # one that came meanwhile is met when this run's is stored
     seen = manifest_head(sink, plan.file_name)
@@ -71,6 +79,15 @@ def _stands(sink: Sink, job: JobName, plan: PlanFile, existing: Existing) -> boo
     if held is None and not finished:
         raise plan_gone(sink, plan)
     return finished
+
+
+def _holder(sink: Sink, job: JobName, plan: PlanFile) -> PlanFile | Removal | None:
+    """What has the name now: ``plan`` itself where it is of its run, whatever else has its place, or None."""
+    head = plan_head(sink, job.file_name)
+    if head is None or (isinstance(head, SeenHead) and head.head.run_id == plan.run_id):
+        return None if head is None else plan
+    held = standing(sink, job)
+    return None if held is None else held.plan
 
 
 def _store(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) -> None:
@@ -84,8 +101,8 @@ def _store(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) -> None
                 continue
             if seen.head.run_id == plan.run_id:
                 return
-            held = standing(sink, job)
-            if held is None or not is_of(held.plan, plan):
+            held = _holder(sink, job, plan)
+            if held is None or not is_of(held, plan):
                 raise plan_gone(sink, plan) from None
             sink.delete(manifest_name(plan.file_name), when=seen.seen)
         else:
@@ -99,15 +116,15 @@ def _store(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) -> None
 def _look_again(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) -> None:
     """Take the manifest back, and raise NameTakenError, where a chunk is not there or the name is another's."""
     number = _first_missing(sink, plan, manifest)
-    held = standing(sink, job)
-    ours = held is None or is_of(held.plan, plan)
+    held = _holder(sink, job, plan)
+    ours = held is None or is_of(held, plan)
     if number is None and ours:
         return
     seen = manifest_head(sink, plan.file_name)
     if seen is not None and seen.head.run_id == plan.run_id:
         sink.delete(manifest_name(plan.file_name), when=seen.seen)
     if held is not None and not ours:
-        raise taken_over(sink, plan, held.plan)
+        raise taken_over(sink, plan, held)
     raise NameTakenError(
         f"chunk {number} of {sink.properties.uri}{plan.file_name} (run {plan.run_id}) was removed or replaced "
         "while this split ran",
@@ -117,7 +134,11 @@ def _look_again(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) ->
 
 def _first_missing(sink: Sink, plan: PlanFile, manifest: Manifest) -> int | None:
     """The first chunk that a listing, which is by name, does not show with its size; None where it shows all."""
-    number, total = 1, len(plan.chunks)
+    total = len(plan.chunks)
+    batches = batches_of(sink)
+    if batches is not None:
+        return _first_other(_sizes(batches, plan), manifest.stored_bytes)
+    number = 1
     for stored in sink.list(f"{plan.file_name}-"):
         if number > total:
             break
@@ -126,6 +147,28 @@ def _first_missing(sink: Sink, plan: PlanFile, manifest: Manifest) -> int | None
                 break
             number += 1
     return number if number <= total else None
+
+
+def _sizes(batches: Batches, plan: PlanFile) -> array[int]:
+    """The size of each chunk of ``plan`` that is there, -1 of one that is not."""
+    total = len(plan.chunks)
+    prefix, suffix = around_number(plan.file_name, total, plan.compression)
+    sizes = array("q", [-1]) * total
+    for listed in batches.list_all(prefix, prefix):
+        if (f"-{listed.total}{listed.suffix}") == suffix:
+            for number, size in zip(listed.numbers, listed.sizes, strict=True):
+                sizes[number - 1] = size
+        for other in listed.others:
+            chunk = parse(other.name)
+            if chunk is not None and chunk.total == total and other.name == chunk_name(plan, chunk.number):
+                sizes[chunk.number - 1] = other.size
+    return sizes
+
+
+def _first_other(found: array[int], wanted: array[int]) -> int | None:
+    if found == wanted:
+        return None
+    return next(number for number, (here, there) in enumerate(zip(found, wanted, strict=True), 1) if here != there)
 
 
 def _write(sink: Sink, name: str, manifest: Manifest) -> None:
@@ -143,7 +186,8 @@ def _write(sink: Sink, name: str, manifest: Manifest) -> None:
 def _manifest(plan: PlanFile, progress: Progress) -> Manifest:
     chunks, header = plan.chunks, plan.header_bytes
     if plan.compression is None:
-        sizes = array("q", (header + end - start for start, end in zip(chunks.starts, chunks.starts[1:], strict=False)))
+        starts = chunks.starts
+        sizes = array("q", (header + end - start for start, end in zip(starts, islice(starts, 1, None), strict=False)))
     else:
         sizes = progress.stored_bytes
     table = chunks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -65,6 +66,9 @@ class CutRule(Protocol):
         ``last`` is the last record end before the block; its ``records`` number those before ``ends[0]``.
         """
 
+    def more(self, index: int, last: Mark, ends: Offsets, block_end: int) -> array[int]:
+        """The cuts after one at ``ends[index]``, as ``cut`` would say them one by one: indices in ``ends``."""
+
 
 class BySize:
     """Chunks of at most ``capacity`` bytes of body; a longer record is alone in its chunk."""
@@ -104,6 +108,20 @@ class BySize:
             return fits + 1
         return WAIT
 
+    def more(self, index: int, last: Mark, ends: Offsets, block_end: int) -> array[int]:  # noqa: ARG002 -- see cut
+        """See CutRule."""
+        found, count, capacity = array("q"), len(ends), self._capacity
+        while (limit := ends[index] + capacity) < block_end:
+            following = bisect_right(ends, limit, index + 1) - 1
+            if following == index:
+                if index + 1 == count:
+                    break
+                self.oversized += 1
+                following += 1
+            index = following
+            found.append(index)
+        return found
+
 
 class ByRows:
     """Chunks of ``rows`` records."""
@@ -129,6 +147,10 @@ class ByRows:
         """The end of the chunk's last record."""
         index = start.records + self._rows - last.records - 1
         return index if index < len(ends) else WAIT
+
+    def more(self, index: int, last: Mark, ends: Offsets, block_end: int) -> array[int]:  # noqa: ARG002 -- see cut
+        """See CutRule."""
+        return array("q", range(index + self._rows, len(ends), self._rows))
 
 
 class ByCount:
@@ -191,3 +213,10 @@ class ByCount:
             return WAIT
         self._cuts += 1
         return AT_LAST if record <= last.records else record - last.records - 1
+
+    def more(self, index: int, last: Mark, ends: Offsets, block_end: int) -> array[int]:
+        """See CutRule."""
+        found = array("q")
+        while (index := self.cut(Mark(ends[index], last.records + index + 1, 0, 0), last, ends, block_end)) >= 0:
+            found.append(index)
+        return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.format.removal import Removal
-from splitjoin_cli.core.names import JobName, manifest_name, parse, parse_manifest_name, parse_plan_name, plan_name
+from splitjoin_cli.core.names import JobName, manifest_name, parse_manifest_name, parse_plan_name, plan_name
+from splitjoin_cli.splitting.stored_chunks import StoredChunks
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from splitjoin_cli.core.model import StoredObject
     from splitjoin_cli.stores.sinks.base import Sink
 
@@ -41,7 +44,7 @@ class Existing:
     manifest: Manifest | None = None
     plan: PlanFile | None = None
     removal: Removal | None = None
-    chunks: dict[str, StoredObject] = field(default_factory=dict)
+    chunks: Mapping[str, StoredObject] = field(default_factory=dict)
     others: list[Other] = field(default_factory=list)
     plan_seen: Condition = ABSENT
     manifest_seen: Condition = ABSENT
@@ -50,6 +53,13 @@ class Existing:
     def is_empty(self) -> bool:
         """Whether the name is free."""
         return self.manifest is None and self.plan is None and self.removal is None and not self.chunks
+
+    def share(self, plan: PlanFile) -> None:
+        """Let manifest and plan have the chunks of ``plan`` where theirs are equal: a million of them are 24 MB."""
+        if self.manifest is not None and self.manifest.chunks == plan.chunks:
+            self.manifest = replace(self.manifest, chunks=plan.chunks)
+        if self.plan is not None and self.plan.chunks == plan.chunks:
+            self.plan = replace(self.plan, chunks=plan.chunks)
 
     @property
     def generation(self) -> int:
@@ -66,25 +76,27 @@ class Existing:
         return self.manifest is not None and self.manifest.run_id == run_id
 
 
-def look(sink: Sink, job: JobName, *, also: str | None = None) -> Existing:
+def look(
+    sink: Sink, job: JobName, *, also: str | None = None, sizes: bool = True, before: Existing | None = None
+) -> Existing:
     """What is there now; ``also``: a client, named after this one, whose splits are wanted too.
+
+    Without ``sizes`` of the chunks nothing but the names is known. ``before``: what an earlier look saw; its plan and
+    manifest are not read again where they are the same objects still.
 
     Chunks are found by parsed name, never by bare prefix: ``a_1`` is no part of ``a_1-2``.
 
     The listing is no snapshot: another process may finish meanwhile. Its manifest is there before its plan goes, so
     that the plan is read first: whoever sees its chunks finds one of the two.
     """
-    existing, manifest, plan = Existing(), manifest_name(job.file_name), plan_name(job.file_name)
+    chunks = StoredChunks(job.file_name)
+    existing, manifest, plan = Existing(chunks=chunks), manifest_name(job.file_name), plan_name(job.file_name)
     found: set[str] = set()
     others: dict[JobName, bool] = {}
-    for stored in sink.list(f"{job.client}_"):
+    about = 0 if before is None else len(before.chunks)
+    for stored in chunks.fill(sink, f"{job.client}_", sizes=sizes, about=about):
         if stored.name in (manifest, plan):
             found.add(stored.name)
-            continue
-        chunk = parse(stored.name)
-        if chunk is not None:
-            if chunk.file_name == job.file_name:
-                existing.chunks[stored.name] = stored
             continue
         planned = parse_plan_name(stored.name)
         other = planned or parse_manifest_name(stored.name)
@@ -92,14 +104,18 @@ def look(sink: Sink, job: JobName, *, also: str | None = None) -> Existing:
             others[other] = planned is not None or others.get(other, False)
     existing.others = [Other(*each) for each in others.items()]
     if plan in found or (existing.chunks and manifest not in found):
-        take_plan(existing, standing(sink, job))
+        take_plan(existing, standing(sink, job, before))
     nobodys = existing.plan is None and existing.removal is None
     if manifest in found or (nobodys and (found or existing.chunks)):
-        small = sink.read_small(manifest)
+        small = sink.open_small(manifest)
         if small is not None:
-            uri = sink.properties.uri + manifest
-            existing.manifest = Manifest.from_bytes(small.data, uri, file_name=job.file_name)
-            existing.manifest_seen = Condition(small.validator)
+            with small:
+                existing.manifest_seen = Condition(small.validator)
+                if before is not None and before.manifest_seen == existing.manifest_seen:
+                    existing.manifest = before.manifest
+                else:
+                    uri = sink.properties.uri + manifest
+                    existing.manifest = Manifest.read(small, uri, file_name=job.file_name)
     return existing
 
 
@@ -114,15 +130,18 @@ def take_plan(existing: Existing, held: Standing | None) -> None:
         existing.plan = held.plan
 
 
-def standing(sink: Sink, job: JobName) -> Standing | None:
-    """The plan, or the claim of ``rm``, that has a job's name."""
+def standing(sink: Sink, job: JobName, before: Existing | None = None) -> Standing | None:
+    """The plan, or the claim of ``rm``, that has a job's name; ``before`` as in ``look``."""
     name = plan_name(job.file_name)
-    small = sink.read_small(name)
+    small = sink.open_small(name)
     if small is None:
         return None
-    removal = Removal.of(small.data)
-    plan = removal or PlanFile.from_bytes(small.data, sink.properties.uri + name, file_name=job.file_name)
-    return Standing(plan, Condition(small.validator))
+    with small:
+        if before is not None and before.plan is not None and before.plan_seen == Condition(small.validator):
+            return Standing(before.plan, before.plan_seen)
+        removal = Removal.in_document(small)
+        plan = removal or PlanFile.read(small, sink.properties.uri + name, file_name=job.file_name)
+        return Standing(plan, Condition(small.validator))
 
 
 def read_plan(sink: Sink, job: JobName) -> PlanFile | None:

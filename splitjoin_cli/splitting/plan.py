@@ -6,10 +6,13 @@ result depends on the bytes and the options alone, never on the size of the bloc
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
+from itertools import compress, count, repeat
+from operator import mul, ne, sub
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.bytes.crc64 import combine, crc64
+from splitjoin_cli.core.bytes.crc64 import combine, crc64, crc64_each
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.format.chunk_table import ChunkTable
 from splitjoin_cli.core.names import MAX_TOTAL
@@ -103,14 +106,14 @@ class PlanBuilder:
         self.position += len(mark)
         self.skipped = len(mark)
 
-    def feed(self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner) -> list[int]:
+    def feed(self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner) -> array[int]:
         """Take the next block, which starts in ``state``; return the cuts it decides, absolute.
 
         The first may lie before the block.
         """
         base = self.position
         records = self.records + outcome.records
-        cuts: list[Mark] = []
+        cuts = array("q")
         first = self.expected_delimiters is None and outcome.records > 0
         may_cut = not self._header_pending and self._rule.may_cut(self._start, records, base + len(block))
         if first or may_cut:
@@ -122,8 +125,8 @@ class PlanBuilder:
         if self.watch is not None:
             self.watch.look(block, base, state, outcome, scanner, uneven=self._is_uneven(outcome))
         hashed, crc = 0, self.crc
-        if cuts and cuts[-1].offset > base:
-            hashed, crc = cuts[-1].offset - base, cuts[-1].crc
+        if self._start.offset > base and cuts:
+            hashed, crc = self._start.offset - base, self._start.crc
         if outcome.records:
             self.large.measure(self._last.offset, base + outcome.first_end)
             crc = crc64(block[hashed : outcome.last_end], crc)
@@ -134,7 +137,7 @@ class PlanBuilder:
         self.position, self.records = base + len(block), records
         self.delimiters += outcome.delimiters
         self.crlf += outcome.crlf
-        return [cut.offset for cut in cuts]
+        return cuts
 
     def _is_uneven(self, outcome: Outcome) -> bool:
         """Whether the records that end in a block, the header aside, have other than the expected delimiters."""
@@ -219,37 +222,49 @@ class PlanBuilder:
         self.chunks = ChunkTable(header.offset)
         self._rule.begin(header)
 
-    def _cut_all(self, block: memoryview, state: int, scanner: BlockScanner, ends: Offsets) -> list[Mark]:
-        """Ask the rule for cuts until it has none in this block, and append the chunks."""
-        base, start = self.position, self._start
-        cuts: list[Mark] = []
-        inside: list[Mark] = []
-        while (index := self._rule.cut(start, self._last, ends, base + len(block))) != WAIT:
-            if index == AT_LAST:
-                start = self._last
-                cuts.append(start)
-            else:
-                # The rule looks at offset and records alone; delimiters and CRC follow below, for all cuts at once.
-                start = Mark(ends[index], self._last.records + index + 1, 0, 0)
-                inside.append(start)
-        counts = scanner.delimiters_before(block, state, [mark.offset - base for mark in inside])
-        hashed, crc = 0, self.crc
-        for mark, count in zip(inside, counts, strict=True):
-            crc = crc64(block[hashed : mark.offset - base], crc)
-            hashed = mark.offset - base
-            cuts.append(mark._replace(delimiters=self.delimiters + count, crc=crc))
-        for mark in cuts:
-            self._append(mark)
-        return cuts
+    def _cut_all(self, block: memoryview, state: int, scanner: BlockScanner, ends: Offsets) -> array[int]:
+        """Ask the rule for cuts until it has none in this block, and append the chunks: where they end, absolute."""
+        base, end = self.position, self.position + len(block)
+        cuts = array("q")
+        while (index := self._rule.cut(self._start, self._last, ends, end)) == AT_LAST:
+            cuts.append(self._last.offset)
+            self._append(self._last)
+        if index == WAIT:
+            return cuts
+        inside = array("q", [index])
+        inside.extend(self._rule.more(index, self._last, ends, end))
+        offsets = array("q", map(ends.__getitem__, inside))
+        counts = scanner.delimiters_before(block, state, array("q", map(sub, offsets, repeat(base))))
+        records = self._last.records + index + 1
+        crc = crc64(block[: offsets[0] - base], self.crc)
+        self._append(Mark(offsets[0], records, self.delimiters + counts[0], crc))
+        if len(inside) > 1:
+            self._append_all(block, inside, offsets, counts)
+        return cuts + offsets
+
+    def _append_all(self, block: memoryview, inside: array[int], offsets: array[int], counts: Offsets) -> None:
+        """The chunks from the last cut, the first of ``offsets``, to the others: many of them, so in columns.
+
+        ``inside``: the record of the block that each ends with; ``counts``: the delimiters in the block before it.
+        """
+        base, table, start = self.position, self.chunks, self._start
+        _check_room(len(table) + len(offsets) - 1)
+        rows = array("q", map(sub, inside[1:], inside))
+        sums = crc64_each(block, [place - base for place in offsets], self.header.crc)
+        found = map(sub, counts[1:], counts)
+        ragged = compress(count(len(table) + 1), map(ne, found, map(mul, rows, repeat(self.expected_delimiters or 0))))
+        table.extend(offsets[1:], rows, sums)
+        for number in ragged:
+            self.ragged.first = self.ragged.first or number
+            self.ragged.chunks += 1
+        last = offsets[-1]
+        crc = crc64(block[start.offset - base : last - base], start.crc)
+        self._start = Mark(last, start.records + inside[-1] - inside[0], self.delimiters + counts[-1], crc)
 
     def _append(self, end: Mark) -> None:
         """The chunk from the last cut to ``end``."""
         table, start = self.chunks, self._start
-        if len(table) == MAX_CHUNKS:
-            raise UsageError(
-                f"more than {MAX_CHUNKS:,} chunks",
-                hint="ask for larger chunks, with --chunk-size, --chunks or --rows",
-            )
+        _check_room(len(table) + 1)
         body = crc_between(start, end)
         rows = end.records - start.records
         table.append(end.offset, rows, combine(self.header.crc, body, end.offset - start.offset))
@@ -257,3 +272,12 @@ class PlanBuilder:
             self.ragged.first = self.ragged.first or len(table)
             self.ragged.chunks += 1
         self._start = end
+
+
+def _check_room(chunks: int) -> None:
+    """Raise UsageError where there are more than any plan has."""
+    if chunks > MAX_CHUNKS:
+        raise UsageError(
+            f"more than {MAX_CHUNKS:,} chunks",
+            hint="ask for larger chunks, with --chunk-size, --chunks or --rows",
+        )

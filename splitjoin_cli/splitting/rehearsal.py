@@ -37,6 +37,12 @@ def rehearse(
         progress.set(chunk.number, ChunkState.STORED)
 
     if existing.chunks:
-        for _ in Placing(sink, plan, existing, force=force).missing(executor, stands, begin=lambda: None):
+        placing = Placing(sink, plan, existing, force=force)
+        standing = placing.standing()
+        for first, last in standing.ranges():
+            progress.set_all(first, last - first + 1, ChunkState.STORED)
+            for number in range(first, last + 1):
+                progress.stored_bytes[number - 1] = plan.header_bytes + plan.chunks[number].range.size
+        for _ in placing.missing(executor, stands, lambda: None, standing):
             pass
     return plan, progress

@@ -40,6 +40,10 @@ class Progress:
         """Chunk ``number`` is in ``state`` now."""
         self.states[number - 1] = STATES.index(state)
 
+    def set_all(self, first: int, count: int, state: ChunkState) -> None:
+        """So are ``count`` chunks, the first of them ``first``."""
+        self.states[first - 1 : first - 1 + count] = bytes([STATES.index(state)]) * count
+
     def state(self, number: int) -> ChunkState:
         """The state of chunk ``number``."""
         return STATES[self.states[number - 1]]

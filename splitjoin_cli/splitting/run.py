@@ -113,7 +113,7 @@ class SplitRun:
 
             check_room(self._job.file_name, request.dialect, request.compress)
         with ThreadPoolExecutor(request.at_once, "split") as executor:
-            existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client)
+            existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client, sizes=request.dry_run)
             check_not_removed(self._sink, self._job.file_name, existing.removal)
             check_begun(self._elsewhere, existing, self._source.properties, self._preparation.digest)
             planned = self._preparation.prepare(existing, executor)
@@ -124,7 +124,8 @@ class SplitRun:
                     from splitjoin_cli.splitting.rehearsal import rehearse
 
                     return self._result(*rehearse(self._sink, existing, planned.plan, executor, force=request.force))
-                return self._store(planned, executor)
+                existing.share(planned.plan)
+                return self._store(planned, existing, executor)
             finally:
                 if planned.staging is not None:
                     planned.staging.discard()
@@ -138,12 +139,12 @@ class SplitRun:
                 self._preparation.sweep()
             raise
 
-    def _store(self, planned: Planned, executor: ThreadPoolExecutor) -> SplitResult:
+    def _store(self, planned: Planned, before: Existing, executor: ThreadPoolExecutor) -> SplitResult:
         """Claim the name, store the chunks, conclude; a claim of which nothing came is given back."""
-        wanted = self._opened(planned.plan)
+        wanted = self._opened(planned.plan, before)
         attempt, progress = Attempt(), Progress.of(len(wanted.chunks))
         try:
-            claimed = claim(self._sink, self._job, wanted, attempt, force=self._request.force)
+            claimed = claim(self._sink, self._job, wanted, attempt, force=self._request.force, before=before)
             existing, plan = claimed.existing, claimed.plan
             trace.note("claimed", file_name=plan.file_name, run_id=plan.run_id, generation=plan.generation)
             self._under_way = plan, existing, progress
@@ -199,14 +200,15 @@ class SplitRun:
             with closing(remote.opens_sink()) as sink:
                 self._preparation.sweep(sink)
 
-    def _opened(self, plan: PlanFile) -> PlanFile:
+    def _opened(self, plan: PlanFile, before: Existing) -> PlanFile:
         """The plan with the generation that the tracker gives its run; nothing is stored before the tracker knows it.
 
         What is stored is looked at first: a job that could not be stored is not opened.
         """
         if self._open_job is None:
             return plan
-        force, existing, uri = self._request.force, look(self._sink, self._job), self._sink.properties.uri
+        force, uri = self._request.force, self._sink.properties.uri
+        existing = look(self._sink, self._job, before=before)
         least = next_generation(self._sink, existing, plan, force=force)
         generation = self._open_job(replace(plan, generation=least), uri, replace=force)
         if existing.holds(plan.run_id) and generation != least:

@@ -29,7 +29,7 @@ from splitjoin_cli.splitting.survey import Survey, SurveyForm
 from splitjoin_cli.stores.sources.window import WindowSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.bytes.base import ByteStream
@@ -49,7 +49,7 @@ _FIRST_BYTES = 64 * 1024
 class BlockConsumer(Protocol):
     """Hears of each block in order, in its turn."""
 
-    def take(self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None) -> list[Write]:
+    def take(self, block: memoryview, base: int, cuts: Sequence[int], *, header: bytearray | None) -> list[Write]:
         """``block`` begins at ``base``; the returned writes are done after the turn, on the same thread.
 
         Then the block's memory is used again.
@@ -57,7 +57,7 @@ class BlockConsumer(Protocol):
         which the body follows; None while its end has not come.
         """
 
-    def end(self, cuts: list[int], *, header: bytes) -> None:
+    def end(self, cuts: Sequence[int], *, header: bytes) -> None:
         """The source has ended; the last cut is its end (where it has a body)."""
 
 
@@ -207,7 +207,7 @@ class Scan:
         pending = builder.header_pending
         if len(text) < len(piece):
             builder.skip(piece[: len(piece) - len(text)])
-        cuts: list[int] = []
+        cuts: Sequence[int] = ()
         if outcomes is not None:
             outcome = outcomes[state] or scanner.outcome(text, state)
             if outcome.defect is not None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
+from itertools import repeat
+from operator import add, sub
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
 from splitjoin_cli.core.model import ChunkState
-from splitjoin_cli.core.progress import skip
+from splitjoin_cli.core.names import around_number
+from splitjoin_cli.core.progress import chunks_done, skip
 from splitjoin_cli.splitting.result import chunk_name
 from splitjoin_cli.splitting.standing import MendedChunk, Placing, Repairs
+from splitjoin_cli.stores.sinks.base import Numbering
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Sending"]
 
+AT_ONCE = 1000
+"""Chunks that are given their names between two looks at what else is to be heard, a signal for one."""
 CHANGES = 4
 """How often a chunk that was written before its name was known is tried, where others store under that name."""
 
@@ -72,13 +79,33 @@ class Sending:
         """Give the staged chunks their names, but those that stand by now: another process may split the same."""
         plan = self._plan
         self._observer.phase("naming", None, len(plan.chunks))
-        for chunk in plan.chunks:
-            mended = self._publish(staging, chunk)
-            if mended is not None:
-                self._keep(chunk, mended)
-            state = ChunkState.UPLOADED if mended is None else ChunkState.SKIPPED
-            self._progress.set(chunk.number, state)
-            self._observer.chunk_done(chunk.number, state)
+        total, first = len(plan.chunks), 1
+        names = Numbering(*around_number(plan.file_name, total, plan.compression), len(str(total)))
+        free = self._placing.all_free and not self._sink.properties.keeps_metadata
+        while first <= total:
+            if free:
+                self._claim.place()
+                named = staging.publish_some(first, min(AT_ONCE, total + 1 - first), names)
+                self._all_done(first, named, ChunkState.UPLOADED)
+                first += named
+                if named:
+                    continue
+            self._publish_one(staging, plan.chunks[first])
+            first += 1
+
+    def _all_done(self, first: int, count: int, state: ChunkState) -> None:
+        """So many chunks from ``first`` on are in ``state``."""
+        if count:
+            self._progress.set_all(first, count, state)
+            chunks_done(self._observer, range(first, first + count), state)
+
+    def _publish_one(self, staging: StagedChunks, chunk: Chunk) -> None:
+        mended = self._publish(staging, chunk)
+        if mended is not None:
+            self._keep(chunk, mended)
+        state = ChunkState.UPLOADED if mended is None else ChunkState.SKIPPED
+        self._progress.set(chunk.number, state)
+        self._observer.chunk_done(chunk.number, state)
 
     def _publish(self, staging: StagedChunks, chunk: Chunk) -> StoredObject | None:
         """The object that stands as ``replace`` stored it; None for the split's own."""
@@ -126,7 +153,10 @@ class Sending:
             done=self._done,
             failed=self._failed,
         )
-        missing = self._placing.missing(executor, self._skip, self._claim.place)
+        standing = self._placing.standing()
+        for first, last in standing.ranges():
+            self._skip_all(first, last)
+        missing = self._placing.missing(executor, self._skip, self._claim.place, standing)
         if remote is None:
             Transfer(job, executor, request.at_once).run(missing)
         else:
@@ -151,6 +181,16 @@ class Sending:
             self._progress.errors[number] = f"it is stored, and its event was not sent: {error}"
             self._progress.set(number, ChunkState.FAILED)
             self._observer.warn(f"chunk {number} is stored, and its event was not sent: {error}")
+
+    def _skip_all(self, first: int, last: int) -> None:
+        """Chunks that stand as the listing shows them."""
+        starts, header, sizes = self._plan.chunks.starts, self._plan.header_bytes, self._progress.stored_bytes
+        for at in range(first - 1, last, AT_ONCE):
+            to = min(at + AT_ONCE, last)
+            ends = starts[at + 1 : to + 1]
+            sizes[at:to] = array("q", map(add, map(sub, ends, starts[at:to]), repeat(header)))
+            skip(self._observer, starts[to] - starts[at] + header * (to - at))
+            self._all_done(at + 1, to - at, ChunkState.SKIPPED)
 
     def _done(self, chunk: Chunk, stored: StoredObject) -> None:
         self._keep(chunk, stored)

@@ -54,7 +54,7 @@ class SkippingPlanBuilder(PlanBuilder):
         """See PlanBuilder."""
         return self.position > self._line_start and self.sorter.last() == RECORD
 
-    def feed(self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner) -> list[int]:
+    def feed(self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner) -> array[int]:
         """See PlanBuilder."""
         base = self.position
         ends: Sequence[int] | memoryview = scanner.ends(block, state, base)
@@ -71,7 +71,7 @@ class SkippingPlanBuilder(PlanBuilder):
         if outcome.records:
             self._line_start = base + outcome.last_end
         self.position, self.crlf = base + len(block), self.crlf + outcome.crlf
-        return [cut.offset for cut in cuts]
+        return array("q", [cut.offset for cut in cuts])
 
     def finish(self) -> list[int]:
         """See PlanBuilder; a last line without a line end may be blank, or the header, too."""

@@ -9,15 +9,18 @@ write of that one is done. The parts that are written on several threads never o
 from __future__ import annotations
 
 import threading
+from array import array
 from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from splitjoin_cli.stores.sinks.base import Condition, StagedObject, Staging
+    from splitjoin_cli.stores.sinks.base import Batches, Condition, Numbering, StagedObject, Staging
 
 MOVE_BYTES = 1 << 20
+LEAST_BATCH = 4
+"""Chunks of a block that are worth a batch. A batch is written by one thread."""
 
 
 class _Staged:
@@ -35,21 +38,21 @@ class _Staged:
 
 
 class StagedChunks:
-    """The chunks of one split, staged; a BlockConsumer. After the scan, ``chunks`` are whole and in order."""
+    """The chunks of one split, staged; a BlockConsumer. After the scan all of them are whole."""
 
     def __init__(self, sink: Staging, name_prefix: str) -> None:
         """``name_prefix``: the job's, by which ``sweep`` finds what a killed process left."""
         self._sink, self._name_prefix = sink, name_prefix
+        self._batches: Batches | None = getattr(sink, "batches", None)
         self._lock = threading.Lock()
-        self._all: list[StagedObject | None] = []  # None: to be written yet
+        self._files = array("q")  # of batches, by chunk; 0: it is a staged object by itself, or has its name
+        self._alone: dict[int, StagedObject] = {}  # those, by chunk
         self._open: _Staged | None = None
         self._body_start: int | None = None
         self._header = b""
 
-    @property
-    def chunks(self) -> list[StagedObject]:
-        """The staged chunks, the first first. Only after the scan, when all of them are written."""
-        return [staged for staged in self._all if staged is not None]
+    def __len__(self) -> int:
+        return len(self._files)
 
     def stage(self, number: int) -> StagedObject:
         """Begin chunk ``number`` on its own: whoever asks writes all of it and lets it be adopted, or drops it."""
@@ -62,10 +65,10 @@ class StagedChunks:
     def adopt(self, staged: StagedObject, header: bytes) -> None:
         """The next chunk is ``staged``, written and closed; only before the first ``take``."""
         self._header, self._body_start = header, len(header)
-        self._all.append(staged)
+        self._append(staged)
 
     def take(
-        self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None
+        self, block: memoryview, base: int, cuts: Sequence[int], *, header: bytearray | None
     ) -> list[Callable[[], None]]:
         """As in BlockConsumer."""
         if header is None:
@@ -74,52 +77,85 @@ class StagedChunks:
             self._header, self._body_start = bytes(header), len(header)
         writes: list[Callable[[], None]] = []
         position = max(base, self._body_start)
-        for cut in cuts:
+        for index, cut in enumerate(cuts):
             if cut < position:
                 self._move_tail(cut, position)
                 continue
+            if self._open is None and self._batches is not None and len(cuts) - index >= LEAST_BATCH:
+                writes.append(self._write_all(self._batches, block, base, position, array("q", cuts[index:])))
+                position = cuts[-1]
+                break
             data = block[position - base : cut - base]
             if self._open is None:
-                self._all.append(None)
-                writes.append(partial(self._write_whole, len(self._all), data))
+                number = len(self._files) + 1
+                self._files.append(0)
+                writes.append(partial(self._write_whole, number, data))
             else:
                 writes += self._write(data, position)
                 self._close(cut)
             position = cut
         return writes + self._write(block[position - base :], position)
 
-    def end(self, cuts: list[int], *, header: bytes) -> None:
+    def end(self, cuts: Sequence[int], *, header: bytes) -> None:
         """As in BlockConsumer: all writes are done by now."""
         self._header = header
         for cut in cuts[:-1]:
             self._move_tail(cut, self._written_to())
-        if self._open is not None and not cuts and len(self._all) > 1:  # what came after the last cut is in no chunk
-            self.drop(self._open.object)
+        if self._open is not None and not cuts and len(self._files) > 1:  # what came after the last cut is in no chunk
+            self.drop(self._alone.pop(len(self._files)))
             self._open = None
-            self._all.pop()
-        if self._open is None and not self._all:  # a header and nothing else: one chunk with 0 rows
+            self._files.pop()
+        if self._open is None and not self._files:  # a header and nothing else: one chunk with 0 rows
             self._begin(len(header))
         if self._open is not None:
             self._close(cuts[-1] if cuts else self._open.start)
 
     def publish(self, number: int, name: str, *, metadata: str | None, when: Condition) -> None:
         """Make chunk ``number`` visible under ``name``. Raises ObjectChangedError where the condition does not hold."""
-        staged = self._all[number - 1]
-        assert staged is not None  # noqa: S101 -- all were written by the end of the scan
-        self._sink.publish(staged, name, metadata=metadata, when=when)
+        self._sink.publish(self._staged(number), name, metadata=metadata, when=when)
+        self._alone.pop(number, None)
+        self._files[number - 1] = 0
+
+    def publish_some(self, first: int, count: int, names: Numbering) -> int:
+        """Make ``count`` chunks visible from chunk ``first`` on, whose names must be free and have no metadata.
+
+        How many were; at the next one ``publish`` has to say what is to be said. Only for a sink with batches.
+        """
+        if self._batches is None or not self._files[first - 1]:
+            return 0
+        with memoryview(self._files)[first - 1 : first - 1 + count] as files:
+            named = self._batches.publish_all(files, names, first)
+        self._files[first - 1 : first - 1 + named] = array("q", bytes(8 * named))
+        return named
 
     def discard(self) -> None:
-        """Remove all of it. Safe to repeat, and after some were published."""
-        for staged in self.chunks:
+        """Remove all of it, and forget it. Safe to repeat, and after some were published."""
+        for staged in self._alone.values():
             self._sink.discard(staged)
+        self._alone.clear()
+        if self._batches is not None:
+            for number in filter(None, self._files):
+                self._sink.discard(self._batches.staged(number))
+        self._files = array("q")
+
+    def _staged(self, number: int) -> StagedObject:
+        """A chunk that is whole, as an object by itself."""
+        file = self._files[number - 1]
+        if not file or self._batches is None:
+            return self._alone[number]
+        return self._batches.staged(file)
+
+    def _append(self, staged: StagedObject) -> None:
+        self._files.append(0)
+        self._alone[len(self._files)] = staged
 
     def _written_to(self) -> int:
         chunk = self._open
         return 0 if chunk is None else chunk.start + chunk.written
 
     def _begin(self, start: int) -> _Staged:
-        staged = self.stage(len(self._all) + 1)
-        self._all.append(staged)
+        staged = self.stage(len(self._files) + 1)
+        self._append(staged)
         staged.write_at(0, self._header)
         self._open = _Staged(staged, start, 1)  # 1: its end is not known
         return self._open
@@ -133,9 +169,17 @@ class StagedChunks:
         chunk.written = position + len(data) - chunk.start
         return [partial(self._write_now, chunk, position - chunk.start, data)]
 
+    def _write_all(
+        self, batches: Batches, block: memoryview, base: int, start: int, ends: array[int]
+    ) -> Callable[[], None]:
+        """Chunks that lie in one block from ``start`` on, one after the other."""
+        first = batches.reserve(len(ends))
+        self._files.extend(range(first, first + len(ends)))
+        return partial(batches.stage_all, first, self._header, block[start - base : ends[-1] - base], ends, start)
+
     def _write_whole(self, number: int, data: memoryview) -> None:
         staged = self.stage(number)
-        self._all[number - 1] = staged
+        self._alone[number] = staged
         staged.write_at(0, self._header)
         staged.write_at(len(self._header), data)
         staged.close()

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from splitjoin_cli.core.bytes.crc64 import tagged
 from splitjoin_cli.core.errors import NameTakenError, StoreError
+from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.splitting.claim import FORCE_HINT
 from splitjoin_cli.splitting.compared import has_the_bytes
 from splitjoin_cli.splitting.result import chunk_name
+from splitjoin_cli.splitting.stored_chunks import StoredChunks
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
@@ -75,16 +77,41 @@ class Placing:
         self._sink, self._plan, self._existing, self._force = sink, plan, existing, force
         self._conditions: dict[int, Condition] = {}
 
+    @property
+    def all_free(self) -> bool:
+        """Whether nothing was there of any chunk, and nothing is expected of one."""
+        return not self._existing.chunks and not (self._repairs and self._repairs.expected)
+
+    def standing(self) -> NumberRanges:
+        """The chunks that are known to stand by a listing alone: where their sizes say it, as ``first`` would.
+
+        So it is where nothing but this run's chunks can have their names: in a directory, uncompressed, of the first
+        generation, none of them mended.
+        """
+        plan, chunks, manifest = self._plan, self._existing.chunks, self._existing.manifest
+        by_size = not self._sink.properties.keeps_metadata and plan.compression is None and plan.generation == 1
+        mended = (manifest is not None and manifest.mended) or (self._repairs is not None and self._repairs.expected)
+        if not by_size or mended or not isinstance(chunks, StoredChunks) or self._sink.staging is None:
+            return NumberRanges()
+        return NumberRanges.of_flags(chunks.flags_of(plan))
+
     def missing(
-        self, executor: Executor, skip: Callable[[Chunk, StoredObject], None], begin: Callable[[], None]
+        self,
+        executor: Executor,
+        skip: Callable[[Chunk, StoredObject], None],
+        begin: Callable[[], None],
+        standing: NumberRanges,
     ) -> Iterator[Chunk]:
         """The chunks to send: all but those that stand, which ``skip`` is told of. ``begin`` comes before the first.
 
-        Raises NameTakenError at another run's chunk, without ``force``.
+        ``standing``: known to stand; nothing is told of them. Raises NameTakenError at another run's chunk, without
+        ``force``.
         """
-        if not self._existing.chunks and not (self._repairs and self._repairs.expected):
+        plan = self._plan.chunks
+        others = (plan[number] for number in standing.complement(len(plan)))
+        if self.all_free:
             begin()
-            yield from self._plan.chunks
+            yield from others
             return
         from splitjoin_cli.core.parallel import in_order  # noqa: PLC0415 -- only what is used is imported
 
@@ -92,7 +119,7 @@ class Placing:
             return chunk, self.first(chunk)
 
         begun = False
-        for chunk, place in in_order(executor, look_at, self._plan.chunks, LOOK_AHEAD):
+        for chunk, place in in_order(executor, look_at, others, LOOK_AHEAD):
             if place.stored is not None:
                 skip(chunk, place.stored)
                 continue

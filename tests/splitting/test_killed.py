@@ -11,13 +11,18 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
 from splitjoin_cli.core.errors import NameTakenError
 from splitjoin_cli.core.format.manifest import Manifest
+from splitjoin_cli.core.native import kernel
+from splitjoin_cli.splitting import send
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
+from splitjoin_cli.stores.sinks import directory, directory_batches
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.stores.sources.local import LocalSource
@@ -185,24 +190,49 @@ def split_file(source: Path, place: Path, options: dict[str, Any]) -> None:
         split(LocalSource(str(source)), DirectorySink(place), request(**options))
 
 
-def split_file_and_die(source: Path, place: Path, options: dict[str, Any], at: int) -> None:
-    """The same, and SIGKILL to itself right before the ``at``-th system call that touches the directory."""
+def split_small(source: Path, place: Path, options: dict[str, Any]) -> None:
+    """The same with many chunks in a block, which the kernel writes and names two at a call."""
+    with mock.patch.object(directory_batches, "AT_ONCE", 2), mock.patch.object(send, "AT_ONCE", 3), blocks_of(4096):
+        split(LocalSource(str(source)), DirectorySink(place), request(size=RowCount(1), **options))
+
+
+class Steps:
+    """The kernel's functions; ``step`` comes before each that writes or names files, which no audit hook hears of."""
+
+    def __init__(self, functions: Any, step: Callable[[], None]) -> None:  # noqa: ANN401 -- a library of C
+        self._functions, self._step = functions, step
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- the same
+        if name in {"sj_stage", "sj_publish"}:
+            self._step()
+        return getattr(self._functions, name)
+
+
+def split_file_and_die(source: Path, place: Path, options: dict[str, Any], at: int, *, small: bool = False) -> None:
+    """One of both, and SIGKILL to itself right before the ``at``-th call that touches the directory."""
     lock, calls = threading.Lock(), 0
 
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+    def step() -> None:
         nonlocal calls
-        if event not in SYSTEM_CALLS:
-            return
-        target = arguments[0]  # a lock, or a name in an open folder, where it is no absolute path
-        if isinstance(target, str | Path) and Path(target).is_absolute() and not Path(target).is_relative_to(place):
-            return
         with lock:
             if calls == at:
                 os.kill(os.getpid(), signal.SIGKILL)
             calls += 1
 
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in SYSTEM_CALLS:
+            return
+        target = arguments[0]  # a lock, or a name in an open folder, where it is no absolute path
+        if isinstance(target, str | Path) and Path(target).is_absolute() and not Path(target).is_relative_to(place):
+            return
+        step()
+
     sys.addaudithook(hook)
-    split_file(source, place, options)
+    compiled = kernel()
+    assert compiled is not None
+    native = SimpleNamespace(functions=Steps(compiled.functions, step))
+    with mock.patch.object(directory, "kernel", return_value=native):
+        (split_small if small else split_file)(source, place, options)
 
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -215,17 +245,21 @@ def content(place: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("options", "before"),
+    ("options", "before", "small"),
     [
-        ({}, {}),
-        ({"compress": "gzip"}, {}),
-        ({"force": True}, {"size": RowCount(2)}),
-        ({"force": True, "compress": "zstd"}, {"compress": "zstd"}),
+        ({}, {}, False),
+        ({"compress": "gzip"}, {}, False),
+        ({"force": True}, {"size": RowCount(2)}, False),
+        ({"force": True, "compress": "zstd"}, {"compress": "zstd"}, False),
+        ({}, {}, True),
     ],
-    ids=["fresh", "gzip", "force", "force, zstd"],
+    ids=["fresh", "gzip", "force", "force, zstd", "many small chunks"],
 )
 def test_a_split_into_a_directory_survives_sigkill(
-    options: dict[str, Any], before: dict[str, Any], tmp_path: Path
+    options: dict[str, Any],
+    before: dict[str, Any],
+    small: bool,  # noqa: FBT001 -- a parameter
+    tmp_path: Path,
 ) -> None:
     """A real process, killed before each of its system calls in turn: the next run leaves the same files, no folder."""
     source, old = tmp_path / "acme.csv", tmp_path / "old.csv"
@@ -238,18 +272,19 @@ def test_a_split_into_a_directory_survives_sigkill(
             split_file(old, place, before)
         return place
 
+    run = split_small if small else split_file
     undisturbed = prepared("undisturbed")
-    split_file(source, undisturbed, options)
+    run(source, undisturbed, options)
     code: int | None = None
     at = 0
     while code != 0:
         place = prepared(f"killed-{at}")
-        child = FORKS.Process(target=split_file_and_die, args=(source, place, options, at))
+        child = FORKS.Process(target=split_file_and_die, args=(source, place, options, at), kwargs={"small": small})
         child.start()
         child.join(60)
         code = child.exitcode
         assert code in (0, -signal.SIGKILL), at
-        split_file(source, place, options | {"jobs": 1})
+        run(source, place, options | {"jobs": 1})
         assert content(place) == content(undisturbed), at
         assert [path.name for path in place.iterdir() if path.is_dir()] == [], at
         at += 1

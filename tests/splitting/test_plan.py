@@ -37,7 +37,8 @@ def built(data: bytes, rule: CutRule, *, header: bool = True, block_bytes: int =
     """A plan of ``data``, read block by block, and the cuts as they were returned."""
     builder = PlanBuilder(rule, header=header, start=Mark(0, 0, 0, 0))
     state: int = State.FIELD
-    scanner, cuts = new_scanner(Alphabet.of(DIALECT), block_bytes), []
+    scanner = new_scanner(Alphabet.of(DIALECT), block_bytes)
+    cuts: list[int] = []
     if data.startswith(BOM):
         builder.skip(memoryview(data)[: len(BOM)])
         data = data[len(BOM) :]

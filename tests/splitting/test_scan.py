@@ -26,7 +26,7 @@ from tests.laws import examples
 from tests.splitting.csvs import BOM, ForwardOnly, alphabet_of, dialects, dirty_files, records_of, valid_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.splitting.cuts import CutRule
@@ -91,7 +91,7 @@ class KeepsBlocks:
         self.ended = False
 
     def take(
-        self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None
+        self, block: memoryview, base: int, cuts: Sequence[int], *, header: bytearray | None
     ) -> list[Callable[[], None]]:
         self.bases.append(base)
         self.cuts += cuts
@@ -102,7 +102,7 @@ class KeepsBlocks:
 
         return [write]
 
-    def end(self, cuts: list[int], *, header: bytes) -> None:
+    def end(self, cuts: Sequence[int], *, header: bytes) -> None:
         self.cuts += cuts
         self.headers.append(header)
         self.ended = True
@@ -348,7 +348,7 @@ class BreaksAtByte(KeepsBlocks):
         self._byte = byte
 
     def take(
-        self, block: memoryview, base: int, cuts: list[int], *, header: bytearray | None
+        self, block: memoryview, base: int, cuts: Sequence[int], *, header: bytearray | None
     ) -> list[Callable[[], None]]:
         if base >= self._byte:
             raise SourceError(f"broken at {base}")

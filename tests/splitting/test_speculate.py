@@ -56,7 +56,7 @@ def adopted() -> Iterator[list[int]]:
 
     def counted(self: Speculation, executor: ThreadPoolExecutor) -> bytes:
         header = run(self, executor)
-        counts.append(len(self._staging.chunks))
+        counts.append(len(self._staging))
         return header
 
     with mock.patch.object(Speculation, "run", counted):

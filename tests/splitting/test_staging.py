@@ -13,16 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitjoin_cli.core.errors import BadInputError, StoreError
+from splitjoin_cli.core.errors import BadInputError, NameTakenError, StoreError
 from splitjoin_cli.splitting.request import ChunkSize, RowCount
 from splitjoin_cli.splitting.staging import StagedChunks
+from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.directory import DirectorySink
+from splitjoin_cli.stores.sinks.directory_batches import DirectoryBatches
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStaged, MemoryStore
 from tests.laws import examples
-from tests.splitting.runs import MANIFEST, blocks_of, request, split, stream_of
+from tests.splitting.runs import MANIFEST, PLAN, blocks_of, request, split, stream_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from splitjoin_cli.splitting.result import SplitResult
+    from splitjoin_cli.stores.sinks.base import Numbering
 
 EXPORT = b"id,name\n" + b"".join(b'%d,"na\nme %d"\n' % (number, number) for number in range(300))
 HEADER = b"id,name\n"
@@ -78,8 +83,9 @@ def test_chunks_are_written_in_whatever_blocks_they_come(
     announced = {cut for _, known in blocks for cut in known}
     rest = [cut for cut in cuts[:-1] if cut not in announced]
     staging.end([len(HEADER) + cut for cut in [*rest, len(body)]], header=HEADER)
-    stored = [sink.publish(staged, str(number)).name for number, staged in enumerate(staging.chunks)]
-    found = [sink.get_small(name) for name in stored]
+    for number in range(1, len(cuts) + 1):
+        staging.publish(number, str(number), metadata=None, when=ABSENT)
+    found = [sink.get_small(str(number)) for number in range(1, len(cuts) + 1)]
     assert found == [HEADER + body[start:end] for start, end in zip([0, *cuts], cuts, strict=False)]
     assert store.unfinished == {}
 
@@ -190,3 +196,84 @@ def test_a_file_that_may_not_grow_is_an_error_of_its_place(tmp_path: Path) -> No
     assert f"Error: writing {place}/" in done.stderr
     assert "failed: File too large" in done.stderr
     assert list(place.iterdir()) == []
+
+
+def many(place: Path, **options: object) -> SplitResult:
+    """A split of 300 records into as many chunks, many of them in one block."""
+    with blocks_of(4096):
+        return split(EXPORT, DirectorySink(place), request(size=RowCount(1), jobs=1, **options))
+
+
+def content(place: Path) -> dict[str, bytes]:
+    """Every file of a directory."""
+    return {path.name: path.read_bytes() for path in place.iterdir()}
+
+
+def test_chunks_in_batches_are_those_written_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files, the result, and what the same split again says."""
+    results = []
+    for switch in ("", "numpy"):
+        monkeypatch.setenv("SPLITJOIN_SCANNER", switch)
+        place = tmp_path / f"out{switch}"
+        for _ in range(2):
+            document = many(place).to_json()
+            place_of = {"destination": f"{place}/", "seconds": document["seconds"]}
+            assert {key: document[key] for key in place_of} == place_of
+            chunks = [chunk | {"uri": chunk["uri"].removeprefix(f"{place}/")} for chunk in document["chunks"]]
+            results.append(document | {"destination": "", "seconds": 0, "chunks": chunks})
+    assert results[0] == results[2]
+    assert results[1] == results[3]
+    assert (results[0]["uploaded"], results[1]["skipped"]) == (300, 300)
+    assert content(tmp_path / "out") == content(tmp_path / "outnumpy")
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_name_that_is_taken_meanwhile_is_looked_at(
+    ours: bool,  # noqa: FBT001 -- a parameter
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process that stores the same chunk is no harm; anybody else's file is an error, and stays."""
+    many(tmp_path / "whole")
+    place = tmp_path / "out"
+    taken = place / "acme_20240131-117-300.csv"
+    theirs = (tmp_path / "whole" / taken.name).read_bytes() if ours else b"theirs"
+    publish_all = DirectoryBatches.publish_all
+
+    def late(self: DirectoryBatches, files: memoryview, names: Numbering, number: int) -> int:
+        if not taken.exists():
+            taken.write_bytes(theirs)
+        return publish_all(self, files, names, number)
+
+    monkeypatch.setattr(DirectoryBatches, "publish_all", late)
+    if ours:
+        many(place)
+        assert content(place) == content(tmp_path / "whole")
+        return
+    with pytest.raises(NameTakenError) as error:
+        many(place)
+    assert error.value.message.startswith(f"{taken} is not a chunk of this run; this is a split of memory:source.csv")
+    assert taken.read_bytes() == b"theirs"
+    assert (place / PLAN).exists()
+
+
+def test_a_resume_sends_what_is_not_there(tmp_path: Path) -> None:
+    """Of many chunks a few are gone, and one has another size: those alone are stored again."""
+    many(tmp_path / "out")
+    whole = content(tmp_path / "out")
+    for number in (1, 150, 300):
+        (tmp_path / "out" / f"acme_20240131-{number:03}-300.csv").unlink()
+    (tmp_path / "out" / "acme_20240131-007-300.csv").write_bytes(b"")
+    document = many(tmp_path / "out").to_json()
+    assert (document["uploaded"], document["skipped"]) == (4, 296)
+    assert content(tmp_path / "out") == whole
+    again = many(tmp_path / "out", dry_run=True).to_json()
+    assert (again["skipped"], {chunk["state"] for chunk in again["chunks"]}) == (300, {"stored"})
+
+
+def test_the_fsync_of_many_chunks_reaches_all(tmp_path: Path) -> None:
+    """Files and their names, by whichever way they are written."""
+    with blocks_of(4096):
+        split(EXPORT, DirectorySink(tmp_path / "out", fsync=True), request(size=RowCount(1)))
+    many(tmp_path / "other")
+    assert content(tmp_path / "out") == content(tmp_path / "other")

@@ -9,18 +9,20 @@ Python alone where there is neither, as in the Lambda function, which hardly eve
 from __future__ import annotations
 
 import base64
+from array import array
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.core.switches import CRC, switched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from splitjoin_cli.core.bytes.base import Buffer
 
-__all__ = ["combine", "crc64", "decode", "encode", "method", "tagged", "untagged"]
+__all__ = ["combine", "crc64", "crc64_each", "decode", "encode", "method", "tagged", "untagged"]
 
 TAG = "crc64nvme:"
 
@@ -33,6 +35,15 @@ def crc64(data: Buffer, previous: int = 0) -> int:
 def combine(left: int, right: int, right_size: int) -> int:
     """The CRC of two runs of bytes put together, from the CRC of each and the size of the second."""
     return _functions()[1](left, right, right_size)
+
+
+def crc64_each(data: memoryview, places: Sequence[int], previous: int) -> array[int]:
+    """The CRC of each run of bytes between two of some ascending ``places`` in ``data``, behind ``previous``."""
+    compiled = kernel()
+    if compiled is not None and not switched(CRC):
+        return compiled.crc64_each(data, array("q", places), previous)
+    function = _functions()[0]
+    return array("Q", (function(data[start:end], previous) for start, end in pairwise(places)))
 
 
 def encode(checksum: int) -> str:

@@ -39,7 +39,7 @@ SECOND_VERSION = 2
 _LIST = "chunks"
 _LIST_KEY = b',\n"chunks": [\n'  # a line break is no part of any JSON string, so this stands nowhere else
 _LIST_END = b"]}\n"
-_BATCH = 1000  # items written at once
+_BATCH_CHARACTERS = 128 * 1024  # of items written at once
 _BLOCK_BYTES = 512 * 1024  # read at once
 MAX_HEAD_BYTES = 1024 * 1024
 """All of a document but its list: a value of JSON takes up to 30 times its text's bytes in memory."""
@@ -100,17 +100,29 @@ def encode_document(head: Mapping[str, object], items: Iterable[str]) -> Iterato
 
     A path whose name is no UTF-8 holds lone surrogates; what backslashreplace makes of them is their JSON escape.
     """
-    lines = [f"{quoted(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
-    yield ("{" + ",\n".join(lines)).encode("utf-8", "backslashreplace") + _LIST_KEY
+    yield _opening(head)
     batch: list[str] = []
-    separator = ""
+    separator, size = "", 0
     for item in items:
         batch.append(separator + item)
-        separator = ",\n"
-        if len(batch) == _BATCH:
+        separator, size = ",\n", size + len(item)
+        if size > _BATCH_CHARACTERS:
             yield "".join(batch).encode("utf-8", "backslashreplace")
             batch.clear()
+            size = 0
     yield "".join(batch).encode("utf-8", "backslashreplace") + b"\n" + _LIST_END
+
+
+def encode_blocks(head: Mapping[str, object], blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same of items that are made already, and of what is between them."""
+    yield _opening(head)
+    yield from blocks
+    yield b"\n" + _LIST_END
+
+
+def _opening(head: Mapping[str, object]) -> bytes:
+    lines = [f"{quoted(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
+    return ("{" + ",\n".join(lines)).encode("utf-8", "backslashreplace") + _LIST_KEY
 
 
 class Document(Protocol):

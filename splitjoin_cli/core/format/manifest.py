@@ -23,11 +23,13 @@ from splitjoin_cli.core.format.documents import (
     checksum_text,
     damaged,
     decode_document,
+    encode_blocks,
     encode_document,
     quoted,
     take_compression,
     take_file_name,
 )
+from splitjoin_cli.core.format.fast_lines import lines_of_chunks, plan_lines
 from splitjoin_cli.core.format.fields import (
     LARGEST,
     MAX_HEADER_BYTES,
@@ -43,7 +45,7 @@ from splitjoin_cli.core.format.fields import (
 from splitjoin_cli.core.format.left_out import LeftOut
 from splitjoin_cli.core.format.manifest_lines import manifest_lines
 from splitjoin_cli.core.format.removal import Removal, removed
-from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, chunk_names
+from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, around_number, chunk_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -58,7 +60,6 @@ __all__ = [
     "SourceIdentity",
 ]
 
-_PLAN_RUN = 1000  # chunks on one line of a plan
 _MENDED_MARK = ', "mended": true'
 _HEX_64 = re.compile(r"[0-9a-f]{16}")
 
@@ -162,6 +163,10 @@ class Manifest:
             "bytes": self.total_bytes,
             "warnings": list(self.warnings),
         }
+        around = around_number(self.file_name, self.total_parts, self.compression)
+        blocks = None if self.mended else lines_of_chunks(around, self.chunks, self.stored_bytes, self.header_bytes)
+        if blocks is not None:
+            return encode_blocks(head, blocks)
         return encode_document(head, (self._line(number) for number in range(1, self.total_parts + 1)))
 
     def _line(self, number: int) -> str:
@@ -271,18 +276,7 @@ class PlanFile:
             "end": self.chunks.end,
             "warnings": list(self.warnings),
         }
-        return encode_document(head, (self._line(first) for first in range(0, len(self.chunks), _PLAN_RUN)))
-
-    def _line(self, first: int) -> str:
-        """A run of chunks: where each ends, its records (-1: not counted), its checksum (all zeros: not known)."""
-        run = slice(first, first + _PLAN_RUN)
-        columns = {
-            "first": first + 1,
-            "ends": self.chunks.starts[first + 1 : first + 1 + _PLAN_RUN].tolist(),
-            "rows": self.chunks.rows[run].tolist(),
-            "checksums": [f"{checksum:016x}" for checksum in self.chunks.checksums[run]],
-        }
-        return json.dumps(columns)
+        return encode_document(head, plan_lines(self.chunks))
 
     def to_bytes(self) -> bytes:
         """The plan's file, deterministic."""

@@ -6,11 +6,12 @@ They are called through ctypes, which gives the GIL away for as long as a call l
 from __future__ import annotations
 
 import ctypes
+from array import array
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from splitjoin_cli.core.native import files
+from splitjoin_cli.core.native import files, staged
 
 if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
@@ -91,6 +92,7 @@ _SIGNATURES = {
     "sj_crc": (_CRC, (ctypes.c_int32, _ADDRESS, _SIZE, _CRC)),
     "sj_combine": (_CRC, (_CRC, _CRC, _CRC)),
     **files.SIGNATURES,
+    **staged.SIGNATURES,
 }
 
 
@@ -132,6 +134,17 @@ class Kernel:
             crc: int = self.functions.sj_crc(self.level, place.address, place.size, previous)
         return crc
 
+    def crc64_each(self, data: Buffer, places: array[int], previous: int) -> array[int]:
+        """CRC-64/NVME of each run of bytes between two of some ascending ``places``, as far as ``data`` reaches."""
+        count = max(len(places) - 1, 0)
+        sums = array("Q", bytes(8 * count))
+        if count:
+            with Bytes(data) as place:
+                ends = places.buffer_info()[0] + places.itemsize
+                into = sums.buffer_info()[0]
+                self.functions.sj_sums(self.level, place.address, 0, places[0], ends, count, previous, into)
+        return sums
+
     def combine(self, left: int, right: int, right_size: int) -> int:
         """CRC-64/NVME of two runs of bytes put together, from the CRC of each and the size of the second."""
         crc: int = self.functions.sj_combine(left, right, right_size)
@@ -169,7 +182,8 @@ def kernels() -> tuple[Kernel, ...]:
         if function is None:  # compiled from an older source, beside a newer one
             return ()
         function.restype, function.argtypes = result, arguments
-    if (library.sj_layout(), library.sj_files_layout()) != (_layout(), files.layout()):
+    layouts = (library.sj_layout(), library.sj_files_layout(), library.sj_staged_layout())
+    if layouts != (_layout(), files.layout(), staged.layout()):
         return ()
     return tuple(Kernel(library, level) for level in range(library.sj_levels()))
 

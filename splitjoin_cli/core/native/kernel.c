@@ -5,7 +5,7 @@
    popcount. What a mask says of a byte's neighbour is carried from word to word, so that a block is walked once.
 
    Nothing here allocates, keeps state or reads past the buffers it is given: the same call gives the same answer on any
-   thread (files.h also reads files). The numpy form in splitjoin_cli/splitting/records/numpy_scanner.py means the same; the tests hold one against the other. */
+   thread (files.h and staged.h also read and write files). The numpy form in splitjoin_cli/splitting/records/numpy_scanner.py means the same; the tests hold one against the other. */
 
 #define _GNU_SOURCE /* openat and its kin, beside the C standard's own */
 
@@ -18,6 +18,9 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -459,3 +462,4 @@ EXPORT uint64_t sj_combine(uint64_t left, uint64_t right, uint64_t right_size) {
 }
 
 #include "files.h"
+#include "staged.h"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.bytes.base import Buffer
@@ -213,7 +214,10 @@ class StagedObject(Protocol):
 
 
 class Staging(Protocol):
-    """A sink's way to take bytes before their name is known. Thread-safe, and safe to repeat."""
+    """A sink's way to take bytes before their name is known. Thread-safe, and safe to repeat.
+
+    It may also have ``batches``, a Batches; without it, or where that is None, objects go one by one.
+    """
 
     def stage(self, name_prefix: str, number: int) -> StagedObject:
         """Begin a staged object; ``name_prefix`` is the job's, ``number`` the chunk's: what ``sweep`` finds it by."""
@@ -231,6 +235,65 @@ class Staging(Protocol):
 
         ``compression``: of what they are decompressed; raises BadInputError where they are not so compressed.
         """
+
+
+class Numbering(NamedTuple):
+    """Names that differ by a chunk's number alone: ``prefix``, the number in ``width`` digits, ``suffix``."""
+
+    prefix: str
+    suffix: str
+    width: int
+
+
+class Listed(NamedTuple):
+    """Some of the objects that a listing found. ``total`` and ``suffix``: those of the columns, as chunks are called.
+
+    ``numbers`` in any order; ``marks``: a validator each, as two numbers (``Batches.validator``). ``others``: objects
+    of interest whose names say anything else.
+    """
+
+    total: int
+    suffix: str
+    numbers: array[int]
+    sizes: array[int]
+    marks: tuple[array[int], array[int]]
+    others: list[StoredObject]
+
+
+class Batches(Protocol):
+    """A sink's way to stage, publish and list many small objects in one step. Thread-safe.
+
+    What it does MUST be what is done of one object at a time, as of all others around it: no object is an exception
+    because it came in a batch. Staged objects are numbers here. ``stage_all`` MUST be given numbers of ``reserve``.
+    """
+
+    def reserve(self, count: int) -> int:
+        """Numbers for ``count`` staged objects: the first, above 0, which the others follow."""
+
+    def stage_all(self, first: int, header: bytes, body: memoryview, ends: array[int], base: int) -> None:
+        """Write staged objects whole: each the header and a run of ``body``, the first of them ``first``.
+
+        ``ends``: where the runs end, counted from ``base``, where ``body`` begins. Raises as ``write_at`` does; what
+        was begun is gone with the sink, or by ``discard``.
+        """
+
+    def staged(self, number: int) -> StagedObject:
+        """One of them by itself, for ``publish`` and ``discard``."""
+
+    def publish_all(self, files: memoryview, names: Numbering, number: int) -> int:
+        """Make staged objects visible, that of chunk ``number`` first, under names that MUST be free; how many are.
+
+        It stops at 0, which is no staged object, and at the first for which ``publish`` has to say what is wrong.
+        """
+
+    def list_all(self, name_prefix: str, job_prefix: str, *, sizes: bool = True) -> Iterator[Listed]:
+        """As ``Sink.list``, in any order; chunks begin with ``job_prefix``, and other jobs' may be left out.
+
+        Without ``sizes`` the columns are numbers alone.
+        """
+
+    def validator(self, marks: tuple[int, int]) -> str:
+        """As in StoredObject."""
 
 
 class Copier(Protocol):

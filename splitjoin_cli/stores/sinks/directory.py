@@ -16,13 +16,17 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import AccessError, CorruptObjectError, ObjectChangedError, StoreError
+from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, StoreError
 from splitjoin_cli.core.files import check_ordinary, in_the_way, open_ordinary
 from splitjoin_cli.core.model import StoredObject
+from splitjoin_cli.core.native import kernel
+from splitjoin_cli.core.switches import SCANNER, switched
 from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
+from splitjoin_cli.stores.sinks.directory_batches import DirectoryBatches, file_validator
 from splitjoin_cli.stores.sinks.directory_listing import listed
 from splitjoin_cli.stores.sinks.open_file import OpenFile
+from splitjoin_cli.stores.sinks.staged_file import StagedFile, explained
 from splitjoin_cli.stores.sinks.staging_folder import StagingFolder, sweep_leftovers
 
 if TYPE_CHECKING:
@@ -35,11 +39,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sinks.base import Body, Condition, StagedObject
 
 COPY_BYTES = 1 << 20
-WRITE_BYTES = 128 * 1024
-"""In one call, up to a multiple of it. A file system takes memory for a write in one piece where it can: ext4 looks for
-1 MiB in a row, which costs up to ten times the copy where memory has been in use for long, or is a virtual machine's
-(measured on Linux 6.18). Pieces of this size cost nothing, and leave no page that two writes share."""
-
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 """What file systems without hard links answer (FAT, some that are mounted over a network)."""
 LOCK_SECONDS = 10.0
@@ -48,79 +47,12 @@ LOCK_SECONDS = 10.0
 LOCK_WAIT_SECONDS = 0.005
 
 
-@contextmanager
-def _explained(operation: str, path: Path | str) -> Iterator[None]:
-    """Turn an OSError into ours, naming what was done to what."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                f"no space left while {operation} {path}",
-                hint="free space there or choose another directory, then run the same command again",
-            ) from exc
-        if isinstance(exc, PermissionError):
-            raise AccessError(f"not allowed: {operation} {path}", hint="check the directory's permissions") from exc
-        raise StoreError(f"{operation} {path} failed: {exc.strerror or exc}") from exc
-
-
 def _rename(path: str, target: Path) -> None:
     """Raises OSError; StoreError where a directory has the name."""
     try:
         os.rename(path, target)  # noqa: PTH104 -- a million Path objects are a gigabyte
     except IsADirectoryError as exc:
         raise in_the_way(target) or exc from exc
-
-
-def _write_all(descriptor: int, data: Buffer, offset: int) -> None:
-    view, written = memoryview(data).cast("B"), 0
-    while written < len(view):  # a signal or a full disk may cut a write short; the next one says which
-        at = offset + written
-        piece = view[written : written + WRITE_BYTES - at % WRITE_BYTES]
-        written += os.pwrite(descriptor, piece, at)
-
-
-class StagedFile(StaysHere):
-    """A file without a name yet, in the staging folder. A split holds one for each chunk, so they are small."""
-
-    __slots__ = ("_descriptor", "_fsync", "path")
-
-    def __init__(self, path: str, *, fsync: bool) -> None:
-        """Make the file; it stays open until ``close``, which waits for the disk with ``fsync``."""
-        self.path: str | None = path
-        self._fsync = fsync
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-
-    def write_at(self, offset: int, data: Buffer) -> None:
-        """As in StagedObject."""
-        with _explained("writing", self.place):
-            _write_all(self._descriptor, data, offset)
-
-    def read_at(self, offset: int, buffer: memoryview) -> int:
-        """As in StagedObject."""
-        with _explained("reading", self.place):
-            return os.preadv(self._descriptor, [buffer], offset)
-
-    def truncate(self, size: int) -> None:
-        """As in StagedObject."""
-        with _explained("cutting", self.place):
-            os.ftruncate(self._descriptor, size)
-
-    def close(self) -> None:
-        """As in StagedObject. Safe to repeat."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            with _explained("closing", self.place):  # some file systems tell only now that the disk is full
-                try:
-                    if self._fsync and self.path is not None:
-                        os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-
-    @property
-    def place(self) -> str:
-        """Where it lies; for messages, and for who publishes it."""
-        return self.path or "a file that was published"
 
 
 class _FileWriter:
@@ -160,8 +92,8 @@ class DirectorySink(StaysHere):
 
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
         """The directory is made when something is first written. Raises StoreError where a file is in the way."""
-        self._path = path.absolute()
-        self._fsync = fsync
+        self.path = path.absolute()
+        self.fsync = fsync
         self._lock = threading.Lock()
         self._staging: StagingFolder | None = None
         self._count = 0
@@ -171,12 +103,18 @@ class DirectorySink(StaysHere):
     @property
     def properties(self) -> SinkProperties:
         """As in Sink."""
-        return SinkProperties(uri=f"{self._path}/", keeps_metadata=False)
+        return SinkProperties(uri=f"{self.path}/", keeps_metadata=False)
 
     @property
     def staging(self) -> Self:
         """A file gets its name when it is whole."""
         return self
+
+    @property
+    def batches(self) -> DirectoryBatches | None:
+        """As in Staging: what the compiled kernel does."""
+        compiled = None if switched(SCANNER) else kernel()
+        return None if compiled is None else DirectoryBatches(self, compiled)
 
     @property
     def copier(self) -> None:
@@ -237,54 +175,54 @@ class DirectorySink(StaysHere):
 
     def read_small(self, name: str, *, most: int | None = None) -> SmallObject | None:
         """As in Sink."""
-        with _explained("reading", self._path / name):
+        with explained("reading", self.path / name):
             try:
-                with open_ordinary(self._path / name) as file:
-                    return SmallObject(file.read(-1 if most is None else most), _validator(os.fstat(file.fileno())))
+                with open_ordinary(self.path / name) as file:
+                    return SmallObject(file.read(-1 if most is None else most), validator_of(os.fstat(file.fileno())))
             except FileNotFoundError:
                 return None
 
     def open_small(self, name: str) -> OpenFile | None:
         """As in Sink."""
-        with _explained("reading", self._path / name):
+        with explained("reading", self.path / name):
             try:
-                file = open_ordinary(self._path / name)
+                file = open_ordinary(self.path / name)
             except FileNotFoundError:
                 return None
-            return OpenFile(file, str(self._path / name), _validator(os.fstat(file.fileno())))
+            return OpenFile(file, str(self.path / name), validator_of(os.fstat(file.fileno())))
 
     def head(self, name: str) -> StoredObject | None:
         """As in Sink; without a checksum, which a directory does not keep."""
-        with _explained("looking at", self._path / name):
+        with explained("looking at", self.path / name):
             try:
-                found = (self._path / name).stat()
+                found = (self.path / name).stat()
             except FileNotFoundError:
                 return None
-        check_ordinary(self._path / name, found)
-        return StoredObject(name, found.st_size, validator=_validator(found), stored_at=found.st_mtime)
+        check_ordinary(self.path / name, found)
+        return StoredObject(name, found.st_size, validator=validator_of(found), stored_at=found.st_mtime)
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
         """As in Sink."""
-        if self._path.exists():
-            with _explained("listing", self._path):
-                yield from listed(self._path, name_prefix, _validator)
+        if self.path.exists():
+            with explained("listing", self.path):
+                yield from listed(self.path, name_prefix, validator_of)
 
     def delete(self, name: str, *, when: Condition | None = None) -> bool:
         """As in Sink."""
-        with _explained("removing", self._path / name), suppress(FileNotFoundError):
+        with explained("removing", self.path / name), suppress(FileNotFoundError):
             if when is None:
-                (self._path / name).unlink()
+                (self.path / name).unlink()
                 return True
             with self._locked():
                 if not self._holds(name, when):
-                    return not (self._path / name).exists()
-                (self._path / name).unlink()
+                    return not (self.path / name).exists()
+                (self.path / name).unlink()
         return True
 
     def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
         """As in Sink: the staging folders of dead processes, of any job. Others' that may not be removed stay."""
-        with _explained("listing", self._path):
-            return sweep_leftovers(self._path, self._staging, count=count)
+        with explained("listing", self.path):
+            return sweep_leftovers(self.path, self._staging, count=count)
 
     def stage(self, name_prefix: str, number: int) -> StagedFile:
         """As in Staging."""
@@ -296,12 +234,12 @@ class DirectorySink(StaysHere):
         """As in Staging."""
         assert isinstance(staged, StagedFile)  # noqa: S101 -- what stage() made
         staged.close()
-        with _explained("renaming to", self._path / name):
+        with explained("renaming to", self.path / name):
             found = os.stat(staged.place)  # noqa: PTH116 -- a million Path objects are a gigabyte
             self._give_name(staged.place, name, when)
         staged.path = None
-        self._sync_directory()
-        return StoredObject(name, found.st_size, validator=_validator(found), stored_at=found.st_mtime)
+        self.sync_directory()
+        return StoredObject(name, found.st_size, validator=validator_of(found), stored_at=found.st_mtime)
 
     def discard(self, staged: StagedObject) -> None:
         """As in Staging."""
@@ -315,9 +253,9 @@ class DirectorySink(StaysHere):
 
     def checksum(self, name: str, *, compression: Compression | None = None) -> int | None:
         """As in Staging."""
-        path, crc = self._path / name, 0
+        path, crc = self.path / name, 0
         buffer = memoryview(bytearray(COPY_BYTES))
-        with _explained("reading", path):
+        with explained("reading", path):
             try:
                 with open_ordinary(path) as file:
                     if compression is not None:
@@ -339,7 +277,7 @@ class DirectorySink(StaysHere):
 
     def _give_name(self, path: str, name: str, when: Condition | None) -> None:
         """Rename a staged file. A hard link is the rename that fails where the name is taken. Raises OSError."""
-        target = self._path / name
+        target = self.path / name
         if when is None:
             _rename(path, target)
             return
@@ -366,7 +304,7 @@ class DirectorySink(StaysHere):
     def _holds(self, name: str, when: Condition) -> bool:
         """Whether a condition holds; the caller has the lock."""
         try:
-            return when.validator == _validator((self._path / name).stat())
+            return when.validator == validator_of((self.path / name).stat())
         except FileNotFoundError:
             return when.validator is None
 
@@ -376,7 +314,7 @@ class DirectorySink(StaysHere):
 
         Where the file system has no locks, or another program keeps this one, the step is done without it.
         """
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             deadline = time.monotonic() + LOCK_SECONDS
             while time.monotonic() < deadline:
@@ -394,34 +332,45 @@ class DirectorySink(StaysHere):
 
     def new_file(self) -> StagedFile:
         """A new file in the staging folder."""
+        path = f"{self.staging_folder.path}/{self.reserve(1)}"
+        with explained("writing", path):
+            return StagedFile(path, fsync=self.fsync)
+
+    def reserve(self, count: int) -> int:
+        """So many names of files in the staging folder, which are numbers: the first of them."""
+        with self._lock:
+            first = self._count + 1
+            self._count += count
+        return first
+
+    @property
+    def staging_folder(self) -> StagingFolder:
+        """The folder of this sink's staged files, made when it is first needed. Raises StoreError, AccessError."""
         with self._lock:
             if self._staging is None:
                 self._staging = self._make_staging()
-            self._count += 1
-            path = f"{self._staging.path}/{self._count}"
-        with _explained("writing", path):
-            return StagedFile(path, fsync=self._fsync)
+            return self._staging
 
     def _make_staging(self) -> StagingFolder:
-        with _explained("making", self._path):
-            self._path.mkdir(parents=True, exist_ok=True)
-        with _explained("writing in", self._path):
-            return StagingFolder.make(self._path)
+        with explained("making", self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with explained("writing in", self.path):
+            return StagingFolder.make(self.path)
 
-    def _sync_directory(self) -> None:
+    def sync_directory(self) -> None:
         """Make the names survive a power cut, too."""
-        if self._fsync:
-            with _explained("syncing", self._path):
-                descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if self.fsync:
+            with explained("syncing", self.path):
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 try:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
 
 
-def _validator(found: os.stat_result) -> str:
+def validator_of(found: os.stat_result) -> str:
     """What tells one content of a name from another: every content is a file of its own."""
-    return f"{found.st_mtime_ns}-{found.st_ino}"
+    return file_validator(found.st_mtime_ns, found.st_ino)
 
 
 def _taken(path: Path) -> ObjectChangedError:

@@ -18,6 +18,7 @@ import os
 import re
 import stat
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.unpicklable import StaysHere
@@ -33,6 +34,7 @@ LOCK_NAME = "lock"
 TOKEN_BYTES = 8
 _FOLDER_NAME = re.compile(re.escape(STAGING_PREFIX) + f"[0-9a-f]{{{2 * TOKEN_BYTES}}}", re.ASCII)
 _FILE_NAME = re.compile("[1-9][0-9]*", re.ASCII)
+_AT_ONCE = 10_000
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without waiting: a named pipe in the lock's place is opened at once, and seen for what it is.
 _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -44,7 +46,7 @@ class StagingFolder(StaysHere):
     def __init__(self, path: Path, folder: int, lock: int) -> None:
         """``folder`` and ``lock``: open descriptors, this object's from now on."""
         self.path = path
-        self._folder = folder
+        self.folder = folder
         self._lock = lock
 
     @classmethod
@@ -65,10 +67,10 @@ class StagingFolder(StaysHere):
     def remove(self) -> None:
         """Remove what was staged, and the folder, as far as the system lets it be removed."""
         with suppress(OSError):
-            _empty(self._folder)
+            _empty(self.folder)
             self.path.rmdir()
         os.close(self._lock)
-        os.close(self._folder)
+        os.close(self.folder)
 
 
 def sweep_leftovers(place: Path, own: StagingFolder | None, *, count: bool = False) -> int:
@@ -83,7 +85,9 @@ def sweep_leftovers(place: Path, own: StagingFolder | None, *, count: bool = Fal
     except (FileNotFoundError, NotADirectoryError):
         return 0
     with _closing(directory):
-        names = [name for name in sorted(_listed(directory)) if _FOLDER_NAME.fullmatch(name)]
+        with os.scandir(directory) as entries:  # of a million names few are kept
+            hidden = sorted(entry.name for entry in entries if entry.name.startswith(STAGING_PREFIX))
+        names = [name for name in hidden if _FOLDER_NAME.fullmatch(name)]
         return sum(_sweep(directory, name, count=count) for name in names if own is None or name != own.path.name)
 
 
@@ -148,9 +152,15 @@ def _take(lock: int) -> None:
 
 def _empty(folder: int) -> None:
     """Remove what splitjoin makes in a staging folder, the lock last: a sweep that is killed here is swept again."""
-    with os.scandir(folder) as entries:
-        staged = [one.name for one in entries if _FILE_NAME.fullmatch(one.name) and one.is_file(follow_symlinks=False)]
-    for name in staged:  # a million Path objects would be a gigabyte
-        os.unlink(name, dir_fd=folder)
+    while staged := _some_staged(folder):
+        for name in staged:
+            os.unlink(name, dir_fd=folder)
     with suppress(FileNotFoundError):
         os.unlink(LOCK_NAME, dir_fd=folder)
+
+
+def _some_staged(folder: int) -> list[str]:
+    """Files that splitjoin made there, not more at a time than memory may hold of a million."""
+    with os.scandir(folder) as entries:
+        staged = (one.name for one in entries if _FILE_NAME.fullmatch(one.name) and one.is_file(follow_symlinks=False))
+        return list(islice(staged, _AT_ONCE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -52,3 +53,13 @@ def test_without_awscrt_the_plain_one_stands_in() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True 5\n"
+
+
+@pytest.mark.parametrize("switch", ["", "python"])
+def test_each_run_has_a_checksum_of_its_own(switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a header's, by the kernel or without it; of no runs, none."""
+    monkeypatch.setenv("SPLITJOIN_CRC", switch)
+    data, places = memoryview(bytes(range(200))), [3, 3, 10, 150, 200]
+    wanted = [checksums.crc64(data[start:end], 7) for start, end in pairwise(places)]
+    assert list(checksums.crc64_each(data, places, 7)) == wanted
+    assert list(checksums.crc64_each(data, [5], 7)) == []

@@ -15,7 +15,8 @@ import pytest
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CorruptObjectError, StoreError
 from splitjoin_cli.stores.sinks.base import ABSENT
-from splitjoin_cli.stores.sinks.directory import WRITE_BYTES, DirectorySink
+from splitjoin_cli.stores.sinks.directory import DirectorySink
+from splitjoin_cli.stores.sinks.staged_file import WRITE_BYTES
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX
 from splitjoin_cli.testing.bodies import Bytes
 
