@@ -1,4 +1,4 @@
-"""How long starting takes: the command's help, and importing the package, each against Python's own start."""
+"""How long starting takes: the command's help, and importing the package, against Python's own start and click's."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ BARE = "python -c pass"
 RUNS_PER_ROUND = 7
 WAYS: dict[str, list[str]] = {
     BARE: [sys.executable, "-c", "pass"],
+    "python -c 'import click'": [sys.executable, "-c", "import click"],
     "import splitjoin_cli": [sys.executable, "-c", "import splitjoin_cli"],
     "from splitjoin_cli import split": [sys.executable, "-c", "from splitjoin_cli import split"],
     "splitjoin --version": [str(Path(sys.executable).with_name("splitjoin")), "--version"],

@@ -1,11 +1,14 @@
 /* What a block holds that its reader should know of: bytes that are no UTF-8, byte order marks, lines equal to the header.
 
    Whether some bytes are UTF-8 is told by three lookups for each 32 bytes: Keiser & Lemire, "Validating UTF-8 In Less Than
-   One Instruction Per Byte" (Software: Practice and Experience 51, 2021). With AVX-512 a bit for each of 64 bytes says what
-   it is, so that the bits of the continuations must be those of the first bytes moved on. Where they are not, and on other
-   machines, a reader of one byte after the other says which. */
+   One Instruction Per Byte" (Software: Practice and Experience 51, 2021). Where they are not, and on other machines, a
+   reader of one byte after the other says which. */
 
 #define SURVEY_BYTES 4096
+#define GROUP_BYTES 256
+
+/* What some bytes are that begin and end with whole characters, if they are UTF-8; ``SHORT``: of at most two bytes each. */
+enum { ASCII, SHORT, UTF8, INVALID };
 
 /* Counts, and the offset of the first of each (NO_OFFSET). ``lead`` and ``tail``: bytes at the block's ends that may be of
    a character which lies in two blocks: they are not judged. */
@@ -47,17 +50,17 @@ static void count_marks(const uint8_t *block, size_t start, size_t end, struct s
     }
 }
 
-/* As judge; 2 for all that is not ASCII. */
+/* As judge; INVALID for all that is not ASCII. */
 static int judge_portable(const uint8_t *bytes, size_t size) {
     size_t at = 0;
     for (; at + 8 <= size; at += 8) {
         uint64_t word;
         memcpy(&word, bytes + at, 8);
-        if (word & UINT64_C(0x8080808080808080)) return 2;
+        if (word & UINT64_C(0x8080808080808080)) return INVALID;
     }
     for (; at < size; at++)
-        if (bytes[at] & 0x80) return 2;
-    return 0;
+        if (bytes[at] & 0x80) return INVALID;
+    return ASCII;
 }
 
 static int is_line(const uint8_t *block, size_t size, size_t feed, const uint8_t *line, size_t line_size) {
@@ -128,7 +131,7 @@ SURVEY_TARGET static int judge_avx2(const uint8_t *bytes, size_t size) {
     uint8_t rest[32] = {0};
     memcpy(rest, bytes + at, size - at);
     any = _mm256_or_si256(any, _mm256_loadu_si256((const __m256i *)rest));
-    if (!_mm256_movemask_epi8(any)) return 0;
+    if (!_mm256_movemask_epi8(any)) return ASCII;
     __m256i previous = _mm256_setzero_si256(), errors = previous;
     for (at = 0; at + 32 <= size; at += 32) {
         const __m256i input = _mm256_loadu_si256((const __m256i *)(bytes + at));
@@ -136,7 +139,7 @@ SURVEY_TARGET static int judge_avx2(const uint8_t *bytes, size_t size) {
         previous = input;
     }
     errors = _mm256_or_si256(errors, errors_of(_mm256_loadu_si256((const __m256i *)rest), previous));
-    return _mm256_testz_si256(errors, errors) ? 1 : 2;
+    return _mm256_testz_si256(errors, errors) ? UTF8 : INVALID;
 }
 
 /* Which of 64 bytes are ``byte``, one bit each. */
@@ -185,59 +188,46 @@ WIDE_TARGET static void lines_avx512(const uint8_t *block, size_t size, size_t f
         if (block[at] == '\n' && is_line(block, size, at, line, line_size)) count_line(at, out);
 }
 
-/* First bytes of characters of two bytes and more (``two``), of three and more, of four, up to the word before; and those
-   whose second byte must be of a part of the continuations: the last bit of each is carried into the next word. */
-struct firsts {
-    uint64_t two, three, four, e0, ed, f0, f4;
-};
-
-#define FROM(bytes, least) _mm512_cmpge_epu8_mask(bytes, _mm512_set1_epi8((char)(least)))
-#define ARE(bytes, byte) _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8((char)(byte)))
-#define MOVED(now, then, places) ((now) << (places) | (then) >> (64 - (places)))
-
-/* Which of 64 bytes cannot be where they are. */
-WIDE_TARGET static inline uint64_t errors_of_word(__m512i bytes, uint64_t high, struct firsts *before,
-                                                  uint64_t *marks) {
-    struct firsts now = {FROM(bytes, 0xc0), FROM(bytes, 0xe0), FROM(bytes, 0xf0), 0, 0, 0, 0};
-    const uint64_t others = high & ~now.two;
-    const uint64_t must = MOVED(now.two, before->two, 1) | MOVED(now.three, before->three, 2) | MOVED(now.four, before->four, 3);
-    uint64_t errors = (must ^ others) | FROM(bytes, 0xf5) | (now.two & ~FROM(bytes, 0xc2));
-    if (now.three | before->three >> 63) {
-        const uint64_t from_90 = FROM(bytes, 0x90), from_a0 = FROM(bytes, 0xa0);
-        now.e0 = ARE(bytes, 0xe0), now.ed = ARE(bytes, 0xed), now.f0 = ARE(bytes, 0xf0), now.f4 = ARE(bytes, 0xf4);
-        errors |= (MOVED(now.e0, before->e0, 1) & ~from_a0) | (MOVED(now.ed, before->ed, 1) & from_a0);
-        errors |= (MOVED(now.f0, before->f0, 1) & ~from_90) | (MOVED(now.f4, before->f4, 1) & from_90);
-        *marks |= ARE(bytes, 0xef);
+/* As judge. Characters of two bytes are told by a bit for each byte: where one begins, the next byte goes on. No branch
+   hangs on where they are: some are in a quarter of the words of many a text, and a wrong guess costs more than all of
+   this. Where there are longer ones, or none that may be, the other way is as fast. */
+WIDE_TARGET static int judge_avx512(const uint8_t *bytes, size_t size) {
+    const __m512i beyond = _mm512_set1_epi8((char)0xc0); /* with their sign, less than that are 0x80 to 0xbf */
+    const __m512i least = _mm512_set1_epi8((char)0xc2), range = _mm512_set1_epi8(0xe0 - 0xc2);
+    uint64_t before = 0, errors = 0, any = 0;
+    for (size_t at = 0; at < size;) {
+        const size_t count = size - at < GROUP_BYTES ? size - at : GROUP_BYTES;
+        __m512i words[GROUP_BYTES / 64], all = _mm512_setzero_si512();
+        for (size_t word = 0; word < GROUP_BYTES / 64; word++) {
+            const size_t from = 64 * word, left = count > from ? count - from : 0;
+            const uint64_t there = left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
+            words[word] = _mm512_maskz_loadu_epi8(there, bytes + at + from);
+            all = _mm512_or_si512(all, words[word]);
+        }
+        at += count;
+        if (!(_mm512_movepi8_mask(all) | before >> 63)) {
+            before = 0;
+            continue;
+        }
+        for (size_t word = 0; word < GROUP_BYTES / 64; word++) {
+            const uint64_t high = _mm512_movepi8_mask(words[word]);
+            const uint64_t follow = _mm512_cmplt_epi8_mask(words[word], beyond);
+            const uint64_t first = _mm512_cmplt_epu8_mask(_mm512_sub_epi8(words[word], least), range);
+            if (high ^ follow ^ first) return judge_avx2(bytes, size);
+            errors |= (first << 1 | before >> 63) ^ follow;
+            any |= first;
+            before = first;
+        }
     }
-    *before = now;
-    return errors;
-}
-
-/* As judge_avx2; ``marks``: whether there may be byte order marks. Most words of most texts are ASCII. */
-WIDE_TARGET static int judge_avx512(const uint8_t *bytes, size_t size, uint64_t *marks) {
-    struct firsts before = {0};
-    uint64_t errors = 0, any = 0;
-    for (size_t at = 0; at < size; at += 64) {
-        const uint64_t there = size - at < 64 ? ~UINT64_C(0) >> (64 - (size - at)) : ~UINT64_C(0);
-        const __m512i word = _mm512_maskz_loadu_epi8(there, bytes + at);
-        const uint64_t high = _mm512_movepi8_mask(word);
-        if (!(high | before.two)) continue;
-        any |= high;
-        errors |= errors_of_word(word, high, &before, marks);
-    }
-    if (!any) return 0;
-    return errors || before.two >> 63 || before.three >> 62 || before.four >> 61 ? 2 : 1;
+    return errors | before >> 63 ? INVALID : any ? SHORT : ASCII;
 }
 #endif
 
-/* 0: ASCII alone; 1: UTF-8; 2: not. Of bytes that begin and end with whole characters, if they are UTF-8. */
-static int judge(int32_t level, const uint8_t *bytes, size_t size, uint64_t *marks) {
+static int judge(int32_t level, const uint8_t *bytes, size_t size) {
 #ifdef X86
-    if (level > 1) return judge_avx512(bytes, size, marks);
-    *marks = 1;
+    if (level > 1) return judge_avx512(bytes, size);
     if (level > 0) return judge_avx2(bytes, size);
 #endif
-    *marks = 1;
     return judge_portable(bytes, size);
 }
 
@@ -269,10 +259,9 @@ static void survey_text(int32_t level, const uint8_t *block, size_t size, const 
     while (start < end) {
         size_t stop = end - start > SURVEY_BYTES ? start + SURVEY_BYTES : end;
         for (int i = 0; stop < end && i < 64 && (block[stop] & 0xc0) == 0x80; i++) stop--;
-        uint64_t marks = 0;
-        const int found = judge(level, block + start, stop - start, &marks);
-        if (found > 1) count_invalid(block, start, stop, out);
-        if (found && marks) count_marks(block, start, stop, out);
+        const int found = judge(level, block + start, stop - start);
+        if (found == INVALID) count_invalid(block, start, stop, out);
+        if (found >= UTF8) count_marks(block, start, stop, out);
         survey_lines(level, block, size, start, stop, line, line_size, out);
         start = stop;
     }
