@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.loaders.exact.base import TypeRule
 
 pytestmark = pytest.mark.soak
+NEVER_CLEARED = {"FLOAT(7,2)", "interval day"}
+"""Types, beside lists, whose values are always compared."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -41,7 +43,9 @@ def test_each_condition_and_each_rule_is_needed(name: str, tmp_path: Path, monke
         for key, rule in rules.items():
             monkeypatch.setitem(types, key, replace(rule, sure="1 = 1"))
         for kind, rows in right.items():
-            if lost := [row for row in rows if row.kept is not None and not row.exact and "[" not in kind]:
+            if kind in NEVER_CLEARED or "[" in kind:
+                continue
+            if lost := [row for row in rows if row.kept is not None and not row.exact]:
                 now = outcomes(name, rig, kind, tuple(row.text for row in lost))
                 assert all(row.exact for row in now), kind
         for key, rule in rules.items():

@@ -51,7 +51,8 @@ class ColumnRule:
     is_list: bool = False
     is_checked: bool = True
     typed: str = ""
-    """How a temporary table declares a column of the same type: where values are told by one, or nothing is lost."""
+    """How a temporary table declares a column of the same type, where values are told by one; and the type in which the
+    values themselves are staged, where nothing of them is compared (MySQL, PostgreSQL)."""
 
 
 @dataclass(frozen=True, slots=True)

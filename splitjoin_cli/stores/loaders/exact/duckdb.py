@@ -77,7 +77,7 @@ class DuckdbValues(ExactValues):
         told = []
         for rule in rules:
             text = self.text_of(rule)
-            told += [text, f"CAST(TRY_CAST({text} AS {rule.column.type}) AS VARCHAR)"]
+            told += [text, self.shown_of(rule, f"TRY_CAST({text} AS {rule.column.type})")]
         found = self._session.rows(
             f"SELECT s.rowid, {', '.join(told)} FROM {self.staging} s"
             f" WHERE s.rowid > {last} AND {self.unsure(rules)} ORDER BY s.rowid LIMIT {BATCH}"
@@ -106,4 +106,5 @@ def _rule(column: TableColumn) -> ColumnRule:
     fraction = f"([.][0-9]{{1,{most}}})?" if most else ""
     sure = rule.sure.replace("{fraction}", fraction).replace("{scale}", scale[1] if scale else "0")
     is_list = element != column.type
-    return ColumnRule(column, column.type, rule.kind, value, "1 = 0" if is_list else sure, is_list=is_list)
+    sure = "1 = 0" if is_list else sure
+    return ColumnRule(column, column.type, rule.kind, value, sure, "CAST({value} AS VARCHAR)", is_list=is_list)

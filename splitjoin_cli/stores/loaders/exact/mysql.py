@@ -86,7 +86,9 @@ class MysqlValues(ExactValues):
     def make(self, rules: Sequence[ColumnRule]) -> None:
         """See ExactValues."""
         key = f"{_KEY} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY"
-        texts = ", ".join(f"{self._quoted(rule.column.name)} LONGTEXT" for rule in rules)
+        texts = ", ".join(
+            f"{self._quoted(rule.column.name)} {'LONGTEXT' if rule.kind else rule.typed}" for rule in rules
+        )
         self._session.run(f"DROP TEMPORARY TABLE IF EXISTS {self.staging}")
         self._session.run(
             f"CREATE TEMPORARY TABLE {self.staging} ({key}, {texts})"
@@ -158,12 +160,13 @@ def _rule(
         value = "CAST({text} AS UNSIGNED)"  # as the loader does it: text would be taken for its bytes
     elif name == "timestamp" and column.not_null:
         value = "COALESCE({text}, '')"  # NULL would be the time of the load
-    if rule is None:
-        return ColumnRule(column, declared, None, value, is_checked=False)
+    text = f" CHARACTER SET {characters} COLLATE {collation}" if characters else ""
+    typed = f"{declared}{text} NULL"
+    if rule is None or rule.kind is None:
+        return ColumnRule(column, declared, None, is_checked=rule is not None, typed=typed)
     sure = rule.sure if name not in ("float", "double") or scale is None else "1 = 0"
     fraction = f"([.][0-9]{{1,{precision}}})?" if precision else ""
     members = declared[declared.find("(") :] if name in ("enum", "set") else ""
     for mark, part in (("{scale}", scale), ("{fraction}", fraction), ("{length}", octets), ("{members}", members)):
         sure = sure.replace(mark, str(part))
-    text = f" CHARACTER SET {characters} COLLATE {collation}" if characters else ""
-    return ColumnRule(column, declared, rule.kind, value, sure, rule.shown, typed=f"{declared}{text} NULL")
+    return ColumnRule(column, declared, rule.kind, value, sure, rule.shown, typed=typed)
