@@ -32,6 +32,7 @@ from splitjoin_cli.splitting.scan import Scan, ScanOptions
 from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.splitting.speculate import Speculation
 from splitjoin_cli.splitting.staging import StagedChunks
+from splitjoin_cli.splitting.stored_chunks import batches_of
 from splitjoin_cli.splitting.survey import Survey, SurveyForm
 from splitjoin_cli.splitting.trailer import text_fields, trailer_warnings
 from splitjoin_cli.stores.sources.transcode import needs_transcoding
@@ -120,7 +121,8 @@ class Preparation:
         sink = sink or self._sink
         try:
             swept = sink.sweep(self._name_prefix)
-            swept += sink.sweep(f"{self._job.client}_", only=self._is_document)
+            if batches_of(sink) is None:
+                swept += sink.sweep(f"{self._job.client}_", only=self._is_document)
         except StoreError as exc:
             self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
             return

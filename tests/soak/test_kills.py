@@ -56,13 +56,16 @@ def test_killed_splits_to_s3(tmp_path: Path, bucket: Bucket, options: tuple[str,
 
 
 @pytest.mark.soak
-def test_killed_splits_into_a_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("size", "options"), [(200 * MIB, ("--chunk-size", "1MiB")), (MIB, ("--rows", "1"))], ids=["large", "many small"]
+)
+def test_killed_splits_into_a_directory(tmp_path: Path, size: int, options: tuple[str, ...]) -> None:
     """The same files as undisturbed, and no other."""
-    (tmp_path / "acme.csv").write_bytes(bulk(200 * MIB))
+    (tmp_path / "acme.csv").write_bytes(bulk(size))
     splitjoin = Splitjoin(tmp_path)
 
     def command(directory: str) -> tuple[str, ...]:
-        return ("split", "acme.csv", directory, "--date", "d", "--chunk-size", "1MiB")
+        return ("split", "acme.csv", directory, "--date", "d", *options)
 
     whole = undisturbed(splitjoin, command("whole"), lambda: kept(tmp_path / "whole"))
     for directory in killed_splits(splitjoin, command, whole.seconds, deaths=2 * DEATHS, draw=random.Random()):

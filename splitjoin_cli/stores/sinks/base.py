@@ -265,6 +265,7 @@ class Batches(Protocol):
 
     What it does MUST be what is done of one object at a time, as of all others around it: no object is an exception
     because it came in a batch. Staged objects are numbers here. ``stage_all`` MUST be given numbers of ``reserve``.
+    One ``Sink.sweep`` of such a sink MUST find what was left of any job.
     """
 
     def reserve(self, count: int) -> int:

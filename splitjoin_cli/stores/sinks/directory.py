@@ -27,7 +27,7 @@ from splitjoin_cli.stores.sinks.directory_batches import DirectoryBatches, file_
 from splitjoin_cli.stores.sinks.directory_listing import listed
 from splitjoin_cli.stores.sinks.open_file import OpenFile
 from splitjoin_cli.stores.sinks.staged_file import StagedFile, explained
-from splitjoin_cli.stores.sinks.staging_folder import StagingFolder, sweep_leftovers
+from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX, StagingFolder, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -222,7 +222,9 @@ class DirectorySink(StaysHere):
     def sweep(self, name_prefix: str, *, only: Callable[[str], bool] | None = None, count: bool = False) -> int:
         """As in Sink: the staging folders of dead processes, of any job. Others' that may not be removed stay."""
         with explained("listing", self.path):
-            return sweep_leftovers(self.path, self._staging, count=count)
+            batches = self.batches
+            hidden = None if batches is None else batches.names(STAGING_PREFIX)
+            return sweep_leftovers(self.path, self._staging, count=count, hidden=hidden)
 
     def stage(self, name_prefix: str, number: int) -> StagedFile:
         """As in Staging."""

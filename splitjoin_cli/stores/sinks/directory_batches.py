@@ -127,6 +127,16 @@ class DirectoryBatches:
 
     def list_all(self, name_prefix: str, job_prefix: str, *, sizes: bool = True) -> Iterator[Listed]:
         """See Batches."""
+        for listing, directory in self._pieces(_Columns(name_prefix, job_prefix, sizes=sizes)):
+            yield listing.found(directory)
+
+    def names(self, name_prefix: str) -> list[str]:
+        """All that begin with ``name_prefix``, which no chunk's does, whatever has them."""
+        pieces = self._pieces(_Columns(name_prefix, "/", sizes=False))
+        return [name for listing, _ in pieces for name in listing.other_names]
+
+    def _pieces(self, listing: _Columns) -> Iterator[tuple[_Columns, int]]:
+        """``listing`` again and again, filled, with the open directory."""
         place = self._sink.path
         if not place.exists():
             return
@@ -135,10 +145,10 @@ class DirectoryBatches:
             if not stream:
                 raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
             try:
-                listing, more = _Columns(name_prefix, job_prefix, sizes=sizes), True
+                more = True
                 while more:
                     more = listing.fill(self._functions, stream)
-                    yield listing.found(directory)
+                    yield listing, directory
             finally:
                 self._functions.sj_end_listing(stream)
 
@@ -171,13 +181,18 @@ class _Columns:
             raise OSError(self._listing.error, os.strerror(self._listing.error))
         return bool(answer)
 
+    @property
+    def other_names(self) -> list[str]:
+        """Those of interest that are in no column."""
+        names = ctypes.string_at(self._others, self._listing.others_size).split(b"\0")[:-1]
+        return list(map(os.fsdecode, names))
+
     def found(self, directory: int) -> Listed:
         """What was taken; ``directory``: where it lies."""
         listing = self._listing
         count = listing.found
         sizes, changed, inodes = (column[:count] for column in self._columns)
-        names = ctypes.string_at(self._others, listing.others_size).split(b"\0")[:-1]
-        others = (_object(directory, os.fsdecode(name)) for name in sorted(names))
+        others = (_object(directory, name) for name in sorted(self.other_names))
         return Listed(
             listing.total,
             SUFFIXES[listing.suffix],

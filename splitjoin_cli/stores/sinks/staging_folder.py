@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Self
 from splitjoin_cli.core.unpicklable import StaysHere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 __all__ = ["LOCK_NAME", "STAGING_PREFIX", "StagingFolder", "sweep_leftovers"]
@@ -73,10 +73,12 @@ class StagingFolder(StaysHere):
         os.close(self.folder)
 
 
-def sweep_leftovers(place: Path, own: StagingFolder | None, *, count: bool = False) -> int:
+def sweep_leftovers(
+    place: Path, own: StagingFolder | None, *, count: bool = False, hidden: Iterable[str] | None = None
+) -> int:
     """Remove the leftovers of dead processes in the directory ``place``; how many went. ``own``: the caller's, if any.
 
-    ``count``: remove none of them.
+    ``count``: remove none of them. ``hidden``: the names there that begin with STAGING_PREFIX, where they are known.
 
     One that cannot be removed (another user's) is left alone. Raises OSError where ``place`` cannot be listed.
     """
@@ -85,9 +87,10 @@ def sweep_leftovers(place: Path, own: StagingFolder | None, *, count: bool = Fal
     except (FileNotFoundError, NotADirectoryError):
         return 0
     with _closing(directory):
-        with os.scandir(directory) as entries:  # of a million names few are kept
-            hidden = sorted(entry.name for entry in entries if entry.name.startswith(STAGING_PREFIX))
-        names = [name for name in hidden if _FOLDER_NAME.fullmatch(name)]
+        if hidden is None:
+            with os.scandir(directory) as entries:  # of a million names few are kept
+                hidden = [entry.name for entry in entries if entry.name.startswith(STAGING_PREFIX)]
+        names = [name for name in sorted(hidden) if _FOLDER_NAME.fullmatch(name)]
         return sum(_sweep(directory, name, count=count) for name in names if own is None or name != own.path.name)
 
 

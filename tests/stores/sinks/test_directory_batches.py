@@ -169,6 +169,7 @@ def _listed(sink: DirectorySink, *, sizes: bool) -> Iterator[StoredObject]:
 def test_nothing_is_listed_where_nothing_is(sink: DirectorySink) -> None:
     """No directory is made for it."""
     assert list(batches_of(sink).list_all("acme_", "acme_20240131-")) == []
+    assert batches_of(sink).names(STAGING_PREFIX) == []
     assert not sink.path.exists()
 
 
