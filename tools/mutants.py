@@ -287,6 +287,7 @@ TARGETS = (
                 "words",
                 (
                     "padded_alike members_alike sets_alike _each_once booleans_alike _truth"
+                    " hexadecimal_alike addresses_alike _address bytes_alike _bytes"
                     " lists_alike elements _element"
                 ),
             ),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.soak
 NEVER_CLEARED = {"FLOAT(7,2)", "interval day"}
 """Types, beside lists, whose values are always compared."""
+SHOWN_IN_HEX = "BINARY(4)"
+"""By the page alone: the text of it is kept."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -53,6 +55,6 @@ def test_each_condition_and_each_rule_is_needed(name: str, tmp_path: Path, monke
         for kind, rows in right.items():
             respelled = [row for row in rows if row.exact and row.kept != row.text]
             checked = [row for row in rows if row.kept is not None and not row.exact]
-            if respelled and checked:
+            if respelled and checked and kind != SHOWN_IN_HEX:
                 now = outcomes(name, rig, kind, tuple(row.text for row in respelled))
                 assert not all(row.exact for row in now), kind

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from splitjoin_cli.core.errors import BadRowError
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.stores.loaders.base import LoadTarget
+from splitjoin_cli.stores.loaders.exact.checking import is_same
 from splitjoin_cli.stores.loaders.exact.sqlite import affinity
 from splitjoin_cli.testing.chunks import JOB, RUN, chunk_of
 from splitjoin_cli.testing.loading import TABLE, fails, rows_of
@@ -143,6 +144,28 @@ def test_named_nulls_are_no_texts(rig: LoaderRig, loader: Loader) -> None:
     dialect = Dialect(nulls=("NA",), line_end="\n")
     loader.load(chunk_of(b"1,NA\n2,1.0\n", header=HEADER, dialect=dialect))
     assert rig.query(f"SELECT COUNT(*) FROM {TABLE} WHERE v IS NULL") == [(1,)]
+
+
+SPELLED = {
+    "SQLite": ("INTEGER", "007", "8"),
+    "DuckDB": ("UUID", "A0EEBC999C0B4EF8BB6D6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12"),
+    "MySQL": ("UUID", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12"),
+    "PostgreSQL": ("INTEGER[]", "{ 1 , 02 }", "{1,3}"),
+}
+
+
+def test_a_value_in_the_table_can_be_compared_with_a_text(rig: LoaderRig, loader: Loader) -> None:
+    """By the same rules, of types that lose nothing too."""
+    kind, text, other = SPELLED[product(rig)]
+    make(rig, kind)
+    loader.load(chunk_of(f'1,"{text}"\n'.encode(), header=HEADER))
+    engine = cast("Any", loader)
+    with engine._session() as session:
+        exact = engine._exact_values(session)
+        [rule] = exact.rules(engine._table_columns(session)[1:2])
+        told = str(session.rows(f"SELECT {exact.shown_of(rule, 'v')} FROM {TABLE}")[0][0])
+    assert is_same(rule, text, told)
+    assert not is_same(rule, other, told)
 
 
 @pytest.mark.parametrize("rig", ["sqlite"], indirect=True)

@@ -76,6 +76,14 @@ SAME = [
     (Kind.SPAN, "P1X", "1 day"),
     (Kind.SPAN, "1 foo", "1 day"),
     (Kind.SPAN, "-01:00", "-1 hours"),
+    (Kind.HEXADECIMAL, "{A0EEBC999C0B4EF8BB6D6BB9BD380A11}", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    (Kind.ADDRESS, "10.1", "10.1.0.0/16"),
+    (Kind.ADDRESS, "10.1.2.3", "10.1.2.3/32"),
+    (Kind.ADDRESS, "::FFFF", "::ffff"),
+    (Kind.ADDRESS, "10.1/12", "10.1.0.0/12"),
+    (Kind.BYTES, "abc", r"\x616263"),
+    (Kind.BYTES, r"a\101\\b", r"\x61415c62"),
+    (Kind.BYTES, "é", r"\xc3a9"),
 ]
 LOST = [
     (Kind.TEXT, "abc ", "abc"),
@@ -150,6 +158,11 @@ LOST = [
     (Kind.SPAN, "1 day", "foo"),
     (Kind.BOOLEAN, "x", "z"),
     (Kind.BOOLEAN, "2", "false"),
+    (Kind.HEXADECIMAL, "a0", "a1"),
+    (Kind.ADDRESS, "10.1.2.3/24", "10.1.2.3"),
+    (Kind.ADDRESS, "10.1", "10.1.0.0/24"),
+    (Kind.ADDRESS, "word", "10.1.0.0"),
+    (Kind.BYTES, "ab", r"\x6163"),
 ]
 LISTS = [
     (Kind.NUMBER, "{ 1 , 2.50 }", "{1,2.5}", True),

@@ -25,21 +25,23 @@ class TypeRule:
     ``kind``: what must be the same; None where the database keeps each value that it takes, or refuses it. ``source``:
     where its manual says what the type does. ``sure``: SQL that is true of ``{text}`` where nothing can be lost; it
     MUST NOT be true of any other, and may be false of many that are kept. ``shown``: SQL that tells ``{value}``, of
-    the type, as text.
+    the type, as text. ``spelled``: where ``kind`` is None, what two spellings of one value have in common; None: each
+    character.
     """
 
     kind: Kind | None
     source: str
     sure: str = ""
     shown: str = "{value}"
+    spelled: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
     """The rule of a column. ``declared``: its type as messages call it. ``is_checked``: False where no rule is known.
 
-    ``value``: SQL that makes a value of the column of ``{text}``. ``sure``, ``shown``: as TypeRule has them, with what
-    the column declares. ``is_list``: its values are lists of what the rule is for.
+    ``value``: SQL that makes a value of the column of ``{text}``. ``sure``, ``shown``, ``spelled``: as TypeRule has
+    them, with what the column declares. ``is_list``: its values are lists of what the rule is for.
     """
 
     column: TableColumn
@@ -50,6 +52,7 @@ class ColumnRule:
     shown: str = "{value}"
     is_list: bool = False
     is_checked: bool = True
+    spelled: Kind | None = None
     typed: str = ""
     """How a temporary table declares a column of the same type, where values are told by one; and the type in which the
     values themselves are staged, where nothing of them is compared (MySQL, PostgreSQL)."""

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, numbered
-from splitjoin_cli.stores.loaders.exact.equality import alike
+from splitjoin_cli.stores.loaders.exact.equality import Kind, alike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.stores.loaders.exact.base import ColumnRule, ExactValues
 
-__all__ = ["first_changed"]
+__all__ = ["first_changed", "is_same"]
 
 SHOWN_BYTES = 95
 """Of the text, and of what it would become: together no more than 200."""
@@ -30,6 +30,14 @@ def first_changed(exact: ExactValues, rules: Sequence[ColumnRule]) -> BadRecordE
             if not alike(rule.kind, text, kept, is_list=rule.is_list):
                 return BadRecordError(_changed(rule, text, kept), numbered(exact.number(doubt.key)), hint=HINT)
     return None
+
+
+def is_same(rule: ColumnRule, text: str, kept: str) -> bool:
+    """Whether a column has the value that ``text`` says; ``kept``: as ``rule.shown`` tells it. Neither is NULL.
+
+    Of a type without a rule each character is compared.
+    """
+    return alike(rule.kind or rule.spelled or Kind.TEXT, text, kept, is_list=rule.is_list)
 
 
 def _changed(rule: ColumnRule, text: str, kept: str) -> str:

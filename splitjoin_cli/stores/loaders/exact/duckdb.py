@@ -21,7 +21,8 @@ _INTEGER = TypeRule(Kind.NUMBER, _NUMERIC, "regexp_full_match({text}, '[+-]?[0-9
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MOMENT = _DAY + "([ T][0-9]{2}:[0-9]{2}:[0-9]{2}{fraction})?"
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-_KEPT = {"VARCHAR": "text", "BLOB": "blob", "BIT": "bitstring", "UUID": "numeric#universally-unique-identifiers-uuids"}
+_KEPT = {"VARCHAR": "text", "BLOB": "blob", "BIT": "bitstring"}
+_UUID = f"{_NUMERIC}#universally-unique-identifiers-uuids"
 
 
 def _matching(kind: Kind, source: str, pattern: str) -> TypeRule:
@@ -30,6 +31,7 @@ def _matching(kind: Kind, source: str, pattern: str) -> TypeRule:
 
 TYPES: Mapping[str, TypeRule] = {
     **{name: TypeRule(None, _MANUAL + page) for name, page in _KEPT.items()},
+    "UUID": TypeRule(None, _UUID, spelled=Kind.HEXADECIMAL),
     "JSON": TypeRule(None, "https://duckdb.org/docs/stable/data/json/json_type"),
     "ENUM": TypeRule(None, f"{_MANUAL}enum"),
     **dict.fromkeys(_INTEGERS, _INTEGER),
@@ -107,4 +109,5 @@ def _rule(column: TableColumn) -> ColumnRule:
     sure = rule.sure.replace("{fraction}", fraction).replace("{scale}", scale[1] if scale else "0")
     is_list = element != column.type
     sure = "1 = 0" if is_list else sure
-    return ColumnRule(column, column.type, rule.kind, value, sure, "CAST({value} AS VARCHAR)", is_list=is_list)
+    shown = "CAST({value} AS VARCHAR)"
+    return ColumnRule(column, column.type, rule.kind, value, sure, shown, is_list=is_list, spelled=rule.spelled)

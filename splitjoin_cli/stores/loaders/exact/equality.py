@@ -45,6 +45,12 @@ class Kind(enum.StrEnum):
     """The member of an enumeration that is named, in any case."""
     MEMBERS = "members"
     """The members of a set that are named, in any case and order."""
+    HEXADECIMAL = "hexadecimal digits"
+    """Each of them, whatever stands between them."""
+    ADDRESS = "network address"
+    """The address and its mask."""
+    BYTES = "bytes"
+    """Each byte, in the hex format of PostgreSQL's bytea or in its escape format."""
     DOCUMENT = "document"
     """The JSON value; no key twice in one object."""
 
@@ -64,6 +70,9 @@ _RULES: Mapping[Kind, Callable[[str, str], bool]] = {
     Kind.SPAN: spans.spans_alike,
     Kind.MEMBER: words.members_alike,
     Kind.MEMBERS: words.sets_alike,
+    Kind.HEXADECIMAL: words.hexadecimal_alike,
+    Kind.ADDRESS: words.addresses_alike,
+    Kind.BYTES: words.bytes_alike,
     Kind.DOCUMENT: words.documents_alike,
 }
 

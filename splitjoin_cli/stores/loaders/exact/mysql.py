@@ -51,9 +51,9 @@ TYPES: Mapping[str, TypeRule] = {
     "json": TypeRule(Kind.DOCUMENT, f"{_MANUAL}json.html", "1 = 0", _TOLD),
     **{name: TypeRule(None, f"{_MANUAL}char.html") for name in _TEXTS},
     **{name: TypeRule(None, f"{_MANUAL}binary-varbinary.html") for name in _BYTES},
-    "uuid": TypeRule(None, f"{_MARIADB}uuid-data-type/"),
-    "inet4": TypeRule(None, f"{_MARIADB}inet4/"),
-    "inet6": TypeRule(None, f"{_MARIADB}inet6/"),
+    "uuid": TypeRule(None, f"{_MARIADB}uuid-data-type/", shown=_TOLD, spelled=Kind.HEXADECIMAL),
+    "inet4": TypeRule(None, f"{_MARIADB}inet4/", shown=_TOLD, spelled=Kind.ADDRESS),
+    "inet6": TypeRule(None, f"{_MARIADB}inet6/", shown=_TOLD, spelled=Kind.ADDRESS),
 }
 """By information_schema's data_type; what is in other braces is the column's own."""
 _COLUMNS = (
@@ -163,7 +163,9 @@ def _rule(
     text = f" CHARACTER SET {characters} COLLATE {collation}" if characters else ""
     typed = f"{declared}{text} NULL"
     if rule is None or rule.kind is None:
-        return ColumnRule(column, declared, None, is_checked=rule is not None, typed=typed)
+        told, spelled = ("{value}", None) if rule is None else (rule.shown, rule.spelled)
+        is_checked = rule is not None
+        return ColumnRule(column, declared, None, shown=told, is_checked=is_checked, typed=typed, spelled=spelled)
     sure = rule.sure if name not in ("float", "double") or scale is None else "1 = 0"
     fraction = f"([.][0-9]{{1,{precision}}})?" if precision else ""
     members = declared[declared.find("(") :] if name in ("enum", "set") else ""

@@ -17,10 +17,14 @@ __all__ = ["TYPES", "PostgresqlValues"]
 
 _MANUAL = "https://www.postgresql.org/docs/current/datatype-"
 _TIMES = f"{_MANUAL}datetime.html"
-_KEPT = (
-    *("int2", "int4", "int8", "bool", "uuid", "text", "citext", "json", "bytea", "inet", "cidr", "macaddr"),
-    *("macaddr8", "bit", "varbit", "refcursor"),
-)
+_KEPT = {
+    **dict.fromkeys(("int2", "int4", "int8"), Kind.NUMBER),
+    **dict.fromkeys(("uuid", "macaddr", "macaddr8"), Kind.HEXADECIMAL),
+    **dict.fromkeys(("inet", "cidr"), Kind.ADDRESS),
+    **dict.fromkeys(("text", "citext", "json", "bit", "varbit", "refcursor"), Kind.TEXT),
+    "bool": Kind.BOOLEAN,
+    "bytea": Kind.BYTES,
+}
 _DIGITS = "{text} ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # What is usual is cleared by what is cheap: a regular expression costs more than all the rest.
 _NO_EXPONENT = "strpos({text}, 'e') = 0 AND strpos({text}, 'E') = 0"
@@ -32,7 +36,7 @@ _USUAL_TIME = (
     "(octet_length({text}) = 19 AND {text} LIKE '____-__-_____:__:__' AND right({text}, 1) BETWEEN '0' AND '9')"
 )
 TYPES: Mapping[str, TypeRule] = {
-    **{name: TypeRule(None, _MANUAL.removesuffix("-") + ".html") for name in _KEPT},
+    **{name: TypeRule(None, _MANUAL.removesuffix("-") + ".html", spelled=kind) for name, kind in _KEPT.items()},
     "numeric": TypeRule(Kind.NUMBER, f"{_MANUAL}numeric.html", _NUMERIC),
     "oid": TypeRule(Kind.NUMBER, f"{_MANUAL}oid.html", "{text} ~ '^[0-9]+$'"),
     # 15 digits and no exponent: FLT_DIG and DBL_DIG of them are kept
@@ -154,7 +158,9 @@ def _rule(  # noqa: PLR0913, PLR0917 -- a row of _COLUMNS
     reads: str,
 ) -> ColumnRule:
     rule = TYPES.get(element or name) if is_own or name == "citext" else None
-    kept = ColumnRule(column, declared, None, typed=whole)
+    spelled = (rule.kind or rule.spelled) if rule is not None else None
+    told, is_list = "CAST({value} AS text)", element is not None
+    kept = ColumnRule(column, declared, None, shown=told, typed=whole, is_list=is_list, spelled=spelled)
     if "e" in (kind, element_kind):
         return kept
     if rule is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import re
 from decimal import Decimal
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -13,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "addresses_alike",
     "booleans_alike",
+    "bytes_alike",
     "documents_alike",
     "elements",
+    "hexadecimal_alike",
     "lists_alike",
     "members_alike",
     "padded_alike",
@@ -23,6 +28,10 @@ __all__ = [
 ]
 
 _TRUE, _FALSE = frozenset({"t", "true", "y", "yes", "on", "1"}), frozenset({"f", "false", "n", "no", "off", "0"})
+_NOT_HEXADECIMAL = re.compile("[^0-9a-f]")
+_OCTAL = re.compile(rb"\\(?:([0-3][0-7]{2})|\\)")
+_NUMBERS, _BITS = 4, 8
+"""Of an address of IPv4, and of each of its numbers."""
 
 
 class _TwiceError(ValueError):
@@ -57,6 +66,40 @@ def _document(text: str) -> Any:  # noqa: ANN401 -- a JSON value
     return json.loads(
         text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal, object_pairs_hook=_each_once
     )
+
+
+def hexadecimal_alike(text: str, kept: str) -> bool:
+    """Whether two identifiers have the same digits, in whatever groups and case."""
+    first, second = (_NOT_HEXADECIMAL.sub("", each.lower()) for each in (text, kept))
+    return first == second
+
+
+def addresses_alike(text: str, kept: str) -> bool:
+    """Whether two network addresses are one; an abbreviated network of PostgreSQL's ``cidr`` ends with zeros."""
+    return _address(text) == _address(kept)
+
+
+def _address(text: str) -> object:
+    address, slash, mask = text.strip().partition("/")
+    numbers = address.split(".")
+    if ":" not in address:
+        mask = mask or str(_BITS * len(numbers))
+        address, slash = ".".join([*numbers, *["0"] * (_NUMBERS - len(numbers))]), "/"
+    try:
+        return ipaddress.ip_interface(address + slash + mask)
+    except ValueError:
+        return text
+
+
+def bytes_alike(text: str, kept: str) -> bool:
+    """Whether two texts of ``bytea`` mean the same bytes."""
+    return _bytes(text) == _bytes(kept)
+
+
+def _bytes(text: str) -> bytes:
+    if text.startswith("\\x"):
+        return bytes.fromhex(text[2:])
+    return _OCTAL.sub(lambda found: bytes([int(found[1], 8)]) if found[1] else b"\\", text.encode())
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
