@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Info", "info"]
 
 PACKAGES = ("awscrt", "boto3", "botocore", "click", "isal", "numpy", "rich", "smart-open", "urllib3")
-DRIVERS = {"duckdb": "duckdb", "mysql": "pymysql", "postgresql": "psycopg"}
-"""By the extra that brings each."""
+DRIVERS = {"dask": "distributed", "duckdb": "duckdb", "mysql": "pymysql", "postgresql": "psycopg"}
+"""By the extra that brings each; Dask is an engine's."""
 SHOWN = frozenset(
     {
         *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE"),

@@ -55,7 +55,7 @@ def test_the_document(splitjoin: Splitjoin) -> None:
     compiled = kernel()
     assert document["version"] == __version__
     assert document["kernel"]["level"] == (None if compiled is None else compiled.name)
-    assert set(document["drivers"]) == {"duckdb", "mysql", "postgresql"}
+    assert set(document["drivers"]) == {"dask", "duckdb", "mysql", "postgresql"}
     assert document["packages"]["botocore"]
     assert document == info().to_json()
 

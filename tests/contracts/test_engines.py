@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from splitjoin_cli.core.errors import EngineError
 from splitjoin_cli.core.model import Skip
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.place import Place
@@ -41,14 +42,29 @@ class TestInProcess(EngineContract):
         engine.close()
 
 
+@pytest.fixture(scope="module")
+def connected(dask_cluster: DaskCluster) -> Iterator[Callable[[], Engine]]:
+    """To a cluster, once for all tests, since that takes a second; anew after the test that closes it."""
+    from splitjoin_cli.splitting.engines.dask import DaskEngine  # noqa: PLC0415 -- an extra
+
+    opened: list[Engine] = []
+
+    def connect() -> Engine:
+        try:
+            assert opened[-1].in_flight
+        except (IndexError, EngineError):
+            opened.append(DaskEngine(dask_cluster.address))
+        return opened[-1]
+
+    yield connect
+    for engine in opened:
+        engine.close()
+
+
 class TestDask(EngineContract):
     @pytest.fixture
-    def engine(self, dask_cluster: DaskCluster) -> Iterator[Engine]:
-        from splitjoin_cli.splitting.engines.dask import DaskEngine  # noqa: PLC0415 -- an extra
-
-        engine = DaskEngine(dask_cluster.address)
-        yield engine
-        engine.close()
+    def engine(self, connected: Callable[[], Engine]) -> Engine:
+        return connected()
 
 
 class Bad:

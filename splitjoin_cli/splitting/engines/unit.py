@@ -27,6 +27,7 @@ from splitjoin_cli.splitting.records.outcome import NO_OFFSET
 from splitjoin_cli.splitting.records.watch import Watch
 from splitjoin_cli.splitting.survey import Found, Survey, SurveyForm
 from splitjoin_cli.splitting.transfer import FATAL
+from splitjoin_cli.stores.sources.base import announce
 
 if TYPE_CHECKING:
     from splitjoin_cli.stores.sources.base import Source
@@ -91,6 +92,7 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
     if unit.header is not None:
         form = form.with_header(place.header(source, unit.source, unit.header))
     start = unit.range.start
+    announce(source, unit.range)
     found = scan_range(
         Lane(new_buffer(block_bytes), new_scanner(unit.alphabet, block_bytes)),
         source,

@@ -257,6 +257,17 @@ def test_a_store_without_conditions_is_asked_first(sink: S3Sink, faults: Faults)
     assert (sink.get_small("plan.json"), sink.get_small("there.json")) == (b"1", b"0")
 
 
+def test_a_store_without_conditions_is_refused_where_they_are_needed(sink: S3Sink, faults: Faults) -> None:
+    """As by the workers of an engine, which never look first and then write: nothing is stored."""
+    sink._place._must_be_conditional = True
+    faults.answer("PutObject", status=501, code="NotImplemented")
+    with pytest.raises(UsageError) as error:
+        sink.put_small("plan.json", b"1", when=ABSENT)
+    assert error.value.message.endswith("plan.json: the store has no conditional writes, which workers need")
+    assert error.value.hint == "use --engine threads, or another store"
+    assert sink.get_small("plan.json") is None
+
+
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("size", [1 * MIB, 11 * MIB])
 def test_a_store_without_any_conditions_is_asked_first(sink: S3Sink, faults: Faults, size: int) -> None:
