@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -77,6 +78,17 @@ def count_records(data: bytes, dialect: Dialect) -> int:
 def many_rows(count: int) -> bytes:
     """``count`` rows of an id and a name, about 40 bytes each."""
     return b"".join(b'%d,"name of number %08x"\n' % (number, zlib.crc32(b"%d" % number)) for number in range(count))
+
+
+def lookalikes(count: int) -> tuple[bytes, dict[str, str]]:
+    """``count`` rows of an id and a text whose lines look like such rows, and the text of each id."""
+    drawn = random.Random(1)
+    texts = {
+        str(row): "\n".join(drawn.choice(('{},"quoted, {}"', "{},plain")).format(n, n) for n in range(row % 200))
+        for row in range(count)
+    }
+    quoted = {row: text.replace('"', '""') for row, text in texts.items()}
+    return "".join(f'{row},"{text}"\n' for row, text in quoted.items()).encode(), texts
 
 
 class Streams:

@@ -9,7 +9,7 @@ import pytest
 from splitjoin_cli.core.errors import BadRowError
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.stores.loaders.base import LoadResult
-from splitjoin_cli.testing.chunks import JOB, RUN, chunk_of
+from splitjoin_cli.testing.chunks import JOB, RUN, chunk_of, lookalikes
 from splitjoin_cli.testing.loading import TABLE, WithLoader, fails, rows_of
 
 if TYPE_CHECKING:
@@ -190,6 +190,13 @@ class LoaderValuesContract(WithLoader):
         """A made table calls them by it; a byte order mark belongs to no field."""
         assert loader.load(chunk_of(b"\xef\xbb\xbf1,Ann\n2,Bob\n", header=None)) == LOADED
         assert rows_of(rig, "column_1, column_2") == [("1", "Ann"), ("2", "Bob")]
+
+    def test_lines_in_quotes_that_look_like_rows(self, rig: LoaderRig, loader: Loader) -> None:
+        """They are text, wherever a reader begins."""
+        rig.query(f"CREATE TABLE {TABLE} (id VARCHAR(9), name TEXT)")
+        data, texts = lookalikes(300)
+        assert loader.load(chunk_of(data)).rows == len(texts)
+        assert {row: name or "" for row, name in rig.query(f"SELECT id, name FROM {TABLE}")} == texts
 
     def test_one_column_and_blank_lines(self, rig: LoaderRig, loader: Loader) -> None:
         """In a table of one column a blank line is a row, an empty one."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +46,7 @@ _REASON = re.compile(
 )
 """What follows the whole line, which is the customer's; the last one is DuckDB's own."""
 _ADVICE = re.compile(r"\n\n(?:Column |Possible )|\nPossible |\n\n  file = ")
+_FILE = re.compile(r"\n  file = (\S+)")
 _FIELDS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?)\. (?:See also|However)")
 _HINTS = {
@@ -121,7 +124,7 @@ class DuckdbLoader(LedgerLoader):
                 try:
                     loaded += session.run(f"{into} {_reader(window, chunk, columns, plain=plain)}", values)
                 except _BAD_DATA as exc:
-                    raise _bad_row(str(exc), chunk, loaded) from exc
+                    raise _bad_row(str(exc), chunk, loaded, window, plain=plain) from exc
         return loaded
 
     def _exact_values(self, session: Session) -> ExactValues:
@@ -165,7 +168,7 @@ class _DuckdbSession(Session):
         self._connection.close()
 
 
-def _bad_row(said: str, chunk: ChunkToLoad, before: int) -> BadRecordError:
+def _bad_row(said: str, chunk: ChunkToLoad, before: int, window: Window, *, plain: bool) -> BadRecordError:
     """What DuckDB says of the data, its reason first: it shows the whole record before that.
 
     ``before``: the records that were loaded from earlier windows.
@@ -177,7 +180,7 @@ def _bad_row(said: str, chunk: ChunkToLoad, before: int) -> BadRecordError:
     text = said[reasons[-1].start() + 1 :] if reasons else said[: line.start()]
     if text.startswith("Invalid unicode"):
         return BadTextError(chunk.dialect.encoding)
-    number = before + int(line[1])
+    number = before + _records_before(said, window, chunk, plain=plain) + int(line[1])
     fields = _FIELDS.match(text)
     if fields is not None:
         return BadRecordError(wrong_fields(int(fields[2]), int(fields[1])), numbered(number))
@@ -185,14 +188,33 @@ def _bad_row(said: str, chunk: ChunkToLoad, before: int) -> BadRecordError:
     return BadRecordError(shown(text[: advice.start()] if advice else text.strip()), numbered(number))
 
 
+def _records_before(said: str, window: Window, chunk: ChunkToLoad, *, plain: bool) -> int:
+    """The records of a window that are in the files before the one that DuckDB speaks of: it counts in each anew."""
+    named = _FILE.findall(said)
+    if not named or named[-1] not in window.paths:
+        return 0
+    csv.field_size_limit(sys.maxsize)
+    quote = (chunk.dialect.quotechar or '"') if plain else '"'
+    delimiter, count = chunk.dialect.delimiter if plain else ",", 0
+    for path in window.paths[: window.paths.index(named[-1])]:
+        with Path(path).open(newline="", encoding="utf-8", errors="replace") as file:
+            count += sum(1 for _ in csv.reader(file, delimiter=delimiter, quotechar=quote))
+    return count
+
+
 def _reader(window: Window, chunk: ChunkToLoad, columns: Columns, *, plain: bool) -> str:
-    """The call of read_csv with nothing left to be guessed."""
+    """The call of read_csv with nothing left to be guessed.
+
+    ``parallel`` is within a file: there DuckDB cuts where it takes a line for a record's start, also inside quotes, and
+    refuses good records, or reads others. Several files are read on all cores nevertheless.
+    """
     types = ", ".join(f"{_text(column.name)}: {_text(column.type)}" for column in columns)
     options = {
         "auto_detect": "false",
         "header": "false",
         "strict_mode": "true",
         "new_line": r"'\n'",
+        "parallel": "false",
         "columns": "{" + types + "}",
     }
     line_bytes = window.longest_bytes + LINE_END_BYTES
@@ -214,7 +236,8 @@ def _reader(window: Window, chunk: ChunkToLoad, columns: Columns, *, plain: bool
             "nullstr": r"'\N'",
             "allow_quoted_nulls": "false",
         }
-    return f"read_csv({_text(window.path)}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+    paths = ", ".join(map(_text, window.paths))
+    return f"read_csv([{paths}], {', '.join(f'{key} = {value}' for key, value in options.items())})"
 
 
 def _pieces(

@@ -1,4 +1,4 @@
-"""Bytes made here, read by a driver that reads files on all cores: a part of them at a time, each a file in memory."""
+"""Bytes made here, read by a driver that reads files on all cores: a part of them at a time, as files in memory."""
 
 from __future__ import annotations
 
@@ -19,54 +19,71 @@ if TYPE_CHECKING:
 
 __all__ = ["WINDOW_BYTES", "Window", "Windows"]
 
-_READ_AT_ONCE: Final = 8 * 1024 * 1024
-"""What DuckDB gives a thread to read."""
-WINDOW_BYTES = _READ_AT_ONCE * min(max(os.cpu_count() or 2, 2), 8)
-"""Three of them are in memory: one is read, one waits, one is filled."""
+FILE_BYTES: Final = 4 * 1024 * 1024
+"""A driver's thread reads such a file from its start to its end: nobody guesses where a record begins."""
+WINDOW_BYTES: Final = 2 * FILE_BYTES * min(max(os.cpu_count() or 2, 2), 8)
+"""Three windows are in memory: one is read, one waits, one is filled."""
 POLL_SECONDS = 0.05
 
 
 class Window:
-    """A file of whole records. ``longest_bytes``: no record in it is longer."""
+    """Files of whole records. ``longest_bytes``: no record in them is longer."""
 
     def __init__(self) -> None:
-        """An empty one. Raises OSError."""
-        self._file, self.path = _memory_file()
-        self.size_bytes = self.longest_bytes = 0
+        """Without a byte. Raises OSError."""
+        self._files: list[IO[bytes]] = []
+        self.paths: list[str] = []
+        self.size_bytes = self.file_bytes = self.longest_bytes = 0
 
     def add(self, piece: bytes | memoryview) -> None:
-        """Write ``piece`` behind what is there. Raises OSError."""
-        self._file.write(piece)
+        """Write ``piece`` behind what is in the last file. Raises OSError."""
+        if not piece:
+            return
+        if not self.file_bytes:
+            file, path = _memory_file()
+            self._files.append(file)
+            self.paths.append(path)
+        self._files[-1].write(piece)
         self.size_bytes += len(piece)
+        self.file_bytes += len(piece)
 
-    def done(self) -> None:
-        """Nothing more is added: it can be read. Raises OSError."""
-        self._file.flush()
+    def end_file(self) -> None:
+        """The last file can be read. Raises OSError."""
+        if self.file_bytes:
+            self._files[-1].flush()
+        self.file_bytes = 0
 
     @property
     def closed(self) -> bool:
         """Whether its memory is free again."""
-        return self._file.closed
+        return all(file.closed for file in self._files)
 
     def close(self) -> None:
         """Free its memory. Safe to repeat."""
-        self._file.close()
+        for file in self._files:
+            file.close()
 
 
 class Windows:
-    """While entered, gives one file after the other of what ``pieces`` yields, each until the next is asked for.
+    """While entered, gives one window after the other of what ``pieces`` yields, each until the next is asked for.
 
     A driver that opens a file's path reads what was put there, whatever becomes of the chunk's own file meanwhile.
     Leaving raises what ``pieces`` raised, whether the driver succeeded or failed: what was read is then not to be kept.
     """
 
-    def __init__(self, pieces: Generator[tuple[bytes, int], None, None], size_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        pieces: Generator[tuple[bytes, int], None, None],
+        size_bytes: int | None = None,
+        file_bytes: int | None = None,
+    ) -> None:
         """``pieces``: with each the bytes at its end that are of a record which goes on in the next.
 
         It is read by a thread of its own, up to two windows ahead, and closed. ``size_bytes``: a window ends with the
         first record's end behind so many.
         """
-        self._pieces, self._size_bytes = pieces, WINDOW_BYTES if size_bytes is None else size_bytes
+        self._pieces, self._size_bytes = pieces, size_bytes or WINDOW_BYTES
+        self._file_bytes = file_bytes or FILE_BYTES
         self._filled: queue.Queue[Window | None] = queue.Queue(1)
         self._made: list[Window] = []
         self._stopped = threading.Event()
@@ -114,26 +131,26 @@ class Windows:
         for piece, left_open in pieces:
             window.longest_bytes = max(window.longest_bytes, before + len(piece))
             before, whole = left_open, len(piece) - left_open
-            if window.size_bytes + len(piece) < self._size_bytes or whole <= 0:
+            if window.file_bytes + len(piece) < self._file_bytes or whole <= 0:
                 window.add(piece)
                 continue
             window.add(memoryview(piece)[:whole])
-            self._hand_over(window)
-            if self._stopped.is_set():
-                return
-            window = self._new()
+            window.end_file()
+            if window.size_bytes >= self._size_bytes:
+                self._filled.put(window)
+                if self._stopped.is_set():
+                    return
+                window = self._new()
+            window.longest_bytes = max(window.longest_bytes, left_open)
             window.add(memoryview(piece)[whole:])
-        self._hand_over(window)
+        window.end_file()
+        if window.size_bytes:
+            self._filled.put(window)
 
     def _new(self) -> Window:
         window = Window()
         self._made = [made for made in self._made if not made.closed] + [window]
         return window
-
-    def _hand_over(self, window: Window) -> None:
-        window.done()
-        if window.size_bytes:
-            self._filled.put(window)
 
 
 def _memory_file() -> tuple[IO[bytes], str]:

@@ -33,20 +33,25 @@ def cut(data: bytes, size: int) -> Generator[tuple[bytes, int], None, None]:
         yield piece, under_way
 
 
-@given(RECORDS, st.integers(1, 30), st.integers(1, 60))
+@given(RECORDS, st.integers(1, 30), st.integers(1, 60), st.integers(1, 60))
 @examples(60)
-def test_windows_are_the_pieces_cut_at_record_ends(records: list[bytes], piece_bytes: int, window_bytes: int) -> None:
-    """Each is whole records, no longer than it says; all but the last one are as large as was asked for, or nearly."""
+def test_windows_are_the_pieces_cut_at_record_ends(
+    records: list[bytes], piece_bytes: int, window_bytes: int, file_bytes: int
+) -> None:
+    """Each file is whole records, no longer than is said, and about as large as was asked for; so is each window."""
     data, read = b"".join(records), []
-    with Windows(cut(data, piece_bytes), window_bytes) as windows:
+    room = piece_bytes + max(map(len, records), default=0)
+    with Windows(cut(data, piece_bytes), window_bytes, file_bytes) as windows:
         for window in windows:
-            text = Path(window.path).read_bytes()
-            assert text.endswith(b"\n")
+            files = [Path(path).read_bytes() for path in window.paths]
+            assert all(text.endswith(b"\n") for text in files)
+            assert all(file_bytes <= len(text) + room < file_bytes + 2 * room + 1 for text in files[:-1])
+            text = b"".join(files)
             assert max(map(len, text.splitlines(keepends=True))) <= window.longest_bytes
-            assert len(text) == window.size_bytes < window_bytes + piece_bytes + max(map(len, records))
+            assert len(text) == window.size_bytes < window_bytes + file_bytes + room
             read.append(text)
     assert b"".join(read) == data
-    assert all(len(text) + piece_bytes + max(map(len, records)) > window_bytes for text in read[:-1])
+    assert all(len(text) >= window_bytes for text in read[:-1])
 
 
 def failing(error: Exception) -> Generator[tuple[bytes, int], None, None]:
@@ -59,12 +64,12 @@ def failing(error: Exception) -> Generator[tuple[bytes, int], None, None]:
 def test_what_the_pieces_raise_is_raised_however_the_driver_fared() -> None:
     """It comes after the last window, and in place of what the driver said: what was read is not to be kept."""
     read: list[bytes] = []
-    windows = Windows(failing(LoadError("the file changed")), 1)
+    windows = Windows(failing(LoadError("the file changed")), 1, 1)
     with pytest.raises(LoadError, match=r"^the file changed$"), windows:
-        read += [Path(window.path).read_bytes() for window in windows]
+        read += [Path(path).read_bytes() for window in windows for path in window.paths]
     assert read == [b"a\n", b"b\n"]
     with pytest.raises(LoadError, match=r"^the file changed$"):
-        refuse_after(Windows(failing(LoadError("the file changed")), 1), 3)
+        refuse_after(Windows(failing(LoadError("the file changed")), 1, 1), 3)
 
 
 def refuse_after(windows: Windows, number: int) -> None:
@@ -88,7 +93,7 @@ def test_a_driver_that_stops_ends_the_reading() -> None:
 
     before = len(list(Path("/dev/fd").iterdir()))
     with pytest.raises(BadRowError, match=r"^a bad row$"):
-        refuse_after(Windows(endless(), 1), 1)
+        refuse_after(Windows(endless(), 1, 1), 1)
     assert closed == [True]
     assert len(list(Path("/dev/fd").iterdir())) == before
 
@@ -98,9 +103,8 @@ def test_where_there_are_no_files_in_memory(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(windows_module, "sys", SimpleNamespace(platform="darwin"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Windows(cut(b"a\nb\n", 4)) as windows:
-        assert [(Path(window.path).parent, Path(window.path).read_bytes()) for window in windows] == [
-            (tmp_path, b"a\nb\n")
-        ]
+        paths = [Path(path) for window in windows for path in window.paths if Path(path).read_bytes() == b"a\nb\n"]
+    assert [path.parent for path in paths] == [tmp_path]
     assert list(tmp_path.iterdir()) == []
 
 
