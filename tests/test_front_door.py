@@ -183,7 +183,7 @@ FIELDS = {
     "chunk_size": "size", "chunks": "size", "rows": "size",
     "delimiter": "dialect", "quotechar": "dialect", "escapechar": "dialect", "no_header": "dialect",
     "sse": "objects", "sse_kms_key_id": "objects", "storage_class": "objects", "tag": "objects",
-    "request_payer": "objects", "expected_bucket_owner": "objects",
+    "request_payer": "objects", "expected_bucket_owner": "objects", "content_encoding": "objects",
     "profile": "aws", "region": "aws", "endpoint_url": "aws", "session": "aws",
 }  # fmt: skip
 """Options of ``split`` that travel in a value with others; each other one is a field of its own name."""

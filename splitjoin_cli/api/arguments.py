@@ -280,6 +280,7 @@ def objects(
     tag: Tags,
     request_payer: bool,  # noqa: FBT001 -- all by name, as the options are called
     expected_bucket_owner: str | None,
+    content_encoding: str | None = None,
 ) -> ObjectOptions:
     """What objects on S3 get. Raises UsageError for what S3 does not take together, or what is no tag."""
     tags = tuple(tag.items() if isinstance(tag, Mapping) else tag)
@@ -287,4 +288,6 @@ def objects(
     for pair in pairs:
         if not isinstance(pair, tuple | list) or [type(text) for text in pair] != [str, str]:
             raise UsageError("--tag: a tag is a key and a value, both text", hint='tag={"KEY": "VALUE"}')
-    return ObjectOptions(sse, sse_kms_key_id, storage_class, tags, request_payer, expected_bucket_owner)
+    return ObjectOptions(
+        sse, sse_kms_key_id, storage_class, tags, request_payer, expected_bucket_owner, content_encoding
+    )

@@ -74,6 +74,7 @@ def split(
     tag: arguments.Tags = (),
     request_payer: bool = False,
     expected_bucket_owner: str | None = None,
+    content_encoding: arguments.Compress | None = None,
     profile: str | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
@@ -97,10 +98,10 @@ def split(
     A chunk that failed is in the result (``failed`` in ``result.to_json()``), with the command that resumes. Raises
     UsageError, BadInputError, NameTakenError, SourceError, StoreError.
     """
-    arguments.choice("compress", compress, (*get_args(ChunkCompression), "none"))
     written, skip = arguments.dialect(keywords)
     place = parse_place(os.fspath(destination))
-    objects = arguments.objects(sse, sse_kms_key_id, storage_class, tag, request_payer, expected_bucket_owner)
+    encoded = _content_encoding(content_encoding, compress)
+    objects = arguments.objects(sse, sse_kms_key_id, storage_class, tag, request_payer, expected_bucket_owner, encoded)
     words = [os.fspath(source)] if isinstance(source, str | os.PathLike) else [os.fspath(one) for one in source]
     _check_objects(objects, place, on_s3=files_from is not None or any(map(is_s3, words)))
     request = SplitRequest(
@@ -144,6 +145,19 @@ def _check_objects(objects: ObjectOptions, place: Place, *, on_s3: bool) -> None
     unused = ObjectOptions(request_payer=objects.request_payer and on_s3)
     if objects != unused and not isinstance(place, S3Place):
         raise UsageError(f"{place} is a directory, and options of objects on S3 were given", hint="leave them out")
+
+
+def _content_encoding(said: str | None, compress: str | None) -> str | None:
+    """What the header of chunks says, None for nothing. Raises UsageError for what they are not, or cannot be."""
+    for name, value in (("compress", compress), ("content_encoding", said)):
+        arguments.choice(name, value, (*get_args(ChunkCompression), "none"))
+    if said in {None, "none"}:
+        return None
+    if said != compress:
+        raise UsageError(
+            f"--content-encoding {said} is for chunks that are stored as {said}", hint=f"give --compress {said} too"
+        )
+    return said
 
 
 def _notify(text: str, place: Place) -> str:

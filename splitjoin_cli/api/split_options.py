@@ -44,6 +44,7 @@ class SplitOptions(DialectKeywords, total=False):
     tag: arguments.Tags
     request_payer: bool
     expected_bucket_owner: str | None
+    content_encoding: arguments.Compress | None
     profile: str | None
     region: str | None
     endpoint_url: str | None

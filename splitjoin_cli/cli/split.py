@@ -30,6 +30,7 @@ _S3_ONLY: dict[str, Any] = {
     "tag": (),
     "request_payer": False,
     "expected_bucket_owner": None,
+    "content_encoding": None,
 }
 
 EPILOG = """\
@@ -106,6 +107,11 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 @options.option("--tag", type=Tag(), multiple=True, help="A tag for each object on S3; may be repeated.")
 @options.option("--request-payer", is_flag=True, help="The requester pays.")
 @options.option("--expected-bucket-owner", metavar="ACCOUNT", help="Fail unless this account owns the bucket.")
+@options.option(
+    "--content-encoding",
+    type=click.Choice(["none", "gzip", "zstd"]),
+    help="Content-Encoding of compressed chunks on S3, for readers that look at it.  [default: none]",
+)
 @options.aws_options
 @options.talk_options
 @click.pass_context
@@ -161,6 +167,8 @@ def _is_one(sources: Sequence[str], values: Mapping[str, Any]) -> bool:
 
 def _check_s3_options(ctx: click.Context, sources: Sequence[str], destination: str, values: dict[str, Any]) -> None:
     """What was typed for S3 is a usage error elsewhere; what a variable says of S3 waits until there is some."""
+    if not options.typed(ctx, "content_encoding") and values["content_encoding"] != values["compress"]:
+        values["content_encoding"] = None
     if isinstance(parse_place(destination), S3Place):
         return
     for name, nothing in _S3_ONLY.items():

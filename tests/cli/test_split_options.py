@@ -73,6 +73,7 @@ ALL_OPTIONS = SplitRequest(
         tags=(("team", "data & co"), ("empty", "")),
         request_payer=True,
         expected_bucket_owner="123456789012",
+        content_encoding="zstd",
     ),
     aws=AwsOptions(profile="work", region="eu-west-1", endpoint_url="http://127.0.0.1:9000"),
 )
@@ -201,6 +202,16 @@ def test_environment_for_s3(
     assert [request.objects for request in core.requests] == [ObjectOptions(), expected]
 
 
+def test_environment_for_encodings(
+    splitjoin: Splitjoin, core: RecordsRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable is for chunks that are stored so, and waits for them."""
+    monkeypatch.setenv("SPLITJOIN_CONTENT_ENCODING", "gzip")
+    for words in (["out", "--compress=gzip"], ["s3://bucket"], ["s3://bucket", "--compress=gzip"]):
+        assert splitjoin("split", "acme.csv", *words).code == 0
+    assert [request.objects.content_encoding for request in core.requests] == [None, None, "gzip"]
+
+
 def test_environment_for_events(splitjoin: Splitjoin, core: RecordsRequests, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for who is sent the events."""
     monkeypatch.setenv("SPLITJOIN_NOTIFY", "lambda:load")
@@ -266,7 +277,7 @@ def test_every_option_has_its_variable_tested() -> None:
     options = {one.name.upper() for one in command.params if one.name and one.param_type_name == "option"}
     of_an_escape = {"C_ESCAPES", "ESCAPE_IN"}
     talk = {"AS_JSON", "QUIET", "VERBOSE", "NO_PROGRESS", "DEBUG"}
-    with_another = {"SSE_KMS_KEY_ID", "FILES_FROM", "NOTIFY"}
+    with_another = {"SSE_KMS_KEY_ID", "FILES_FROM", "NOTIFY", "CONTENT_ENCODING"}
     assert options - talk - with_another - of_an_escape == set(ENVIRONMENT) | set(FOR_S3)
 
 
@@ -359,6 +370,11 @@ USAGE = {
         ["a.csv", "out", "--delimiter=none"],
         "Invalid value for '--delimiter': each record has a delimiter: leave the option out for a comma",
         HELP,
+    ),
+    "encoding of what": (
+        ["a.csv", "s3://b/p/", "--content-encoding=gzip", "--compress=zstd"],
+        "--content-encoding gzip is for chunks that are stored as gzip",
+        "give --compress gzip too",
     ),
     "notify, s3 only": (["a.csv", "out", "--notify=lambda:f"], "--notify is for s3:// destinations", "leave it out"),
     "notify nobody": (

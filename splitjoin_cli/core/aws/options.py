@@ -49,7 +49,10 @@ class AwsOptions:
 
 @dataclass(frozen=True, slots=True)
 class ObjectOptions:
-    """What the objects get and how the bucket is addressed, in the words of the AWS CLI; None and () leave it out."""
+    """What the objects get and how the bucket is addressed, in the words of the AWS CLI; None and () leave it out.
+
+    ``content_encoding``: of chunks, as the header says it; None for none.
+    """
 
     sse: str | None = None
     sse_kms_key_id: str | None = None
@@ -57,6 +60,7 @@ class ObjectOptions:
     tags: tuple[tuple[str, str], ...] = ()
     request_payer: bool = False
     expected_bucket_owner: str | None = None
+    content_encoding: str | None = None
 
     def __post_init__(self) -> None:
         if self.sse_kms_key_id and self.sse != "aws:kms":
@@ -79,7 +83,10 @@ class ObjectOptions:
 
     def new_chunk(self) -> dict[str, str]:
         """Parameters of the operations that make a chunk."""
-        return {**self.new_small_object(), **_present(StorageClass=self.storage_class)}
+        return {
+            **self.new_small_object(),
+            **_present(StorageClass=self.storage_class, ContentEncoding=self.content_encoding),
+        }
 
     def new_small_object(self) -> dict[str, str]:
         """The same for plans and manifests, which stay in the default class: they are read soon and often."""

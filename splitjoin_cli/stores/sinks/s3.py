@@ -78,12 +78,9 @@ class S3Sink(StaysHere):
         prefix = where.key if not where.key or where.key.endswith("/") else where.key + "/"
         made = client or aws.client("s3", options, connections=2 * jobs, attempts=1, bandwidth=bandwidth)
         self._bucket = Bucket(made, where.bucket, common=objects.common(), retry=retry, shared=client is not None)
-        self._place = S3Prefix(
-            self._bucket, prefix, chunk_parameters=objects.new_chunk(), must_be_conditional=must_be_conditional
-        )
+        self._place = S3Prefix(self._bucket, prefix, objects=objects, must_be_conditional=must_be_conditional)
         self._uploads = Uploads(self._place, jobs=jobs)
         self._buffers = PartBuffers(jobs)
-        self._small_parameters = objects.new_small_object()
         self._began = time.monotonic()
         self._properties = SinkProperties(uri=self._bucket.uri(prefix))
 
@@ -167,7 +164,7 @@ class S3Sink(StaysHere):
     def put_small(self, name: str, data: bytes, *, when: Condition | None = None) -> bool:
         """As in Sink."""
         claim = uuid.uuid4().hex
-        parameters: dict[str, Any] = dict(self._small_parameters)
+        parameters: dict[str, Any] = dict(self._place.small_parameters)
         if when is not None:
             parameters |= {"Metadata": {CLAIM_KEY: claim}}
         request = self._place.request(name, BytesBody(data))

@@ -17,6 +17,7 @@ from splitjoin_cli.stores.sinks.s3_body import RequestBody, content_md5
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from splitjoin_cli.core.aws.options import ObjectOptions
     from splitjoin_cli.core.aws.s3 import Bucket
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body
@@ -72,9 +73,9 @@ class S3Prefix:
     """
 
     def __init__(
-        self, bucket: Bucket, prefix: str, *, chunk_parameters: Mapping[str, str], must_be_conditional: bool = False
+        self, bucket: Bucket, prefix: str, *, objects: ObjectOptions, must_be_conditional: bool = False
     ) -> None:
-        """``prefix`` is empty or ends with ``/``. ``chunk_parameters``: encryption, storage class, tags.
+        """``prefix`` is empty or ends with ``/``. ``objects``: encryption, storage class, tags, encoding.
 
         ``must_be_conditional``: nothing is stored on a condition that the store cannot hold itself.
         """
@@ -82,7 +83,8 @@ class S3Prefix:
         self.bucket = bucket
         self.prefix = prefix
         self.digest = Digest.CRC64NVME
-        self._chunk_parameters = dict(chunk_parameters)
+        self._chunk_parameters = objects.new_chunk()
+        self.small_parameters: Mapping[str, str] = objects.new_small_object()
         self._unknown: set[str] = set()  # operations and conditions that the store refused, and did without
 
     def key(self, name: str) -> str:
@@ -94,9 +96,10 @@ class S3Prefix:
         return self.bucket.uri(self.key(name))
 
     def new_object(self, metadata: str | None) -> dict[str, Any]:
-        """The parameters of requests that make a chunk."""
-        named = {} if metadata is None else {"Metadata": {METADATA_KEY: metadata}}
-        return {**self._chunk_parameters, **named}
+        """The parameters of requests that make an object: a chunk has metadata, a manifest has none."""
+        if metadata is None:
+            return dict(self.small_parameters)
+        return {**self._chunk_parameters, "Metadata": {METADATA_KEY: metadata}}
 
     def with_digest(self, act: Callable[[Digest], T]) -> T:
         """``act`` with a CRC-64/NVME; where the store does not know it, once more with a Content-MD5."""

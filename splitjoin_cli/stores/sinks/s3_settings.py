@@ -16,7 +16,7 @@ UNKNOWN_CODES = frozenset({"NotImplemented", "XNotImplemented", "NoSuchTagSet", 
 
 
 def settings_of(uri: str, client: Any) -> ObjectOptions:  # noqa: ANN401 -- botocore makes its clients' classes at run time
-    """The encryption, storage class and tags of an object; the bucket's own where there is none. Raises our errors."""
+    """Encryption, class, tags and encoding of an object; the bucket's own where it is absent. Raises our errors."""
     where = parse_uri(uri)
     bucket = Bucket(client, where.bucket, shared=True)
     try:
@@ -29,9 +29,16 @@ def settings_of(uri: str, client: Any) -> ObjectOptions:  # noqa: ANN401 -- boto
             sse_kms_key_id=answer.get("SSEKMSKeyId") if sse == "aws:kms" else None,
             storage_class=answer.get("StorageClass"),
             tags=_tags(bucket, where.key),
+            content_encoding=_encoding(answer.get("ContentEncoding")),
         )
     finally:
         bucket.close()
+
+
+def _encoding(said: str | None) -> str | None:
+    """The object's own; stores keep ``aws-chunked`` too, which is how its bytes came."""
+    codings = [one.strip() for one in (said or "").split(",")]
+    return ",".join(one for one in codings if one and one != "aws-chunked") or None
 
 
 def _head(bucket: Bucket, key: str) -> dict[str, Any] | None:

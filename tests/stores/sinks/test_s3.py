@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from splitjoin_cli.core.model import StoredObject
+    from splitjoin_cli.stores.sinks.base import ObjectWriter
     from tests.servers.s3 import S3Server
 
 MIB = 1024 * 1024
@@ -556,9 +557,15 @@ def test_a_source_that_cannot_be_read_is_a_source_error(sink: S3Sink) -> None:
         sink.put("a", FailsAt(b"x" * MIB, MIB // 2, OSError(5, "Input/output error")), checksum=1)
 
 
+def written(writer: ObjectWriter, data: bytes) -> None:
+    """A manifest, whose size is not known before."""
+    writer.write(data)
+    writer.commit(checksum=None)
+
+
 @pytest.mark.usefixtures("small_parts")
 def test_objects_get_what_was_asked_for(client: S3Client, faults: Faults, fault_bucket: str, big: Bytes) -> None:
-    """Encryption, class and tags where an object is made; payer and owner with every request."""
+    """Encryption and tags where an object is made, class and encoding of chunks; payer and owner with every request."""
     options = ObjectOptions(
         sse="aws:kms",
         sse_kms_key_id="alias/exports",
@@ -566,14 +573,16 @@ def test_objects_get_what_was_asked_for(client: S3Client, faults: Faults, fault_
         tags=(("team", "data & more"), ("a", "b")),
         request_payer=True,
         expected_bucket_owner="111122223333",
+        content_encoding="gzip",
     )
     for operation in ("PutObject", "CreateMultipartUpload"):
         faults.answer(operation, status=403, code="AccessDenied")
     sink = S3Sink(f"s3://{fault_bucket}/options", client=client, objects=options, retry=QUICK)
     for attempt in (
-        lambda: sink.put("a", Bytes(b"1"), checksum=None),
-        lambda: sink.put("a", big, checksum=None),
+        lambda: sink.put("a", Bytes(b"1"), checksum=None, metadata="{}"),
+        lambda: sink.put("a", big, checksum=None, metadata="{}"),
         lambda: sink.put_small("plan.json", b"1"),
+        lambda: written(sink.writer("manifest.json"), b"1"),
     ):
         with pytest.raises(AccessError):
             attempt()
@@ -582,12 +591,13 @@ def test_objects_get_what_was_asked_for(client: S3Client, faults: Faults, fault_
     sink.sweep("a")
     sink.close()
     made = [*faults.headers_of("PutObject"), *faults.headers_of("CreateMultipartUpload")]
-    assert len(made) == 3
+    assert len(made) == 4
     for headers in made:
         assert headers["x-amz-server-side-encryption"] == "aws:kms"
         assert headers["x-amz-server-side-encryption-aws-kms-key-id"] == "alias/exports"
         assert headers["x-amz-tagging"] == "team=data+%26+more&a=b"
-    assert [headers.get("x-amz-storage-class") for headers in made] == ["STANDARD_IA", None, "STANDARD_IA"]
+    assert [headers.get("x-amz-storage-class") for headers in made] == ["STANDARD_IA", None, None, "STANDARD_IA"]
+    assert [headers.get("content-encoding") for headers in made] == ["gzip", None, None, "gzip"]
     assert {headers["x-amz-expected-bucket-owner"] for _, headers in faults.headers} == {"111122223333"}
     assert {headers["x-amz-request-payer"] for _, headers in faults.headers} == {"requester"}
     assert {name for name, _ in faults.headers} >= {"ListObjectsV2", "HeadObject", "ListMultipartUploads"}
