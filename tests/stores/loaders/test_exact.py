@@ -146,6 +146,18 @@ def test_named_nulls_are_no_texts(rig: LoaderRig, loader: Loader) -> None:
     assert rig.query(f"SELECT COUNT(*) FROM {TABLE} WHERE v IS NULL") == [(1,)]
 
 
+@pytest.mark.parametrize("rig", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True)
+def test_an_hour_that_the_sessions_zone_leaves_out(rig: LoaderRig, loader: Loader) -> None:
+    """It would be another one; with an offset, and an hour later, it is there."""
+    [(name,)] = rig.query("SELECT current_database()")
+    rig.query(f"ALTER DATABASE {name} SET timezone = 'Europe/Berlin'")
+    make(rig, "TIMESTAMPTZ")
+    error = fails(BadRowError, loader, chunk_of(b"1,2024-03-31 02:30:00\n", header=HEADER))
+    assert "would change '2024-03-31 02:30:00' to '2024-03-31 03:30:00+02'" in error.message
+    data = b"1,2024-03-31 02:30:00Z\n2,2024-03-31 03:30:00\n3,2024-03-31\n"
+    assert loader.load(chunk_of(data, header=HEADER)).rows == 3
+
+
 SPELLED = {
     "SQLite": ("INTEGER", "007", "8"),
     "DuckDB": ("UUID", "A0EEBC999C0B4EF8BB6D6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12"),

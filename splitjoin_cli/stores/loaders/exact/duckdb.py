@@ -50,7 +50,14 @@ TYPES: Mapping[str, TypeRule] = {
     "TIMESTAMP_S": _matching(Kind.DATETIME, _TIMES, _MOMENT),
     "TIMESTAMP_MS": _matching(Kind.DATETIME, _TIMES, _MOMENT),
     "TIMESTAMP_NS": _matching(Kind.DATETIME, _TIMES, _MOMENT),
-    "TIMESTAMP WITH TIME ZONE": _matching(Kind.INSTANT, _TIMES, _MOMENT + "(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"),
+    # a time without an offset is compared with what the session's zone makes of it: summer time leaves an hour out
+    "TIMESTAMP WITH TIME ZONE": TypeRule(
+        Kind.INSTANT,
+        _TIMES,
+        f"CASE WHEN regexp_full_match({{text}}, '{_MOMENT}')"
+        " THEN CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP) = TRY_CAST({text} AS TIMESTAMP)"
+        f" ELSE regexp_full_match({{text}}, '{_MOMENT}(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)') END",
+    ),
     "INTERVAL": TypeRule(Kind.SPAN, f"{_MANUAL}interval", "NOT contains({text}, '.')"),
 }
 """By the type's name without what is in parentheses; ``{scale}`` and ``{fraction}`` are the column's own."""

@@ -37,7 +37,7 @@ TYPES: Mapping[str, TypeRule] = {
     "float": TypeRule(Kind.SINGLE, _NUMERIC, "(LENGTH({text}) <= 6 AND " + _NO_EXPONENT + ")", _FLOAT),
     "double": TypeRule(Kind.NUMBER, _NUMERIC, "(LENGTH({text}) <= 15 AND " + _NO_EXPONENT + ")", _FLOAT),
     "bit": TypeRule(Kind.NUMBER, f"{_MANUAL}bit-type.html", "{text} NOT REGEXP '[^0-9]'", "CAST({value} + 0 AS CHAR)"),
-    "year": TypeRule(Kind.NUMBER, f"{_MANUAL}year.html", "{text} REGEXP '^[0-9]{4}$'", _TOLD),
+    "year": TypeRule(Kind.NUMBER, f"{_MANUAL}year.html", "{text} REGEXP '^[12][0-9]{3}$'", _TOLD),
     "date": TypeRule(Kind.DATE, _TIMES, "{text} REGEXP '^" + _DAY + "$'", _TOLD),
     "datetime": TypeRule(Kind.DATETIME, _TIMES, "{text} REGEXP '^" + _DAY + "([ T]" + _CLOCK + ")?$'", _TOLD),
     "timestamp": TypeRule(Kind.DATETIME, _TIMES, "{text} REGEXP '^" + _DAY + "([ T]" + _CLOCK + ")?$'", _TOLD),

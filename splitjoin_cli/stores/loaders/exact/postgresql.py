@@ -33,8 +33,12 @@ _NUMERIC = (
 )
 _USUAL_DATE = "(octet_length({text}) = 10 AND {text} LIKE '____-__-__' AND strpos({text}, ':') = 0)"
 _USUAL_TIME = (
-    "(octet_length({text}) = 19 AND {text} LIKE '____-__-_____:__:__' AND right({text}, 1) BETWEEN '0' AND '9')"
+    "(octet_length({text}) = 19 AND {text} LIKE '____-__-_____:__:__' AND right({text}, 1) BETWEEN '0' AND '9'"
+    " AND substr({text}, 12, 1) BETWEEN '0' AND '2')"
 )
+"""No sign of an offset has room in it."""
+_IS_THERE = "CAST(CAST({text} AS timestamptz) AS timestamp) = CAST({text} AS timestamp)"
+"""The session's zone has such a time: it is not in the hour that summer time leaves out."""
 TYPES: Mapping[str, TypeRule] = {
     **{name: TypeRule(None, _MANUAL.removesuffix("-") + ".html", spelled=kind) for name, kind in _KEPT.items()},
     "numeric": TypeRule(Kind.NUMBER, f"{_MANUAL}numeric.html", _NUMERIC),
@@ -42,9 +46,7 @@ TYPES: Mapping[str, TypeRule] = {
     # 15 digits and no exponent: FLT_DIG and DBL_DIG of them are kept
     "float8": TypeRule(Kind.NUMBER, f"{_MANUAL}numeric.html", "(length({text}) <= 15 AND {text} !~ '[eExX]')"),
     "float4": TypeRule(Kind.NUMBER, f"{_MANUAL}numeric.html", "(length({text}) <= 6 AND {text} !~ '[eExX]')"),
-    "money": TypeRule(
-        Kind.MONEY, f"{_MANUAL}money.html", "{text} ~ '^-?[0-9]+([.][0-9]{1,2})?$'", "CAST({value} AS numeric)::text"
-    ),
+    "money": TypeRule(Kind.MONEY, f"{_MANUAL}money.html", "{text} ~ '^-?[0-9]+$'", "CAST({value} AS numeric)::text"),
     "varchar": TypeRule(
         Kind.TEXT,
         f"{_MANUAL}character.html",
@@ -73,8 +75,8 @@ TYPES: Mapping[str, TypeRule] = {
     "timestamptz": TypeRule(
         Kind.INSTANT,
         _TIMES,
-        f"({_USUAL_TIME} OR {_DIGITS}"
-        "([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}{fraction})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$')",
+        f"(({_USUAL_TIME} AND {_IS_THERE}) OR {_DIGITS}"
+        "[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}{fraction})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$')",
     ),
     "interval": TypeRule(Kind.SPAN, _TIMES, "{text} !~ '[.,]'"),
     "jsonb": TypeRule(Kind.DOCUMENT, f"{_MANUAL}json.html"),
