@@ -32,6 +32,11 @@ class Naming:
     today: dt.date | None = None
     earlier_client: str | None = None
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether no split of another name can be the same one."""
+        return self.today is None and self.earlier_client is None
+
 
 def name_job(
     source: str, *, client: str | None, date: str | None, pattern: re.Pattern[str] | None, today: dt.date

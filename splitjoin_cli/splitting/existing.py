@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject
     from splitjoin_cli.stores.sinks.base import Sink
 
-__all__ = ["Existing", "Other", "Standing", "is_of", "look", "read_plan", "standing", "take_plan"]
+__all__ = ["Existing", "Other", "Standing", "is_of", "look", "look_at_documents", "read_plan", "standing", "take_plan"]
 
 
 class Standing(NamedTuple):
@@ -67,6 +67,12 @@ class Existing:
         found = [each.generation for each in (self.manifest, self.plan) if each is not None]
         return max(found, default=1 if self.chunks else 0)
 
+    @property
+    def total(self) -> int:
+        """How many chunks there are, or are to be."""
+        of_manifest = 0 if self.manifest is None else self.manifest.total_parts
+        return max(len(self.chunks), of_manifest, 0 if self.plan is None else len(self.plan.chunks))
+
     def holds(self, run_id: str) -> bool:
         """Whether a plan or manifest of this run is there."""
         return any(each is not None and each.run_id == run_id for each in (self.manifest, self.plan))
@@ -74,6 +80,16 @@ class Existing:
     def is_finished(self, run_id: str) -> bool:
         """Whether a manifest of this run is there."""
         return self.manifest is not None and self.manifest.run_id == run_id
+
+
+def look_at_documents(sink: Sink, job: JobName) -> Existing | None:
+    """The job's plan and manifest alone; None where neither is there, or the claim of ``rm`` is: ``look`` says more."""
+    existing = Existing()
+    take_plan(existing, standing(sink, job))
+    if existing.removal is not None:
+        return None
+    _take_manifest(existing, sink, job, None)
+    return None if existing.plan is None and existing.manifest is None else existing
 
 
 def look(
@@ -93,7 +109,7 @@ def look(
     existing, manifest, plan = Existing(chunks=chunks), manifest_name(job.file_name), plan_name(job.file_name)
     found: set[str] = set()
     others: dict[JobName, bool] = {}
-    about = 0 if before is None else len(before.chunks)
+    about = 0 if before is None else before.total
     for stored in chunks.fill(sink, f"{job.client}_", sizes=sizes, about=about):
         if stored.name in (manifest, plan):
             found.add(stored.name)
@@ -107,16 +123,21 @@ def look(
         take_plan(existing, standing(sink, job, before))
     nobodys = existing.plan is None and existing.removal is None
     if manifest in found or (nobodys and (found or existing.chunks)):
-        small = sink.open_small(manifest)
-        if small is not None:
-            with small:
-                existing.manifest_seen = Condition(small.validator)
-                if before is not None and before.manifest_seen == existing.manifest_seen:
-                    existing.manifest = before.manifest
-                else:
-                    uri = sink.properties.uri + manifest
-                    existing.manifest = Manifest.read(small, uri, file_name=job.file_name)
+        _take_manifest(existing, sink, job, before)
     return existing
+
+
+def _take_manifest(existing: Existing, sink: Sink, job: JobName, before: Existing | None) -> None:
+    name = manifest_name(job.file_name)
+    small = sink.open_small(name)
+    if small is None:
+        return
+    with small:
+        existing.manifest_seen = Condition(small.validator)
+        if before is not None and before.manifest_seen == existing.manifest_seen:
+            existing.manifest = before.manifest
+        else:
+            existing.manifest = Manifest.read(small, sink.properties.uri + name, file_name=job.file_name)
 
 
 def take_plan(existing: Existing, held: Standing | None) -> None:

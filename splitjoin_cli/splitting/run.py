@@ -17,10 +17,11 @@ from splitjoin_cli.core.source_name import Naming
 from splitjoin_cli.splitting.claim import Attempt, check_not_removed, claim, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_begun, check_elsewhere
-from splitjoin_cli.splitting.existing import look
+from splitjoin_cli.splitting.existing import look, look_at_documents
 from splitjoin_cli.splitting.prepare import Planned, Preparation
 from splitjoin_cli.splitting.result import Progress, SplitResult
 from splitjoin_cli.splitting.send import Sending
+from splitjoin_cli.splitting.stored_chunks import batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +114,7 @@ class SplitRun:
 
             check_room(self._job.file_name, request.dialect, request.compress)
         with ThreadPoolExecutor(request.at_once, "split") as executor:
-            existing = look(self._sink, self._job, also=self._elsewhere.naming.earlier_client, sizes=request.dry_run)
+            existing = self._look()
             check_not_removed(self._sink, self._job.file_name, existing.removal)
             check_begun(self._elsewhere, existing, self._source.properties, self._preparation.digest)
             planned = self._preparation.prepare(existing, executor)
@@ -129,6 +130,15 @@ class SplitRun:
             finally:
                 if planned.staging is not None:
                     planned.staging.discard()
+
+    def _look(self) -> Existing:
+        """What is there; of a directory no more than is needed before the claim looks again."""
+        naming = self._elsewhere.naming
+        if batches_of(self._sink) is not None and not self._request.dry_run and naming.is_sure:
+            found = look_at_documents(self._sink, self._job)
+            if found is not None:
+                return found
+        return look(self._sink, self._job, also=naming.earlier_client, sizes=self._request.dry_run)
 
     def _check_elsewhere(self, existing: Existing, plan: PlanFile, executor: ThreadPoolExecutor) -> None:
         """See elsewhere.py; what killed runs left under today's name goes, since nothing else will be done there."""
