@@ -50,9 +50,25 @@ def _gnu_split(place: Place) -> list[str]:
     return ["sh", "-c", f"mkdir {shlex.quote(str(place.theirs))} && {split}"]
 
 
+def _find(place: Path, *command: str) -> list[str]:
+    """A command of the files in a place, as many at a time as fit."""
+    return ["sh", "-c", f"find {shlex.quote(str(place))} -type f -print0 | xargs -0 {shlex.join(command)}"]
+
+
+def _merge(place: Place) -> list[str]:
+    return [splitjoin(), "merge", str(place.ours), str(place.source.with_name("merged.csv")), "--force", "-q"]
+
+
 STEPS = (
     Step("split --rows 1", "split -l 1", _split, _gnu_split),
     Step("the same split again", "split --rows 1", _split),
+    Step(
+        "verify",
+        "xargs cksum",
+        lambda place: [splitjoin(), "verify", str(place.ours), "-q"],
+        lambda place: _find(place.ours, "cksum"),
+    ),
+    Step("merge", "xargs cat", _merge, lambda place: _find(place.ours, "cat")),
 )
 
 

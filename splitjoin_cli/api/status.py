@@ -10,6 +10,7 @@ import time
 from array import array
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Protocol
 
@@ -291,10 +292,11 @@ class OneJob:
 
     def _other_objects(self, progress: JobProgress, stored: Collection[int], dest: str) -> tuple[OtherObject, ...]:
         """Those of the first missing chunks that are stored: whose they are, each says itself."""
-        numbers = [number for number in progress.missing or () if number in stored]
+        from splitjoin_cli.join.operate.other_objects import MOST, look_at_objects
+
+        numbers = list(islice((number for number in progress.missing or () if number in stored), MOST))
         if progress.run is None or not numbers:
             return ()
-        from splitjoin_cli.join.operate.other_objects import look_at_objects
         from splitjoin_cli.stores.chunks.any import Chunks
 
         with closing(Chunks(self._request.aws)) as chunks:

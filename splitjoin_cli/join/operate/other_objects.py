@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.chunks.base import ChunkStore
     from splitjoin_cli.stores.trackers.base import Run
 
-__all__ = ["look_at_objects"]
+__all__ = ["MOST", "look_at_objects"]
 
 MOST = 100
 """Objects that one look asks: a request each."""

@@ -6,6 +6,7 @@ import os
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.crc64 import crc64
@@ -61,7 +62,7 @@ def header_of(manifest: Manifest, number: int, sink: Sink, open_chunk: OpenChunk
 
     Raises StoreError where no chunk is there.
     """
-    numbers = [number, *(other for other in range(1, manifest.total_parts + 1) if other != number)]
+    numbers = chain((number,), (other for other in range(1, manifest.total_parts + 1) if other != number))
     for one in numbers:
         name = manifest.name(one)
         if sink.head(name) is None:
