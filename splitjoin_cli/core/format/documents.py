@@ -7,12 +7,12 @@ Standard library only: the worker reads these too.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import TAG, tagged, untagged
 from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.format.any_layout import FoundList, find_list, objects
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_CHECKSUM
 from splitjoin_cli.core.format.dialects import check_dialect_keys
 from splitjoin_cli.core.format.fields import (
@@ -28,6 +28,7 @@ from splitjoin_cli.core.format.fields import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from splitjoin_cli.core.format.document import Document
     from splitjoin_cli.core.model import Compression
 
     FastLines = Callable[[bytes, int], int]
@@ -46,8 +47,6 @@ MAX_HEAD_BYTES = 1024 * 1024
 MAX_ITEM_BYTES = 256 * 1024
 """One item of the list: 1,000 chunks of a plan are 60 KB."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
-_BLANK = b" \t\r\n"
 
 # What a damaged file raises on the way to our values: no JSON or UTF-8, a field out of its range, deep nesting.
 DAMAGE = (ValueError, TypeError, OverflowError, RecursionError)
@@ -125,32 +124,6 @@ def _opening(head: Mapping[str, object]) -> bytes:
     return ("{" + ",\n".join(lines)).encode("utf-8", "backslashreplace") + _LIST_KEY
 
 
-class Document(Protocol):
-    """The bytes of a document where they are stored, read at any place; they MUST stay those of one content."""
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """The next ``size`` bytes from ``offset`` on; fewer only at the end."""
-
-
-class BytesDocument(NamedTuple):
-    """A document in memory."""
-
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        """See Document."""
-        return len(self.data)
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """See Document."""
-        return self.data[offset : offset + size]
-
-
 class Items(Protocol):
     """The list of a document, item by item; those that ``fast`` takes are not among them."""
 
@@ -161,20 +134,17 @@ class Items(Protocol):
 def decode_document(document: Document) -> tuple[dict[str, Any], Items]:
     """The head, and the items one by one. A file that another tool laid out anew is read too.
 
-    Memory is bounded by MAX_HEAD_BYTES and MAX_ITEM_BYTES, whatever it holds, where it is in our own layout; else by
-    the document's own bytes, too.
+    Memory is bounded by MAX_HEAD_BYTES and MAX_ITEM_BYTES, whatever it holds.
     """
     place, head_bytes = _our_head(document)
     if place < 0 or document.read_at(max(document.size - len(_LIST_END), 0), len(_LIST_END)) != _LIST_END:
-        data = document.read_at(0, document.size)
-        head_bytes, items = _laid_out_anew(data.removeprefix(_BYTE_ORDER_MARK))
+        head_bytes, items = _laid_out_anew(document)
     else:
 
         def items(fast: FastLines | None = None) -> Iterator[object]:
             return _decode_lines(document, place, fast)
 
-    if len(head_bytes) > MAX_HEAD_BYTES:
-        raise FieldError(f"expected at most {MAX_HEAD_BYTES:,} bytes before its chunks, found {len(head_bytes):,}")
+    _check_head_size(len(head_bytes))
     head = as_object(decode_json(head_bytes))
     check_version(head)
     if head.pop(_LIST, None):
@@ -251,62 +221,32 @@ def _checked_size(item: bytes) -> bytes:
     return item
 
 
-def _laid_out_anew(data: bytes) -> tuple[bytes, Items]:
+def _laid_out_anew(document: Document) -> tuple[bytes, Items]:
     """The head with an empty list, and the items one by one, of JSON in any layout."""
-    depth = 0
-    for token in _TOKEN.finditer(data):
-        first = data[token.start() : token.start() + 1]
-        depth += (first in b"[{") - (first in b"]}")
-        if token.start() > MAX_HEAD_BYTES:
-            break
-        if depth == 1 and token[0] == b'"chunks"':
-            start = data.find(b"[", token.end())
-            if start >= 0 and not data[token.end() : start].strip(_BLANK + b":"):
-                end = _list_end(data, start)
-                return data[: start + 1] + data[end:], _AnyItems(data, start + 1, end)
-    if len(data) <= MAX_HEAD_BYTES:
-        check_version(as_object(decode_json(data)))
-    raise bad_field(_LIST, "is missing")
+    start = len(_BYTE_ORDER_MARK) if document.read_at(0, len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK else 0
+    found = find_list(document, start, _LIST, most_bytes=MAX_HEAD_BYTES)
+    if found is None:
+        if document.size <= MAX_HEAD_BYTES:
+            check_version(as_object(decode_json(document.read_at(start, document.size))))
+        raise bad_field(_LIST, "is missing")
+    _check_head_size(found.opens + 1 - start + document.size - found.closes)
+    head = document.read_at(start, found.opens + 1 - start)
+    return head + document.read_at(found.closes, document.size - found.closes), _AnyItems(document, found)
 
 
-def _list_end(data: bytes, start: int) -> int:
-    """Where the list that begins at ``start`` has its closing bracket."""
-    depth = 0
-    for token in _TOKEN.finditer(data, start):
-        first = data[token.start() : token.start() + 1]
-        depth += (first in b"[{") - (first in b"]}")
-        if not depth:
-            return token.start()
-    raise bad_field(_LIST, "the list does not end")
+def _check_head_size(size: int) -> None:
+    if size > MAX_HEAD_BYTES:
+        raise FieldError(f"expected at most {MAX_HEAD_BYTES:,} bytes before its chunks, found {size:,}")
 
 
 class _AnyItems(NamedTuple):
     """Items in any layout; see Items."""
 
-    data: bytes
-    start: int
-    end: int
+    document: Document
+    found: FoundList
 
     def __call__(self, fast: FastLines | None = None) -> Iterator[object]:  # noqa: ARG002 -- it knows our layout alone
-        return _items(self.data, self.start, self.end)
-
-
-def _items(data: bytes, start: int, end: int) -> Iterator[object]:
-    """The objects of a list, with commas between them and nothing else."""
-    depth, begin, done = 0, start, start
-    for token in _TOKEN.finditer(data, start, end):
-        first = data[token.start() : token.start() + 1]
-        if not depth:
-            begin = token.start()
-            between = data[done:begin].strip(_BLANK)
-            if first != b"{" or between != (b"" if done == start else b","):
-                raise bad_field(_LIST, "expected a list of objects")
-        depth += (first in b"[{") - (first in b"]}")
-        if not depth:
-            done = token.end()
-            yield decode_json(_checked_size(data[begin:done]))
-    if data[done:end].strip(_BLANK):
-        raise bad_field(_LIST, "expected a list of objects")
+        return map(decode_json, objects(self.document, self.found, _LIST, most_bytes=MAX_ITEM_BYTES))
 
 
 def check_version(fields: Mapping[str, Any]) -> int:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS, ChunkTable
 from splitjoin_cli.core.format.dialects import dialect_of, stored_dialect
+from splitjoin_cli.core.format.document import BytesDocument
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
     SECOND_VERSION,
     VERSION,
-    BytesDocument,
     checksum_of,
     checksum_text,
     damaged,
@@ -50,7 +50,8 @@ from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, around_number, chunk_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from splitjoin_cli.core.format.documents import Document, Items
+    from splitjoin_cli.core.format.document import Document
+    from splitjoin_cli.core.format.documents import Items
     from splitjoin_cli.core.model import Compression, Dialect
 
 __all__ = [

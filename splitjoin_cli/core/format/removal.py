@@ -10,7 +10,7 @@ from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.fields import as_object, decode_json, take, take_code
 
 if TYPE_CHECKING:
-    from splitjoin_cli.core.format.documents import Document
+    from splitjoin_cli.core.format.document import Document
 
 __all__ = ["Removal", "removed"]
 
