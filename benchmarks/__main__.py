@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import chunks, data, many, peers, reading, starting
+from benchmarks import chunks, copies, data, many, peers, reading, starting
 from benchmarks.measure import CommandFailedError, Usage, run
 from benchmarks.report import Row, Table, filesystem, head, machine
 from benchmarks.surroundings import clean_env, made_data, say
@@ -43,7 +43,8 @@ CLAIMED_BESIDE = 5 * UNITS["GiB"]  # the system does not take from what was free
 LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
 JOINS = ("loaders", "values", "tracker", "status")
-GROUPS = ("start", *SPLITS, "dialects", "many", "chunks", *JOINS)
+UPLOADED = ("128MiB", "4MiB", "64KiB")
+GROUPS = ("start", *SPLITS, "uploads", "copies", "dialects", "many", "chunks", *JOINS)
 
 
 def parse_size(text: str) -> int:
@@ -218,8 +219,17 @@ def upload(scheme: str, options: argparse.Namespace) -> Table:
             return peers.Task(source, scratch, destination, options.chunk_size, 0, ready)
 
         tools = chosen(peers.S3, options.peers)
-        title = f"{filesystem(directory)} to S3 over {scheme}"
+        title = f"{filesystem(directory)} to S3 over {scheme}, chunks of {options.chunk_size:,} bytes"
         return compare(title, size, options.rounds, tools, task, source.parent, env)
+
+
+def uploads(options: argparse.Namespace) -> list[Table]:
+    """The same over https in large, usual and small chunks, beside the upload of as many files that are there."""
+    peer = options.peers or "s5cmd alone"
+    sizes = [parse_size(text) for text in UPLOADED]
+    return [
+        upload("https", argparse.Namespace(**{**vars(options), "chunk_size": size, "peers": peer})) for size in sizes
+    ]
 
 
 def split_tables(wanted: Sequence[str], options: argparse.Namespace) -> list[Table]:
@@ -231,7 +241,8 @@ def split_tables(wanted: Sequence[str], options: argparse.Namespace) -> list[Tab
         tables.append(local("tmpfs", options.tmpfs, options))
     elif "tmpfs" in wanted:
         say(f"tmpfs is left out: {options.tmpfs} has no room for three times {options.size:,} bytes")
-    return tables + [upload(scheme, options) for scheme in ("http", "https") if scheme in wanted]
+    tables += [upload(scheme, options) for scheme in ("http", "https") if scheme in wanted]
+    return tables + (uploads(options) if "uploads" in wanted else [])
 
 
 def split_facts(options: argparse.Namespace) -> dict[str, str]:
@@ -269,11 +280,13 @@ def join_tables(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[
 def main(words: Sequence[str] | None = None) -> int:
     options = arguments(words)
     wanted = options.only or GROUPS
-    splits = set(SPLITS) & set(wanted)
+    splits = {*SPLITS, "uploads", "copies"} & set(wanted)
     if splits and not options.no_install:
         peers.install(say)
     tables: list[Printable] = [starting.measure(options.rounds)] if "start" in wanted else []
     tables += split_tables(wanted, options)
+    if "copies" in wanted:
+        tables.append(copies.measure(options.size // 4, options.rounds, options.disk))
     if "dialects" in wanted:
         directory = options.tmpfs if options.tmpfs.is_dir() else options.disk
         tables.append(reading.measure(options.size, options.chunk_size, options.rounds, directory))

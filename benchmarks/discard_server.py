@@ -4,7 +4,7 @@
 
 It prints one line of JSON, ``{"url": ..., "ca_bundle": ...}``, once it listens on 127.0.0.1, and runs until it is
 ended by its pid. It remembers names, sizes and headers (so that HEAD, listings, If-None-Match and multipart answers
-are right) and the bytes of objects up to 1 MiB; all other bytes are counted and dropped. Digests are echoed, never
+are right) and the bytes of objects up to 16 KiB; all other bytes are counted and dropped. Digests are echoed, never
 checked, and no signature is. ``--https`` writes a certificate for 127.0.0.1 into the directory with the ``openssl``
 command.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-KEPT_BYTES = 1024 * 1024
+KEPT_BYTES = 16 * 1024
 BUFFER_BYTES = 256 * 1024
 ETAG = '"00000000000000000000000000000000"'
 CHECKSUM = "x-amz-checksum-crc64nvme"

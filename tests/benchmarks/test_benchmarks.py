@@ -14,6 +14,7 @@ import pytest
 from benchmarks import data
 from benchmarks.__main__ import discard_server, parse_size
 from benchmarks.chunks import STEPS, measure
+from benchmarks.copies import OURS, PEER, Copies, requests_of
 from benchmarks.many import EACH, ONE, Nights, both
 from benchmarks.measure import CommandFailedError, Usage, middle, run
 from benchmarks.reading import PLAIN, Reading, widen
@@ -23,6 +24,7 @@ from benchmarks.surroundings import clean_env
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.s3 import S3Sink
+from tests.servers.proxy import Proxy, Request
 
 ROOT = Path(__file__).parents[2]
 MIB = 1024**2
@@ -127,6 +129,36 @@ def test_suite_compares_our_command_with_others(names: dict[str, list[str]], tmp
     assert all(row["runs"][0]["seconds"] > 0 for table in tables for row in table["rows"])
     assert done.stdout.startswith("## Benchmark\n")
     assert list(tmp_path.iterdir()) == [report]
+
+
+def test_requests_of_a_split_are_counted_by_what_they_are_for() -> None:
+    """Those of the source, of chunks and of the rest, each per chunk; seconds beside s5cmd's."""
+    asked = [
+        ("GET", "export.csv"),
+        ("GET", "export.csv"),
+        ("PUT", "in/a-1-1.csv"),
+        ("PUT", "in/a.plan.json"),
+        ("GET", ""),
+    ]
+    proxy = Proxy(
+        "", requests=[Request(method, "bench", key, {}, copies=False, sent=0, answered=0) for method, key in asked]
+    )
+    counted = requests_of(proxy)
+    assert counted == {
+        "GET of the source": 2,
+        "PUT of chunks": 1,
+        "PUT of the plan and manifest": 1,
+        "listings": 1,
+    }
+    runs = {OURS: (Usage(3.0, 1.0, MIB),), PEER: (Usage(2.0, 0.5, MIB),)}
+    lines = Copies(2, counted, runs).markdown().splitlines()
+    assert lines[2].startswith("- requests per chunk: 1.00 GET of the source, 0.50 PUT of chunks, ")
+    assert lines[4:] == [
+        "| tool | s | x s5cmd | CPU s |",
+        "|---|---:|---:|---:|",
+        "| splitjoin split | 3.0 | 1.50 | 1.00 |",
+        "| s5cmd cp | 2.0 | 1.00 | 0.50 |",
+    ]
 
 
 def test_starts_are_measured_against_pythons_own() -> None:
