@@ -155,7 +155,7 @@ class StoredChunks(Mapping[str, StoredObject]):
         largest = max(self.numbers, default=0)
         if largest > _SPARSE * len(self.numbers):
             return {number: place for place, number in enumerate(self.numbers)}
-        places = array("i", bytes(4 * (largest + 1)))
+        places = array("i", [0]) * (largest + 1)
         for place, number in enumerate(self.numbers, start=1):
             places[number] = place
         return places
