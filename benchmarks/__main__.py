@@ -42,7 +42,7 @@ MEMORY = Path("/proc/meminfo")
 CLAIMED_BESIDE = 5 * UNITS["GiB"]  # the system does not take from what was freed last
 LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
-JOINS = ("loaders", "values", "tracker", "status")
+JOINS = ("loaders", "small", "values", "tracker", "status")
 UPLOADED = ("128MiB", "4MiB", "64KiB")
 GROUPS = ("start", *SPLITS, "uploads", "copies", "dialects", "many", "chunks", *JOINS)
 
@@ -68,6 +68,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     default = os.environ.get("TMPFS", "/dev/shm")  # noqa: S108 -- the kernel's own; a directory of ours is made in it
     parser.add_argument("--tmpfs", type=Path, default=Path(default), help="a directory in memory ($TMPFS, /dev/shm)")
     parser.add_argument("--load-size", type=parse_size, default=parse_size("16MiB"), help="for loaders (16MiB)")
+    parser.add_argument("--small-chunks", type=int, default=1000, help="of 100 rows, for small (1000)")
     parser.add_argument("--counts", type=int, default=512, help="chunks of the tracker's job (512)")
     parser.add_argument("--status-chunks", type=int, default=100_000, help="of the job asked about (100000)")
     parser.add_argument("--status-jobs", type=int, default=10_000, help="in the tracker that is asked for all (10000)")
@@ -271,6 +272,10 @@ def join_tables(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[
         from benchmarks import loading  # noqa: PLC0415 -- as above
 
         yield loading.compare(options.load_size, options.rounds)
+    if "small" in wanted:
+        from benchmarks import small_chunks  # noqa: PLC0415 -- as above
+
+        yield small_chunks.compare(options.small_chunks, options.rounds, options.disk)
     if "values" in wanted:
         from benchmarks import values  # noqa: PLC0415 -- as above
 

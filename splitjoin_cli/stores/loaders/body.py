@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from contextlib import closing
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
@@ -58,6 +59,7 @@ def body_texts(chunk: ChunkToLoad, errors: str = "strict") -> Generator[str, Non
     return decoded(body_blocks(chunk), chunk.dialect.encoding, errors)
 
 
+@lru_cache(maxsize=8)
 def is_plain_dialect(dialect: Dialect) -> bool:
     """Whether RFC 4180's rules, with any delimiter and quote, are the dialect's: databases read no others alike.
 

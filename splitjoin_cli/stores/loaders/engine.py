@@ -61,6 +61,7 @@ class Engine(ABC):
         self._lock = threading.Lock()
         self._keeps = True
         self._prepared = False
+        self._known_columns: tuple[object, Sequence[str] | None, Columns] | None = None
         self._begins = False
         self._other_table: str | None = None
         self._only_where: str | None = None
@@ -187,6 +188,20 @@ class Engine(ABC):
                 session.close()
 
     # Tables and columns.
+
+    def _schema(self, session: Session) -> object | None:
+        """What is another as soon as any table is; None where the engine says nothing of the kind cheaply."""
+        del session
+        return None
+
+    def _columns_once(self, session: Session, chunk: ChunkToLoad, header: Sequence[str] | None) -> Columns:
+        """``_columns``, as it was for the chunk before where nothing has changed since."""
+        schema, known = self._schema(session), self._known_columns
+        if schema is not None and known is not None and known[:2] == (schema, header):
+            return known[2]
+        columns = self._columns(session, chunk, header)
+        self._known_columns = (schema, header, columns)
+        return columns
 
     @property
     def _table(self) -> str:

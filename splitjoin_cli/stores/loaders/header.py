@@ -8,6 +8,7 @@ import io
 import sys
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ __all__ = [
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED_RECORDS = 200
+_KEPT_BYTES = 64 * 1024
 
 
 def raw_header(chunk: ChunkToLoad) -> bytes:
@@ -76,15 +78,24 @@ def header_names(chunk: ChunkToLoad, most_bytes: int = LARGE_RECORD_BYTES) -> tu
     if chunk.header_bytes > most_bytes:
         raise BadRowError(f"the header: {too_large(most_bytes).reason}", hint=too_large(most_bytes).hint)
     header = raw_header(chunk).removeprefix(codecs.BOM_UTF8)
+    if len(header) > _KEPT_BYTES:
+        return _names(header, chunk.dialect)
+    return _kept_names(header, chunk.dialect)
+
+
+def _names(header: bytes, dialect: Dialect) -> tuple[str, ...]:
     try:
-        text = header.decode(chunk.dialect.encoding)
+        text = header.decode(dialect.encoding)
     except UnicodeDecodeError as exc:
-        bad = BadTextError(chunk.dialect.encoding, header[exc.start])
+        bad = BadTextError(dialect.encoding, header[exc.start])
         line = header.count(b"\n", 0, exc.start) + 1
         raise BadRowError(f"the header, line {line} of the chunk: {bad.reason}", hint=bad.hint) from exc
-    dialect = replace(chunk.dialect, nulls=(), skip_repeated_headers=False)  # a column may be called NA
-    found = next(records([text], dialect, most_bytes=sys.maxsize), [""])
+    alone = replace(dialect, nulls=(), skip_repeated_headers=False)  # a column may be called NA
+    found = next(records([text], alone, most_bytes=sys.maxsize), [""])
     return tuple(name or "" for name in found)
+
+
+_kept_names = lru_cache(maxsize=8)(_names)  # all chunks of a split have one header
 
 
 def field_count(chunk: ChunkToLoad, most_bytes: int = LARGE_RECORD_BYTES) -> int | None:

@@ -39,6 +39,8 @@ BACKOFF_SECONDS = 0.05
 class LedgerLoader(LedgerRepairs):
     """See Loader for the contract, and Engine for what an engine adds."""
 
+    _last_job: LedgerJob | None = None
+
     def table_of(self, file_name: str) -> str:
         """See Loader."""
         del file_name
@@ -166,18 +168,20 @@ class LedgerLoader(LedgerRepairs):
 
     def _load_once(self, chunk: ChunkToLoad, header: Sequence[str] | None, began: float, *, plain: bool) -> LoadResult:
         with self._session() as session, self._naming(chunk):
-            columns = self._columns(session, chunk, header)
+            columns = self._columns_once(session, chunk, header)
             job = self._ensure_job(session, chunk)
             # Most loads share the row; one that must take it over locks it alone from the start, since two that
             # hold the shared lock and both want more would block each other.
             alone = job.run_id != chunk.run_id or job.generation < chunk.generation or not job.table
             session.begin()
             try:
-                self._fence(session, chunk, alone=alone)
+                job = self._fence(session, chunk, alone=alone)
                 self._check_expected(session, chunk)
                 result = self._load_in_transaction(session, chunk, columns, began, plain=plain)
                 session.commit()
+                self._last_job = job
             except BaseException:
+                self._last_job = None
                 with suppress(Exception):  # the connection may be gone: then the database has undone it
                     session.rollback()
                 raise
@@ -210,7 +214,13 @@ class LedgerLoader(LedgerRepairs):
     # The job's row.
 
     def _ensure_job(self, session: Session, chunk: ChunkToLoad) -> LedgerJob:
-        """The job's row, made in a transaction of its own: else the first load would block all others to its end."""
+        """The job's row, made in a transaction of its own: else the first load would block all others to its end.
+
+        It may be as it was when the chunk before was loaded: the transaction looks at it again.
+        """
+        known = self._last_job
+        if known is not None and known.file_name == chunk.file_name and known.run_id == chunk.run_id:
+            return known
         found = self._job(session, chunk.file_name, "")
         if found is not None:
             return found
@@ -221,8 +231,8 @@ class LedgerLoader(LedgerRepairs):
             raise AgainError("the job's row went away")
         return found
 
-    def _fence(self, session: Session, chunk: ChunkToLoad, *, alone: bool) -> None:
-        """Hold the job's row to the transaction's end, and let the chunk's run have it, or raise."""
+    def _fence(self, session: Session, chunk: ChunkToLoad, *, alone: bool) -> LedgerJob:
+        """Hold the job's row to the transaction's end, and let the chunk's run have it, or raise. The row, then."""
         job = self._job(session, chunk.file_name, self.own_lock if alone else self.share_lock)
         if job is None:
             raise AgainError("the job's row went away")
@@ -235,6 +245,7 @@ class LedgerLoader(LedgerRepairs):
                 f"the ledger says that this job is loaded into table {job.table}, not {self._target.table}",
                 hint=f"use --table {job.table}, or clear that job: {self._way_out(job)}",
             )
+        return job
 
     def _settle(self, session: Session, chunk: ChunkToLoad, job: LedgerJob) -> LedgerJob:
         """Of two runs (or two generations of one): which stands. Returns the row as it is then."""

@@ -103,6 +103,9 @@ class SqliteLoader(LedgerLoader):
             for name, kind, default in session.rows(sql, (name, schema or "main"))
         )
 
+    def _schema(self, session: Session) -> object | None:
+        return None if "." in self._target.table else session.rows("PRAGMA schema_version")
+
     def _most_columns(self, session: Session) -> int | None:
         return session.most_columns if isinstance(session, _SqliteSession) else None
 

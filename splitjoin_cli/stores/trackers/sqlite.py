@@ -30,6 +30,7 @@ from splitjoin_cli.stores.trackers.sqlite_file import (
     LATER_TABLES,
     STATEMENTS,
     TABLES,
+    TrackerConnection,
     tables,
     transaction,
     use_wal,
@@ -353,7 +354,12 @@ class SqliteTracker:
     def _connect(self) -> sqlite3.Connection:
         """Open the file; a database's, into which chunks were loaded, is not written to."""
         db = sqlite3.connect(
-            self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=64
+            self._path,
+            timeout=self._busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+            factory=TrackerConnection,
         )
         try:
             self._check(db)

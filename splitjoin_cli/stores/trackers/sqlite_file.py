@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ALL_TABLES", "HINTS", "LATER_TABLES", "STATEMENTS", "TABLES", "tables", "transaction", "use_wal"]
+__all__ = [
+    "ALL_TABLES",
+    "HINTS",
+    "LATER_TABLES",
+    "STATEMENTS",
+    "TABLES",
+    "TrackerConnection",
+    "tables",
+    "transaction",
+    "use_wal",
+]
 
 POLL_SECONDS = 0.02
 # The names leave room for a loader's tables in the same file.
@@ -50,9 +60,20 @@ ALL_TABLES = TABLES | LATER_TABLES
 STATEMENTS = (*SCHEMA, *LATER)
 
 
+class TrackerConnection(sqlite3.Connection):
+    """One that remembers that all of the tracker's tables are there: none is ever taken away."""
+
+    has_all = False
+
+
 def tables(db: sqlite3.Connection) -> set[str]:
-    """The names of all tables."""
-    return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    """The names of the tables; of the tracker's alone, where all of them were seen."""
+    if isinstance(db, TrackerConnection) and db.has_all:
+        return ALL_TABLES
+    found = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if isinstance(db, TrackerConnection) and found >= ALL_TABLES and not db.in_transaction:
+        db.has_all = True
+    return found
 
 
 def use_wal(db: sqlite3.Connection, deadline: float) -> None:
