@@ -4,9 +4,9 @@
 
 It prints one line of JSON, ``{"url": ..., "ca_bundle": ...}``, once it listens on 127.0.0.1, and runs until it is
 ended by its pid. It remembers names, sizes and headers (so that HEAD, listings, If-None-Match and multipart answers
-are right) and the bytes of objects up to 16 KiB; all other bytes are counted and dropped. Digests are echoed, never
-checked, and no signature is. ``--https`` writes a certificate for 127.0.0.1 into the directory with the ``openssl``
-command.
+are right) and the bytes of documents (.json) and of objects up to 16 KiB; all other bytes are counted and dropped.
+Digests are echoed, never checked, and no signature is. ``--https`` writes a certificate for 127.0.0.1 into the
+directory with the ``openssl`` command.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
                 pass
             return int(self.headers.get("x-amz-decoded-content-length", wire)), None
         size = int(self.headers.get("Content-Length", 0))
-        if size <= KEPT_BYTES:
+        if size <= KEPT_BYTES or urlsplit(self.path).path.endswith(".json"):
             return size, self.rfile.read(size)
         self._drop(size)
         return int(self.headers.get("x-amz-decoded-content-length", size)), None
