@@ -219,7 +219,7 @@ def _show(document: dict[str, Any], terminal: Terminal, source: str, *, dry_run:
         terminal.document(document if error is None else document | {"error": error_document(error)})
     elif error is not None:
         for line in failed_chunks(document):
-            terminal.note(line)
+            terminal.say(line)
         terminal.error(error)
     elif dry_run:
         terminal.lines(plan_lines(document))

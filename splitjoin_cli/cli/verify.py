@@ -19,7 +19,7 @@ Kinds of problems (--json), stable words for scripts:
   manifest    the manifest is missing or damaged
   plan        the split is under way, or was interrupted
   missing     a chunk is not there; of several in a row, number is the first
-  extra       there is a chunk of the same name that is not part of this split
+  extra       there is a chunk of the same name that is not part of this split; of several in a row, the first
   unreadable  a chunk cannot be read or decompressed
   size        a stored object has another size than the manifest says
   checksum    a stored object has other bytes than the manifest says

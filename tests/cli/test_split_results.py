@@ -78,10 +78,14 @@ def test_dry_run_is_a_table(splitjoin: Splitjoin, core: RecordsRequests) -> None
     assert core.request.dry_run
 
 
-def test_partial(splitjoin: Splitjoin, core: RecordsRequests) -> None:
-    """Exit 3 says which chunks failed, why, and what to type; stdout stays empty, for there is no manifest."""
+@pytest.mark.parametrize("talk", [(), ("-q",)], ids=["usual", "quiet"])
+def test_partial(splitjoin: Splitjoin, core: RecordsRequests, talk: tuple[str, ...]) -> None:
+    """Exit 3 says which chunks failed, why, and what to type; stdout stays empty, for there is no manifest.
+
+    The reasons belong to the error: cron's ``-q`` leaves them in.
+    """
     fails_some(core)
-    ran = splitjoin(*SPLIT)
+    ran = splitjoin(*SPLIT, *talk)
     assert (ran.code, ran.stdout) == (3, "")
     assert ran.stderr == (
         "chunk 1 failed: 503 SlowDown\n"

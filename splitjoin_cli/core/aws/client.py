@@ -72,7 +72,8 @@ TRANSIENT_CODES = THROTTLING_CODES | _codes(
     "InternalError InternalFailure ServiceUnavailable RequestTimeout RequestTimeoutException PriorRequestNotComplete"
     " TransactionInProgressException TransactionConflictException ConditionalRequestConflict"
 )
-TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
+# 408: load balancers say so on a connection that they end, also unasked, just when the next request goes out on it.
+TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 EXPIRED_CODES = _codes("ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired")
 CREDENTIAL_CODES = _codes(
     "InvalidAccessKeyId InvalidClientTokenId InvalidToken SignatureDoesNotMatch UnrecognizedClientException"

@@ -28,7 +28,7 @@ KINDS: dict[Kind, str] = {
     "manifest": "the manifest is missing or damaged",
     "plan": "the split is under way, or was interrupted",
     "missing": "a chunk is not there; of several in a row, number is the first",
-    "extra": "there is a chunk of the same name that is not part of this split",
+    "extra": "there is a chunk of the same name that is not part of this split; of several in a row, the first",
     "unreadable": "a chunk cannot be read or decompressed",
     "size": "a stored object has another size than the manifest says",
     "checksum": "a stored object has other bytes than the manifest says",
@@ -47,7 +47,8 @@ KINDS: dict[Kind, str] = {
 class Problem:
     """One thing that is not right; ``number`` is the chunk's, ``None`` where it is of the whole set.
 
-    Chunks in a row that are missing are one problem: ``number`` is the first one's, the message names the last.
+    Chunks in a row that are missing, or of another split, are one problem: ``number`` is the first one's, the message
+    names the last.
     """
 
     number: int | None

@@ -9,6 +9,7 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.format.documents import DamagedError
 from splitjoin_cli.core.format.manifest import CoverageError
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.stored.checking import Check
 from splitjoin_cli.splitting.stored.chunks import choose_job, inventory, read_manifest
 from splitjoin_cli.splitting.stored.problems import KINDS, Kind, Problem
@@ -83,10 +84,7 @@ def verify(  # noqa: PLR0913 -- a place, a source, and how it is done
         problems.append(Problem(None, "plan", f"{names.plan_name(file_name)} is there: {KINDS['plan']}"))
     here = inventory(sink, file_name, manifest, files)
     problems += _missing(here)
-    for name in here.others:
-        extra = names.parse(name)
-        number = None if extra is None else extra.number
-        problems.append(Problem(number, "extra", f"{name} is not of this split"))
+    problems += _extra(here.others)
     if manifest is None:
         return VerifyReport(file_name, tuple(problems))
     check = Check(sink, open_chunk, manifest, here, observer or Silent(), files, objects)
@@ -100,6 +98,28 @@ def _missing(here: Inventory) -> Iterator[Problem]:
     for first, last in here.missing.ranges():
         which = f"chunk {first} of {here.total} is" if first == last else f"chunks {first}-{last} of {here.total} are"
         yield Problem(first, "missing", f"{which} not there")
+
+
+def _extra(others: list[str]) -> Iterator[Problem]:
+    """One problem for each run of chunks of another split: a replacement that was interrupted may leave a million."""
+    runs: dict[tuple[object, ...], list[tuple[int, str]]] = {}
+    for name in others:
+        chunk = names.parse(name)
+        if chunk is None or names.format(chunk) != name:
+            yield Problem(None if chunk is None else chunk.number, "extra", f"{name} is not of this split")
+        else:
+            runs.setdefault((chunk.total, chunk.compression), []).append((chunk.number, name))
+    for run in runs.values():
+        run.sort()
+        begin = 0
+        for end, (number, last) in enumerate(run, start=1):
+            if end < len(run) and run[end][0] == number + 1:
+                continue
+            first = run[begin]
+            count = end - begin
+            which = f"{last} is" if count == 1 else f"{first[1]} to {last}, {count_text(count, 'chunk')}, are"
+            yield Problem(first[0], "extra", f"{which} not of this split")
+            begin = end
 
 
 def _manifest(sink: Sink, file_name: str) -> tuple[Manifest | None, list[Problem]]:

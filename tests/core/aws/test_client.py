@@ -143,6 +143,7 @@ def test_local_failures_become_ours(failure: Exception, kind: type[SplitjoinErro
         (answered("SlowDown", status=503), True),
         (answered("InternalError", status=500), True),
         (answered("anything", status=502), True),
+        (answered("408", status=408), True),
         (answered("ConditionalRequestConflict", status=409), True),
         (answered("AccessDenied", status=403), False),
         (answered("NotImplemented", status=501), False),

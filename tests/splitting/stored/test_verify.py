@@ -71,6 +71,19 @@ def test_missing_and_extra_chunks_are_named() -> None:
     )
 
 
+def test_chunks_of_another_split_in_a_row_are_one_problem() -> None:
+    """A replacement that was interrupted leaves thousands beside the old ones; an unpadded name stays by itself."""
+    place = stored_split(HEADER, CHUNKS)
+    for number in (12, 2, 9, 10, 11):
+        place.objects[f"{FILE_NAME}-{number:02d}-12.csv"] = b"x"
+    place.objects[f"{FILE_NAME}-3-12.csv"] = b"x"
+    assert checked(place, file_name=FILE_NAME).problems == (
+        Problem(2, "extra", f"{FILE_NAME}-02-12.csv is not of this split"),
+        Problem(3, "extra", f"{FILE_NAME}-3-12.csv is not of this split"),
+        Problem(9, "extra", f"{FILE_NAME}-09-12.csv to {FILE_NAME}-12-12.csv, 4 chunks, are not of this split"),
+    )
+
+
 def test_changed_byte_is_a_checksum_problem() -> None:
     """A flipped byte of the body is found by the checksum alone."""
     place = stored_split(HEADER, CHUNKS)
