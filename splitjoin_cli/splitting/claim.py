@@ -11,21 +11,20 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError
+from splitjoin_cli.core.errors import NameTakenError, StoreError
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.names import JobName, manifest_name, plan_name
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.existing import Existing, is_of, look, standing, take_plan
 from splitjoin_cli.splitting.heads import SeenHead, manifest_head, plan_head
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
+from splitjoin_cli.stores.sinks.documents import put_document
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import Manifest, PlanFile
     from splitjoin_cli.stores.sinks.base import Sink
 
 CLAIM_TRIES = 5
-SMALL_PLAN = 20_000
-"""A plan of so many chunks is stored in one piece."""
 FORCE_HINT = "--force replaces it; or choose another --client, --date or destination"
 OVERWRITTEN_HINT = (
     "the other's chunks may be overwritten by this one's: splitjoin verify says so; "
@@ -33,22 +32,8 @@ OVERWRITTEN_HINT = (
 )
 
 
-def put_plan(sink: Sink, name: str, plan: PlanFile, when: Condition) -> bool:
-    """Store a plan; False where the condition does not hold. That of a million chunks is 40 MB: it is never held."""
-    if len(plan.chunks) <= SMALL_PLAN:
-        return sink.put_small(name, plan.to_bytes(), when=when)
-    writer = sink.writer(name, when=when)
-    try:
-        for block in plan.blocks():
-            writer.write(block)
-        writer.commit(checksum=None)
-    except ObjectChangedError:
-        writer.abort()
-        return False
-    except BaseException:
-        writer.abort()
-        raise
-    return True
+def _put_plan(sink: Sink, plan: PlanFile, when: Condition) -> bool:
+    return put_document(sink, plan_name(plan.file_name), plan, len(plan.chunks), when=when)
 
 
 def release(sink: Sink, job: JobName, plan: PlanFile) -> None:
@@ -199,7 +184,7 @@ class Claim:
             return
         name = plan_name(self._job.file_name)
         for _ in range(CLAIM_TRIES):
-            if put_plan(self._sink, name, self.plan, ABSENT):
+            if _put_plan(self._sink, self.plan, ABSENT):
                 break
             held = standing(self._sink, self._job)
             if held is not None:
@@ -244,7 +229,7 @@ def claim(
         if existing.manifest is not None:
             numbered = replace(plan, generation=existing.manifest.generation)
             return Claim(sink, job, existing, numbered, placed=False)
-        if _claimed(sink, job, plan, attempt):
+        if _claimed(sink, plan, attempt):
             # The look and the claim are two steps: between them another process may have claimed the name, finished
             # and removed its plan. It wrote its manifest before that, so it is there by now.
             try:
@@ -267,11 +252,11 @@ def _comes_and_goes(sink: Sink, name: str) -> StoreError:
     )
 
 
-def _claimed(sink: Sink, job: JobName, plan: PlanFile, attempt: Attempt) -> bool:
+def _claimed(sink: Sink, plan: PlanFile, attempt: Attempt) -> bool:
     """Store the plan if none is there; whether it was."""
     attempt.sent = True
     try:
-        attempt.sent = put_plan(sink, plan_name(job.file_name), plan, ABSENT)
+        attempt.sent = _put_plan(sink, plan, ABSENT)
     except StoreError:
         attempt.sent = False  # the store failed: the same command goes on with whatever stands
         raise
@@ -312,7 +297,7 @@ def _replace(sink: Sink, job: JobName, existing: Existing, plan: PlanFile) -> Pl
         newer = _numbered(plan, existing.plan)
     else:
         newer = replace(plan, generation=max(plan.generation, existing.generation + 1))
-        if not put_plan(sink, plan_name(job.file_name), newer, existing.plan_seen):
+        if not _put_plan(sink, newer, existing.plan_seen):
             return None
     if existing.manifest is not None and not sink.delete(manifest_name(job.file_name), when=existing.manifest_seen):
         return None

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from splitjoin_cli.core import names
 from splitjoin_cli.core.aws.s3 import parse_uri
 from splitjoin_cli.core.bytes.crc64 import tagged
-from splitjoin_cli.core.errors import NoSuchJobError, ObjectChangedError, SplitjoinError, UsageError
+from splitjoin_cli.core.errors import NoSuchJobError, ObjectChangedError, SplitjoinError, StoreError, UsageError
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.format.metadata import ChunkMetadata, encode_metadata
 from splitjoin_cli.join.events import notification
 from splitjoin_cli.stores.loaders.base import Expectation
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
+from splitjoin_cli.stores.sinks.documents import put_document
 from splitjoin_cli.stores.trackers.answers import Mending
 from splitjoin_cli.stores.trackers.base import JoinState
 
@@ -310,14 +311,24 @@ class Replace:
         after = before.with_mended(
             number, rows=mended.rows, size=mended.size, stored=mended.body.size, checksum=mended.checksum
         )
-        name, data = names.manifest_name(before.file_name), after.to_bytes()
-        if self._manifest_sink.put_small(name, data, when=Condition(self._before.validator)):
+        name, when = names.manifest_name(before.file_name), Condition(self._before.validator)
+        if put_document(self._manifest_sink, name, after, after.total_parts, when=when):
             return
-        if self._manifest_sink.get_small(name) != data:  # else an earlier try of ours arrived, its answer did not
+        if not self._is_stored(name, after):  # else an earlier try of ours arrived, its answer did not
             raise SplitjoinError(
                 f"{self._sink.properties.uri}{name} was changed by something else meanwhile; it was left alone",
                 hint="run the same command again, if the chunk is still to be replaced",
             )
+
+    def _is_stored(self, name: str, manifest: Manifest) -> bool:
+        found = self._manifest_sink.open_small(name)
+        if found is None:
+            return False
+        with found:
+            try:
+                return Manifest.read(found, self._sink.properties.uri + name, file_name=manifest.file_name) == manifest
+            except StoreError:
+                return False
 
     # Who is to load it.
 

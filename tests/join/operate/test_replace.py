@@ -14,6 +14,7 @@ from splitjoin_cli.core.errors import NoSuchJobError, SplitjoinError, UsageError
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.format.metadata import decode_metadata
 from splitjoin_cli.core.names import manifest_name, plan_name
+from splitjoin_cli.stores.sinks import documents
 from splitjoin_cli.stores.sinks.s3_body import BytesBody
 from tests.join.memory import FILE_NAME, HEADER, RUN_ID
 from tests.join.operate.repairs import BODIES, MENDED, RUN, DiedError, Life, World, lives, manifest, world
@@ -85,9 +86,13 @@ def test_a_mended_chunk_is_stored_listed_and_sent() -> None:
     assert json.loads(event)["Records"][0]["s3"]["object"]["key"] == f"in/{NAME}"
 
 
-@pytest.mark.parametrize("asked", ["ledger", "tracker", "both"])
-def test_killed_anywhere_the_same_command_goes_on(asked: str) -> None:
-    """Before and after every call: the same command then leaves what an undisturbed one leaves."""
+@pytest.mark.parametrize(("asked", "most"), [("ledger", 9), ("tracker", 9), ("both", 9), ("both", 0)])
+def test_killed_anywhere_the_same_command_goes_on(asked: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before and after every call: the same command then leaves what an undisturbed one leaves.
+
+    ``most``: a manifest of more chunks is stored as it is made.
+    """
+    monkeypatch.setattr(documents, "SMALL_CHUNKS", most)
     ledger, tracker = asked != "tracker", asked != "ledger"
     start, undisturbed = world(), world()
     undisturbed.replace(Life(), ledger=ledger, tracker=tracker)
@@ -192,12 +197,13 @@ def test_a_mended_chunk_is_mended_again_and_restored_as_mended() -> None:
     assert made.tracker().all_expected(RUN).get(2) == tagged(crc64(other))
 
 
-@pytest.mark.parametrize("name", [NAME, manifest_name(FILE_NAME)])
-def test_what_changes_meanwhile_is_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "most"), [(NAME, 9), (manifest_name(FILE_NAME), 9), (manifest_name(FILE_NAME), 0)])
+def test_what_changes_meanwhile_is_left_alone(name: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was stored after the look stays, and the command says so."""
+    monkeypatch.setattr(documents, "SMALL_CHUNKS", most)
     made = world()
     kind = type(made.sink())
-    method = "put" if name == NAME else "put_small"
+    method = "put" if name == NAME else "put_small" if most else "writer"
     store = getattr(kind, method)
 
     def late(sink: object, *values: object, **named: object) -> object:
