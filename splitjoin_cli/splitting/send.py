@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from contextlib import suppress
 from itertools import repeat
 from operator import add, sub
 from typing import TYPE_CHECKING
@@ -85,13 +86,26 @@ class Sending:
         while first <= total:
             if free:
                 self._claim.place()
-                named = staging.publish_some(first, min(AT_ONCE, total + 1 - first), names)
-                self._all_done(first, named, ChunkState.UPLOADED)
+                count = min(AT_ONCE, total + 1 - first)
+                try:
+                    named = staging.publish_some(first, count, names)
+                    self._all_done(first, named, ChunkState.UPLOADED)
+                except BaseException:
+                    self._note_named(first, count)
+                    raise
                 first += named
                 if named:
                     continue
             self._publish_one(staging, plan.chunks[first])
             first += 1
+
+    def _note_named(self, first: int, count: int) -> None:
+        """A signal came while chunks were named, before it was heard how many: those that are there are kept."""
+        with suppress(StoreError):
+            for number in range(first, first + count):
+                if self._sink.head(chunk_name(self._plan, number)) is None:
+                    break
+                self._progress.set(number, ChunkState.UPLOADED)
 
     def _all_done(self, first: int, count: int, state: ChunkState) -> None:
         """So many chunks from ``first`` on are in ``state``."""

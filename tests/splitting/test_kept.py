@@ -11,15 +11,20 @@ import pytest
 from splitjoin_cli.core.errors import StoppedError
 from splitjoin_cli.core.model import ChunkState, SourceProperties
 from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.splitting import send
 from splitjoin_cli.splitting.existing import look
 from splitjoin_cli.splitting.kept import kept_text
 from splitjoin_cli.splitting.request import RowCount
 from splitjoin_cli.splitting.result import Progress
+from splitjoin_cli.stores.sinks.directory import DirectorySink
+from splitjoin_cli.stores.sinks.directory_batches import DirectoryBatches
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.splitting.runs import JOB, TwoPass, request, split, stream_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from splitjoin_cli.stores.sources.base import Source
 
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n4,d\n"
@@ -120,3 +125,23 @@ def test_what_cannot_be_known_again_is_scanned_again() -> None:
     assert kept_text(MemorySource(EXPORT).properties, (plan, existing, progress)) == (
         "2 of 4 chunks are kept; the source is read again from its beginning"
     )
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_signal_while_many_chunks_are_named(before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names were given at one call, and the signal came before it was heard of."""
+    publish_all = DirectoryBatches.publish_all
+
+    def stops(batches: DirectoryBatches, *values: Any) -> int:  # noqa: ANN401 -- handed on
+        publish_all(batches, *values)
+        raise StoppedError(signal.SIGTERM)
+
+    monkeypatch.setattr(DirectoryBatches, "publish_all", stops)
+    monkeypatch.setattr(send, "AT_ONCE", 2 + before)
+    sink = DirectorySink(tmp_path)
+    with pytest.raises(StoppedError) as caught:
+        split(EXPORT, sink, ONE_BY_ONE)
+    left = 2 - before
+    rest = "1 chunk is" if left == 1 else f"{left} chunks are"
+    kept = f"{2 + before} of 4 chunks are kept"
+    assert caught.value.kept == f"{kept}; the source is not scanned again, and only the other {rest} read"
