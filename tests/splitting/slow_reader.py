@@ -12,7 +12,7 @@ from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.core.model import Dialect, Skip
+    from splitjoin_cli.core.model import Dialect, Skip, StrayQuote
     from splitjoin_cli.splitting.request import Size
 
 BOM = b"\xef\xbb\xbf"
@@ -134,9 +134,10 @@ def inside(data: bytes, dialect: Dialect, skip: Skip) -> tuple[bytes, bytes, byt
         end -= 1
         left -= not blank(end)
     body, tail = b"".join(rest[:end]), b"".join(rest[end:])
+    lenient: StrayQuote = "literal" if dialect.stray_quote == "error" else dialect.stray_quote
     if not body.removeprefix(BOM) or (
         skip.trailer
-        and len(body) not in [line.end for line in lines_of(body + b"a", replace(dialect, stray_quote="literal"))]
+        and len(body) not in [line.end for line in lines_of(body + b"a", replace(dialect, stray_quote=lenient))]
     ):
         raise RefusedError("nothing is left, or not whole records")
     return b"".join(head), body, tail

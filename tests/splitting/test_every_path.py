@@ -302,6 +302,9 @@ def check(asked: Asked, run: Callable[[], tuple[SplitResult, dict[str, bytes]]])
 
 
 ESCAPED = Dialect("\t", None, "\\")
+MYSQL = Dialect("||", header=False, line_end_rule="lf", stray_quote="mysql")
+OPENED = b'\xef\xbb\xbf""\r\n""\r\n"\n"\n'
+"""One record of quotes that do not close before a carriage return, and a trailer that is a quote."""
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
@@ -342,6 +345,7 @@ def holds_for(way: Way, examples: int) -> None:
         asked=Asked(b"id\tn\n1\tone\\\ntwo\n2\tb\n", ESCAPED, ChunkSize(16)), block_bytes=7, look_bytes=5, die_at=9
     )
     @example(asked=Asked(b"id\tn\\\nm\n1\ta\n2\tb\n", ESCAPED, ChunkCount(2)), block_bytes=16, look_bytes=64, die_at=9)
+    @example(asked=Asked(OPENED, MYSQL, ChunkSize(16), Skip(trailer=1)), block_bytes=7, look_bytes=5, die_at=9)
     def law(asked: Asked, block_bytes: int, look_bytes: int, die_at: int) -> None:
         with small_steps(block_bytes, look_bytes):
             check(asked, lambda: way.run(asked, die_at))
