@@ -46,7 +46,7 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "e2e/test_exit_codes.py::test_what_may_be_retried_is_retried",
     ),
     "S3 refuses parts under 5 MiB (EntityTooSmall) when the upload is completed; MiniStack takes them": (
-        "stores/sinks/test_s3.py::test_parts_fit_s3s_limits",
+        "stores/sinks/test_s3_limits.py::test_parts_fit_s3s_limits",
         "stores/sinks/test_as_aws.py::test_parts_that_are_too_small_are_told_and_undone",
     ),
     "S3 copies no range of an object of 5 MB or less (InvalidRequest); SeaweedFS does": (

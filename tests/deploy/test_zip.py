@@ -88,7 +88,18 @@ def test_what_is_in_it(function_zip: Path) -> None:
     assert {Path("deploy/lambda_handler.py"), Path("stores/loaders/mysql.py")} <= ours
     folders = {str(path.parent) for path in ours} - {"."}
     assert folders == {
-        *("api", "core", "core/aws", "core/bytes", "core/format", "core/native", "deploy", "join", "join/operate"),
+        *(
+            "api",
+            "core",
+            "core/aws",
+            "core/aws/data",
+            "core/bytes",
+            "core/format",
+            "core/native",
+            "deploy",
+            "join",
+            "join/operate",
+        ),
         *("stores", "stores/chunks", "stores/loaders", "stores/loaders/exact", "stores/trackers"),
     }
     varying = ("/RECORD", "/INSTALLER", "/REQUESTED", "/direct_url.json", ".pyc", ".so.dSYM", "kernel.so")
