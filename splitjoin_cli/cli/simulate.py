@@ -102,11 +102,11 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
                     del asked[name]
         report = simulate(source, observer=observer, **asked)
     if terminal.as_json:
-        terminal.document(report.to_json())
+        terminal.document(report.document())
         for line in _reasons(report):
             terminal.note(line)
     else:
-        terminal.data("\n".join(_lines(report)))
+        terminal.lines(_lines(report))
     return 0 if report.ok else 1
 
 

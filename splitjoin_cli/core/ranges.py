@@ -113,6 +113,13 @@ class NumberRanges(Sequence[int]):
         which = bisect_left(self._lasts, number)
         return which < len(self._lasts) and self._firsts[which] <= number
 
+    def place(self, number: int) -> int:
+        """The index of ``number``. Raises KeyError where it is not among these."""
+        which = bisect_left(self._lasts, number)
+        if which == len(self._lasts) or self._firsts[which] > number:
+            raise KeyError(number)
+        return self._counts[which] + number - self._firsts[which]
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, NumberRanges):
             return (self._firsts, self._lasts) == (other._firsts, other._lasts)

@@ -123,8 +123,8 @@ class Joiner:
         text = f"{counted} chunks were counted, and the ledger holds {held.chunks}: was the database restored?"
         if unnumbered:
             return text
-        present = set(self._loader.ledger_numbers(run.file_name, run.run_id))
-        missing = NumberRanges.without(sorted(present), claim.total_parts)
+        present = self._loader.ledger_numbers(run.file_name, run.run_id)
+        missing = NumberRanges.without(present, claim.total_parts)
         return f"{text} Missing: {ranges_text(missing, most=20)}"
 
     def _refuse(self, claim: Claim, reason: str) -> JoinTry:

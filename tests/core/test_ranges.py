@@ -48,6 +48,7 @@ def test_number_ranges_are_a_sequence(numbers: set[int], total: int) -> None:
         assert [kept[place] for place in range(-len(listed), len(listed))] == [*listed, *listed]
         assert kept[1:4] == list(listed[1:4])
         assert {number for number in range(total + 2) if number in kept} == numbers
+        assert [kept.place(number) for number in listed] == list(range(len(listed)))
     assert NumberRanges.of_flags(flags, wanted=0) == absent
     assert NumberRanges.of(listed).complement(total) == absent
     assert NumberRanges.of(listed) == NumberRanges.without(absent, total)
@@ -68,3 +69,6 @@ def test_number_ranges_cost_what_is_there() -> None:
     assert missing != "1-6"
     with pytest.raises(IndexError):
         missing[10**18]
+    for absent in (0, 7, 10**18 + 1):
+        with pytest.raises(KeyError):
+            missing.place(absent)

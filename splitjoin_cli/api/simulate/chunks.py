@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.errors import NotFoundError
 from splitjoin_cli.core.parallel import in_order
+from splitjoin_cli.core.ranges import as_ranges
 from splitjoin_cli.join.chunk import chunk_to_load, run_of
 from splitjoin_cli.splitting.stored.chunks import choose_job, inventory
 from splitjoin_cli.splitting.stored.records import SCAN_BYTES, RecordCounter
@@ -17,30 +20,60 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Executor
 
+    from splitjoin_cli.core.ranges import NumberRanges
+    from splitjoin_cli.splitting.stored.chunks import Inventory
     from splitjoin_cli.stores.chunks.base import ChunkStore
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.trackers.base import Run
 
-__all__ = ["ChunkSet", "find_chunks"]
+__all__ = ["ChunkSet", "ChunkUris", "find_chunks"]
 
 WINDOW = 64
 """Chunks that are looked at ahead."""
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkUris:
+    """Where a job's chunks lie, by number. ``before``: place and name up to the number; ``behind``: the name after it.
+
+    ``spelled``: the URIs that are otherwise.
+    """
+
+    before: str
+    behind: str
+    width: int
+    spelled: Mapping[int, str]
+
+    @classmethod
+    def of(cls, place: str, file_name: str, here: Inventory) -> ChunkUris:
+        """Of the chunks of ``here``, whose names come after ``place``."""
+        before, behind = names.around_number(file_name, here.total, here.compression)
+        spelled = {number: place + name for number, name in here.spelled.items()}
+        return cls(place + before, behind, len(str(here.total)), spelled)
+
+    def __call__(self, number: int) -> str:
+        """One chunk's."""
+        return self.spelled.get(number) or f"{self.before}{number:0{self.width}d}{self.behind}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkSet:
-    """The chunks of one job that lie in a place. ``uris`` and ``rows``: by number, of those that are there."""
+    """The chunks of one job that lie in a place: no more than columns, since there may be millions.
+
+    ``numbers``: of those that are there; ``rows``: of each, in the same order.
+    """
 
     run: Run
     total_parts: int
-    uris: Mapping[int, str]
-    rows: Mapping[int, int]
+    numbers: NumberRanges
+    uri: ChunkUris
+    rows: array[int]
 
     @property
     def rows_expected(self) -> int | None:
         """Of all chunks; None where some are missing."""
-        return sum(self.rows.values()) if len(self.uris) == self.total_parts else None
+        return sum(self.rows) if len(self.numbers) == self.total_parts else None
 
 
 def find_chunks(sink: Sink, store: ChunkStore, file_name: str | None, *, executor: Executor) -> ChunkSet:
@@ -49,17 +82,19 @@ def find_chunks(sink: Sink, store: ChunkStore, file_name: str | None, *, executo
     Rows that nothing tells are counted. Raises UsageError where several jobs lie there, NotFoundError where none does.
     """
     name = choose_job(sink, file_name)
-    here = inventory(sink, name, None)
-    uri = sink.properties.uri
-    uris = {number: uri + stored for number, stored in here.found(name)}
-    if not uris:
-        raise NotFoundError(f"there are no chunks of {name} in {uri}")
-    looked = in_order(executor, lambda item: (item[0], *_look(store, item[1])), uris.items(), WINDOW)
-    runs: dict[int, Run] = {}
-    rows: dict[int, int] = {}
-    for number, run, count in looked:
-        runs[number], rows[number] = run, count
-    return ChunkSet(runs[min(runs)], here.total, uris, rows)
+    here, job = inventory(sink, name, None), names.parse_file_name(name)
+    if job is None or not here.numbers:
+        raise NotFoundError(f"there are no chunks of {name} in {sink.properties.uri}")
+    numbers, total = as_ranges(here.numbers), here.total
+    uri = ChunkUris.of(sink.properties.uri, job.file_name, here)
+    del here  # its columns are not needed while the chunks are looked at
+    first: Run | None = None
+    rows = array("q")
+    for run, count in in_order(executor, lambda number: _look(store, uri(number)), numbers, WINDOW):
+        first = first or run
+        rows.append(count)
+    assert first is not None  # noqa: S101 -- there are chunks
+    return ChunkSet(first, total, numbers, uri, rows)
 
 
 def _look(store: ChunkStore, uri: str) -> tuple[Run, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 __all__ = ["ChunkStory", "SimulateReport"]
 
@@ -29,7 +30,7 @@ class SimulateReport:
     ``processed_parts``: the tracker's. ``rows_expected``: None where chunks are missing. ``rows_loaded``: the job's
     rows in the table. ``joins``: effects, by idempotency key; ``continuation_runs``: how often it ran this time.
     ``joined_chunk``, ``joined_worker``: who finished the join; no chunk where the sweep did, or another simulation.
-    ``chunks``: those that are stored.
+    ``chunks``: those that are stored; each story is made when it is asked for.
     ``not_checked``: with exact values the columns, and their types, that no rule checks; None without.
     ``problems``: why it is not ok, in sentences; none where it is. ``hints``: what to do about them.
     """
@@ -52,7 +53,7 @@ class SimulateReport:
     joined_worker: str | None
     problems: tuple[str, ...]
     seconds: float
-    chunks: tuple[ChunkStory, ...]
+    chunks: Sequence[ChunkStory]
     hints: tuple[str, ...] = ()
     not_checked: tuple[str, ...] | None = None
 
@@ -63,6 +64,11 @@ class SimulateReport:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form."""
+        document = self.document()
+        return document | {"chunks": list(document["chunks"])}
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form, its chunks as a sequence whose items are made when they are written."""
         return {
             "file_name": self.file_name,
             "into": self.into,
@@ -81,7 +87,30 @@ class SimulateReport:
             "joined_by": {"chunk": self.joined_chunk, "worker": self.joined_worker},
             "ok": self.ok,
             "seconds": round(self.seconds, 3),
-            "chunks": [
-                {"number": chunk.number, "rows": chunk.rows, "attempts": chunk.attempts} for chunk in self.chunks
-            ],
+            "chunks": ChunkDocuments(self.chunks),
         } | ({} if self.not_checked is None else {"not_checked": list(self.not_checked)})
+
+
+class ChunkDocuments(Sequence[dict[str, int]]):
+    """The JSON forms of chunks."""
+
+    def __init__(self, chunks: Sequence[ChunkStory]) -> None:
+        """``chunks``: as they are reported."""
+        self._chunks = chunks
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, int]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, int]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, int] | list[dict[str, int]]:
+        if isinstance(index, slice):
+            return [_document(chunk) for chunk in self._chunks[index]]
+        return _document(self._chunks[index])
+
+
+def _document(chunk: ChunkStory) -> dict[str, int]:
+    return {"number": chunk.number, "rows": chunk.rows, "attempts": chunk.attempts}

@@ -90,17 +90,17 @@ class Simulation:
         self._found, self._parts, self._options, self._observer = found, parts, options, observer
         self._faults = Faults()
         self._counted = CountedContinuation(parts.continuation)
-        self._tally = Tally(sorted(found.uris))
+        self._tally = Tally(found)
         self._bug: BaseException | None = None
         order = random.Random(f"{options.rates.seed}:order") if options.shuffle else None  # noqa: S311 -- not a secret
-        self._mailbox = Mailbox([Letter(number) for number in sorted(found.uris)], shuffle=order)
+        self._mailbox = Mailbox(map(Letter, found.numbers), shuffle=order)
 
     def run(self) -> SimulateReport:
         """Deliver until all is settled. Raises StoreError where a database or the tracker cannot be reached."""
         began = time.monotonic()
         self._parts.loader.prepare()
         standing = Standing(self._found, self._parts.loader, self._parts.tracker)
-        self._observer.phase("loading", None, len(self._found.uris))
+        self._observer.phase("loading", None, len(self._found.numbers))
         threads = [
             threading.Thread(target=self._work, args=(f"worker-{index}",), name=f"worker-{index}", daemon=True)
             for index in range(1, self._options.workers + 1)
@@ -156,7 +156,7 @@ class Simulation:
         if duplicated:
             message.copied = True
             self._mailbox.put(Letter(message.number, copy=True))
-        arrived = ChunkArrived.at(self._found.uris[message.number], receives=message.receives)
+        arrived = ChunkArrived.at(self._found.uri(message.number), receives=message.receives)
         outcome: Handled | None = None
         try:
             with self._faults.during(trouble):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.api.simulate.report import SimulateReport
 from splitjoin_cli.core.errors import NoSuchJobError
-from splitjoin_cli.core.ranges import NumberRanges
+from splitjoin_cli.core.ranges import NumberRanges, as_ranges
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.stores.trackers.base import JoinState
 
@@ -41,9 +42,8 @@ class Standing:
     def report(self, tally: Tally, continuation: CountedContinuation, seconds: float) -> SimulateReport:
         """Look again, when no thread is at work any more. Raises LoadError, StoreError."""
         found, loader = self._found, self._loader
-        loaded = set(loader.ledger_numbers(found.run.file_name, found.run.run_id))
-        for number in loaded & found.rows.keys():
-            tally.stories[number].rows = found.rows[number]
+        loaded = as_ranges(loader.ledger_numbers(found.run.file_name, found.run.run_id))
+        tally.stories.loaded = loaded
         progress = self._progress()
         joined = progress is not None and progress.join.state == JoinState.JOINED
         chunk, worker = tally.joined_by or (None, progress.join.owner if progress is not None and joined else None)
@@ -66,11 +66,10 @@ class Standing:
             joined_worker=worker,
             problems=(),
             seconds=seconds,
-            chunks=tuple(tally.stories.values()),
+            chunks=tally.stories,
         )
         problems = (*self._not_loaded(tally, loaded), *self._not_right(report, continuation, progress))
-        hints = dict.fromkeys(story.hint for story in report.chunks if story.hint and not story.rows)
-        return replace(report, problems=problems, hints=tuple(filter(None, hints)) if problems else ())
+        return replace(report, problems=problems, hints=tally.stories.hints() if problems else ())
 
     def _progress(self) -> JobProgress | None:
         try:
@@ -95,14 +94,13 @@ class Standing:
             keys.add(run.run_id)
         return keys
 
-    def _not_loaded(self, tally: Tally, loaded: set[int]) -> Iterator[str]:
+    def _not_loaded(self, tally: Tally, loaded: NumberRanges) -> Iterator[str]:
         """What became of the chunks that are not in the database."""
-        present = sorted(loaded.union(self._found.uris))
+        present = heapq.merge(loaded, self._found.numbers)
         for first, last in NumberRanges.without(present, self._found.total_parts).ranges():
             yield f"chunk {first} is not stored" if first == last else f"chunks {first}-{last} are not stored"
-        for number, story in tally.stories.items():
-            if number not in loaded:
-                yield f"chunk {number} is not loaded: {story.events[-1] if story.events else 'it was not delivered'}"
+        for number in self._found.numbers.less(loaded):
+            yield f"chunk {number} is not loaded: {tally.stories.last_event(number) or 'it was not delivered'}"
 
     def _not_right(
         self, report: SimulateReport, continuation: CountedContinuation, progress: JobProgress | None

@@ -6,13 +6,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.api.simulate.faults import InjectedError
-from splitjoin_cli.api.simulate.report import ChunkStory
+from splitjoin_cli.api.simulate.stories import Stories
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.join.worker import End
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from splitjoin_cli.api.simulate.chunks import ChunkSet
     from splitjoin_cli.api.simulate.faults import Trouble
     from splitjoin_cli.api.simulate.mailbox import Letter
     from splitjoin_cli.join.base import Continuation, JoinPayload
@@ -58,11 +57,10 @@ class Tally:
     ``joined_by``: the chunk and the worker that finished the join here; no chunk where the sweep did.
     """
 
-    def __init__(self, numbers: Iterable[int]) -> None:
-        """Nothing happened yet. ``numbers``: of the chunks that are stored; a name may claim millions that are not."""
+    def __init__(self, found: ChunkSet) -> None:
+        """Nothing happened yet. ``found``: the chunks that are stored."""
         self._lock = threading.Lock()
-        self._settled: set[int] = set()
-        self.stories = {number: ChunkStory(number) for number in numbers}
+        self.stories = Stories(found)
         self.deliveries = self.duplicates = self.failures = self.crashes = 0
         self.joined_by: tuple[int | None, str] | None = None
 
@@ -71,11 +69,10 @@ class Tally:
         with self._lock:
             self.deliveries += 1
             self.duplicates += duplicated
-            self.stories[message.number].attempts += 1
+            self.stories.begin(message.number)
 
     def ended(self, message: Letter, owner: str, trouble: Trouble, outcome: Handled | None) -> str:
         """What a delivery came to, in words; ``outcome``: None where a fault left none."""
-        story = self.stories[message.number]
         told = f"{'duplicate, ' if message.copy else ''}{owner}: {_event(trouble, outcome)}"
         error = None if outcome is None else outcome.error
         with self._lock:
@@ -84,9 +81,9 @@ class Tally:
                 self.failures += trouble.kind == "failure"
             elif error is not None:
                 self.failures += 1
-            story.events.append(told)
+            self.stories.tell(message.number, told)
             if error is not None and not isinstance(error, InjectedError):
-                story.hint = error.hint
+                self.stories.advise(message.number, error.hint)
         if outcome is not None and outcome.joined:
             self.joined(owner, message.number)
         return told
@@ -100,10 +97,7 @@ class Tally:
     def settled(self, number: int) -> bool:
         """A chunk needs no delivery any more; True the first time alone."""
         with self._lock:
-            if number in self._settled:
-                return False
-            self._settled.add(number)
-            return True
+            return self.stories.settle(number)
 
 
 def _event(trouble: Trouble, outcome: Handled | None) -> str:

@@ -37,20 +37,34 @@ class Descriptions:
         """Nothing is known yet."""
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Manifest | PlanFile] = OrderedDict()
+        self._reading: dict[tuple[str, str], threading.Lock] = {}
 
     def get(self, uri: str, validator: str, read: Callable[[], Manifest | PlanFile]) -> Manifest | PlanFile:
         """The document at ``uri`` as it was with ``validator``; ``read`` is called when it is not at hand."""
         key = (uri, validator)
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        document = read()
-        with self._lock:
-            self._kept[key] = document
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            if (kept := self._at_hand(key)) is not None:
+                return kept
+            alone = self._reading.setdefault(key, threading.Lock())
+        with alone:  # one reads it, the others wait: of a million chunks it is 32 MB
+            with self._lock:
+                if (kept := self._at_hand(key)) is not None:
+                    return kept
+            try:
+                document = read()
+                with self._lock:
+                    self._kept[key] = document
+                    while len(self._kept) > KEPT:
+                        self._kept.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._reading.pop(key, None)
         return document
+
+    def _at_hand(self, key: tuple[str, str]) -> Manifest | PlanFile | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
 
 
 def described(document: Manifest | PlanFile, name: ChunkName, size: int) -> Described | None:

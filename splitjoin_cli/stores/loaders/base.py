@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import Compression, Dialect, S3Location
@@ -269,8 +269,8 @@ class Loader(Protocol):
         None where there is no table yet either. Raises LoadError where the database cannot be reached.
         """
 
-    def ledger_numbers(self, file_name: str, run_id: str) -> list[int]:
-        """The numbers of the chunks of this run that are loaded, ascending."""
+    def ledger_numbers(self, file_name: str, run_id: str) -> Sequence[int]:
+        """The numbers of the chunks of this run that are loaded, ascending; there may be a million of them."""
 
     def ledger_rows(self, file_name: str, run_id: str) -> LedgerTotal:
         """How much of this run is loaded."""

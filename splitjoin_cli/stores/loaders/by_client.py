@@ -13,7 +13,7 @@ from splitjoin_cli.core.names import parse_file_name
 from splitjoin_cli.stores.loaders.base import TableRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from splitjoin_cli.stores.loaders.base import (
         ChunkToLoad,
@@ -77,7 +77,7 @@ class LoaderByClient:
         """See Loader: no table is known before its client comes. The first load into each says it in the log."""
         return ()
 
-    def ledger_numbers(self, file_name: str, run_id: str) -> list[int]:
+    def ledger_numbers(self, file_name: str, run_id: str) -> Sequence[int]:
         """See Loader."""
         return self._ledger_of(file_name).ledger_numbers(file_name, run_id)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import BadRowError, LoadError, OlderRunError, RunConflictError
+from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.stores.loaders.base import (
     JOBS,
     LEDGER,
@@ -25,7 +26,7 @@ from splitjoin_cli.stores.loaders.ledger_tables import OF_A_CHUNK
 from splitjoin_cli.stores.loaders.session import AgainError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
     from splitjoin_cli.stores.loaders.session import Columns, Session
@@ -34,6 +35,8 @@ __all__ = ["LedgerLoader"]
 
 ATTEMPTS = 8
 BACKOFF_SECONDS = 0.05
+PAGE = 5_000
+"""Rows of the ledger that are read at a time."""
 
 
 class LedgerLoader(LedgerRepairs):
@@ -65,10 +68,23 @@ class LedgerLoader(LedgerRepairs):
                 time.sleep(BACKOFF_SECONDS * attempt)
         raise LoadError(f"{self._where(chunk)}: the job's row changed too often while it was loaded")
 
-    def ledger_numbers(self, file_name: str, run_id: str) -> list[int]:
-        """See Loader."""
-        sql = f"SELECT number FROM {LEDGER} WHERE file_name = ? AND run_id = ? ORDER BY number"
-        return [int(row[0]) for row in self._query(sql, (file_name, run_id))]
+    def ledger_numbers(self, file_name: str, run_id: str) -> NumberRanges:
+        """See Loader. Of a million no more than a page is held, and what they are as ranges."""
+        self.prepare()
+        with self._session() as session:
+            session.begin_reading()
+            numbers = NumberRanges.of(self._numbers(session, file_name, run_id))
+            session.rollback()
+        return numbers
+
+    def _numbers(self, session: Session, file_name: str, run_id: str) -> Iterator[int]:
+        of_run, last, full = f"SELECT number FROM {LEDGER} WHERE file_name = ? AND run_id = ? AND number > ?", 0, True
+        while full:
+            page = session.rows(f"{of_run} ORDER BY number LIMIT {PAGE}", (file_name, run_id, last))
+            for (number,) in page:
+                last = int(number)
+                yield last
+            full = len(page) == PAGE
 
     def ledger_rows(self, file_name: str, run_id: str) -> LedgerTotal:
         """See Loader."""

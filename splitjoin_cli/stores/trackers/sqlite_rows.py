@@ -112,7 +112,7 @@ def report_of(db: sqlite3.Connection, job: Job) -> JobProgress:
     numbers = None
     if not job.complete:
         query = "SELECT number FROM splitjoin_chunks WHERE file_name = ? AND generation = ?"
-        numbers = [number for (number,) in db.execute(query, key)]
+        numbers = (number for (number,) in db.execute(query, key))  # a million are never held
     query = "SELECT number, error, attempts, at, final FROM splitjoin_failures WHERE file_name = ? AND generation = ?"
     failures = [
         Failure(number, error, tries, at, final == FINAL, retried=final == RETRIED)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -18,6 +20,7 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.core.names import ChunkName, manifest_name, plan_name
 from splitjoin_cli.stores.chunks.any import Chunks
+from splitjoin_cli.stores.chunks.described import Descriptions
 from tests.stores.chunks.reading import TEXT, read, split
 
 if TYPE_CHECKING:
@@ -51,6 +54,29 @@ def test_a_manifest_says_what_metadata_would(place: Path) -> None:
     assert (stored.name, stored.size) == (ChunkName("acme", "20240131", 1, 2), first(place).stat().st_size)
     assert [read(stored), read(stored, 7)] == [first(place).read_bytes()] * 2
     assert stored.etag_now() == stored.validator
+
+
+def test_a_manifest_is_read_once_however_many_want_it() -> None:
+    """Who comes meanwhile waits for the one that reads it: of a million chunks it is 32 MB. An error stops nobody."""
+    descriptions, wanted = Descriptions(), threading.Barrier(4)
+    manifest, reads = cast("Manifest", object()), []
+
+    def read_it() -> Manifest:
+        reads.append(1)
+        if len(reads) == 1:
+            raise StoreError("not now")
+        return manifest
+
+    def want() -> object:
+        wanted.wait(10)
+        return descriptions.get("manifest", "1", read_it)
+
+    with pytest.raises(StoreError, match="not now"):
+        descriptions.get("manifest", "1", read_it)
+    with ThreadPoolExecutor(4) as executor:
+        got = [future.result() for future in [executor.submit(want) for _ in range(4)]]
+    assert got == [manifest] * 4
+    assert len(reads) == 2
 
 
 def test_while_there_is_no_manifest_the_plan_says_it(place: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import BadRowError, OlderRunError
+from splitjoin_cli.stores.loaders import ledger
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader, _lines, _SqliteSession
 from splitjoin_cli.stores.trackers.base import JobSpec, Run
@@ -51,6 +52,21 @@ def test_rows_that_the_table_does_not_take_are_missed(tmp_path: Path, keeps: str
             with pytest.raises(BadRowError, match=rf"says {chunk.rows} rows, and the table took [12]$"):
                 loader.load(chunk)
         assert loader.table_rows().rows == 0
+
+
+@pytest.mark.parametrize("loaded", [0, 3, 7])
+def test_numbers_of_the_ledger_are_read_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: int) -> None:
+    """Of a million of them no more than a page is held; of none, a page, and more than two they are the same."""
+    monkeypatch.setattr(ledger, "PAGE", 3)
+    numbers = list(range(2, 2 + 5 * loaded, 5))
+    path = tmp_path / "load.db"
+    with closing(SqliteLoader(str(path), LoadTarget("acme"))) as loader:
+        loader.prepare()
+        with closing(sqlite3.connect(path)) as db, db:
+            sql = "INSERT INTO splitjoin_ledger (file_name, run_id, number, row_count) VALUES (?, ?, ?, 1)"
+            db.executemany(sql, ((JOB, RUN, number) for number in numbers))
+            db.executemany(sql, ((name, run, 9) for name, run in ((JOB, "other"), ("other", RUN))))
+        assert loader.ledger_numbers(JOB, RUN) == numbers
 
 
 def test_what_a_chunk_costs_the_database(tmp_path: Path) -> None:
