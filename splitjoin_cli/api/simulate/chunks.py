@@ -31,6 +31,7 @@ __all__ = ["ChunkSet", "ChunkUris", "find_chunks"]
 
 WINDOW = 64
 """Chunks that are looked at ahead."""
+MOST_IN_FOUR_BYTES = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,11 @@ def find_chunks(sink: Sink, store: ChunkStore, file_name: str | None, *, executo
     uri = ChunkUris.of(sink.properties.uri, job.file_name, here)
     del here  # its columns are not needed while the chunks are looked at
     first: Run | None = None
-    rows = array("q")
+    rows = array("I")
     for run, count in in_order(executor, lambda number: _look(store, uri(number)), numbers, WINDOW):
         first = first or run
+        if count > MOST_IN_FOUR_BYTES and rows.typecode == "I":
+            rows = array("q", rows)
         rows.append(count)
     assert first is not None  # noqa: S101 -- there are chunks
     return ChunkSet(first, total, numbers, uri, rows)

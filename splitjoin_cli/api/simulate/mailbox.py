@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from array import array
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Letter", "Mailbox"]
 
+AT_A_TIME = 1000
 _COUNT = (1 << 15) - 1
 
 
@@ -31,15 +33,18 @@ class Letter:
 
 
 class Mailbox:
-    """Messages in order, or, with ``shuffle``, each at a random place: eight bytes each. Thread-safe."""
+    """Messages in order, or, with ``shuffle``, each at a random place: eight bytes for each that waits. Thread-safe."""
 
     def __init__(self, messages: Iterable[Letter], *, shuffle: random.Random | None = None) -> None:
         """``shuffle``: draws the places; None for first in, first out."""
-        self._waiting = array("Q", map(_packed, messages))
+        self._first = map(_packed, messages)
+        self._waiting = array("Q")  # the next one is the last: to take it moves nothing
+        self._later = array("Q")  # after all of those, the next one first; none where each comes at a random place
         if shuffle is not None:
+            self._waiting.extend(self._first)
             shuffle.shuffle(self._waiting)
-        self._waiting.reverse()  # the next one is the last: to take it moves nothing
-        self._later = array("Q")  # after all of those, the next one first
+            self._waiting.reverse()
+        self._refill()
         self._shuffle = shuffle
         self._taken = 0
         self._closed = False
@@ -48,15 +53,14 @@ class Mailbox:
     def take(self) -> Letter | None:
         """The next message, once there is one; None when the mailbox was closed. Each is deleted or put back."""
         with self._changed:
-            while not self._waiting and not self._later and not self._closed:
+            while not self._waiting and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return None
-            if not self._waiting:
-                self._waiting, self._later = self._later, self._waiting
-                self._waiting.reverse()
             self._taken += 1
-            return _unpacked(self._waiting.pop())
+            message = _unpacked(self._waiting.pop())
+            self._refill()
+            return message
 
     def delete(self) -> None:
         """A taken message was acknowledged, or given up."""
@@ -78,6 +82,7 @@ class Mailbox:
     def _insert(self, message: Letter) -> None:
         if self._shuffle is None:
             self._later.append(_packed(message))
+            self._refill()
         else:
             self._waiting.insert(self._shuffle.randint(0, len(self._waiting)), _packed(message))
         self._changed.notify_all()
@@ -87,8 +92,17 @@ class Mailbox:
         with self._changed:
             return self._changed.wait_for(self._idle, seconds)
 
+    def _refill(self) -> None:
+        """Let the next ones wait where none does: of the first messages some at a time, then what came later."""
+        if self._waiting:
+            return
+        self._waiting.extend(islice(self._first, AT_A_TIME))
+        if not self._waiting:
+            self._waiting, self._later = self._later, self._waiting
+        self._waiting.reverse()
+
     def _idle(self) -> bool:
-        return self._closed or not (self._waiting or self._later or self._taken)
+        return self._closed or not (self._waiting or self._taken)
 
     def close(self) -> None:
         """End all ``take``s."""

@@ -6,10 +6,12 @@ import pickle
 import random
 from array import array
 from typing import TYPE_CHECKING
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from splitjoin_cli.api.simulate import mailbox
 from splitjoin_cli.api.simulate.chunks import ChunkSet, ChunkUris
 from splitjoin_cli.api.simulate.mailbox import Letter, Mailbox
 from splitjoin_cli.api.simulate.report import ChunkStory
@@ -82,15 +84,17 @@ LETTERS = st.builds(
 @examples(50)
 def test_the_mailbox_is_as_a_list(letters: Sequence[Letter], steps: Sequence[Letter | None], shuffle: bool) -> None:  # noqa: FBT001 -- hypothesis gives it
     """Whatever is put in between, each letter comes as it was, where a list would have it."""
-    box = Mailbox(letters, shuffle=random.Random(1) if shuffle else None)
     order, waiting = random.Random(1), list(letters)
     if shuffle:
         order.shuffle(waiting)
-    for step in steps:
-        if step is not None:
-            waiting.insert(len(waiting) - order.randint(0, len(waiting)) if shuffle else len(waiting), step)
-            box.put(step)
-        elif waiting:
-            assert box.take() == waiting.pop(0)
-            box.delete()
-    assert [box.take() for _ in waiting] == waiting
+    with mock.patch.object(mailbox, "AT_A_TIME", 2):
+        box = Mailbox(letters, shuffle=random.Random(1) if shuffle else None)
+        for step in steps:
+            if step is not None:
+                waiting.insert(len(waiting) - order.randint(0, len(waiting)) if shuffle else len(waiting), step)
+                box.put(step)
+            elif waiting:
+                assert box.take() == waiting.pop(0)
+                box.delete()
+            assert box.wait_idle(0) is not bool(waiting)
+        assert [box.take() for _ in waiting] == waiting
