@@ -286,8 +286,8 @@ TARGETS = (
             (
                 "words",
                 (
-                    "padded_alike members_alike sets_alike _each_once booleans_alike _truth"
-                    " hexadecimal_alike addresses_alike _address bytes_alike _bytes"
+                    "padded_alike members_alike sets_alike _each_once booleans_alike truth"
+                    " hexadecimal_alike addresses_alike address bytes_alike bytes_of"
                     " lists_alike elements _element"
                 ),
             ),

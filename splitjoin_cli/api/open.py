@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.operate.senders import Sender
     from splitjoin_cli.stores.loaders.base import LedgerReader, Loader
     from splitjoin_cli.stores.loaders.login import Logins
+    from splitjoin_cli.stores.loaders.read_back import ValueReader
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
     from splitjoin_cli.stores.trackers.base import Tracker
     from splitjoin_cli.stores.trackers.urls import TrackerUrl
@@ -34,6 +35,7 @@ __all__ = [
     "open_loader",
     "open_sender",
     "open_tracker",
+    "open_values",
     "reach",
 ]
 
@@ -117,6 +119,22 @@ def open_ledger(request: LoadRequest, aws: AwsOptions | None = None) -> LedgerRe
 
     region = None if aws is None else aws.region
     return loaders.open_ledger(request.into, login=_login(request, aws), region=region)
+
+
+def open_values(request: LoadRequest, aws: AwsOptions | None = None) -> ValueReader:
+    """What reads the request's table back; not connected yet. Raises UsageError."""
+    from splitjoin_cli.stores.loaders import open as loaders
+    from splitjoin_cli.stores.loaders.base import LoadTarget
+    from splitjoin_cli.stores.loaders.reserved import ReservedNameError
+
+    region = None if aws is None else aws.region
+    try:
+        target = LoadTarget(request.table or "", run_column=request.run_column)
+    except ReservedNameError as exc:
+        raise UsageError(str(exc), hint=exc.hint) from exc
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+    return loaders.open_values(request.into, target, login=_login(request, aws), region=region)
 
 
 def _login(request: LoadRequest, aws: AwsOptions | None) -> Logins | str | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from array import array
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, open_ledger, open_tracker
-from splitjoin_cli.api.places import StoredRequest, open_place
+from splitjoin_cli.api.places import StoredRequest
+from splitjoin_cli.api.status_stored import planned_rows, stored_chunks
 from splitjoin_cli.core import names
-from splitjoin_cli.core.by_number import ByNumber
 from splitjoin_cli.core.errors import NoSuchJobError, NotFoundError, UsageError
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
@@ -26,13 +25,15 @@ from splitjoin_cli.join.operate import status as found
 from splitjoin_cli.join.operate.advice import advise
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from splitjoin_cli.core.aws.options import AwsOptions, Session
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.join.operate.dead_letters import DeadLetters
     from splitjoin_cli.join.operate.reconcile import Reconciliation
     from splitjoin_cli.join.operate.status import JobStatus, OtherObject
+    from splitjoin_cli.join.operate.values import Values
+    from splitjoin_cli.stores.loaders.base import Ledger
     from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
     from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
@@ -49,7 +50,11 @@ def status(
     dest: arguments.Path | None = None,
     queue: str | None = None,
     reconcile: bool = False,
+    values: bool = False,
     into: str | None = None,
+    source: arguments.Path | None = None,
+    key: Iterable[str] = (),
+    run_column: str | None = None,
     secret: str | None = None,
     html: arguments.Path | None = None,
     profile: str | None = None,
@@ -64,8 +69,9 @@ def status(
             print(job.progress.failures)
 
     The options are those of the command (``splitjoin status --help``): ``dest`` compares with the chunks stored there,
-    ``queue`` with its dead letters, ``reconcile`` with the ledger of the database ``into``; ``html`` is the file that
-    gets the report as a page. Raises NoSuchJobError, UsageError, StoreError.
+    ``queue`` with its dead letters, ``reconcile`` with the ledger of the database ``into``, ``values`` its table
+    with the chunks, or ``source``: what differs is in ``values`` of the result. ``html`` is the file that gets the
+    report as a page. Raises NoSuchJobError, UsageError, StoreError, LoadError, SourceError.
     """
     request = status_request(
         file_name,
@@ -74,7 +80,11 @@ def status(
         dest=dest,
         queue=queue,
         reconcile=reconcile,
+        values=values,
         into=into,
+        source=source,
+        key=key,
+        run_column=run_column,
         secret=secret,
         html=html,
         aws=arguments.aws(profile, region, endpoint_url, session),
@@ -112,8 +122,9 @@ def list_jobs(
 class StatusRequest:
     """What is to be looked at. ``file_name``: None for all jobs.
 
-    ``load``: the database whose ledger is read; ``reconcile``: it is compared with the tracker, too. ``html``: the file
-    that the page is written to.
+    ``load``: the database whose ledger is read; ``reconcile``: it is compared with the tracker, too; ``values``: and
+    its table with the chunks, or with ``source``; ``key``: the columns that tell rows apart. ``html``: the file that
+    the page is written to.
     """
 
     file_name: str | None
@@ -123,6 +134,9 @@ class StatusRequest:
     queue: str | None
     load: LoadRequest | None
     reconcile: bool
+    values: bool
+    source: str | None
+    key: tuple[str, ...]
     html: FilePath | None
     aws: AwsOptions
 
@@ -135,33 +149,30 @@ def status_request(
     dest: arguments.Path | None = None,
     queue: str | None = None,
     reconcile: bool = False,
+    values: bool = False,
     into: str | None = None,
+    source: arguments.Path | None = None,
+    key: Iterable[str] = (),
+    run_column: str | None = None,
     secret: str | None = None,
     html: arguments.Path | None = None,
     aws: AwsOptions,
 ) -> StatusRequest:
     """The request, checked for what can be known without reaching anything. Raises UsageError."""
-    if file_name is not None and not file_name.strip():
-        raise UsageError(
-            "FILE_NAME is empty", hint="name a job, CLIENT_DATE; splitjoin status without a name lists them"
-        )
-    if dest is not None and file_name is None:
-        raise UsageError("--dest is for one job", hint="give FILE_NAME")
-    if reconcile and file_name is None:
-        raise UsageError("--reconcile is for one job", hint="give FILE_NAME")
+    _check_asked(file_name, dest=dest is not None, reconcile=reconcile, html=html is not None)
     if reconcile and not into:
         raise UsageError("--reconcile needs a database", hint="give --into URL")
-    if html is not None and file_name is None:
-        raise UsageError("--html is for one job", hint="give FILE_NAME")
     if into and not reconcile and html is None:
         raise UsageError("--into is for --reconcile", hint="give --reconcile too")
+    key = (key,) if isinstance(key, str) else tuple(key)
+    _check_values(values, reconcile, {"--source": source, "--key": key, "--run-column": run_column})
     if html is not None:
         from splitjoin_cli.api.page.file import check_page
 
         check_page(FilePath(html))
     database = arguments.database(into) if into else None
     login = arguments.secret(secret, database)
-    load = None if database is None else LoadRequest(into=database, secret=login)
+    load = None if database is None else LoadRequest(into=database, secret=login, run_column=run_column)
     return StatusRequest(
         file_name=file_name,
         tracker=arguments.tracker(tracker),
@@ -170,9 +181,31 @@ def status_request(
         queue=queue,
         load=load,
         reconcile=reconcile,
+        values=values,
+        source=None if source is None else os.fspath(source),
+        key=key,
         html=None if html is None else FilePath(html),
         aws=aws,
     )
+
+
+def _check_asked(file_name: str | None, **asked: bool) -> None:
+    if file_name is None:
+        for option, given in asked.items():
+            if given:
+                raise UsageError(f"--{option} is for one job", hint="give FILE_NAME")
+    elif not file_name.strip():
+        raise UsageError(
+            "FILE_NAME is empty", hint="name a job, CLIENT_DATE; splitjoin status without a name lists them"
+        )
+
+
+def _check_values(values: bool, reconcile: bool, asked: Mapping[str, object]) -> None:  # noqa: FBT001 -- options
+    if values and not reconcile:
+        raise UsageError("--values is for --reconcile", hint="give --reconcile and --into URL too")
+    for option, given in asked.items():
+        if given and not values:
+            raise UsageError(f"{option} is for --values", hint="give --reconcile --values too")
 
 
 class View(Protocol):
@@ -262,6 +295,8 @@ class OneJob:
         job = found.job_status(progress, now=time.time(), stuck_seconds=request.stuck_seconds, stored=stored)
         if request.load is not None and request.reconcile:
             job = replace(job, reconciliation=self._reconciled(request.load, progress))
+        if request.load is not None and request.values and job.reconciliation is not None:
+            job = replace(job, values=self._values(request.load, progress, job.reconciliation.ledger))
         if self._letters is not None:
             job = replace(job, dead_letters=self._letters.look())
         if stored is not None and request.dest is not None:
@@ -319,8 +354,13 @@ class OneJob:
         planned = {} if dest is None else planned_rows(self._stored_request(dest), progress.run_id)
         return reconcile(progress, ledger, planned)
 
+    def _values(self, load: LoadRequest, progress: JobProgress, ledger: Ledger) -> Values:
+        from splitjoin_cli.api.status_values import ValuesRequest, table_values
 
-NO_TIME = -1.0
+        request = self._request
+        dest = None if request.dest is None else str(request.dest)
+        asked = ValuesRequest(load=load, dest=dest, source=request.source, key=request.key, aws=request.aws)
+        return table_values(asked, progress, ledger)
 
 
 class AllJobs:
@@ -346,42 +386,3 @@ class AllJobs:
             letters = self._letters.look()
             self.jobs = [replace(job, dead_letters=letters) for job in self.jobs]
         self.jobs = [replace(job, advice=advise(job, self.tracker_uri)) for job in self.jobs]
-
-
-def stored_chunks(request: StoredRequest, *, total_parts: int) -> Mapping[int, float | None]:
-    """The chunks of one job at a place, by their names, and when each was stored; those of another total are not its.
-
-    Raises NotFoundError where there is no such directory or bucket, StoreError.
-    """
-    job = names.parse_file_name(request.file_name or "")
-    if job is None:
-        return {}
-    numbers, times = array("q"), array("d")
-    with open_place(request) as place:
-        for stored in place.sink.list(f"{job.client}_"):
-            name = names.parse(stored.name)
-            if name is not None and (name.file_name, name.total) == (job.file_name, total_parts):
-                numbers.append(name.number)
-                times.append(NO_TIME if stored.stored_at is None else stored.stored_at)
-    return ByNumber(numbers, times, NO_TIME)
-
-
-def planned_rows(request: StoredRequest, run_id: str | None) -> Mapping[int, int | None]:
-    """The rows of each chunk as the manifest or plan of this run at a place has them; empty where none of it is there.
-
-    Raises NotFoundError where there is no such directory or bucket, StoreError.
-    """
-    from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
-    from splitjoin_cli.core.format.manifest import Manifest, PlanFile
-
-    file_name = request.file_name or ""
-    with open_place(request) as place:
-        for name, kind in ((names.manifest_name(file_name), Manifest), (names.plan_name(file_name), PlanFile)):
-            stored = place.sink.open_small(name)
-            if stored is None:
-                continue
-            with stored:
-                document = kind.read(stored, place.sink.properties.uri + name, file_name=file_name)
-            if document.run_id == run_id:
-                return ByNumber(range(1, len(document.chunks) + 1), document.chunks.rows, UNKNOWN_ROWS)
-    return {}

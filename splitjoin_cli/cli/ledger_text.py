@@ -42,6 +42,51 @@ def ledger_lines(status: JobStatus) -> Iterator[str]:
         yield fact("history", f"unknown: {found.ledger.history_error}")
 
 
+def values_lines(status: JobStatus) -> Iterator[str]:
+    """What a comparison of the table's values found; nothing where nobody compared."""
+    found = status.values
+    if found is None:
+        return
+    of = f"{count_text(found.rows, 'row')} in {count_text(found.compared_parts, 'chunk')}"
+    said = "every value is the same" if found.agree else f"{found.table_rows:,} in the table, and they differ"
+    yield fact("values", f"{of}: {said}")
+    if found.not_compared:
+        yield fact("unchecked", ", ".join(found.not_compared))
+    if found.chunks:
+        yield fact("in chunks", listed(found.chunks))
+    for label, count, rows in (
+        ("lost rows", found.missing_rows, found.missing),
+        ("extra rows", found.extra_rows, found.extra),
+    ):
+        if count:
+            yield fact(label, f"{count:,}{_first(count, len(rows))}")
+        for row in rows:
+            yield fact("", f"{_of_chunk(row.number)}{_texts(row.row)}")
+    if found.changed_rows:
+        yield fact("changed", f"{found.changed_rows:,}{_first(found.changed_rows, len(found.changed))}")
+    for one in found.changed:
+        values = "; ".join(f"{value.column}: {_text(value.file)} is {_text(value.table)}" for value in one.values)
+        yield fact("", f"{_of_chunk(one.number)}{_texts(one.key)}: {values}")
+    if not found.complete:
+        yield fact("", "more differs than is counted here")
+
+
+def _first(count: int, rows: int) -> str:
+    return f", the first {rows}" if count > rows else ""
+
+
+def _of_chunk(number: int | None) -> str:
+    return "" if number is None else f"chunk {number}: "
+
+
+def _texts(row: dict[str, str | None]) -> str:
+    return ", ".join(f"{name}={_text(value)}" for name, value in row.items())
+
+
+def _text(value: str | None) -> str:
+    return "NULL" if value is None else f"'{value}'"
+
+
 def _summary(found: Reconciliation) -> str:
     ledger = found.ledger
     if not ledger.found:

@@ -55,13 +55,14 @@ Examples:
   splitjoin status acme_20240131 --tracker dynamodb:jobs --watch
   splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/
   splitjoin status acme_20240131 --tracker dynamodb:jobs --reconcile --into mysql://me@db/sales
+  splitjoin status acme_20240131 --tracker dynamodb:jobs --reconcile --values --into mysql://me@db/sales --key id
   splitjoin status acme_20240131 --tracker dynamodb:jobs --queue "$QUEUE_URL"
   splitjoin status acme_20240131 --tracker sqlite:jobs.db --dest chunks/ --into sqlite:load.db --html page.html
   splitjoin status --tracker dynamodb:jobs --check --json
 
 Exit codes: 0 done, 1 failed (with --check also where there is no such tracker), 2 usage, 10 no such job,
 12 --check found a stuck or failed job, or with --reconcile one with other chunks or rows loaded than were counted;
---watch saw a failed job, or its --timeout passed. 130 interrupted.
+--values found a difference; --watch saw a failed job, or its --timeout passed. 130 interrupted.
 """
 
 
@@ -106,7 +107,28 @@ class WatchCommand(click.Command):
 @options.option(
     "--reconcile", is_flag=True, help="Compare with the ledger of the database --into: which chunks are loaded."
 )
+@options.option(
+    "--values",
+    is_flag=True,
+    help="With --reconcile: compare the table's values with the chunks, row by row. Exits with 12 if any differs.",
+)
 @options.option("--into", metavar="URL", help="The database, as for simulate; it is only read.")
+@options.option(
+    "--source", type=Text(), metavar="SOURCE", help="With --values: compare with the export instead of the chunks."
+)
+@options.option(
+    "--key",
+    type=Text(),
+    multiple=True,
+    metavar="COLUMN",
+    help="With --values: a column that identifies a row; repeat it for several.  [default: the primary key]",
+)
+@options.option(
+    "--run-column",
+    type=Text(),
+    metavar="NAME",
+    help="With --values: compare only the rows that have this run in the column NAME.",
+)
 @options.secret_option
 @options.option("--html", type=Text(), metavar="FILE", help="Write the report of FILE_NAME to FILE as one HTML page.")
 @options.option("--check", is_flag=True, help="Exit with 12 if a job is stuck or failed, or differs from the ledger.")
@@ -125,6 +147,7 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     if not values["reconcile"] and values["html"] is None and not options.typed(ctx, "into"):
         values["into"] = None
         values["secret"] = values["secret"] if options.typed(ctx, "secret") else None
+    _without_values(ctx, values)
     asked = options.passed(ctx, values)
     watch, check = _watched(ctx, asked.pop("watch"), asked.pop("timeout")), asked.pop("check")
     aws = arguments.aws(asked.pop("profile"), asked.pop("region"), asked.pop("endpoint_url"))
@@ -157,6 +180,17 @@ def _nothing(view: View) -> str:
     except NotFoundError as exc:
         return f"Warning: {exc.message}; {exc.hint}"
     return f"{view.tracker_uri} has no jobs"
+
+
+def _without_values(ctx: click.Context, values: dict[str, Any]) -> None:
+    """Forget what the environment says for another command. Raises UsageError for a table that is to be watched."""
+    if values["values"]:
+        if values["watch"] is not None:
+            raise UsageError("--values reads the whole table, which --watch would repeat", hint="leave --watch out")
+        return
+    for name in ("source", "key", "run_column"):
+        if not options.typed(ctx, name):
+            values[name] = () if name == "key" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +304,11 @@ def _listed(texts: list[str]) -> str:
 def _exit_code(view: View, terminal: Terminal, end: End, *, check: bool) -> int:
     """What ``--watch`` and ``--check`` make of it; with ``--json`` the document says it all."""
     found = _alarming(view.jobs) if check and end.code in {0, CheckFoundError.exit_code} else []
+    differs = [job.progress.file_name for job in view.jobs if job.values is not None and not job.values.agree]
     alarms = [f"{job.progress.file_name} {_alarm(job)}" for job in found]
     note = _listed(alarms) if alarms else end.note
+    if differs and not alarms:
+        note = f"the table's values differ from what was split: {_listed(differs)}"
     if note is not None and not terminal.as_json:
         terminal.note(note)
-    return CheckFoundError.exit_code if alarms else end.code
+    return CheckFoundError.exit_code if alarms or differs else end.code

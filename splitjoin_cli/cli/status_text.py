@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.cli.ledger_text import ledger_lines
+from splitjoin_cli.cli.ledger_text import ledger_lines, values_lines
 from splitjoin_cli.cli.lines import STATE_TONES, Line, Piece, fact_line
 from splitjoin_cli.cli.text import count_text, duration_text, fact, listed
 from splitjoin_cli.cli.times import Times
@@ -46,6 +46,7 @@ def report(
         list(_map(status)),
         [_line(text) for text in (*_missing(status, times), *_dead_letters(status))],
         [_line(text) for text in ledger_lines(status)],
+        [_line(text) for text in values_lines(status)],
         list(_advice(status, watched=watched)),
     ]
     lines: list[Line] = []

@@ -223,7 +223,7 @@ def test_document(splitjoin: Splitjoin, jobs: Jobs) -> None:
     document = splitjoin("status", "acme_20240131", "--json").document
     assert list(document) == [
         "file_name", "run_id", "state", "total_parts", "processed_parts", "missing", "failures", "duplicates", "rows",
-        "rows_expected", "created_at", "updated_at", "join", "dead_letters", "reconcile",
+        "rows_expected", "created_at", "updated_at", "join", "dead_letters", "reconcile", "values",
         "never_uploaded", "reason", "next",
     ]  # fmt: skip
     assert list(document["join"]) == ["state", "owner", "attempts", "joined_at"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.join.operate.dead_letters import DeadLetters
     from splitjoin_cli.join.operate.reconcile import Reconciliation
+    from splitjoin_cli.join.operate.values import Values
     from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
 
 __all__ = [
@@ -71,6 +72,7 @@ class JobStatus:
     ``idle_seconds``: since when nothing went on that counts as progress; None where that is unknown (the published
     counter writes no times) or the job is joined. ``never_uploaded``: numbers of chunks that are neither counted nor
     stored, ascending; None where nobody compared with what is stored. ``reconciliation``: likewise, with a ledger.
+    ``values``: likewise, the table's with the chunks'.
     ``dead_letters``: what lies in a dead-letter queue, other jobs' too; None where no queue was named.
     ``other_objects``: stored under a missing chunk's name, and not of the tracker's run; None where nobody looked.
     ``advice``: why the job does not go on, and what to do next.
@@ -84,6 +86,7 @@ class JobStatus:
     reconciliation: Reconciliation | None = None
     dead_letters: DeadLetters | None = None
     other_objects: tuple[OtherObject, ...] | None = None
+    values: Values | None = None
     advice: Advice = field(default_factory=Advice)
 
     @property
@@ -133,6 +136,7 @@ class JobStatus:
         letters = None if self.dead_letters is None else self.dead_letters.of(progress.file_name)
         document["dead_letters"] = None if letters is None else [letter.to_json() for letter in letters]
         document["reconcile"] = None if self.reconciliation is None else self.reconciliation.to_json()
+        document["values"] = None if self.values is None else self.values.to_json()
         document["never_uploaded"] = None if self.never_uploaded is None else as_ranges(self.never_uploaded)
         document["reason"] = [reason.text for reason in self.advice.reasons]
         document["next"] = [step.text for step in self.advice.steps]

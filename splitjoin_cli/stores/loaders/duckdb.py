@@ -20,7 +20,7 @@ from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.judges import Rules
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.plain import plain_pieces
-from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
+from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, told
 from splitjoin_cli.stores.loaders.widths import checked_rows
 from splitjoin_cli.stores.loaders.windows import Windows
 
@@ -105,6 +105,15 @@ class DuckdbLoader(LedgerLoader):
         found = session.rows(sql, (name, schema or "main"))
         return tuple(TableColumn(str(name), str(kind), str(kind).startswith(_TEXT), text) for name, kind, text in found)
 
+    def _primary_key(self, session: Session) -> list[str]:
+        schema, _, name = self._target.table.rpartition(".")
+        sql = (
+            "SELECT unnest(constraint_column_names) FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY'"
+            " AND lower(table_name) = lower(?) AND lower(schema_name) = lower(?)"
+            " AND database_name = current_database()"
+        )
+        return [str(row[0]) for row in session.rows(sql, (name, schema or "main"))]
+
     def _refuses_table(self, error: Exception) -> bool:
         return isinstance(error, (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException))
 
@@ -163,6 +172,12 @@ class _DuckdbSession(Session):
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, list(values)).fetchall()
+
+    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+        found = self._connection.execute(sql, list(values))
+        while rows := found.fetchmany(FETCHED_ROWS):
+            for row in rows:
+                yield tuple(map(told, row))
 
     def close(self) -> None:
         self._connection.close()

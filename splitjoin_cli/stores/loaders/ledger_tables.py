@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.errors import LoadError
 from splitjoin_cli.stores.loaders.base import JOBS, LEDGER, MENDED, LedgerJob, LedgerTotal
-from splitjoin_cli.stores.loaders.exact.loading import ExactEngine
+from splitjoin_cli.stores.loaders.read_back import ReadBackEngine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ OF_A_RUN = "file_name = ? AND run_id = ?"
 OF_A_CHUNK = f"{OF_A_RUN} AND number = ?"
 
 
-class LedgerTables(ExactEngine):
+class LedgerTables(ReadBackEngine):
     """What the ledger is kept in. See Loader for the contract."""
 
     _has_mended: bool = False

@@ -17,11 +17,11 @@ from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.pipe import Pipe
 from splitjoin_cli.stores.loaders.plain import plain_blocks
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
-from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
+from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, pyformat, told
 from splitjoin_cli.stores.loaders.widths import checked_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
@@ -83,6 +83,7 @@ class MysqlLoader(ServerLoader):
 
     product = "MySQL"
     null_rule = "the unquoted word NULL; an empty field is the empty text, quoted or not"
+    field_rule = "word"
     share_lock = " LOCK IN SHARE MODE"
     # Names differ in case and accents, which no other collation would tell apart.
     name_type = "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
@@ -129,6 +130,14 @@ class MysqlLoader(ServerLoader):
         return tuple(
             TableColumn(name, kind, kind in _TEXT, default, bool(not_null)) for name, kind, default, not_null in found
         )
+
+    def _primary_key(self, session: Session) -> list[str]:
+        schema, _, name = self._target.table.rpartition(".")
+        sql = (
+            "SELECT column_name FROM information_schema.statistics WHERE index_name = 'PRIMARY'"
+            " AND table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ? ORDER BY seq_in_index"
+        )
+        return [str(row[0]) for row in session.rows(sql, (schema, name))]
 
     def _most_columns(self, session: Session) -> int | None:
         """InnoDB's (MySQL's manual, "Limits on Table Column Count and Row Size")."""
@@ -275,6 +284,24 @@ class MysqlSession(Session):
         """See Session."""
         self.run(sql, values)
         return list(self._cursor.fetchall())
+
+    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+        """See Session. The server waits while nothing is fetched; where it is left, its rest is not read."""
+        cursor: Any = self._connection.cursor(pymysql.cursors.SSCursor)
+        ended = False
+        try:
+            cursor.execute(pyformat(sql) if values else sql, tuple(values) or None)
+            while rows := cursor.fetchmany(FETCHED_ROWS):
+                for row in rows:
+                    yield tuple(map(told, row))
+            ended = True
+        finally:
+            if ended:
+                cursor.close()
+            elif self._connection.open:
+                cursor._result.unbuffered_active = False  # noqa: SLF001 -- else PyMySQL reads the rest, whatever it is
+                cursor.connection = None
+                self._connection.close()
 
     def warnings(self) -> tuple[list[str], int]:
         """What the last statement warned of, the first few of so many; the text is ours where the server keeps none."""

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.stores.loaders.base import LedgerReader, Loader
     from splitjoin_cli.stores.loaders.login import Logins
+    from splitjoin_cli.stores.loaders.read_back import ValueReader
     from splitjoin_cli.stores.loaders.urls import DatabaseUrl
 
-__all__ = ["open_ledger", "open_loader", "quoted_as"]
+__all__ = ["open_ledger", "open_loader", "open_values", "quoted_as"]
 
 # The module, the class, and the package of the driver.
 _LOADERS = {
@@ -62,6 +63,13 @@ def open_loader(
 def open_ledger(url: DatabaseUrl, *, login: Logins | str | None = None, region: str | None = None) -> LedgerReader:
     """What reads the ledger of the database ``url``, see ``open_loader``: it says itself of which table it is."""
     return cast("LedgerReader", open_loader(url, LoadTarget(_ANY_TABLE), login=login, region=region))
+
+
+def open_values(
+    url: DatabaseUrl, target: LoadTarget, *, login: Logins | str | None = None, region: str | None = None
+) -> ValueReader:
+    """What reads a table of ``url`` back, see ``open_loader``."""
+    return cast("ValueReader", open_loader(url, target, login=login, region=region))
 
 
 def quoted_as(scheme: str) -> Callable[[str], str]:

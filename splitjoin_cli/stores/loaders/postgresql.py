@@ -16,7 +16,7 @@ from splitjoin_cli.stores.loaders.fields import text_lines
 from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.plain import plain_blocks
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
-from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, pyformat
+from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, pyformat, told
 from splitjoin_cli.stores.loaders.widths import checked_rows
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class PostgresqlLoader(ServerLoader):
 
     product = "PostgreSQL"
     null_rule = "the unquoted empty field; a quoted empty field is the empty text, and NULL a word like any other"
+    field_rule = "empty"
     share_lock = " FOR SHARE"
     name_type = "TEXT"
     driver_errors = (psycopg.Error,)
@@ -122,6 +123,23 @@ class PostgresqlLoader(ServerLoader):
                 hint="use another table: --table NAME",
             )
         return tuple(TableColumn(name, kind, text, default) for name, kind, text, default, _, _ in found)
+
+    def _primary_key(self, session: Session) -> list[str]:
+        sql = (
+            "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (number, place)"
+            " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number"
+            " WHERE i.indrelid = to_regclass(?) AND i.indisprimary ORDER BY k.place"
+        )
+        return [str(row[0]) for row in session.rows(sql, (self._table,))]
+
+    def _tell_plainly(self, session: Session) -> None:
+        for setting in (
+            "datestyle TO ISO",
+            "intervalstyle TO postgres",
+            "bytea_output TO hex",
+            "extra_float_digits TO 1",
+        ):
+            session.run(f"SET {setting}")
 
     def _knows_nulls(self, nulls: tuple[str, ...] | None) -> bool:
         return nulls is None or len(nulls) <= 1
@@ -233,6 +251,14 @@ class PostgresqlSession(Session):
         """See Session."""
         self.run(sql, values)
         return self._cursor.fetchall()
+
+    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+        """See Session. By a cursor on the server, which lives as long as the transaction."""
+        self.run(f"DECLARE splitjoin_rows NO SCROLL CURSOR FOR {sql}", values)
+        while rows := self.rows(f"FETCH {FETCHED_ROWS} FROM splitjoin_rows"):
+            for row in rows:
+                yield tuple(map(told, row))
+        self.run("CLOSE splitjoin_rows")
 
     def copy(self, sql: str, blocks: Iterable[bytes]) -> int:
         """Feed a COPY; return the rows that it took."""

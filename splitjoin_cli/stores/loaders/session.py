@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.core.errors import LoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["QUESTION_MARK", "AgainError", "Columns", "Session", "TableColumn", "pyformat"]
+__all__ = ["FETCHED_ROWS", "QUESTION_MARK", "AgainError", "Columns", "Session", "TableColumn", "pyformat", "told"]
 
+FETCHED_ROWS = 1000
+"""Rows of a query that are held at once where they are given as they come."""
 QUESTION_MARK = "\x00"
 """Stands for ``?`` in identifiers until ``pyformat``; no identifier holds it."""
 
@@ -50,6 +52,13 @@ class Session(ABC):
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a query."""
 
+    @abstractmethod
+    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+        """Run a query whose values are told as text, and give its rows as they come: few are held at once.
+
+        Nothing else MUST be run until the last one came. One that is left before that may end the connection.
+        """
+
     def insert_absent(self, sql: str, values: Sequence[object]) -> bool:
         """Insert one row. False where its key is there; waits for a transaction that is about to put it there."""
         return self.run(f"{sql} ON CONFLICT DO NOTHING", values) == 1
@@ -82,3 +91,10 @@ class Session(ABC):
 def pyformat(sql: str) -> str:
     """``sql`` for drivers whose values are ``%s``."""
     return sql.replace("?", "%s").replace(QUESTION_MARK, "?")
+
+
+def told(value: object) -> str | None:
+    """A value of a driver as text; bytes as the text that they are in UTF-8."""
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)

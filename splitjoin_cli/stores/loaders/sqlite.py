@@ -20,7 +20,7 @@ from splitjoin_cli.stores.loaders.body import NotPlainError, body_blocks
 from splitjoin_cli.stores.loaders.fields import decoded
 from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
-from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn
+from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, told
 from splitjoin_cli.stores.loaders.widths import check_width
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ class SqliteLoader(LedgerLoader):
 
     def _schema(self, session: Session) -> object | None:
         return None if "." in self._target.table else session.rows("PRAGMA schema_version")
+
+    def _primary_key(self, session: Session) -> list[str]:
+        schema, _, name = self._target.table.rpartition(".")
+        sql = "SELECT name FROM pragma_table_xinfo(?, ?) WHERE pk > 0 ORDER BY pk"
+        return [str(row[0]) for row in session.rows(sql, (name, schema or "main"))]
 
     def _most_columns(self, session: Session) -> int | None:
         return session.most_columns if isinstance(session, _SqliteSession) else None
@@ -215,6 +220,11 @@ class _SqliteSession(Session):
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, tuple(values)).fetchall()
 
+    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+        with closing(self._connection.execute(sql, tuple(values))) as cursor:
+            for row in cursor:
+                yield tuple(map(_told, row))
+
     def begin(self) -> None:
         self.run("BEGIN IMMEDIATE")  # a read lock that wants to write could only fail
 
@@ -223,6 +233,11 @@ class _SqliteSession(Session):
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _told(value: object) -> str | None:
+    """As ``told``; a BLOB, which no load makes, as its literal."""
+    return f"x'{value.hex()}'" if isinstance(value, bytes) else told(value)
 
 
 def _load_plain(session: _SqliteSession, sql: str, chunk: ChunkToLoad, width: int, most_bytes: int) -> int:

@@ -102,6 +102,7 @@ def test_document() -> None:
         "join": {"state": "claimed", "owner": "w", "attempts": 1, "joined_at": None},
         "dead_letters": None,
         "reconcile": None,
+        "values": None,
         "never_uploaded": None,
         "reason": [],
         "next": [],
@@ -109,7 +110,7 @@ def test_document() -> None:
     unknown = status(**PUBLISHED, missing=None, rows=None, rows_expected=None).to_json()
     assert [name for name, value in unknown.items() if value is None] == [
         "run_id", "missing", "rows", "rows_expected", "created_at", "updated_at", "dead_letters",
-        "reconcile", "never_uploaded",
+        "reconcile", "values", "never_uploaded",
     ]  # fmt: skip
 
 

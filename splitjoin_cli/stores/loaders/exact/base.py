@@ -151,6 +151,10 @@ class ExactValues(ABC):
         """How that is told, as SQL."""
         return _filled(rule.shown, "{value}", value)
 
+    def told_of(self, rule: ColumnRule, value: str) -> str:
+        """The same, as a text for whoever reads it, as SQL."""
+        return self.shown_of(rule, value)
+
     def unsure(self, rules: Sequence[ColumnRule], alias: str = "s.") -> str:
         """The condition that a record has a value that may be changed, as SQL."""
         parts = []

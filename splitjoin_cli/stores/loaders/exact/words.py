@@ -9,15 +9,19 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from splitjoin_cli.stores.loaders.exact.forms import json_form
 from splitjoin_cli.stores.loaders.exact.numbers import numbers_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "address",
     "addresses_alike",
     "booleans_alike",
     "bytes_alike",
+    "bytes_of",
+    "document",
     "documents_alike",
     "elements",
     "hexadecimal_alike",
@@ -25,6 +29,7 @@ __all__ = [
     "members_alike",
     "padded_alike",
     "sets_alike",
+    "truth",
 ]
 
 _TRUE, _FALSE = frozenset({"t", "true", "y", "yes", "on", "1"}), frozenset({"f", "false", "n", "no", "off", "0"})
@@ -57,12 +62,13 @@ def sets_alike(text: str, kept: str) -> bool:
 def documents_alike(text: str, kept: str) -> bool:
     """Whether two JSON documents say the same: numbers exactly, keys in any order, none twice."""
     try:
-        return bool(_document(text) == _document(kept))
+        return bool(json_form(document(text)) == json_form(document(kept)))
     except (ValueError, RecursionError):
         return False
 
 
-def _document(text: str) -> Any:  # noqa: ANN401 -- a JSON value
+def document(text: str) -> Any:  # noqa: ANN401 -- a JSON value
+    """The JSON value of a text. Raises ValueError for none, and for a key that stands twice; RecursionError."""
     return json.loads(
         text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal, object_pairs_hook=_each_once
     )
@@ -76,27 +82,29 @@ def hexadecimal_alike(text: str, kept: str) -> bool:
 
 def addresses_alike(text: str, kept: str) -> bool:
     """Whether two network addresses are one; an abbreviated network of PostgreSQL's ``cidr`` ends with zeros."""
-    return _address(text) == _address(kept)
+    return address(text) == address(kept)
 
 
-def _address(text: str) -> object:
-    address, slash, mask = text.strip().partition("/")
-    numbers = address.split(".")
-    if ":" not in address:
+def address(text: str) -> object:
+    """The network address that a text says; the text itself where it says none."""
+    host, slash, mask = text.strip().partition("/")
+    numbers = host.split(".")
+    if ":" not in host:
         mask = mask or str(_BITS * len(numbers))
-        address, slash = ".".join([*numbers, *["0"] * (_NUMBERS - len(numbers))]), "/"
+        host, slash = ".".join([*numbers, *["0"] * (_NUMBERS - len(numbers))]), "/"
     try:
-        return ipaddress.ip_interface(address + slash + mask)
+        return ipaddress.ip_interface(host + slash + mask)
     except ValueError:
         return text
 
 
 def bytes_alike(text: str, kept: str) -> bool:
     """Whether two texts of ``bytea`` mean the same bytes."""
-    return _bytes(text) == _bytes(kept)
+    return bytes_of(text) == bytes_of(kept)
 
 
-def _bytes(text: str) -> bytes:
+def bytes_of(text: str) -> bytes:
+    """The bytes that a text of ``bytea`` means. Raises ValueError for hexadecimal digits that are none."""
     if text.startswith("\\x"):
         return bytes.fromhex(text[2:])
     return _OCTAL.sub(lambda found: bytes([int(found[1], 8)]) if found[1] else b"\\", text.encode())
@@ -111,11 +119,12 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def booleans_alike(text: str, kept: str) -> bool:
     """Whether a truth value is the one that is said; a number is one where it is 0 or 1."""
-    said = _truth(text)
-    return said is not None and said == _truth(kept)
+    said = truth(text)
+    return said is not None and said == truth(kept)
 
 
-def _truth(text: str) -> bool | None:
+def truth(text: str) -> bool | None:
+    """The truth value that a text says; None where it says none."""
     word = text.strip().lower()
     if word in _TRUE | _FALSE:
         return word in _TRUE
