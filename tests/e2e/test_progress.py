@@ -24,6 +24,10 @@ MIB = 1024 * 1024
 RATE = 8.0 * MB
 SLACK_BYTES = 12 * MIB
 """What may be on its way between the command and the proxy: buffers of four connections at both ends."""
+DRAWN_SECONDS = 0.05
+"""Half of the last digit that is drawn."""
+LAST_SECONDS = 1.5
+"""A third of less is what one answer takes, of the last two that are waited for."""
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 DRAWN = re.compile(
     r"(?P<name>\w+) +[━╸╺ ]* +(?P<percent>\d+) % +(?P<chunks>\d+) of \d+ chunks +(?P<bytes>[\d.]+ \w+) of .*"
@@ -109,7 +113,8 @@ def test_the_time_left_is_what_it_takes(splitjoin_s3: Splitjoin, bucket: Bucket,
     mine = [one for one in found if one.name != "scanning"]
     assert next(one.at for one in mine if one.size > 0) - mine[0].at < 3
     judged = [(one, (size - one.passed + before) / RATE) for one in mine if one.percent >= 10 and one.left is not None]
-    wrong = [(one, truth) for one, truth in judged if truth > 1 and abs((one.left or 0) - truth) > truth / 3]
+    allowed = ((one, truth, truth / 3 + DRAWN_SECONDS) for one, truth in judged if truth > LAST_SECONDS)
+    wrong = [(one, truth) for one, truth, most in allowed if abs((one.left or 0) - truth) > most]
     assert len(judged) > 20
     assert wrong == []
 
