@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from dask import config as dask_config
 
 from splitjoin_cli.api.engines import open_engine
 from splitjoin_cli.api.split import split
 from splitjoin_cli.core.errors import EngineError, UsageError
+from splitjoin_cli.splitting.engines import dask as engine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 AWAY = "use --engine threads"
-dask = pytest.importorskip("splitjoin_cli.splitting.engines.dask")
 
 
 @pytest.fixture(autouse=True)
@@ -71,23 +72,23 @@ def test_a_plain_scheduler_elsewhere_must_be_allowed(address: str) -> None:
         "run code on its workers"
     )
     assert hint == "use a tls:// address; or --allow-plain-dask where the network between is private"
-    dask.check_address(address, allow_plain=True)
+    engine.check_address(address, allow_plain=True)
 
 
 @pytest.mark.parametrize("address", ["tls://192.0.2.1:1", "tcp://127.0.0.1:1", "localhost:1"])
 def test_tls_and_this_machine_are_allowed(address: str) -> None:
     """Its own addresses, by whatever name."""
-    dask.check_address(address, allow_plain=False)
+    engine.check_address(address, allow_plain=False)
 
 
 def test_where_the_scheduler_is(tmp_path: Path) -> None:
     """Typed, in a scheduler file, or in Dask's own configuration."""
     file = tmp_path / "scheduler.json"
     file.write_text(json.dumps({"address": "tls://10.0.0.7:8786"}))
-    assert dask.address_of("tls://host:1") == "tls://host:1"
-    assert dask.address_of(str(file)) == "tls://10.0.0.7:8786"
-    with dask.dask.config.set({"scheduler-address": "tls://configured:1"}):
-        assert dask.address_of("") == "tls://configured:1"
+    assert engine.address_of("tls://host:1") == "tls://host:1"
+    assert engine.address_of(str(file)) == "tls://10.0.0.7:8786"
+    with dask_config.set({"scheduler-address": "tls://configured:1"}):
+        assert engine.address_of("") == "tls://configured:1"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_a_scheduler_that_is_not_named(tmp_path: Path, text: str, content: str |
     """Is a usage error with the way out; Dask alone would start a cluster here."""
     if content is not None:
         (tmp_path / text).write_text(content)
-    with dask.dask.config.set({"scheduler-address": None}):
+    with dask_config.set({"scheduler-address": None}):
         found, hint = refused("acme.csv", f"dask:{text}")
     assert found == message
     assert hint is not None
@@ -111,7 +112,7 @@ def test_a_scheduler_that_is_not_named(tmp_path: Path, text: str, content: str |
 
 def test_a_scheduler_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the time that is said, and without Dask's own words."""
-    monkeypatch.setattr(dask, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(engine, "CONNECT_SECONDS", 0.5)
     with pytest.raises(EngineError) as error:
         split("acme.csv", "out", engine="dask:tcp://127.0.0.1:1")
     assert error.value.message.startswith("cannot reach the Dask scheduler tcp://127.0.0.1:1: ")

@@ -117,16 +117,6 @@ struct listing {
     int32_t suffix, error;
 };
 
-EXPORT void *sj_begin_listing(int32_t directory) {
-    const int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (own < 0) return NULL;
-    DIR *const stream = fdopendir(own);
-    if (!stream) close(own);
-    return stream;
-}
-
-EXPORT void sj_end_listing(void *stream) { closedir(stream); }
-
 /* A number without a sign, of at most 9 digits, the first of them no 0 where ``plain``; what comes after it, or NULL. */
 static const char *read_number(const char *at, int plain, int64_t *number, int *digits) {
     *number = *digits = 0;

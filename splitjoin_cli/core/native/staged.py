@@ -46,8 +46,6 @@ SIGNATURES = {
         (_SMALL, _NUMBER, _ADDRESS, _NUMBER, _ADDRESS, _NUMBER, _ADDRESS, _NUMBER, _SMALL, _ERROR),
     ),
     "sj_publish": (_NUMBER, (_SMALL, _ADDRESS, _SMALL, _TEXT, _TEXT, _SMALL, _NUMBER, _NUMBER, _ERROR)),
-    "sj_begin_listing": (_ADDRESS, (_SMALL,)),
-    "sj_end_listing": (None, (_ADDRESS,)),
     "sj_list": (_SMALL, (_ADDRESS, ctypes.POINTER(Listing))),
     "sj_sums": (None, (_SMALL, _ADDRESS, _NUMBER, _NUMBER, _ADDRESS, _NUMBER, ctypes.c_uint64, _ADDRESS)),
     "sj_lines_of": (_NUMBER, (ctypes.POINTER(WrittenLines), _NUMBER, _NUMBER, _ADDRESS)),

@@ -141,7 +141,7 @@ class DirectoryBatches:
         if not place.exists():
             return
         with explained("listing", place), _opened(place) as directory:
-            stream = self._functions.sj_begin_listing(directory)
+            stream = self._functions.sj_open_listing(directory)
             if not stream:
                 raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
             try:
@@ -150,7 +150,7 @@ class DirectoryBatches:
                     more = listing.fill(self._functions, stream)
                     yield listing, directory
             finally:
-                self._functions.sj_end_listing(stream)
+                self._functions.sj_close_listing(stream)
 
     def validator(self, marks: tuple[int, int]) -> str:
         """See Batches."""
