@@ -7,6 +7,7 @@ import random
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import EngineError
 from splitjoin_cli.core.model import Skip
+from splitjoin_cli.splitting.engines import dispatch
+from splitjoin_cli.splitting.engines.base import NotNowError
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize
@@ -155,7 +158,17 @@ def unreadable(_: Bad, __: str) -> Future[str]:
     return future
 
 
-SPOILERS = [lost, done_and_lost, cancelled, twice, anothers, late, unreadable]
+def refused(engine: Bad, unit: str) -> Future[str]:
+    """It has too much to do, or nobody knows whether it ran."""
+    may_have_run = engine.random.random() < 1 / 2
+    if may_have_run:
+        engine.inner.submit(unit)
+    future: Future[str] = Future()
+    future.set_exception(NotNowError("too much to do", may_have_run=may_have_run))
+    return future
+
+
+SPOILERS = [lost, done_and_lost, cancelled, twice, anothers, late, unreadable, refused]
 SIZES = st.one_of(st.builds(ChunkSize, st.integers(40, 200)), st.builds(ChunkCount, st.integers(1, 6)))
 
 
@@ -185,7 +198,7 @@ def test_no_engine_changes_what_is_stored(
     first, *body = export.records
     body = [record for record in body if record.strip()]  # blank lines are found or not by where blocks begin
     data, store = first + b"".join(body[:-1]) * 4 + b"".join(body[-1:]), MemoryStore()
-    with in_process(data, store) as inner:
+    with in_process(data, store) as inner, mock.patch.object(dispatch, "FIRST_PAUSE_SECONDS", 0.001):
         found = split_on(data, store, request(**asked), engine=Bad(inner, seed, spoil), block_bytes=block_bytes)
     wanted = split_on_threads(data, **asked)
     if options["strict"] and isinstance(wanted, tuple):  # of two things wrong in one block, either is named

@@ -26,6 +26,7 @@ __all__ = [
     "Engine",
     "Failed",
     "HeaderSpec",
+    "NotNowError",
     "Reach",
     "Remote",
     "ScanUnit",
@@ -164,6 +165,18 @@ class Failed:
 Answer = Scanned | Stored | Failed
 
 
+class NotNowError(Exception):
+    """An engine does not take this unit now, and may later: it has too much to do, or is being changed.
+
+    ``may_have_run``: that is not known, so this was one of the unit's tries; else it may be sent any number of times.
+    """
+
+    def __init__(self, message: str, *, may_have_run: bool = False) -> None:
+        """``message``: what the engine said."""
+        super().__init__(message)
+        self.may_have_run = may_have_run
+
+
 class Worker(Protocol):
     """What a worker is reached by. It MUST NOT be copied into another process."""
 
@@ -186,14 +199,16 @@ class Engine(Protocol):
     def in_flight(self) -> int:
         """How many units should be under way, so that no worker waits; it may change as workers come and go.
 
-        It is asked often, and MUST answer at once. Raises EngineError where the engine, or its last worker, is gone.
+        It is asked often, and MUST answer at once. Raises EngineError where the engine, or its last worker, is gone, or
+        where it has taken no unit for long.
         """
 
     def submit(self, unit: str) -> Future[str]:
         """Run a unit; return at once. The answer comes from ``run_text``, called somewhere else.
 
         The future fails with EngineError where the engine itself is gone, and no unit can be run any more; with
-        another error where this unit got no answer. It may never be done.
+        NotNowError where this unit is to be sent again in a while; with another error where it got no answer. It may
+        never be done.
         """
 
     def cancel(self, future: Future[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
+import random
 import time
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core import errors as known
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import EngineError, SplitjoinError, StoreError
-from splitjoin_cli.splitting.engines.base import Failed, ScanUnit
+from splitjoin_cli.splitting.engines.base import Failed, NotNowError, ScanUnit
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
 
 if TYPE_CHECKING:
@@ -30,11 +32,19 @@ LEAST_SECONDS = 120.0
 BYTES_PER_SECOND = 500_000.0
 """What a unit may take: so long, and a second more for so many bytes of its range."""
 CHECK_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 20.0
+"""Before a unit is sent again that the engine did not take; twice as long each time, less up to a half by chance."""
 
 
 def deadline_seconds(size: int) -> float:
     """After how long without an answer a unit of so many bytes is sent again, beside the one that may still run."""
     return LEAST_SECONDS + size / BYTES_PER_SECOND
+
+
+def pause_seconds(refusals: int, chance: float) -> float:
+    """How long a unit waits that the engine refused so often. ``chance``: 0 to 1, so that not all come at once."""
+    longest = FIRST_PAUSE_SECONDS * 2.0 ** min(refusals - 1, 10)
+    return min(longest, MOST_PAUSE_SECONDS) * (1 - chance / 2)
 
 
 def error_of(failed: Failed) -> SplitjoinError:
@@ -57,6 +67,7 @@ class Work:
     done: Callable[[Answer], Work | None]
     text: str = ""
     sent: int = 0
+    refused: int = 0
     due: float = 0.0
     flying: list[Future[str]] = field(default_factory=list)
     settled: bool = False
@@ -88,6 +99,7 @@ class Dispatcher:
         self._engine, self._clock, self._deadline = engine, clock, deadline
         self._answers: SimpleQueue[tuple[Work, Future[str]]] = SimpleQueue()
         self._due: list[tuple[float, int, Work]] = []
+        self._paused: list[tuple[float, int, Work]] = []
         self._order = itertools.count()
         self._open: set[Work] = set()
         self.abandoned = False
@@ -99,7 +111,8 @@ class Dispatcher:
         more = True
         try:
             while more or self._open:
-                while more and len(self._open) < max(self._engine.in_flight, 1):
+                wanted = max(self._engine.in_flight, 1)  # also where no unit is left to be sent: is it still there?
+                while more and len(self._open) < wanted:
                     more = self._begin(coming)
                 if self._open:
                     self._wait()
@@ -123,10 +136,11 @@ class Dispatcher:
         future.add_done_callback(lambda done: self._answers.put((work, done)))
 
     def _wait(self) -> None:
-        """Until one answers, or is overdue."""
+        """Until one answers, is overdue, or has waited long enough to be sent again."""
         self._check()
+        self._resume()
         try:
-            left = self._due[0][0] - self._clock()
+            left = min(heap[0][0] for heap in (self._due, self._paused) if heap) - self._clock()
             work, future = self._answers.get(timeout=min(max(left, 0.0), CHECK_SECONDS))
         except Empty:
             self._overdue()
@@ -145,6 +159,9 @@ class Dispatcher:
             ) from exc
         except EngineError:
             raise
+        except NotNowError as exc:
+            self._refused(work, exc)
+            return
         except (Exception, CancelledError) as exc:  # noqa: BLE001 -- whatever an engine answers with: this try is lost
             self.abandoned = True
             self._lost(work, f"{type(exc).__name__}: {exc}")
@@ -163,6 +180,32 @@ class Dispatcher:
         elif not work.flying:
             message = f"{self._engine.name}: cannot {work.what}: sent {work.sent} times; the last one: {trouble}"
             self._settle(work, Failed("EngineError", message, "see the workers' logs", fatal=False, again=False))
+
+    def _refused(self, work: Work, refusal: NotNowError) -> None:
+        """Let it wait, unless the same unit is under way elsewhere, or was sent often enough."""
+        if refusal.may_have_run:
+            self.abandoned = True
+        else:
+            work.sent -= 1
+        if work.sent >= TRIES:
+            self._lost(work, str(refusal))
+            return
+        work.trouble = str(refusal)
+        work.refused += 1
+        if work.flying:
+            return
+        pause = pause_seconds(work.refused, random.random())  # noqa: S311 -- only so that they do not come together
+        trace.note("unit refused", unit=work.what, times=work.refused, trouble=work.trouble, pause=round(pause, 3))
+        work.due = math.inf
+        heapq.heappush(self._paused, (self._clock() + pause, next(self._order), work))
+
+    def _resume(self) -> None:
+        """Send what has waited long enough."""
+        now = self._clock()
+        while self._paused and self._paused[0][0] <= now:
+            work = heapq.heappop(self._paused)[2]
+            if not work.settled:
+                self._send(work)
 
     def _overdue(self) -> None:
         """The first one is: send it beside what may still run; after the last try it has failed."""

@@ -10,8 +10,15 @@ import pytest
 from splitjoin_cli.core.errors import EngineError, NameTakenError, StoreError
 from splitjoin_cli.core.model import ByteRange, Dialect
 from splitjoin_cli.splitting.engines import dispatch
-from splitjoin_cli.splitting.engines.base import Failed, Reach, Scanned, ScanUnit, SourceSpec
-from splitjoin_cli.splitting.engines.dispatch import TRIES, Dispatcher, Work, deadline_seconds, error_of
+from splitjoin_cli.splitting.engines.base import Failed, NotNowError, Reach, Scanned, ScanUnit, SourceSpec
+from splitjoin_cli.splitting.engines.dispatch import (
+    TRIES,
+    Dispatcher,
+    Work,
+    deadline_seconds,
+    error_of,
+    pause_seconds,
+)
 from splitjoin_cli.splitting.engines.wire import answer_text, release
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.survey import Found
@@ -135,6 +142,47 @@ def test_silence_without_end_fails_the_unit() -> None:
     assert isinstance(found, Failed)
     assert found.message == "scripted: no worker answered to scan chunk 1, sent 4 times"
     assert engine.cancelled == TRIES
+
+
+def test_a_unit_that_is_refused_waits_and_is_sent_any_number_of_times() -> None:
+    """Nothing was run: a refusal is no try."""
+    engine = Scripted(lambda _, times: NotNowError("Rate Exceeded") if times <= 5 * TRIES else NOTHING)
+    dispatcher, answers = Dispatcher(engine, clock=Clock()), list[object]()
+    dispatcher.run(works(2, answers.append))
+    assert answers == [NOTHING, NOTHING]
+    assert (len(engine.sent), dispatcher.abandoned) == (2 * (5 * TRIES + 1), False)
+
+
+def test_a_refused_unit_that_may_have_run_is_tried_as_often_as_others() -> None:
+    """After a while each time; and it may still run."""
+    engine = Scripted(lambda _, __: NotNowError("502", may_have_run=True))
+    dispatcher, answers = Dispatcher(engine, clock=Clock()), list[object]()
+    dispatcher.run(works(1, answers.append))
+    [found] = answers
+    assert isinstance(found, Failed)
+    assert found.message == "scripted: cannot scan chunk 1: sent 4 times; the last one: 502"
+    assert (len(engine.sent), dispatcher.abandoned) == (TRIES, True)
+
+
+def test_pauses_grow_and_are_not_all_the_same() -> None:
+    """To 20 seconds; none is shorter than half of the longest."""
+    assert [pause_seconds(times, 0) for times in (1, 2, 3, 6, 7, 10_000)] == [0.5, 1, 2, 16, 20, 20]
+    assert pause_seconds(1, 1) == 0.25
+
+
+def test_an_engine_that_is_gone_is_noticed_when_no_unit_is_left_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked while the last ones are waited for."""
+    monkeypatch.setattr(dispatch, "CHECK_SECONDS", 0.01)
+
+    class Leaves(Scripted):
+        @property
+        def in_flight(self) -> int:  # type: ignore[override]  # of a class attribute
+            if self.sent:
+                raise EngineError("the engine is gone")
+            return 3
+
+    with pytest.raises(EngineError, match="the engine is gone"):
+        outcome(Leaves(lambda _, __: None))
 
 
 def test_a_deadline_grows_with_the_range() -> None:
