@@ -44,6 +44,7 @@ __all__ = [
     "is_transient",
     "never_connected",
     "raised_by_body",
+    "says_nothing",
     "translate",
 ]
 
@@ -327,6 +328,18 @@ def never_connected(error: BaseException) -> bool:
     return isinstance(error, (aws_errors.EndpointConnectionError, aws_errors.ConnectTimeoutError))
 
 
+def says_nothing(error: BaseException) -> bool:
+    """Whether the answer is an error without code and message: an empty ``<Error/>``, or a proxy's page of that name.
+
+    botocore takes such a page for a server's error, and it is of no use to wait long for the end of it.
+    """
+    return isinstance(error, aws_errors.ClientError) and not error_code(error) and not _said(error)
+
+
+def _said(error: aws_errors.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
+
+
 def translate(error: BaseException, operation: str, uri: str) -> SplitjoinError:
     """Our error for ``error``, met by ``operation`` (``s3:PutObject``) on ``uri``; raise it ``from error``.
 
@@ -347,8 +360,8 @@ def _translate_answer(error: aws_errors.ClientError, operation: str, uri: str) -
             permission, denied = _needed(error, operation)
             words = {"code": code, "permission": permission, "region": _region(error), "denied": denied}
             return kind(f"{what}: {text.format_map(words)}", hint=hint and hint.format_map(words))
-    said = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
-    if not code and not said:  # an empty <Error/>, or another service's document of that name
+    said = _said(error)
+    if says_nothing(error):
         return StoreError(
             f"{what}: an error without code and message", hint="look at the store, or at a proxy before it"
         )

@@ -63,11 +63,12 @@ class Retry:
     """How often a request is tried, and how long between: exponential, with jitter, as AWS advises.
 
     AWS Builders' Library, "Timeouts, retries, and backoff with jitter". With the defaults a request gives up after
-    about a minute of throttling or 5xx, and after some seconds where no connection comes about at all.
+    about a minute of throttling or 5xx, and after some seconds where no connection comes about at all, or where the
+    answer says nothing: it is a proxy's rather than the store's.
     """
 
     attempts: int = 10
-    unconnected_attempts: int = 4
+    doubtful_attempts: int = 4
     first_delay_seconds: float = 0.25
     longest_delay_seconds: float = 20.0
     jitter: Callable[[], float] = field(default=random.random)
@@ -80,7 +81,8 @@ class Retry:
 
     def may_repeat(self, error: BaseException, failed: int) -> bool:
         """Whether one more attempt is allowed after ``error``, the ``failed``-th in a row."""
-        limit = self.unconnected_attempts if aws.never_connected(error) else self.attempts
+        doubtful = aws.never_connected(error) or aws.says_nothing(error)
+        limit = self.doubtful_attempts if doubtful else self.attempts
         return aws.is_transient(error) and failed < limit
 
 

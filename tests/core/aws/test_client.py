@@ -315,3 +315,20 @@ def test_a_host_that_is_not_there_is_given_up_soon(monkeypatch: pytest.MonkeyPat
         bucket.checked("head_bucket", None)
     assert caught.value.message == "s3:HeadBucket s3://b/: cannot connect to 127.0.0.1:9"
     assert len(attempts) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempts"),
+    [
+        (answered("", status=500), 4),
+        (answered("", status=500, message="at noon"), 10),
+        (answered("503", status=503), 10),
+        (answered("SlowDown", status=503), 10),
+    ],
+)
+def test_an_error_that_says_nothing_is_given_up_soon(answer: ClientError, attempts: int) -> None:
+    """It is a page of a proxy rather than the store's; a store that is busy or broken says so."""
+    retry = Retry()
+    assert [retry.may_repeat(answer, failed) for failed in range(1, 11)] == [
+        failed < attempts for failed in range(1, 11)
+    ]
