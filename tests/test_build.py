@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = ROOT / "splitjoin_cli/core/native/kernel.so"
-SOURCES = ("batches.h", "kernel.c", "scan.h", "survey.h", "table.h")
+SOURCES = sorted(path.name for path in KERNEL.parent.glob("*.[ch]"))
 
 
 class Talk:

@@ -29,7 +29,6 @@ from splitjoin_cli.core.format.documents import (
     take_compression,
     take_file_name,
 )
-from splitjoin_cli.core.format.fast_lines import lines_of_chunks, plan_lines
 from splitjoin_cli.core.format.fields import (
     LARGEST,
     MAX_HEADER_BYTES,
@@ -43,7 +42,8 @@ from splitjoin_cli.core.format.fields import (
     take_texts,
 )
 from splitjoin_cli.core.format.left_out import LeftOut
-from splitjoin_cli.core.format.manifest_lines import manifest_lines
+from splitjoin_cli.core.format.manifest_lines import lines_of_chunks, manifest_lines
+from splitjoin_cli.core.format.plan_lines import plan_lines
 from splitjoin_cli.core.format.removal import Removal, removed
 from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, around_number, chunk_names
 

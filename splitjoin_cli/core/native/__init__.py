@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from splitjoin_cli.core.native import files, staged
+from splitjoin_cli.core.native import files
 
 if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
@@ -92,7 +92,6 @@ _SIGNATURES = {
     "sj_crc": (_CRC, (ctypes.c_int32, _ADDRESS, _SIZE, _CRC)),
     "sj_combine": (_CRC, (_CRC, _CRC, _CRC)),
     **files.SIGNATURES,
-    **staged.SIGNATURES,
 }
 
 
@@ -182,8 +181,7 @@ def kernels() -> tuple[Kernel, ...]:
         if function is None:  # compiled from an older source, beside a newer one
             return ()
         function.restype, function.argtypes = result, arguments
-    layouts = (library.sj_layout(), library.sj_files_layout(), library.sj_staged_layout())
-    if layouts != (_layout(), files.layout(), staged.layout()):
+    if (library.sj_layout(), library.sj_files_layout()) != (_layout(), files.layout()):
         return ()
     return tuple(Kernel(library, level) for level in range(library.sj_levels()))
 

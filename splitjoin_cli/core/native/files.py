@@ -1,16 +1,20 @@
-"""What files.h takes: names that differ by their number alone, what files are held against, a manifest's lines."""
+"""What names.h, files.h, staged.h and lines.h take: numbered names, and what is known of each number."""
 
 from __future__ import annotations
 
 import ctypes
+from typing import TYPE_CHECKING
 
-__all__ = ["SIGNATURES", "Expected", "Lines", "Numbered", "layout"]
+if TYPE_CHECKING:
+    from array import array
 
-_ADDRESS, _NUMBER, _TEXT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char_p
+__all__ = ["SIGNATURES", "Expected", "Lines", "Listing", "Numbered", "layout"]
+
+_ADDRESS, _NUMBER, _TEXT, _SMALL = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char_p, ctypes.c_int32
 
 
 class Numbered(ctypes.Structure):
-    """struct numbered in files.h."""
+    """struct numbered in names.h."""
 
     _fields_ = (
         ("prefix", _TEXT),
@@ -24,8 +28,21 @@ class Numbered(ctypes.Structure):
         return cls(prefix, suffix, len(prefix), len(suffix), len(str(total)), total, directory)
 
 
+class Listing(ctypes.Structure):
+    """struct listing in names.h. What it points at must stay in memory while it is used, as with all below."""
+
+    _fields_ = (
+        ("client", _TEXT),
+        ("job", _TEXT),
+        ("suffixes", _TEXT * 3),
+        *((name, _ADDRESS) for name in ("numbers", "sizes", "times", "files", "others")),
+        *((name, _NUMBER) for name in ("room", "others_room", "found", "others_size", "total")),
+        *((name, _SMALL) for name in ("suffix", "every", "error")),
+    )
+
+
 class Expected(ctypes.Structure):
-    """struct expected in files.h. What it points at must stay in memory as long as it is used."""
+    """struct expected in files.h."""
 
     _fields_ = (
         *((name, _ADDRESS) for name in ("starts", "sizes", "rows", "sums")),
@@ -35,30 +52,49 @@ class Expected(ctypes.Structure):
 
 
 class Lines(ctypes.Structure):
-    """struct lines in files.h."""
+    """struct lines in lines.h."""
 
     _fields_ = (
-        ("checksum_tag", _TEXT),
-        *((name, _ADDRESS) for name in ("ends", "rows", "stored", "sums")),
-        *((name, _NUMBER) for name in ("tag_size", "header_size", "room", "number", "end")),
+        ("names", Numbered),
+        ("tag", _TEXT),
+        *((name, _ADDRESS) for name in ("starts", "rows", "stored", "sums")),
+        *((name, _NUMBER) for name in ("tag_size", "header_size", "first")),
     )
+
+    @classmethod
+    def of(
+        cls,
+        names: Numbered,
+        tag: bytes,
+        header_size: int,
+        columns: tuple[array[int], array[int], array[int], array[int]],
+    ) -> Lines:
+        """Of chunk 1 and those after it; ``columns``: ``starts``, ``rows``, ``stored`` and ``sums``."""
+        return cls(names, tag, *(column.buffer_info()[0] for column in columns), len(tag), header_size)
 
 
 def layout() -> int:
     """The sizes of what is handed over, as the kernel's ``sj_files_layout`` says them."""
-    return sum(ctypes.sizeof(kind) << (16 * place) for place, kind in enumerate((Numbered, Expected, Lines)))
+    kinds = (Numbered, Expected, Listing, Lines)
+    return sum(ctypes.sizeof(kind) << (16 * place) for place, kind in enumerate(kinds))
 
 
-_NAMES, _EXPECTED = ctypes.POINTER(Numbered), ctypes.POINTER(Expected)
+_NAMES, _EXPECTED, _LINES = ctypes.POINTER(Numbered), ctypes.POINTER(Expected), ctypes.POINTER(Lines)
+_ERROR = ctypes.POINTER(_SMALL)
 SIGNATURES = {
     "sj_files_layout": (_NUMBER, ()),
-    "sj_check_files": (_NUMBER, (ctypes.c_int32, _NAMES, _EXPECTED, _NUMBER, _NUMBER, _ADDRESS)),
-    "sj_join_files": (_NUMBER, (ctypes.c_int32, _NAMES, _EXPECTED, _NUMBER, _NUMBER, _ADDRESS)),
-    "sj_open_listing": (_ADDRESS, (ctypes.c_int32,)),
+    "sj_open_listing": (_ADDRESS, (_SMALL,)),
+    "sj_list": (_SMALL, (_ADDRESS, ctypes.POINTER(Listing))),
     "sj_close_listing": (None, (_ADDRESS,)),
-    "sj_list_files": (_NUMBER, (_ADDRESS, _NAMES, _ADDRESS, _ADDRESS, _NUMBER, ctypes.POINTER(_NUMBER))),
-    "sj_manifest_lines": (
+    "sj_check_files": (_NUMBER, (_SMALL, _NAMES, _EXPECTED, _NUMBER, _NUMBER, _ADDRESS)),
+    "sj_join_files": (_NUMBER, (_SMALL, _NAMES, _EXPECTED, _NUMBER, _NUMBER, _ADDRESS)),
+    "sj_stage": (
         _NUMBER,
-        (_ADDRESS, _NUMBER, _NAMES, ctypes.POINTER(Lines), ctypes.POINTER(_NUMBER)),
+        (_SMALL, _NUMBER, _ADDRESS, _NUMBER, _ADDRESS, _NUMBER, _ADDRESS, _NUMBER, _SMALL, _ERROR),
     ),
+    "sj_publish": (_NUMBER, (_SMALL, _ADDRESS, _NAMES, _NUMBER, _NUMBER, _ERROR)),
+    "sj_sums": (None, (_SMALL, _ADDRESS, _NUMBER, _NUMBER, _ADDRESS, _NUMBER, ctypes.c_uint64, _ADDRESS)),
+    "sj_put_lines": (_NUMBER, (_LINES, _NUMBER, _NUMBER, _ADDRESS)),
+    "sj_take_lines": (_NUMBER, (_LINES, _NUMBER, _ADDRESS, _NUMBER, ctypes.POINTER(_NUMBER))),
+    "sj_hex_sums": (_NUMBER, (_ADDRESS, _NUMBER, _ADDRESS)),
 }

@@ -5,7 +5,7 @@
    popcount. What a mask says of a byte's neighbour is carried from word to word, so that a block is walked once.
 
    Nothing here allocates, keeps state or reads past the buffers it is given: the same call gives the same answer on any
-   thread (files.h and staged.h also read and write files). The numpy form in splitjoin_cli/splitting/records/numpy_scanner.py means the same; the tests hold one against the other. */
+   thread (names.h, files.h and staged.h also list, read and write files). The numpy form in splitjoin_cli/splitting/records/numpy_scanner.py means the same; the tests hold one against the other. */
 
 #define _GNU_SOURCE /* openat and its kin, beside the C standard's own */
 
@@ -461,5 +461,13 @@ EXPORT uint64_t sj_combine(uint64_t left, uint64_t right, uint64_t right_size) {
     return left ^ right;
 }
 
+#include "names.h"
 #include "files.h"
 #include "staged.h"
+#include "lines.h"
+
+/* As sj_layout, of what is handed over of files. */
+EXPORT int64_t sj_files_layout(void) {
+    return (int64_t)((uint64_t)sizeof(struct numbered) | (uint64_t)sizeof(struct expected) << 16 |
+                     (uint64_t)sizeof(struct listing) << 32 | (uint64_t)sizeof(struct lines) << 48);
+}

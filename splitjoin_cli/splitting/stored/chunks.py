@@ -121,11 +121,7 @@ def _names(sink: Sink, files: SmallFiles | None) -> Iterator[str]:
         if one is not None and files.is_file(name):
             yield name
             break
-    if one is None:
-        others = files.all_names()
-    else:
-        others = files.all_names(other_than=files.names(one.file_name, one.total, one.compression))
-    yield from filter(files.is_file, others)
+    yield from filter(files.is_file, files.all_names(other_than=one))
 
 
 def inventory(sink: Sink, file_name: str, manifest: Manifest | None, files: SmallFiles | None = None) -> Inventory:
@@ -134,22 +130,17 @@ def inventory(sink: Sink, file_name: str, manifest: Manifest | None, files: Smal
     ``files``: the place's, where it is a directory whose files are read many at a call.
     """
     if manifest is not None and files is not None:
-        return _counted(sink, files, file_name, manifest)
+        return _counted(files, file_name, manifest)
     return _listed(sink, file_name, manifest)
 
 
-def _counted(sink: Sink, files: SmallFiles, file_name: str, manifest: Manifest) -> Inventory:
+def _counted(files: SmallFiles, file_name: str, manifest: Manifest) -> Inventory:
     """The same set as ``_listed`` finds, from the sizes of files by number."""
     here = Inventory(manifest.total_parts, manifest.compression)
-    sizes, others = files.sizes(files.names(file_name, here.total, here.compression))
+    sizes, others = files.sizes(file_name, here.total, here.compression)
     for other in others:
         name = names.parse(other)
-        if name is None or name.file_name != file_name:
-            continue
-        if other == manifest.name(name.number):  # a file whose status the system does not give: the sink says why
-            stored = sink.head(other)
-            sizes[name.number - 1] = -1 if stored is None else stored.size
-        else:
+        if name is not None and name.file_name == file_name:
             here.others.append(other)
     if min(sizes) >= 0:
         here.numbers, here.sizes = range(1, here.total + 1), sizes

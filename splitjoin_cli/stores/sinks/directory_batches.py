@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import stat
-from array import array
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.core.model import StoredObject
-from splitjoin_cli.core.names import SUFFIX_OF
-from splitjoin_cli.core.native import Bytes, staged
+from splitjoin_cli.core.native import Bytes
+from splitjoin_cli.core.native.files import Numbered
+from splitjoin_cli.core.native.listing import listed
 from splitjoin_cli.stores.sinks.base import Listed
 from splitjoin_cli.stores.sinks.staged_file import StagedFile, explained
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator
     from pathlib import Path
 
     from splitjoin_cli.core.native import Kernel
+    from splitjoin_cli.core.native.listing import Piece
     from splitjoin_cli.stores.sinks.base import Numbering
     from splitjoin_cli.stores.sinks.staging_folder import StagingFolder
 
@@ -29,9 +30,6 @@ __all__ = ["AT_ONCE", "DirectoryBatches", "file_validator"]
 
 AT_ONCE = 1000
 """Files in one call: it takes about 10 ms, and no signal is heard meanwhile."""
-LISTED_AT_ONCE = 4096
-SUFFIXES = tuple(SUFFIX_OF.values())
-_OTHERS_BYTES = 64 * 1024
 
 
 def file_validator(changed_ns: int, inode: int) -> str:
@@ -105,15 +103,14 @@ class DirectoryBatches:
         """See Batches."""
         place, error, named = self._sink.path, ctypes.c_int32(), 0
         with explained("renaming to", place), _opened(place) as directory, Bytes(files) as column:
+            prefix, suffix = names.prefix.encode(), names.suffix.encode()
+            numbered = Numbered(prefix, suffix, len(prefix), len(suffix), names.width, 0, directory)
             while named < len(files) and not error.value:
                 wanted = min(AT_ONCE, len(files) - named)
                 done = self._functions.sj_publish(
                     self._sink.staging_folder.folder,
                     column.address + named * files.itemsize,
-                    directory,
-                    names.prefix.encode(),
-                    names.suffix.encode(),
-                    names.width,
+                    numbered,
                     number + named,
                     wanted,
                     error,
@@ -127,80 +124,27 @@ class DirectoryBatches:
 
     def list_all(self, name_prefix: str, job_prefix: str, *, sizes: bool = True) -> Iterator[Listed]:
         """See Batches."""
-        for listing, directory in self._pieces(_Columns(name_prefix, job_prefix, sizes=sizes)):
-            yield listing.found(directory)
+        for piece, directory in self._pieces(name_prefix, job_prefix, sizes=sizes):
+            others = (_object(directory, name) for name in sorted(piece.others))
+            found = [one for one in others if one is not None]
+            yield Listed(piece.total, piece.suffix, piece.numbers, piece.sizes, piece.marks, found)
 
     def names(self, name_prefix: str) -> list[str]:
         """All that begin with ``name_prefix``, which no chunk's does, whatever has them."""
-        pieces = self._pieces(_Columns(name_prefix, "/", sizes=False))
-        return [name for listing, _ in pieces for name in listing.other_names]
+        return [name for piece, _ in self._pieces(name_prefix, "/", sizes=False) for name in piece.others]
 
-    def _pieces(self, listing: _Columns) -> Iterator[tuple[_Columns, int]]:
-        """``listing`` again and again, filled, with the open directory."""
+    def _pieces(self, name_prefix: str, job_prefix: str, *, sizes: bool) -> Iterator[tuple[Piece, int]]:
+        """See ``listed``; with the open directory."""
         place = self._sink.path
         if not place.exists():
             return
         with explained("listing", place), _opened(place) as directory:
-            stream = self._functions.sj_open_listing(directory)
-            if not stream:
-                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-            try:
-                more = True
-                while more:
-                    more = listing.fill(self._functions, stream)
-                    yield listing, directory
-            finally:
-                self._functions.sj_close_listing(stream)
+            for piece in listed(self._functions, directory, name_prefix, job_prefix, sizes=sizes):
+                yield piece, directory
 
     def validator(self, marks: tuple[int, int]) -> str:
         """See Batches."""
         return file_validator(*marks)
-
-
-class _Columns:
-    """What one call of the kernel lists."""
-
-    def __init__(self, name_prefix: str, job_prefix: str, *, sizes: bool) -> None:
-        self._numbers = array("i", bytes(4 * LISTED_AT_ONCE))
-        self._columns = [array("q", bytes(8 * LISTED_AT_ONCE if sizes else 0)) for _ in range(3)]
-        self._others = ctypes.create_string_buffer(_OTHERS_BYTES)
-        self._listing = staged.Listing(
-            os.fsencode(name_prefix),
-            os.fsencode(job_prefix),
-            (ctypes.c_char_p * 3)(*(suffix.encode() for suffix in SUFFIXES)),
-            *(column.buffer_info()[0] if column else None for column in (self._numbers, *self._columns)),
-            ctypes.addressof(self._others),
-            LISTED_AT_ONCE,
-            _OTHERS_BYTES,
-        )
-
-    def fill(self, functions: ctypes.CDLL, stream: int) -> bool:
-        """Take the next; whether there are more. Raises OSError."""
-        answer: int = functions.sj_list(stream, self._listing)
-        if answer < 0:
-            raise OSError(self._listing.error, os.strerror(self._listing.error))
-        return bool(answer)
-
-    @property
-    def other_names(self) -> list[str]:
-        """Those of interest that are in no column."""
-        names = ctypes.string_at(self._others, self._listing.others_size).split(b"\0")[:-1]
-        return list(map(os.fsdecode, names))
-
-    def found(self, directory: int) -> Listed:
-        """What was taken; ``directory``: where it lies."""
-        listing = self._listing
-        count = listing.found
-        sizes, changed, inodes = (column[:count] for column in self._columns)
-        others = (_object(directory, name) for name in sorted(self.other_names))
-        return Listed(
-            listing.total,
-            SUFFIXES[listing.suffix],
-            self._numbers[:count],
-            sizes,
-            (changed, inodes),
-            [one for one in others if one is not None],
-        )
 
 
 def _object(directory: int, name: str) -> StoredObject | None:

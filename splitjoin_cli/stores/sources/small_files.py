@@ -17,6 +17,7 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.native import Bytes, kernel
 from splitjoin_cli.core.native.files import Expected, Numbered
+from splitjoin_cli.core.native.listing import listed
 from splitjoin_cli.core.switches import SCANNER, switched
 
 if TYPE_CHECKING:
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from splitjoin_cli.core.model import Compression
+    from splitjoin_cli.core.names import ChunkName
     from splitjoin_cli.core.native import Kernel
+    from splitjoin_cli.core.native.listing import Piece
 
 __all__ = ["Columns", "Looked", "SmallFiles", "open_small_files"]
 
 MOST_BYTES = 1024 * 1024
 """Larger files are not small: what Python takes for one of them is little beside its bytes."""
 _ABSENT = -1
-_OTHERS_BYTES = 64 * 1024
 
 
 class Columns(NamedTuple):
@@ -90,18 +92,29 @@ class SmallFiles:
         prefix, suffix = names.around_number(file_name, total, compression)
         return Numbered.of(os.fsencode(prefix), os.fsencode(suffix), total, self._descriptor)
 
-    def sizes(self, numbered: Numbered) -> tuple[array[int], list[str]]:
-        """The size of each file that ``numbered`` names, by number, -1 where there is none; and other names.
+    def sizes(self, file_name: str, total: int, compression: Compression | None) -> tuple[array[int], list[str]]:
+        """The size of each chunk's file of a job, by number, -1 where there is none; and other names.
 
-        Those are the ones that begin with its prefix, in order. Raises StoreError where the directory cannot be listed.
+        Those are the ones that begin as theirs do, in order. Raises StoreError where the directory cannot be listed.
         """
-        sizes = array("q", [_ABSENT]) * numbered.total
-        others = sorted(self._listed(numbered, sizes.buffer_info()[0]))
-        return sizes, others
+        sizes, others = array("q", [_ABSENT]) * total, list[str]()
+        for piece in self._listed(f"{file_name}-", f"{file_name}-", (total, compression)):
+            for number, size in zip(piece.numbers, piece.sizes, strict=True):
+                sizes[number - 1] = size
+            others += piece.others
+        return sizes, sorted(others)
 
-    def all_names(self, other_than: Numbered | None = None) -> Iterator[str]:
-        """The names in the directory, of whatever they are, in no order. Raises StoreError."""
-        return self._listed(other_than or Numbered.of(b"/", b"", 1, self._descriptor), None)
+    def all_names(self, other_than: ChunkName | None = None) -> Iterator[str]:
+        """The names in the directory, of whatever they are, in no order, but for those that differ from one by number.
+
+        Raises StoreError.
+        """
+        job = "/"
+        chunks: tuple[int, Compression | None] = (0, None)
+        if other_than is not None:
+            job, chunks = f"{other_than.file_name}-", (other_than.total, other_than.compression)
+        for piece in self._listed("", job, chunks, sizes=False):
+            yield from piece.others
 
     def is_file(self, name: str) -> bool:
         """Whether it is an ordinary file, or a link to one. Raises StoreError."""
@@ -112,23 +125,17 @@ class SmallFiles:
         except OSError as exc:
             raise StoreError(f"looking at {self._path / name} failed: {exc.strerror or exc}") from exc
 
-    def _listed(self, numbered: Numbered, sizes: int | None) -> Iterator[str]:
-        """See sj_list_files; ``sizes``: the address of the first."""
-        functions = self._kernel.functions
-        room, used = ctypes.create_string_buffer(_OTHERS_BYTES), ctypes.c_int64()
-        listing = functions.sj_open_listing(self._descriptor)
-        if not listing:
-            raise StoreError(f"listing {self._path} failed")
+    def _listed(
+        self, client: str, job: str, chunks: tuple[int, Compression | None], *, sizes: bool = True
+    ) -> Iterator[Piece]:
+        """See ``listed``. Raises StoreError."""
+        self._check()
         try:
-            more = 1
-            while more == 1:
+            for piece in listed(self._kernel.functions, self._descriptor, client, job, chunks, sizes=sizes, every=True):
+                yield piece
                 self._check()
-                more = functions.sj_list_files(listing, numbered, sizes, room, _OTHERS_BYTES, ctypes.byref(used))
-                yield from map(os.fsdecode, room.raw[: used.value].split(b"\0")[:-1])
-        finally:
-            functions.sj_close_listing(listing)
-        if more < 0:
-            raise StoreError(f"listing {self._path} failed: {os.strerror(-more)}")
+        except OSError as exc:
+            raise StoreError(f"listing {self._path} failed: {exc.strerror or exc}") from exc
 
     def look(
         self,

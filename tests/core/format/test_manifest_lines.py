@@ -1,4 +1,4 @@
-"""A manifest's lines that the kernel takes are what the reader of JSON makes of them, whatever is in the document."""
+"""A manifest's lines: the kernel writes those that JSON's writer makes, and takes them as JSON's reader does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import StoreError
-from splitjoin_cli.core.format import documents
+from splitjoin_cli.core.format import documents, manifest_lines
 from splitjoin_cli.core.format.chunk_table import ChunkTable
 from splitjoin_cli.core.format.manifest import Manifest, SourceIdentity
 from splitjoin_cli.core.model import Dialect
@@ -81,3 +81,24 @@ def test_what_is_wrong_is_told_as_ever(old: bytes, new: bytes, message: str) -> 
     with pytest.raises(StoreError) as caught:
         Manifest.from_bytes(data.replace(old, new, 1))
     assert message in caught.value.message
+
+
+def one_by_one(manifest: Manifest) -> bytes:
+    """The manifest without the kernel."""
+    with mock.patch.dict(os.environ, {"SPLITJOIN_SCANNER": "numpy"}):
+        return manifest.to_bytes()
+
+
+@examples(100)
+@given(manifests())
+def test_a_manifest_is_the_same_bytes(manifest: Manifest) -> None:
+    """Any names, ranges, rows and checksums, known or not; with mended chunks, which the kernel leaves alone."""
+    assert manifest.to_bytes() == one_by_one(manifest)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_lines_of_several_calls_follow_one_another(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands, in pieces of any number."""
+    monkeypatch.setattr(manifest_lines, "_AT_ONCE", at_once)
+    manifest = made(2001)
+    assert manifest.to_bytes() == one_by_one(manifest)

@@ -175,7 +175,7 @@ def test_nothing_is_listed_where_nothing_is(sink: DirectorySink) -> None:
 
 def test_a_listing_comes_in_pieces(sink: DirectorySink, monkeypatch: pytest.MonkeyPatch) -> None:
     """However little room there is: every chunk once."""
-    monkeypatch.setattr("splitjoin_cli.stores.sinks.directory_batches.LISTED_AT_ONCE", 3)
+    monkeypatch.setattr("splitjoin_cli.core.native.listing.PIECE_CHUNKS", 3)
     batches_of(sink).publish_all(memoryview(staged(sink)), NAMES, 5)
     sink.put_small("acme_20240131.plan.json", b"{}")
     pieces = list(batches_of(sink).list_all("acme_", "acme_20240131-"))
