@@ -191,10 +191,19 @@ def _open_text(request: SplitRequest, client: Any) -> tuple[Source, bytes]:  # n
         encoding=request.encoding,
         aws=request.aws if on_s3 else None,
         request_payer=request.objects.payer,
-        jobs=request.at_once,
+        jobs=_readers(request),
         client=client,
         bandwidth=shared(request.bwlimit),
     )
+
+
+def _readers(request: SplitRequest) -> int:
+    """How many read here at the same time; beside an engine the coordinator's looks, four of which count as one."""
+    if request.engine == THREADS:
+        return request.at_once
+    from splitjoin_cli.splitting.engines.ahead import MOST_LOOKS
+
+    return max(request.at_once, MOST_LOOKS // 4)
 
 
 def _declared(request: SplitRequest, start: bytes) -> SplitRequest:

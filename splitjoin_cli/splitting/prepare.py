@@ -278,7 +278,7 @@ class Preparation:
 
             place_of = self._around.place_of
             scan = EngineScan(self._remote, self._records, builder, options, self._observer, survey, place_of)
-            return scan.run(executor)
+            return scan.run()
         if staging is None:
             return b""
         return Speculation(self._records, builder, staging, options, self._observer, survey).run(executor)

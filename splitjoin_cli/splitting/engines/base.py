@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import ObjectOptions
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
     from splitjoin_cli.core.model import ByteRange, StoredObject
+    from splitjoin_cli.splitting.engines.pace import Pace
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.survey import Found
@@ -223,6 +224,7 @@ class Remote:
     """Where the work of one split runs, and what names its source and sink there.
 
     ``check`` raises what ends the split. ``opens_sink``: another sink of the same place, for what workers left.
+    ``pace``: what is waited by; None for this machine's.
     """
 
     engine: Engine
@@ -230,3 +232,4 @@ class Remote:
     sink: SinkSpec
     check: Callable[[], None]
     opens_sink: Callable[[], Sink]
+    pace: Pace | None = None

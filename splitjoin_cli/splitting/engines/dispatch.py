@@ -5,17 +5,16 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-import random
-import time
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core import errors as known
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import EngineError, SplitjoinError, StoreError
 from splitjoin_cli.splitting.engines.base import Failed, NotNowError, ScanUnit
+from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from splitjoin_cli.splitting.engines.base import Answer, Engine, Unit
+    from splitjoin_cli.splitting.engines.pace import Inbox
 
 __all__ = ["Dispatcher", "Work", "deadline_seconds", "error_of"]
 
@@ -90,14 +90,16 @@ class Dispatcher:
         self,
         engine: Engine,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        pace: Pace | None = None,
         deadline: Callable[[int], float] = deadline_seconds,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """``clock``: in seconds. ``deadline``: see ``deadline_seconds``. ``check`` raises what ends it all."""
+        """``pace``: None for this machine's. ``deadline``: see ``deadline_seconds``. ``check`` raises what ends it."""
         self._check = check
-        self._engine, self._clock, self._deadline = engine, clock, deadline
-        self._answers: SimpleQueue[tuple[Work, Future[str]]] = SimpleQueue()
+        pace = pace or Pace()
+        self._engine, self._deadline = engine, deadline
+        self._now, self._lot = pace.now, pace.lot
+        self._answers: Inbox = pace.inbox()
         self._due: list[tuple[float, int, Work]] = []
         self._paused: list[tuple[float, int, Work]] = []
         self._order = itertools.count()
@@ -131,7 +133,7 @@ class Dispatcher:
         work.sent += 1
         future = self._engine.submit(work.text)
         work.flying.append(future)
-        work.due = self._clock() + self._deadline(work.unit.range.size)
+        work.due = self._now() + self._deadline(work.unit.range.size)
         heapq.heappush(self._due, (work.due, next(self._order), work))
         future.add_done_callback(lambda done: self._answers.put((work, done)))
 
@@ -140,7 +142,7 @@ class Dispatcher:
         self._check()
         self._resume()
         try:
-            left = min(heap[0][0] for heap in (self._due, self._paused) if heap) - self._clock()
+            left = min(heap[0][0] for heap in (self._due, self._paused) if heap) - self._now()
             work, future = self._answers.get(timeout=min(max(left, 0.0), CHECK_SECONDS))
         except Empty:
             self._overdue()
@@ -194,14 +196,14 @@ class Dispatcher:
         work.refused += 1
         if work.flying:
             return
-        pause = pause_seconds(work.refused, random.random())  # noqa: S311 -- only so that they do not come together
+        pause = pause_seconds(work.refused, self._lot())
         trace.note("unit refused", unit=work.what, times=work.refused, trouble=work.trouble, pause=round(pause, 3))
         work.due = math.inf
-        heapq.heappush(self._paused, (self._clock() + pause, next(self._order), work))
+        heapq.heappush(self._paused, (self._now() + pause, next(self._order), work))
 
     def _resume(self) -> None:
         """Send what has waited long enough."""
-        now = self._clock()
+        now = self._now()
         while self._paused and self._paused[0][0] <= now:
             work = heapq.heappop(self._paused)[2]
             if not work.settled:
@@ -209,7 +211,7 @@ class Dispatcher:
 
     def _overdue(self) -> None:
         """The first one is: send it beside what may still run; after the last try it has failed."""
-        now = self._clock()
+        now = self._now()
         while self._due and self._due[0][0] <= now:
             due, _, work = heapq.heappop(self._due)
             if work.settled or due != work.due:

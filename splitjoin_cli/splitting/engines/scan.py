@@ -13,9 +13,10 @@ from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.core.units import size_text
-from splitjoin_cli.splitting.engines.ahead import LookAhead
+from splitjoin_cli.splitting.engines.ahead import LookAhead, looks_at_once
 from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Scanned, ScanUnit
 from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
+from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.guesses import Guess, Guesses, guessable, look_bytes
 from splitjoin_cli.splitting.plan import Large
@@ -26,7 +27,6 @@ from splitjoin_cli.splitting.survey import Found, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import Executor
 
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.engines.base import Answer, Remote
@@ -56,17 +56,17 @@ class EngineScan:
         """``builder`` and ``survey``: as nothing has come to them yet. ``place_of``: the place in the whole source."""
         self._remote, self._source, self._builder, self._options = remote, source, builder, options
         self._observer, self._survey, self._place_of = observer, survey, place_of
-        self._dispatcher = Dispatcher(remote.engine, check=remote.check)
+        self._dispatcher = Dispatcher(remote.engine, pace=remote.pace, check=remote.check)
         self._header = HeaderSpec(0, 0, 0)
         self._size = source.properties.size or 0
         self._proofs = Proofs(builder, survey)
         self._wrong = self._is_done = False
         self._told: dict[int, int] = {}  # bytes of ranges that wait for their proof, by number
 
-    def run(self, executor: Executor) -> bytes:
+    def run(self) -> bytes:
         """Scan; then ``builder`` stands after the last proved range. The header's bytes.
 
-        None of them, with nothing done, where this is not the way for such a source. ``executor`` reads ahead.
+        None of them, with nothing done, where this is not the way for such a source.
         Raises what the source raises, here or on a worker, and EngineError.
         """
         alphabet, block_bytes = self._options.alphabet, self._options.block_bytes
@@ -78,12 +78,15 @@ class EngineScan:
             return b""
         self._observer.advance(len(header))
         self._header = HeaderSpec(self._place_of(0), len(header), crc64(header))
-        ahead = LookAhead(self._source, executor, self._builder.limit, self._size)
+        at_once = looks_at_once(self._remote.engine)
+        readers = (self._remote.pace or Pace()).readers(at_once)
+        ahead = LookAhead(self._source, readers, self._builder.limit, self._size, at_once)
         try:
             looks = new_scanner(alphabet, max(block_bytes, look_bytes()))
             self._scan_all(ahead, Guesses(ahead, alphabet, looks))
         finally:
             ahead.close()
+            readers.shutdown(cancel_futures=True)
         self._keep_end()
         if not self._is_done:
             self._tell_rest("where chunks begin could not be guessed, or the file breaks a rule")

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import Chunk, StoredObject
     from splitjoin_cli.splitting.engines.base import Answer, Remote
     from splitjoin_cli.splitting.transfer import TransferJob
-    from splitjoin_cli.stores.sinks.base import Condition, Sink
+    from splitjoin_cli.stores.sinks.base import Condition, OpenSmall, Sink
 
 __all__ = ["EngineTransfer", "check_conditional"]
+
+PIECE_BYTES = 1024 * 1024
 
 
 def check_conditional(sink: Sink, file_name: str) -> None:
@@ -31,12 +33,33 @@ def check_conditional(sink: Sink, file_name: str) -> None:
     The plan of ``file_name`` is there: this tries to store the same bytes once more, where the name must be free.
     """
     name = plan_name(file_name)
-    held = sink.read_small(name)
-    if held is not None and sink.put_small(name, held.data, when=ABSENT) and held.data:
-        raise UsageError(
-            f"{sink.properties.uri}{name}: the store ignores the conditions of writes, which workers need",
-            hint="use --engine threads, or another store",
-        )
+    held = sink.open_small(name)
+    if held is None:
+        return
+    with held:
+        if held.size and _stored_again(sink, name, held):
+            raise UsageError(
+                f"{sink.properties.uri}{name}: the store ignores the conditions of writes, which workers need",
+                hint="use --engine threads, or another store",
+            )
+
+
+def _stored_again(sink: Sink, name: str, held: OpenSmall) -> bool:
+    """Whether what is held under a name could be stored as if the name were free; a large one goes piece by piece."""
+    if held.size <= PIECE_BYTES:
+        return sink.put_small(name, held.read_at(0, held.size), when=ABSENT)
+    writer = sink.writer(name, when=ABSENT)
+    try:
+        for start in range(0, held.size, PIECE_BYTES):
+            writer.write(held.read_at(start, PIECE_BYTES))
+        writer.commit(checksum=None)
+    except ObjectChangedError:
+        writer.abort()
+        return False
+    except BaseException:
+        writer.abort()
+        raise
+    return True
 
 
 class EngineTransfer:
@@ -47,7 +70,7 @@ class EngineTransfer:
         self._remote, self._job = remote, job
         header = job.way.header
         self._header = HeaderSpec(header_start, len(header), crc64(header))
-        self._dispatcher = Dispatcher(remote.engine, check=remote.check)
+        self._dispatcher = Dispatcher(remote.engine, pace=remote.pace, check=remote.check)
 
     @property
     def may_go_on(self) -> bool:

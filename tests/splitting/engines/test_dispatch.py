@@ -19,6 +19,7 @@ from splitjoin_cli.splitting.engines.dispatch import (
     error_of,
     pause_seconds,
 )
+from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.wire import answer_text, release
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.survey import Found
@@ -82,7 +83,7 @@ def works(count: int, done: Callable[[Answer], Work | None]) -> Iterator[Work]:
 def outcome(engine: Scripted, count: int = 1, clock: Callable[[], float] | None = None) -> list[Answer]:
     """What each of so many chunks ends with."""
     answers: list[Answer] = []
-    Dispatcher(engine, clock=clock or (lambda: 0.0)).run(works(count, answers.append))
+    Dispatcher(engine, pace=Pace(now=clock or (lambda: 0.0))).run(works(count, answers.append))
     return answers
 
 
@@ -129,7 +130,7 @@ def test_what_cannot_help_is_not_tried_again() -> None:
 def test_a_unit_that_is_overdue_is_sent_beside_the_first() -> None:
     """The answer to the second is taken, and the first is nobody's any more."""
     engine = Scripted(lambda _, times: NOTHING if times == 2 else None)
-    dispatcher, answers = Dispatcher(engine, clock=Clock()), list[object]()
+    dispatcher, answers = Dispatcher(engine, pace=Pace(now=Clock())), list[object]()
     dispatcher.run(works(1, answers.append))
     assert answers == [NOTHING]
     assert (len(engine.sent), engine.cancelled, dispatcher.abandoned) == (2, 1, True)
@@ -147,7 +148,7 @@ def test_silence_without_end_fails_the_unit() -> None:
 def test_a_unit_that_is_refused_waits_and_is_sent_any_number_of_times() -> None:
     """Nothing was run: a refusal is no try."""
     engine = Scripted(lambda _, times: NotNowError("Rate Exceeded") if times <= 5 * TRIES else NOTHING)
-    dispatcher, answers = Dispatcher(engine, clock=Clock()), list[object]()
+    dispatcher, answers = Dispatcher(engine, pace=Pace(now=Clock())), list[object]()
     dispatcher.run(works(2, answers.append))
     assert answers == [NOTHING, NOTHING]
     assert (len(engine.sent), dispatcher.abandoned) == (2 * (5 * TRIES + 1), False)
@@ -156,7 +157,7 @@ def test_a_unit_that_is_refused_waits_and_is_sent_any_number_of_times() -> None:
 def test_a_refused_unit_that_may_have_run_is_tried_as_often_as_others() -> None:
     """After a while each time; and it may still run."""
     engine = Scripted(lambda _, __: NotNowError("502", may_have_run=True))
-    dispatcher, answers = Dispatcher(engine, clock=Clock()), list[object]()
+    dispatcher, answers = Dispatcher(engine, pace=Pace(now=Clock())), list[object]()
     dispatcher.run(works(1, answers.append))
     [found] = answers
     assert isinstance(found, Failed)

@@ -16,7 +16,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import ByteRange, Dialect, Skip
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import guesses
-from splitjoin_cli.splitting.engines.ahead import LookAhead
+from splitjoin_cli.splitting.engines.ahead import LookAhead, looks_at_once
 from splitjoin_cli.splitting.engines.base import HeaderSpec, Reach, ScanUnit, SourceSpec
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.unit import run_unit
@@ -242,16 +242,26 @@ def test_looks_are_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [read for read in reads if read[1] == 16] == []
 
 
-def test_where_ends_drift_off_a_look_reads_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where records are large."""
-    monkeypatch.setattr(guesses, "FIRST_LOOK", 16)
-    source = MemorySource(EXPORT)
+def test_where_ends_drift_off_looks_follow_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What chunks leave of their limits adds up; its mean is expected, and what no mean tells is read when needed."""
+    monkeypatch.setattr(guesses, "FIRST_LOOK", 64)
+    source, draw = MemorySource(EXPORT), random.Random(1)
+    left = [36 + draw.randrange(8) for _ in range(25)] + [90] + [40] * 5
     with ThreadPoolExecutor(2) as pool:
-        ahead = LookAhead(source, pool, lambda start, _: start + 300, len(EXPORT))
-        for number in range(1, 10):
-            limit = 8 + 250 * number
+        ahead = LookAhead(source, pool, lambda start, _: start + 130, len(EXPORT), 6)
+        start, unforeseen = len(HEADER), list[int]()
+        for number, less in enumerate(left, 1):
+            limit, before = start + 130, ahead.unforeseen
             ahead.expect(number, limit)
-            buffer = bytearray(16)
-            assert ahead.read_at(limit - 16, memoryview(buffer)) == 16
-            assert bytes(buffer) == EXPORT[limit - 16 : limit]
+            buffer = bytearray(64)
+            assert ahead.read_at(limit - 64, memoryview(buffer)) == 64
+            assert bytes(buffer) == EXPORT[limit - 64 : limit]
+            start = limit - less
+            unforeseen += [number] if ahead.unforeseen > before else []
         ahead.close()
+    assert unforeseen == [2, 3, 4, 5, 27, 28, 29, 30, 31]
+
+
+def test_looks_are_as_many_as_an_engine_has_work_for() -> None:
+    """Within bounds: each is a thread and a connection."""
+    assert [looks_at_once(mock.Mock(in_flight=many)) for many in (4, 60, 400)] == [16, 60, 128]

@@ -7,19 +7,20 @@ import json
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
 from splitjoin_cli.core.errors import EngineError
+from splitjoin_cli.splitting.engines import store as store_units
 from splitjoin_cli.splitting.engines.base import Failed, Reach, SinkSpec, SourceSpec
 from splitjoin_cli.splitting.engines.wire import answer_text, unit_of, unit_text
 from splitjoin_cli.splitting.request import ChunkSize
-from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
+from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, MemoryWriter
 from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
 from tests.splitting.runs import MANIFEST, PLAN, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from splitjoin_cli.splitting.engines.base import StoreUnit
     from splitjoin_cli.splitting.engines.in_process import InProcess
@@ -171,14 +172,21 @@ def test_a_worker_that_stored_another_object_fails_the_chunk() -> None:
     assert MANIFEST not in found
 
 
-def test_a_store_that_ignores_conditions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the first chunk, with nothing left."""
-    put = MemorySink.put_small
+@pytest.mark.parametrize("piece", [store_units.PIECE_BYTES, 100])
+def test_a_store_that_ignores_conditions_is_refused(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """Before the first chunk, with nothing left; a plan that is large is tried in pieces, with the same bytes."""
+    put, writer, kept = MemorySink.put_small, MemorySink.writer, list[bytes | None]()
 
     def ignores(self: MemorySink, name: str, data: bytes, *, when: Condition | None = None) -> bool:  # noqa: ARG001
         return put(self, name, data)
 
+    def pieces(self: MemorySink, name: str, **options: Any) -> MemoryWriter:  # noqa: ANN401 -- those of the contract
+        kept.append(self.get_small(name))
+        return writer(self, name, **options | {"when": None})
+
+    monkeypatch.setattr(store_units, "PIECE_BYTES", piece)
     monkeypatch.setattr(MemorySink, "put_small", ignores)
+    monkeypatch.setattr(MemorySink, "writer", pieces)
     store = MemoryStore()
     found = split_on(EXPORT, store, request(**SIZE))
     assert found == (
@@ -186,6 +194,14 @@ def test_a_store_that_ignores_conditions_is_refused(monkeypatch: pytest.MonkeyPa
         f"memory:///{PLAN}: the store ignores the conditions of writes, which workers need",
     )
     assert store.objects == {}
+    assert len(kept) == (piece == 100)
+
+
+@pytest.mark.parametrize("piece", [store_units.PIECE_BYTES, 100])
+def test_a_store_that_keeps_conditions_is_taken(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """And the plan is what it was."""
+    monkeypatch.setattr(store_units, "PIECE_BYTES", piece)
+    assert split_on(EXPORT, MemoryStore(), request(**SIZE)) == split_on_threads(EXPORT, **SIZE)
 
 
 def test_compressed_chunks_are_the_threads_own() -> None:
