@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.places import S3Place, is_s3
+from splitjoin_cli.core.places import S3Place, is_http, is_s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,12 +51,45 @@ def check_source(request: SplitRequest) -> None:
             f"--engine {request.engine}: workers cannot read this process's standard input or pipes",
             hint=f"store it first, in a file that all workers see or on S3; or {AWAY}",
         )
-    if "://" in source:
+    if is_http(source):
+        _check_travels(request)
+    elif "://" in source:
         scheme = source.partition("://")[0].lower()
         raise UsageError(
-            f"--engine {request.engine}: workers read s3:// and paths that they share, and no {scheme}:// URL",
+            f"--engine {request.engine}: workers read s3://, http(s):// and shared paths, and no {scheme}:// URL",
             hint=f"copy it to S3 first, or {AWAY}",
         )
+
+
+def _check_travels(request: SplitRequest) -> None:
+    """Raise UsageError for a URL that holds a secret, where it would go to workers in plain text, or into their logs.
+
+    A query may be a token: it goes to the workers of a scheduler that is spoken to over TLS, and to no others.
+    """
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(request.source)
+    login = parts.username is not None or parts.password is not None
+    if not login and (not parts.query or _is_encrypted(request.engine)):
+        return
+    raise UsageError(
+        f"--engine {request.engine}: the URL holds {'a login' if login else 'a query'}, which is not sent to workers"
+        + ("" if login else " without TLS"),
+        hint=(
+            "leave it out, and put the login into ~/.netrc on each worker"
+            if login
+            else "use a tls:// scheduler, or store the file on S3 first"
+        )
+        + f"; or {AWAY}",
+    )
+
+
+def _is_encrypted(engine: str) -> bool:
+    if not engine.startswith(DASK):
+        return False
+    from splitjoin_cli.splitting.engines.dask import address_of, is_encrypted
+
+    return is_encrypted(address_of(engine.removeprefix(DASK)))
 
 
 def open_engine(request: SplitRequest, stack: ExitStack) -> Engine | None:
@@ -94,7 +127,12 @@ def remote(
             hint=f"store it plain first, or {AWAY}",
         )
     reach = Reach(aws.region, aws.endpoint_url)
-    uri = found.uri if found.s3 is not None else os.path.abspath(found.uri)  # noqa: PTH100 -- paths are text here
+    if is_http(request.source):
+        uri = request.source  # with its query; ``found.uri`` is what may be shown
+    elif found.s3 is not None:
+        uri = found.uri
+    else:
+        uri = os.path.abspath(found.uri)  # noqa: PTH100 -- paths are text here
     place = request.destination
     target = sink.properties.uri if isinstance(place, S3Place) else os.path.abspath(place.path)  # noqa: PTH100 -- the same
     return Remote(

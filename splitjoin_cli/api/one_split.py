@@ -17,7 +17,7 @@ from splitjoin_cli.core import trace
 from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import BadInputError, SourceError, StoppedError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
-from splitjoin_cli.core.places import S3Place, is_s3
+from splitjoin_cli.core.places import S3Place, is_http, is_s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -181,10 +181,14 @@ def _open_text(request: SplitRequest, client: Any) -> tuple[Source, bytes]:  # n
     """The source, and its first block."""
     on_s3 = is_s3(request.source) or isinstance(request.destination, S3Place)
     with uncollected():
-        from splitjoin_cli.stores.sources.open import open_text
+        from splitjoin_cli.stores.sources.open import open_text, understood_text
 
         if on_s3:
             import splitjoin_cli.core.aws.client  # noqa: F401 -- the slowest of all
+    if request.engine != THREADS and is_http(request.source):
+        from splitjoin_cli.stores.sources.web_ranges import HttpRanges
+
+        return understood_text(HttpRanges(request.source), request.encoding)
     return open_text(
         request.source,
         tmp_dir=request.tmp_dir,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from splitjoin_cli.core.errors import UsageError
 
-__all__ = ["DirectoryPlace", "Place", "S3Place", "is_s3", "parse_place"]
+__all__ = ["DirectoryPlace", "Place", "S3Place", "is_http", "is_s3", "parse_place"]
 
 HINT = "write the path of a directory, or s3://bucket/prefix/"
 
@@ -42,6 +42,11 @@ Place = DirectoryPlace | S3Place
 def is_s3(text: str) -> bool:
     """Whether a source, place or object is named by its address on S3."""
     return text.startswith("s3://")
+
+
+def is_http(text: str) -> bool:
+    """Whether a source is named by a URL of http or https."""
+    return text.partition("://")[0].lower() in ("http", "https") and "://" in text
 
 
 def parse_place(text: str) -> Place:

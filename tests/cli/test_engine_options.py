@@ -15,6 +15,7 @@ from splitjoin_cli.api.engines import open_engine
 from splitjoin_cli.api.split import split
 from splitjoin_cli.core.errors import EngineError, UsageError
 from splitjoin_cli.splitting.engines import dask as engine
+from tests.stores.sources.http_server import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +43,56 @@ def test_sources_that_workers_cannot_reach() -> None:
     message, hint = refused("-")
     assert message == "--engine dask:tls://127.0.0.1:1: workers cannot read this process's standard input or pipes"
     assert hint == f"store it first, in a file that all workers see or on S3; or {AWAY}"
-    for url in ("https://me:secret@host/acme.csv?token=1", "sftp://host/acme.csv"):
-        message, hint = refused(url)
-        scheme = url.partition(":")[0]
-        assert message.endswith(f"workers read s3:// and paths that they share, and no {scheme}:// URL")
-        assert hint == f"copy it to S3 first, or {AWAY}"
+    message, hint = refused("sftp://host/acme.csv")
+    assert message.endswith("workers read s3://, http(s):// and shared paths, and no sftp:// URL")
+    assert hint == f"copy it to S3 first, or {AWAY}"
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "what", "way"),
+    [
+        (
+            "https://me:secret@host/acme.csv",
+            "tls://127.0.0.1:1",
+            "a login, which is not sent to workers",
+            "leave it out, and put the login into ~/.netrc on each worker",
+        ),
+        (
+            "https://host/acme.csv?token=secret",
+            "tcp://127.0.0.1:1",
+            "a query, which is not sent to workers without TLS",
+            "use a tls:// scheduler, or store the file on S3 first",
+        ),
+    ],
+)
+def test_secrets_of_a_url_are_not_sent(url: str, address: str, what: str, way: str) -> None:
+    """Nor told: a login never, a token in the query not in plain text."""
+    message, hint = refused(url, f"dask:{address}")
+    assert message == f"--engine dask:{address}: the URL holds {what}"
+    assert hint == f"{way}; or {AWAY}"
+
+
+def test_a_query_goes_over_tls() -> None:
+    """To the scheduler, which is not there."""
+    with mock.patch.object(engine, "CONNECT_SECONDS", 0.1), pytest.raises(EngineError, match="cannot reach"):
+        split("https://host/acme.csv?token=secret", "out", engine="dask:tls://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("resource", "what"),
+    [
+        ({"ranges": False}, "the server does not send ranges of bytes"),
+        ({"etags": False}, "the server sends neither an ETag that proves a version nor a Last-Modified time that does"),
+    ],
+)
+def test_servers_that_workers_cannot_use(resource: dict[str, bool], what: str) -> None:
+    """Without ranges, or where no range proves its version: the way out is named."""
+    with serving(b"id\n1\n") as served, mock.patch("splitjoin_cli.api.one_split.open_engine", return_value=mock.Mock()):
+        for name, value in resource.items():
+            setattr(served, name, value)
+        message, hint = refused(served.url)
+        assert message.startswith(f"{served.url}: {what}")
+    assert hint == f"store the file on S3 first, or {AWAY}"
 
 
 @pytest.mark.parametrize(

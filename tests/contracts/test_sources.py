@@ -30,6 +30,7 @@ from splitjoin_cli.stores.sources.stoppable import StoppableSource
 from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.url import UrlSource
 from splitjoin_cli.stores.sources.web import HttpSource
+from splitjoin_cli.stores.sources.web_ranges import HttpRanges
 from splitjoin_cli.stores.sources.window import TailRule, Window, WindowSource
 from splitjoin_cli.testing.sources import DATA, SourceContract, SourcePlace
 from tests.servers.s3 import Bucket
@@ -81,6 +82,15 @@ def _http(pack: Callable[[bytes], bytes]) -> Callable[[Path], Iterator[SourcePla
             yield SourcePlace(open_source(resource.url), write)
 
     return make
+
+
+def _http_ranges(_directory: Path) -> Iterator[SourcePlace]:
+    with serving(DATA) as resource:
+
+        def write(content: bytes) -> None:
+            resource.data = content
+
+        yield SourcePlace(HttpRanges(resource.url), write)
 
 
 def _by_url(directory: Path) -> Iterator[SourcePlace]:
@@ -152,6 +162,7 @@ PLACES: dict[str, Callable[[Path], Iterator[SourcePlace]]] = {
     "utf-16 in gzip": _file(lambda data: _gzip(_wide("utf-16")(data)), "utf-16"),
     "http": _http(_same),
     "gzip over http": _http(_gzip),
+    "ranges over http": _http_ranges,
     "smart-open": _by_url,
     "spooled": _spooled,
     "part of a file": _around(_same),
@@ -162,7 +173,7 @@ PLACES: dict[str, Callable[[Path], Iterator[SourcePlace]]] = {
 S3_PLACES: dict[str, Callable[[bytes], bytes]] = {"s3": _same, "gzip on s3": _gzip}
 
 
-COVERED = {MemorySource, LocalSource, SpooledSource, StreamSource, UrlSource, HttpSource, S3Source} | {
+COVERED = {MemorySource, LocalSource, SpooledSource, StreamSource, UrlSource, HttpSource, HttpRanges, S3Source} | {
     StoppableSource,
     WindowSource,
 }

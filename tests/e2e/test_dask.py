@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.csvs import bulk
 from tests.e2e.kills import kept, stored
+from tests.stores.sources.http_server import serving
 
 if TYPE_CHECKING:
     from tests.e2e.command import Splitjoin
@@ -37,3 +38,19 @@ def test_shared_paths_have_the_same_files_as_on_threads(splitjoin: Splitjoin, da
     splitjoin.ok("split", "acme.csv", "threads", *options)
     splitjoin.ok("split", "acme.csv", "dask", *options, "--engine", f"dask:{dask_cluster.scheduler_file}")
     assert kept(splitjoin.directory / "dask") == kept(splitjoin.directory / "threads")
+
+
+def test_a_file_behind_http_has_the_same_chunks_as_on_threads(splitjoin: Splitjoin, dask_cluster: DaskCluster) -> None:
+    """Read by ranges, by the workers; and where it changes meanwhile, the split ends as it does without a cluster."""
+    options = (*OPTIONS, "--json")
+    with serving(bulk(20 * MIB)) as served:
+        splitjoin.json("split", served.url, "threads", *OPTIONS)
+        done = splitjoin.json("split", served.url, "dask", *OPTIONS, "--engine", dask_cluster.engine)
+        assert kept(splitjoin.directory / "dask") == kept(splitjoin.directory / "threads")
+        assert done["source"]["uri"] == served.url
+        asked = [span for method, span in served.requests[3:] if method == "GET"]
+        assert f"bytes={done['chunks'][1]['start']}-{done['chunks'][1]['end'] - 1}" in asked
+        served.break_after, served.versions = [MIB] * 40, [served.data[:-9] + b"x" * 9]
+        changed = splitjoin("split", served.url, "again", *options, "--engine", dask_cluster.engine)
+    assert changed.code == 1
+    assert changed.error["message"].startswith(f"{served.url} changed while it was read: ETag was ")

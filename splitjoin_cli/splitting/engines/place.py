@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import SourceChangedError
+from splitjoin_cli.core.places import is_http
 from splitjoin_cli.core.unpicklable import StaysHere
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Place(StaysHere):
             found = source.properties
             if (found.size, found.validator) != (spec.size, spec.validator):
                 raise SourceChangedError(
-                    f"{spec.uri} is another file here than the one that is being split: it has {found.size} bytes "
+                    f"{found.uri} is another file here than the one that is being split: it has {found.size} bytes "
                     f"({found.validator}), and {spec.size} ({spec.validator}) were planned",
                     hint="a path must lead to the same file on every worker; if it does, the file changed: run again",
                 )
@@ -130,7 +131,7 @@ class Place(StaysHere):
         data = bytes(buffer[: source.read_at(header.start, memoryview(buffer))]) if header.size else b""
         if crc64(data) != header.checksum:
             raise SourceChangedError(
-                f"{spec.uri} changed while it was split: its header is another one", hint="run again"
+                f"{source.properties.uri} changed while it was split: its header is another one", hint="run again"
             )
         self._headers[spec, header] = data
         while len(self._headers) > KEPT:
@@ -156,6 +157,10 @@ def open_source(spec: SourceSpec) -> Source:
 
         aws = AwsOptions(region=spec.reach.region, endpoint_url=spec.reach.endpoint_url)
         return S3Source(spec.uri, aws, request_payer=spec.request_payer)
+    if is_http(spec.uri):
+        from splitjoin_cli.stores.sources.web_ranges import HttpRanges  # noqa: PLC0415 -- requests is slow to import
+
+        return HttpRanges(spec.uri)
     from splitjoin_cli.stores.sources.local import LocalSource  # noqa: PLC0415 -- only what is used is imported
 
     return LocalSource(spec.uri)

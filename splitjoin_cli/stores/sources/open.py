@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.core.bytes.codecs import DecompressedStream, compression_of
 from splitjoin_cli.core.bytes.kinds import BLOCK_BYTES, binary_kind
 from splitjoin_cli.core.errors import BadInputError, SourceError
+from splitjoin_cli.core.places import is_http
 from splitjoin_cli.stores.sources.local import LocalSource, is_pipe
 from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.transcode import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.stores.sources.base import Source
 
-__all__ = ["open_bytes", "open_source", "open_text", "understood"]
+__all__ = ["open_bytes", "open_source", "open_text", "understood", "understood_text"]
 
 
 def open_bytes(
@@ -102,7 +103,7 @@ def open_text(
     if encoding is not None:
         needs_transcoding(encoding)  # an unknown one is refused before anything is read
     base = _opened(spec, tmp_dir, aws, request_payer, jobs=jobs, client=client, bandwidth=bandwidth)
-    return _understood(base, encoding)
+    return understood_text(base, encoding)
 
 
 def _opened(
@@ -129,10 +130,11 @@ def understood(base: Source, *, encoding: str | None = None) -> Source:
 
     Closing the result closes ``base``; so does failing.
     """
-    return _understood(base, encoding)[0]
+    return understood_text(base, encoding)[0]
 
 
-def _understood(base: Source, encoding: str | None) -> tuple[Source, bytes]:
+def understood_text(base: Source, encoding: str | None) -> tuple[Source, bytes]:
+    """As ``open_text`` gives it, of a source that is open."""
     try:
         return _layered(base, encoding)
     except BaseException:
@@ -204,7 +206,7 @@ def _open_place(spec: str, tmp_dir: Path | None, pipe_bytes: int | None, bandwid
         return _open_path(spec, tmp_dir, pipe_bytes)
     if scheme == "file":
         return _open_path(_path_of(spec), tmp_dir, pipe_bytes)
-    if scheme.lower() in ("http", "https"):
+    if is_http(spec):
         from splitjoin_cli.stores.sources.web import HttpSource
 
         return HttpSource(spec, bandwidth=bandwidth)

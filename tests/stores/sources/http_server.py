@@ -96,14 +96,15 @@ class _Handler(BaseHTTPRequestHandler):
         refusal = self._refusal(resource, body=body)
         limit = resource.break_after.pop(0) if body and not refusal and resource.break_after else None
         start = None if span is None else self._start(span)
+        stop = len(data) if span is None or start is None else self._stop(span, len(data))
         self.send_response(refusal or (200 if start is None else 206))
         if refusal:
             self.send_header("Content-Length", "0")
         else:
-            self._describe(resource, data, start)
+            self._describe(resource, data, start, stop)
         self.end_headers()
         if body and not refusal:
-            end = len(data)
+            end = stop
             if start is not None and resource.misbehaviour == "ranges answered in pieces":
                 end = min(start + PIECE_BYTES, end)
             if limit is not None:
@@ -130,6 +131,12 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return int(span.removeprefix("bytes=").partition("-")[0])
 
+    @staticmethod
+    def _stop(span: str, size: int) -> int:
+        """Where a range ends, which may be open."""
+        last = span.partition("-")[2]
+        return min(int(last) + 1, size) if last else size
+
     def _refusal(self, resource: Resource, *, body: bool) -> int | None:
         if body and resource.refusals:
             return resource.refusals.pop(0)
@@ -152,8 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return 412
         return None if self.headers.get("If-Match") in (None, "*", resource.etag) else 412
 
-    def _describe(self, resource: Resource, data: bytes, start: int | None) -> None:
-        told, last, total = start, len(data) - 1, len(data)
+    def _describe(self, resource: Resource, data: bytes, start: int | None, stop: int) -> None:
+        told, last, total = start, stop - 1, len(data)
         if start is not None:
             match resource.misbehaviour:
                 case "ranges from another start":
@@ -161,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
                 case "ranges of another total":
                     total += 1
                 case "ranges answered in pieces":
-                    last = min(start + PIECE_BYTES, total) - 1
+                    last = min(start + PIECE_BYTES, stop) - 1
             self.send_header("Content-Range", f"bytes {told}-{last}/{total}")
         if not self._is_silent(resource, start):
             if resource.etags:

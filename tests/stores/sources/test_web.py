@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.core.errors import BadInputError, SourceChangedError, SourceError
+from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.stores.sources.open import open_source
 from splitjoin_cli.stores.sources.url import redacted
 from splitjoin_cli.stores.sources.web import HttpSource
-from splitjoin_cli.testing.reading import drained, read_through
+from splitjoin_cli.stores.sources.web_ranges import HttpRanges
+from splitjoin_cli.testing.reading import drained, read_range, read_through
 from tests.stores.sources.http_server import Misbehaviour, Resource, serving
 
 if TYPE_CHECKING:
@@ -483,3 +485,76 @@ def test_netrc(resource: Resource, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     source = open_source(resource.url)
     assert read_through(source) == DATA
     source.check_unchanged()
+
+
+class TestRanges:
+    """The same server, read at any place."""
+
+    def test_reads_in_order_are_few_requests(self, resource: Resource) -> None:
+        """One that was announced is one request; others ask for more each time."""
+        source = HttpRanges(resource.url)
+        source.announce(ByteRange(1000, 1_001_000))
+        got = b"".join(read_range(source, at, 1000) for at in range(1000, 1_001_000, 1000))
+        assert got == DATA[1000:1_001_000]
+        assert resource.requests[1:] == [("GET", "bytes=1000-1000999")]
+        del resource.requests[:]
+        assert b"".join(read_range(source, at, 1000) for at in range(500, 100_500, 1000)) == DATA[500:100_500]
+        assert len(resource.requests) == 5
+        source.close()
+
+    @pytest.mark.parametrize("misbehaviour", [None, "ranges answered in pieces"])
+    def test_a_broken_connection_is_mended(self, resource: Resource, misbehaviour: Misbehaviour | None) -> None:
+        """And refusals that pass; the version is proved each time."""
+        resource.misbehaviour = misbehaviour
+        source = HttpRanges(resource.url, sleep=lambda _: None)
+        resource.break_after, resource.refusals = [500, 0, 700_000], [503, 429]
+        assert read_range(source, 0, len(DATA)) == DATA
+        assert {asked.get("If-Range") for asked in resource.asked[1:]} == {resource.etag}
+        source.close()
+
+    @pytest.mark.parametrize(
+        "misbehaviour",
+        [
+            None,
+            "ranges whatever If-Range says",
+            "ranges from another start",
+            "ranges of another total",
+            "ranges by precondition",
+            "ranges without a validator",
+            "ranges refused",
+        ],
+    )
+    def test_another_version_is_never_read(self, resource: Resource, misbehaviour: Misbehaviour | None) -> None:
+        """Whatever the server does where it has another file."""
+        source = HttpRanges(resource.url, sleep=lambda _: None)
+        if misbehaviour in (None, "ranges whatever If-Range says", "ranges by precondition"):
+            resource.data = DATA[::-1]
+        resource.misbehaviour = misbehaviour
+        with pytest.raises(SourceChangedError, match=f"^{resource.url} changed while it was read: "):
+            read_range(source, 10, 20)
+        source.close()
+
+    def test_a_server_that_stays_away_is_an_error(self, resource: Resource) -> None:
+        """After some tries; the query is not told."""
+        source = HttpRanges(f"{resource.url}?sig=hunter3", sleep=lambda _: None)
+        resource.refusals = [503] * 9
+        with pytest.raises(SourceError) as caught:
+            read_range(source, 0, 10)
+        assert caught.value.message == f"cannot open {resource.url}: the server answered 503"
+        assert "hunter" not in chain_of(caught.value)
+        source.close()
+
+    def test_a_time_of_change_is_a_validator(self, resource: Resource) -> None:
+        """Where the answer was made a second or more after it."""
+        resource.etags, resource.last_modified = False, "Mon, 01 Jan 2024 00:00:00 GMT"
+        source = HttpRanges(resource.url)
+        assert source.properties.validator == resource.last_modified
+        assert read_range(source, 7, 70) == DATA[7:77]
+        source.close()
+
+    def test_an_empty_file(self, resource: Resource) -> None:
+        """Has no first byte to ask for."""
+        resource.data = b""
+        resource.misbehaviour = "ranges refused"
+        with pytest.raises(SourceError, match=r"answered 416$"):
+            HttpRanges(resource.url)
