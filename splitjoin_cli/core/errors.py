@@ -20,6 +20,7 @@
     |   |-- CopyRefusedError      exit 1   the store cannot copy this range on the server: stream it instead
     |   |-- CorruptObjectError    exit 1   what the store holds or received is not what was sent
     |   |-- ObjectChangedError    exit 1   another object has the name by now: nothing was stored
+    |   |-- NotAFileError         exit 1   a directory, pipe or the like has the name of a file of splitjoin's
     |   |-- LoadError             exit 1   a database did not load a chunk: nothing of it is there; try it again
     |   |   |-- BadRowError       exit 1   the table does not take what the chunk holds; trying again does not help
     |   |   |-- RunConflictError  exit 1   the ledger holds another run, another table or another object of this job
@@ -166,6 +167,10 @@ class CorruptObjectError(StoreError):
 
 class ObjectChangedError(StoreError):
     """Another object has the name than the one that was to be replaced, or there is one by now: nothing was stored."""
+
+
+class NotAFileError(StoreError):
+    """A directory, a pipe, a device or a link that leads nowhere has a name that splitjoin needs for a file."""
 
 
 class LoadError(StoreError):

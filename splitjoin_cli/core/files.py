@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.errors import NotAFileError
 
 if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-__all__ = ["check_ordinary", "in_the_way", "open_ordinary"]
+__all__ = ["check_ordinary", "in_the_way", "open_ordinary", "status_of"]
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -20,13 +21,35 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
-    stat.S_IFLNK: "a symbolic link to a missing file",
 }
+_MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
+_LEADS_NOWHERE = _MISSING | {errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES}
+"""What following a symbolic link may fail with though the link is there: one that leads to itself, for example."""
+
+
+def status_of(path: Path | str, *, directory: int | None = None) -> os.stat_result | None:
+    """Of what ``path`` leads to, from the open ``directory``; None where nothing is, or a link that leads nowhere.
+
+    Raises OSError where the system does not say.
+    """
+    try:
+        return os.stat(path, dir_fd=directory)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        if exc.errno in _LEADS_NOWHERE and _is_link(path, directory):
+            return None
+        raise
 
 
 def open_ordinary(path: Path | str) -> FileIO:
-    """``path``, open to be read. Raises OSError; StoreError where it is not an ordinary file: a pipe would wait."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    """``path``, open to be read. Raises OSError; NotAFileError where it is no ordinary file: a pipe would wait."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as exc:  # a socket cannot be opened, nor can a link to itself
+        raise in_the_way(path) or exc from exc
     try:
         check_ordinary(path, os.fstat(descriptor))
         return open(descriptor, "rb", buffering=0)  # noqa: PTH123 -- a descriptor has no path
@@ -36,28 +59,34 @@ def open_ordinary(path: Path | str) -> FileIO:
 
 
 def check_ordinary(path: Path | str, status: os.stat_result) -> None:
-    """Raise StoreError where ``status``, that of ``path``, is not an ordinary file's."""
+    """Raise NotAFileError where ``status``, that of ``path``, is not an ordinary file's."""
     if not stat.S_ISREG(status.st_mode):
-        raise _taken(path, status)
+        raise _taken(path, _KINDS.get(stat.S_IFMT(status.st_mode), "of an unknown kind"))
 
 
-def in_the_way(path: Path) -> StoreError | None:
+def in_the_way(path: Path | str) -> NotAFileError | None:
     """The error for what has the name ``path`` and is no ordinary file; None for a file, and where nothing is."""
     try:
-        status = path.stat()
-    except FileNotFoundError:
-        try:
-            status = path.lstat()
-        except OSError:
+        check_ordinary(path, os.stat(path))  # noqa: PTH116 -- as it comes, a text or a Path
+    except NotAFileError as exc:
+        return exc
+    except OSError as exc:
+        if exc.errno not in _LEADS_NOWHERE or not _is_link(path):
             return None
+        missing = exc.errno in _MISSING
+        return _taken(path, f"a symbolic link to {'a missing file' if missing else f'nothing ({exc.strerror})'}")
+    return None
+
+
+def _is_link(path: Path | str, directory: int | None = None) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(path, dir_fd=directory).st_mode)
     except OSError:
-        return None
-    return None if stat.S_ISREG(status.st_mode) else _taken(path, status)
+        return False
 
 
-def _taken(path: Path | str, status: os.stat_result) -> StoreError:
-    kind = _KINDS.get(stat.S_IFMT(status.st_mode), "of an unknown kind")
-    return StoreError(
+def _taken(path: Path | str, kind: str) -> NotAFileError:
+    return NotAFileError(
         f"{path} is {kind}, and splitjoin needs that name for a file",
         hint="move it away, or choose another directory, then run the same command again",
     )

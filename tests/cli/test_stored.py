@@ -165,6 +165,16 @@ def test_verify_all(splitjoin: Command, directory: Path, tmp_path: Path, monkeyp
     assert splitjoin("verify", str(directory), "--name", FILE_NAME, "-q").stdout.splitlines()[-1] == whole
 
 
+def test_verify_all_goes_on_where_a_manifests_name_is_no_files(splitjoin: Command, directory: Path) -> None:
+    """It was an error that left all other splits unchecked."""
+    (directory / "a_1-1-1.csv").write_bytes(b"id\n1\n")
+    (directory / "a_1.manifest.json").mkdir()
+    ran = splitjoin("verify", str(directory), "--all", "-q")
+    problem = f"{directory}/a_1.manifest.json is a directory, and splitjoin needs that name for a file"
+    assert (ran.code, ran.stdout.splitlines()[0]) == (1, f"a_1: 1 problem: manifest: {problem}")
+    assert ran.stdout.splitlines()[1].startswith(f"{FILE_NAME}: ok")
+
+
 @pytest.mark.parametrize("arguments", [["verify", "none"], ["merge", "none", "out.csv"], ["simulate", "none/"]])
 def test_a_missing_directory_of_chunks_has_a_next_step(
     splitjoin: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]

@@ -142,7 +142,8 @@ EXPORT int32_t sj_list(void *stream, struct listing *listing) {
         }
         struct stat status;
         if (fstatat(directory, name, &status, 0)) {
-            if (errno == ENOENT || errno == ELOOP) continue; /* it went meanwhile, or is a link that leads nowhere */
+            if (errno == ENOENT || errno == ELOOP || errno == ENOTDIR || errno == ENAMETOOLONG)
+                continue; /* it went meanwhile, or is a link that leads nowhere */
             listing->error = errno;
             return -1;
         }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core import names
+from splitjoin_cli.core.errors import NotAFileError
 from splitjoin_cli.core.format.documents import DamagedError
 from splitjoin_cli.core.format.manifest import CoverageError
 from splitjoin_cli.core.progress import Silent
@@ -127,7 +128,7 @@ def _manifest(sink: Sink, file_name: str) -> tuple[Manifest | None, list[Problem
         manifest = read_manifest(sink, file_name)
     except CoverageError as exc:
         return None, [Problem(None, "coverage", exc.message)]
-    except DamagedError as exc:
+    except (DamagedError, NotAFileError) as exc:
         return None, [Problem(None, "manifest", exc.message)]
     if manifest is None:
         name = names.manifest_name(file_name)

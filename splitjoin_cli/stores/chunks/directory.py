@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import AccessError, MixupError, NotFoundError, SourceChangedError, StoreError
-from splitjoin_cli.core.files import check_ordinary, open_ordinary
+from splitjoin_cli.core.files import check_ordinary, open_ordinary, status_of
 from splitjoin_cli.core.format.manifest import Manifest, PlanFile
 from splitjoin_cli.stores.chunks.base import StoredChunk
 from splitjoin_cli.stores.chunks.described import CheckedStream, Descriptions, chunk_name, described
@@ -105,9 +105,11 @@ def _parse(path: Path, kind: type[Manifest | PlanFile], file_name: str) -> Manif
 def _look(path: Path) -> tuple[str, int]:
     """The file's validator and size."""
     try:
-        found = path.stat()
+        found = status_of(path)
     except OSError as exc:
         raise _translated(path, exc) from exc
+    if found is None:
+        raise _absent(path)
     check_ordinary(path, found)
     return _validator(found), found.st_size
 
@@ -164,9 +166,13 @@ class _FileStream:
         return SourceChangedError(f"{self._path} changed while it was read")
 
 
+def _absent(path: Path) -> NotFoundError:
+    return NotFoundError(f"{path} is not there")
+
+
 def _translated(path: Path, exc: OSError) -> StoreError:
     if isinstance(exc, (FileNotFoundError, NotADirectoryError)):
-        return NotFoundError(f"{path} is not there")
+        return _absent(path)
     if isinstance(exc, PermissionError):
         return AccessError(f"not allowed to read {path}", hint="check its permissions")
     return StoreError(f"reading {path} failed: {exc.strerror or exc}")

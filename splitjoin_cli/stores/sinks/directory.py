@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, StoreError
-from splitjoin_cli.core.files import check_ordinary, in_the_way, open_ordinary
+from splitjoin_cli.core.files import check_ordinary, in_the_way, open_ordinary, status_of
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.core.switches import SCANNER, switched
@@ -194,10 +194,9 @@ class DirectorySink(StaysHere):
     def head(self, name: str) -> StoredObject | None:
         """As in Sink; without a checksum, which a directory does not keep."""
         with explained("looking at", self.path / name):
-            try:
-                found = (self.path / name).stat()
-            except FileNotFoundError:
-                return None
+            found = status_of(self.path / name)
+        if found is None:
+            return None
         check_ordinary(self.path / name, found)
         return StoredObject(name, found.st_size, validator=validator_of(found), stored_at=found.st_mtime)
 
@@ -305,10 +304,8 @@ class DirectorySink(StaysHere):
 
     def _holds(self, name: str, when: Condition) -> bool:
         """Whether a condition holds; the caller has the lock."""
-        try:
-            return when.validator == validator_of((self.path / name).stat())
-        except FileNotFoundError:
-            return when.validator is None
+        found = status_of(self.path / name)
+        return when.validator == (None if found is None else validator_of(found))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from splitjoin_cli.core.files import status_of
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.core.native import Bytes
 from splitjoin_cli.core.native.files import Numbered
@@ -151,12 +152,11 @@ def _object(directory: int, name: str) -> StoredObject | None:
     """A file of a directory; None where it is none, or gone."""
     if name.startswith(STAGING_PREFIX):
         return None
-    with suppress(FileNotFoundError):
-        found = os.stat(name, dir_fd=directory)
-        if stat.S_ISREG(found.st_mode):
-            validator = file_validator(found.st_mtime_ns, found.st_ino)
-            return StoredObject(name, found.st_size, validator=validator, stored_at=found.st_mtime)
-    return None
+    found = status_of(name, directory=directory)
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return None
+    validator = file_validator(found.st_mtime_ns, found.st_ino)
+    return StoredObject(name, found.st_size, validator=validator, stored_at=found.st_mtime)
 
 
 @contextmanager

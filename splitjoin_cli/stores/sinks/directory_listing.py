@@ -7,7 +7,7 @@ import stat
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.files import check_ordinary
+from splitjoin_cli.core.files import check_ordinary, status_of
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.stores.sinks.staging_folder import STAGING_PREFIX
 
@@ -30,9 +30,8 @@ def listed(path: Path, name_prefix: str, validator: Callable[[os.stat_result], s
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in _sorted_names(directory, name_prefix):
-            try:
-                found = os.stat(name, dir_fd=directory)
-            except FileNotFoundError:
+            found = status_of(name, directory=directory)
+            if found is None:
                 continue
             if not stat.S_ISREG(found.st_mode):
                 check_ordinary(path / name, found)
@@ -47,13 +46,21 @@ def _sorted_names(directory: int, name_prefix: str) -> Iterator[str]:
     with os.scandir(directory) as entries:
         for entry in entries:
             name = entry.name
-            if name.startswith(name_prefix) and not name.startswith(STAGING_PREFIX) and entry.is_file():
+            if name.startswith(name_prefix) and not name.startswith(STAGING_PREFIX) and _is_file(entry, directory):
                 names.append(name)
                 if len(names) == RUN:
                     runs.append(_packed(names))
                     names = []
     names.sort()
     return merge(*map(_unpacked, runs), names) if runs else iter(names)
+
+
+def _is_file(entry: os.DirEntry[str], directory: int) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself, for example
+        found = status_of(entry.name, directory=directory)
+        return found is not None and stat.S_ISREG(found.st_mode)
 
 
 def _packed(names: list[str]) -> bytes:

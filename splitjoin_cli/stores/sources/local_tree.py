@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import stat
 from typing import TYPE_CHECKING, final
 
+from splitjoin_cli.core.files import status_of
 from splitjoin_cli.stores.sources.local import unreadable
 from splitjoin_cli.stores.sources.patterns import SourceFile
 
@@ -19,8 +20,8 @@ __all__ = ["LocalTree"]
 class LocalTree:
     """Paths, from the working directory or the root. See Tree.
 
-    A file is an ordinary one, or a link to one, or to nothing, which is an error of that source; pipes, sockets and
-    devices are none. Raises SourceError where a directory may not be read.
+    A file is an ordinary one, or a link to one, or to nothing (itself, too), which is an error of that source; pipes,
+    sockets and devices are none. Raises SourceError where a directory may not be read.
     """
 
     hides_dots = True
@@ -28,15 +29,18 @@ class LocalTree:
     def files(self, folder: str, beginning: str) -> Iterator[SourceFile]:
         """See Tree."""
         for entry in self._entries(folder, beginning):
-            with suppress(FileNotFoundError):  # removed meanwhile
-                if entry.is_file():
-                    yield SourceFile(folder + entry.name, entry.stat().st_size)
-                elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 -- paths are text here
-                    yield SourceFile(folder + entry.name, 0)
+            try:
+                found = status_of(entry.path)
+            except OSError as exc:
+                raise unreadable(entry.path, exc) from exc
+            if found is not None and stat.S_ISREG(found.st_mode):
+                yield SourceFile(folder + entry.name, found.st_size)
+            elif found is None and entry.is_symlink():
+                yield SourceFile(folder + entry.name, 0)
 
     def folders(self, folder: str, beginning: str) -> Iterator[str]:
         """See Tree. Links to directories are followed."""
-        return (entry.name for entry in self._entries(folder, beginning) if entry.is_dir())
+        return (entry.name for entry in self._entries(folder, beginning) if _is_folder(entry))
 
     def file(self, name: str) -> SourceFile | None:
         """See Tree."""
@@ -50,3 +54,10 @@ class LocalTree:
             return []
         except (OSError, ValueError) as exc:
             raise unreadable(folder, exc) from exc
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that cannot be followed, to itself for example
+        return False

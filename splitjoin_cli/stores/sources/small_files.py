@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.files import status_of
 from splitjoin_cli.core.native import Bytes, kernel
 from splitjoin_cli.core.native.files import Expected, Numbered
 from splitjoin_cli.core.native.listing import listed
@@ -119,9 +120,8 @@ class SmallFiles:
     def is_file(self, name: str) -> bool:
         """Whether it is an ordinary file, or a link to one. Raises StoreError."""
         try:
-            return stat.S_ISREG(os.stat(name, dir_fd=self._descriptor).st_mode)
-        except FileNotFoundError:
-            return False
+            found = status_of(name, directory=self._descriptor)
+            return found is not None and stat.S_ISREG(found.st_mode)
         except OSError as exc:
             raise StoreError(f"looking at {self._path / name} failed: {exc.strerror or exc}") from exc
 

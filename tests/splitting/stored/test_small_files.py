@@ -50,22 +50,24 @@ RECORDS = st.lists(
 @st.composite
 def damages(draw: st.DrawFn) -> Callable[[Path, Sequence[str]], None]:
     """What may happen to one of the files; or to none."""
-    kind = draw(st.sampled_from(["none", "gone", "cut", "more", "flip", "head", "folder", "link", "extra", "dangling"]))
+    kind = draw(
+        st.sampled_from(["none", "gone", "cut", "more", "flip", "head", "folder", "link", "extra", "dangling", "loop"])
+    )
     which, at = draw(st.integers(0, 99)), draw(st.integers(0, 99))
 
     def damage(place: Path, found: Sequence[str]) -> None:
         path = place / found[which % len(found)]
         data = path.read_bytes()
         at_byte = at % max(len(data), 1)
-        if kind in {"gone", "folder", "link", "dangling"}:
+        if kind in {"gone", "folder", "link", "dangling", "loop"}:
             path.unlink()
         if kind == "folder":
             path.mkdir()
         elif kind == "link":
             path.with_name("elsewhere").write_bytes(data)
             path.symlink_to("elsewhere")
-        elif kind == "dangling":
-            path.symlink_to("nowhere")
+        elif kind in {"dangling", "loop"}:
+            path.symlink_to("nowhere" if kind == "dangling" else path.name)
         elif kind == "extra":
             path.with_name(f"{FILE_NAME}-{which}-7.csv").write_bytes(data)
             path.with_name(f"{FILE_NAME}-00{which}-{len(found)}.csv").write_bytes(data)
@@ -238,6 +240,7 @@ def test_the_job_is_found_among_many_names() -> None:
     def beside(place: Path, found: Sequence[str]) -> None:  # noqa: ARG001 -- as damages
         (place / "beta_2-1-1.csv").mkdir()
         (place / "gamma_3.manifest.json").symlink_to("nowhere")
+        (place / "delta_4.manifest.json").symlink_to("delta_4.manifest.json")
 
     def another(place: Path, found: Sequence[str]) -> None:  # noqa: ARG001 -- as damages
         (place / "beta_2.manifest.json").write_bytes(b"")

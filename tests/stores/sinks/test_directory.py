@@ -143,9 +143,11 @@ def test_only_files_are_objects(tmp_path: Path) -> None:
     (tmp_path / "acme_2-1-1.csv").write_bytes(b"id\n")
     (tmp_path / "acme_3-1-1.csv").symlink_to(tmp_path / "acme_2-1-1.csv")
     (tmp_path / "acme_4-1-1.csv").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "acme_5-1-1.csv").symlink_to("acme_5-1-1.csv")
     sink = DirectorySink(tmp_path)
     sink.writer(NAME).write(b"under way")
     assert [(stored.name, stored.size) for stored in sink.list()] == [("acme_2-1-1.csv", 3), ("acme_3-1-1.csv", 3)]
+    assert (sink.head("acme_4-1-1.csv"), sink.head("acme_5-1-1.csv")) == (None, None)
     sink.close()
 
 

@@ -143,6 +143,9 @@ def test_a_listing_is_the_one_of_the_sink(sink: DirectorySink, tmp_path: Path) -
     (out / "acme_20240131-2-3.csv").symlink_to(out / chunks[0])
     (out / "acme_20240131-3-3.csv").symlink_to(out / "nowhere")
     (out / "acme_20240131-4-4.csv").mkdir()
+    for name, target in (("-5-12.csv", "x" * 300), ("-6-6.csv", "acme_20240131-6-6.csv"), ("-7-7.csv", "acme_x/below")):
+        (out / f"acme_20240131{name}").symlink_to(target)
+    (out / "acme_x").write_bytes(b"")
     (out / "acme_20240130-1-1.csv").write_bytes(b"another job's")
     (out / "other_20240131-1-1.csv").write_bytes(b"another client's")
     staged(sink)

@@ -91,9 +91,11 @@ def test_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(name).write_text("1\n")
     Path("in/a/link.csv").symlink_to("x.csv")
     Path("in/a/gone.csv").symlink_to("nothing")
+    Path("in/a/loop.csv").symlink_to("loop.csv")
+    Path("in/loop").symlink_to("loop")
     Path("in/a/folder.csv").mkdir()
     assert sorted(matches(Pattern.of("in/*/*.csv"), LocalTree())) == [
-        ("in/a/gone.csv", 0), ("in/a/link.csv", 2), ("in/a/x.csv", 2), ("in/b c/x.csv", 2),
+        ("in/a/gone.csv", 0), ("in/a/link.csv", 2), ("in/a/loop.csv", 0), ("in/a/x.csv", 2), ("in/b c/x.csv", 2),
     ]  # fmt: skip
     assert [one.name for one in matches(Pattern.of("in/.*/x.csv"), LocalTree())] == ["in/.d/x.csv"]
     assert matches(Pattern.of("none/*"), LocalTree()) == matches(Pattern.of("in/a/x.csv/*"), LocalTree()) == []
