@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.core.switches import SCANNER, switched
 from splitjoin_cli.splitting.records import numerics
@@ -37,8 +38,9 @@ def new_scanner(alphabet: Alphabet, block_bytes: int) -> BlockScanner:
 
 def numpy_scanner(alphabet: Alphabet, block_bytes: int) -> BlockScanner:
     """The scanner over numpy."""
-    numerics.load()
-    from splitjoin_cli.splitting.records.numpy_scanner import NumpyScanner  # noqa: PLC0415 -- numpy takes long to import
+    with uncollected():
+        numerics.load()
+        from splitjoin_cli.splitting.records.numpy_scanner import NumpyScanner  # noqa: PLC0415 -- takes long to import
 
     return NumpyScanner(alphabet, block_bytes)
 
