@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import UsageError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
+    from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.engines.base import Engine, Remote
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.stores.sinks.base import Sink
@@ -20,20 +22,28 @@ if TYPE_CHECKING:
 __all__ = ["THREADS", "check_source", "checked_engine", "open_engine", "remote"]
 
 THREADS = "threads"
-DASK = "dask:"
+DASK, LAMBDA = "dask:", "lambda:"
 AWAY = "use --engine threads"
+FUNCTION = re.compile(
+    r"(arn:[a-z-]+:lambda:[a-z0-9-]+:)?([0-9]{12}:)?(function:)?[A-Za-z0-9_.-]+(:(\$LATEST(\.PUBLISHED)?|[A-Za-z0-9_-]+))?"
+)
+"""A name, a part of an ARN or all of it, with a version or an alias (Lambda API Reference, "Invoke", FunctionName)."""
 
 
 def checked_engine(engine: str, *, limited: bool) -> str:
     """``engine``, if there is one of this name. Raises UsageError. ``limited``: --bwlimit was given."""
     if engine == THREADS:
         return engine
-    if not engine.startswith(DASK):
-        hint = "write dask:tls://HOST:8786, dask:FILE.json, or dask: alone for what Dask's own configuration names"
-        raise UsageError(f"--engine: {engine!r} is neither threads nor dask:ADDRESS", hint=hint)
+    kind = next((one for one in (DASK, LAMBDA) if engine.startswith(one)), None)
+    if kind is None:
+        hint = "write dask:tls://HOST:8786, dask:FILE.json, dask: for Dask's own configuration, or lambda:FUNCTION"
+        raise UsageError(f"--engine: {engine!r} is neither threads nor dask:ADDRESS nor lambda:FUNCTION", hint=hint)
+    if kind == LAMBDA and not FUNCTION.fullmatch(engine.removeprefix(LAMBDA)):
+        hint = "write lambda:NAME, lambda:NAME:ALIAS or lambda:ARN; the stack's output SplitFunctionName has the name"
+        raise UsageError(f"--engine: {engine!r} does not name a function", hint=hint)
     if limited:
         raise UsageError(
-            "--bwlimit limits what this process sends and receives, and with --engine dask: its workers do that",
+            f"--bwlimit limits what this process sends and receives, and with --engine {kind} its workers do that",
             hint=f"leave --bwlimit out, or {AWAY}",
         )
     return engine
@@ -42,23 +52,34 @@ def checked_engine(engine: str, *, limited: bool) -> str:
 def check_source(request: SplitRequest) -> None:
     """Raise UsageError for a source that the workers of an engine cannot read by ranges, as far as its name tells."""
     source = request.source
-    if request.engine == THREADS or is_s3(source) or source.lower().startswith("file:"):
+    if request.engine == THREADS or is_s3(source):
         return
     from splitjoin_cli.stores.sources.local import is_pipe
 
+    shared = not request.engine.startswith(LAMBDA)
     if source == "-" or is_pipe(source):
+        first = "in a file that all workers see or on S3" if shared else "on S3 (aws s3 cp)"
         raise UsageError(
             f"--engine {request.engine}: workers cannot read this process's standard input or pipes",
-            hint=f"store it first, in a file that all workers see or on S3; or {AWAY}",
+            hint=f"store it first, {first}; or {AWAY}",
         )
     if is_http(source):
         _check_travels(request)
-    elif "://" in source:
-        scheme = source.partition("://")[0].lower()
+        return
+    is_path = "://" not in source or source.lower().startswith("file:")
+    if is_path and shared:
+        return
+    if is_path:
         raise UsageError(
-            f"--engine {request.engine}: workers read s3://, http(s):// and shared paths, and no {scheme}:// URL",
-            hint=f"copy it to S3 first, or {AWAY}",
+            f"--engine {request.engine}: functions read s3:// and http(s)://, and {source} is a path on this machine",
+            hint=f"copy it to S3 first (aws s3 cp), or {AWAY}",
         )
+    scheme = source.partition("://")[0].lower()
+    places = "s3://, http(s):// and shared paths" if shared else "s3:// and http(s)://"
+    raise UsageError(
+        f"--engine {request.engine}: workers read {places}, and no {scheme}:// URL",
+        hint=f"copy it to S3 first, or {AWAY}",
+    )
 
 
 def _check_travels(request: SplitRequest) -> None:
@@ -72,15 +93,16 @@ def _check_travels(request: SplitRequest) -> None:
     login = parts.username is not None or parts.password is not None
     if not login and (not parts.query or _is_encrypted(request.engine)):
         return
+    kept = "is not sent to workers" + (" without TLS" if request.engine.startswith(DASK) and not login else "")
+    if login and request.engine.startswith(DASK):
+        hint = "leave it out, and put the login into ~/.netrc on each worker"
+    elif login or request.engine.startswith(LAMBDA):
+        hint = "store the file on S3 first"
+    else:
+        hint = "use a tls:// scheduler, or store the file on S3 first"
     raise UsageError(
-        f"--engine {request.engine}: the URL holds {'a login' if login else 'a query'}, which is not sent to workers"
-        + ("" if login else " without TLS"),
-        hint=(
-            "leave it out, and put the login into ~/.netrc on each worker"
-            if login
-            else "use a tls:// scheduler, or store the file on S3 first"
-        )
-        + f"; or {AWAY}",
+        f"--engine {request.engine}: the URL holds {'a login' if login else 'a query'}, which {kept}",
+        hint=f"{hint}; or {AWAY}",
     )
 
 
@@ -92,16 +114,36 @@ def _is_encrypted(engine: str) -> bool:
     return is_encrypted(address_of(engine.removeprefix(DASK)))
 
 
-def open_engine(request: SplitRequest, stack: ExitStack) -> Engine | None:
+def open_engine(request: SplitRequest, stack: ExitStack, observer: Observer) -> Engine | None:
     """The engine that was asked for, closed with ``stack``; None for threads here. Raises UsageError, EngineError."""
     if request.engine == THREADS:
         return None
+    if request.engine.startswith(LAMBDA):
+        return _open_function(request, stack, observer)
     from splitjoin_cli.splitting.engines.dask import DaskEngine, address_of, check_address
 
     address = address_of(request.engine.removeprefix(DASK))
     check_address(address, allow_plain=request.allow_plain_dask)
     engine = DaskEngine(address, in_flight=request.jobs)
     stack.callback(engine.close)
+    return engine
+
+
+def _open_function(request: SplitRequest, stack: ExitStack, observer: Observer) -> Engine:
+    if not isinstance(request.destination, S3Place):
+        raise UsageError(
+            f"--engine {request.engine}: functions write to s3://, and {request.destination} is a path on this machine",
+            hint=f"use an s3:// destination, or {AWAY}",
+        )
+    from splitjoin_cli.splitting.engines.aws_lambda import LambdaEngine
+
+    engine = LambdaEngine(request.engine.removeprefix(LAMBDA), request.aws, in_flight=request.jobs)
+    stack.callback(engine.close)
+    if engine.greeting.kernel is None:
+        observer.warn(
+            f"the function of --engine {request.engine} was built without the compiled kernel: it scans with numpy, "
+            "which takes longer"
+        )
     return engine
 
 

@@ -134,7 +134,7 @@ def perform(
         request = replace(request, dialect=_of_chunks(request.dialect, request.encoding))
     check_source(request)
     with ExitStack() as stack:
-        engine = within.engine or open_engine(request, stack)
+        engine = within.engine or open_engine(request, stack, observer)
         tracker = _reached(tracker or tracker_of(request, stack), request, job)
         source, start = _open_text(request, within.client)
         stack.callback(source.close)

@@ -74,7 +74,7 @@ def run_splits(
             ended.left_out = expansion.left_out
             parts = _settled(request, expansion, now().date())
             tracker = tracker_of(request, stack)
-            engine = open_engine(request, stack)
+            engine = open_engine(request, stack, observer)
         except StoppedError as exc:
             return ended.result([], stopped=exc)
         running = _Running(request, parts, observer, client, tracker, engine)

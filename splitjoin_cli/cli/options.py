@@ -242,15 +242,15 @@ engine_options = together(
         "--jobs",
         type=Count(MAX_JOBS),
         help="How many chunks to send or read at the same time.  [default: 8; with --engine dask:, twice what its "
-        "workers run]",
+        "workers run; with lambda:, its reserved concurrency, or 100]",
     ),
     option(
         "--engine",
         default="threads",
         metavar="NAME",
-        help="Where the work runs: threads of this process, or dask:ADDRESS, the workers of a Dask scheduler "
-        "(dask:tls://HOST:8786, dask:FILE.json for a scheduler file, dask: for Dask's configuration).  "
-        "[default: threads]",
+        help="Where the work runs: threads of this process, dask:ADDRESS, the workers of a Dask scheduler "
+        "(dask:tls://HOST:8786, dask:FILE.json for a scheduler file, dask: for Dask's configuration), or "
+        "lambda:FUNCTION, the split function of the template on AWS.  [default: threads]",
     ),
     option(
         "--allow-plain-dask",

@@ -14,6 +14,9 @@ from dask import config as dask_config
 from splitjoin_cli.api.engines import open_engine
 from splitjoin_cli.api.split import split
 from splitjoin_cli.core.errors import EngineError, UsageError
+from splitjoin_cli.core.places import S3Place
+from splitjoin_cli.core.progress import Silent
+from splitjoin_cli.splitting.engines import aws_lambda
 from splitjoin_cli.splitting.engines import dask as engine
 from tests.stores.sources.http_server import serving
 
@@ -171,6 +174,66 @@ def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "dask", None)
     request = mock.Mock(engine="dask:tls://h:1")
     with pytest.raises(UsageError) as error:
-        open_engine(request, mock.Mock())
+        open_engine(request, mock.Mock(), Silent())
     assert error.value.message == "--engine dask: needs Dask, which is not installed"
     assert error.value.hint == "pip install 'splitjoin[dask]'"
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("acme.csv", "functions read s3:// and http(s)://, and acme.csv is a path on this machine"),
+        (
+            "file:///data/acme.csv",
+            "functions read s3:// and http(s)://, and file:///data/acme.csv is a path on this machine",
+        ),
+        ("-", "workers cannot read this process's standard input or pipes"),
+        ("https://me:word@host/acme.csv", "the URL holds a login, which is not sent to workers"),
+        ("https://host/acme.csv?token=1", "the URL holds a query, which is not sent to workers"),
+        ("sftp://host/acme.csv", "workers read s3:// and http(s)://, and no sftp:// URL"),
+    ],
+)
+def test_sources_that_functions_cannot_reach(source: str, what: str) -> None:
+    """All that is neither on S3 nor behind http."""
+    with pytest.raises(UsageError) as error:
+        split(source, "s3://bucket/in/", client="acme", engine="lambda:splits")
+    assert error.value.message == f"--engine lambda:splits: {what}"
+    assert error.value.hint is not None
+    assert error.value.hint.endswith(f"or {AWAY}")
+
+
+def test_a_destination_that_functions_cannot_reach() -> None:
+    """Before the function is asked for."""
+    with pytest.raises(UsageError) as error:
+        split("s3://bucket/acme.csv", "out", engine="lambda:splits")
+    assert error.value.message == "--engine lambda:splits: functions write to s3://, and out is a path on this machine"
+    assert error.value.hint == f"use an s3:// destination, or {AWAY}"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "arn:aws:s3:::splits", "splits:live:now"])
+def test_what_names_no_function(name: str) -> None:
+    """By the pattern that Lambda has for names."""
+    with pytest.raises(UsageError) as error:
+        split("s3://bucket/acme.csv", "s3://bucket/in/", engine=f"lambda:{name}")
+    assert error.value.message == f"--engine: 'lambda:{name}' does not name a function"
+
+
+def test_what_is_no_engine_and_what_functions_cannot_limit() -> None:
+    """Each with the way out."""
+    with pytest.raises(UsageError) as error:
+        split("s3://bucket/acme.csv", "s3://bucket/in/", engine="spark")
+    assert error.value.message == "--engine: 'spark' is neither threads nor dask:ADDRESS nor lambda:FUNCTION"
+    with pytest.raises(UsageError) as error:
+        split("s3://bucket/acme.csv", "s3://bucket/in/", engine="lambda:splits", bwlimit="8MB")
+    assert "with --engine lambda: its workers do that" in error.value.message
+    assert error.value.hint == f"leave --bwlimit out, or {AWAY}"
+
+
+def test_a_function_without_the_kernel_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer, and costs as much more."""
+    made = mock.Mock(greeting=mock.Mock(kernel=None))
+    monkeypatch.setattr(aws_lambda, "LambdaEngine", mock.Mock(return_value=made))
+    request, observer = mock.Mock(engine="lambda:splits", destination=S3Place("bucket", "")), mock.Mock()
+    assert open_engine(request, mock.Mock(), observer) is made
+    [[said], _] = observer.warn.call_args
+    assert said.startswith("the function of --engine lambda:splits was built without the compiled kernel")

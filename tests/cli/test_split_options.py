@@ -417,8 +417,8 @@ USAGE = {
     ),
     "engine": (
         ["a.csv", "out", "--engine=spark"],
-        "--engine: 'spark' is neither threads nor dask:ADDRESS",
-        "write dask:tls://HOST:8786, dask:FILE.json, or dask: alone for what Dask's own configuration names",
+        "--engine: 'spark' is neither threads nor dask:ADDRESS nor lambda:FUNCTION",
+        "write dask:tls://HOST:8786, dask:FILE.json, dask: for Dask's own configuration, or lambda:FUNCTION",
     ),
     "engine and bwlimit": (
         ["a.csv", "out", "--engine=dask:", "--bwlimit=1MB/s"],

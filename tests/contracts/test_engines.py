@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from splitjoin_cli.core.errors import EngineError
 from splitjoin_cli.core.model import Skip
+from splitjoin_cli.deploy.split_handler import SplitFunction
 from splitjoin_cli.splitting.engines import dispatch
+from splitjoin_cli.splitting.engines.aws_lambda import LambdaEngine
 from splitjoin_cli.splitting.engines.base import NotNowError
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.place import Place
@@ -23,6 +25,7 @@ from splitjoin_cli.splitting.request import ChunkCount, ChunkSize
 from splitjoin_cli.stores.sinks.memory import MemoryStore
 from splitjoin_cli.testing.engines import EngineContract
 from tests.laws import examples
+from tests.servers.lambda_service import LambdaService, Reply
 from tests.splitting.csvs import dialects
 from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
 from tests.splitting.exports import exports
@@ -68,6 +71,24 @@ class TestDask(EngineContract):
     @pytest.fixture
     def engine(self, connected: Callable[[], Engine]) -> Engine:
         return connected()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LambdaService]:
+    """The split function's own code, without what keeps it from paths."""
+    function = SplitFunction(Place())
+    with LambdaService(lambda event: Reply(function(event))).serving() as service:
+        yield service
+
+
+class TestLambda(EngineContract):
+    @pytest.fixture
+    def engine(self, service: LambdaService, monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaEngine]:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        engine = LambdaEngine("splits", service.options)
+        yield engine
+        engine.close()
 
 
 class Bad:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import botocore.exceptions as aws_errors
 import botocore.session
 import urllib3.exceptions
+from botocore import __version__ as botocore_version
 from botocore.config import Config
 from botocore.parsers import ResponseParserError as UnreadableAnswerError
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CREDENTIAL_CODES",
+    "DENIED_CODES",
     "ERRORS",
     "EXPIRED_CODES",
     "AwsOptions",
@@ -45,6 +47,7 @@ __all__ = [
     "never_connected",
     "raised_by_body",
     "says_nothing",
+    "sdk_version",
     "translate",
 ]
 
@@ -285,6 +288,11 @@ def _profile_section(session: botocore.session.Session, name: str) -> Mapping[st
         return {}
     words = {"true": True, "false": False}
     return {key: words.get(str(value).lower(), value) for key, value in section.items()}
+
+
+def sdk_version() -> str:
+    """Of botocore."""
+    return botocore_version
 
 
 def error_code(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -99,8 +100,14 @@ class Place(StaysHere):
         self,
         opens_source: Callable[[SourceSpec], Source] | None = None,
         opens_sink: Callable[[SinkSpec], Sink] | None = None,
+        *,
+        worker: str | None = None,
     ) -> None:
-        """``opens_source``, ``opens_sink``: instead of what this process reaches by itself."""
+        """``opens_source``, ``opens_sink``: instead of what this process reaches by itself.
+
+        ``worker``: how messages call it, this machine's name by default.
+        """
+        self.worker = worker or f"worker {platform.node()}"
         self._sources: _Shelf[SourceSpec, Source] = _Shelf(opens_source or open_source)
         self._sinks: _Shelf[SinkSpec, Sink] = _Shelf(opens_sink or open_sink, _leaves_nothing)
         self._headers: OrderedDict[tuple[SourceSpec, HeaderSpec], bytes] = OrderedDict()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -53,10 +52,10 @@ def run_text(text: str, place: Place) -> str:
     try:
         unit = unit_of(text)
     except OtherReleaseError as exc:
-        message = f"a worker ({platform.node()}) has splitjoin {release()}, and the command {exc.found}"
+        message = f"{place.worker} has splitjoin {release()}, and the command {exc.found}"
         return answer_text(Failed("EngineError", message, None, fatal=True, again=False), text)
     except (ValueError, KeyError, TypeError) as exc:
-        message = f"a worker ({platform.node()}) cannot read its unit: {type(exc).__name__}: {exc}"
+        message = f"{place.worker} cannot read its unit: {type(exc).__name__}: {exc}"
         return answer_text(Failed("EngineError", message, None, fatal=True, again=False), text)
     return answer_text(run_unit(unit, place), text)
 
@@ -69,17 +68,17 @@ def run_unit(unit: Unit, place: Place) -> Answer:
                 return _scan(unit, source, place)
             return _store(unit, source, place)
     except SplitjoinError as exc:
-        return _failed(exc)
+        return _failed(exc, place.worker)
     except Exception as exc:  # noqa: BLE001 -- also what is a bug, or this machine's trouble: the coordinator decides
-        message = f"{type(exc).__name__} on worker {platform.node()}: {exc}"
+        message = f"{type(exc).__name__} on {place.worker}: {exc}"
         return Failed(StoreError.__name__, message, None, fatal=False, again=True)
 
 
-def _failed(error: SplitjoinError) -> Failed:
+def _failed(error: SplitjoinError, worker: str) -> Failed:
     hint = error.hint
     if isinstance(error, AccessError):
-        worker = f"workers use their own credentials: this is worker {platform.node()}"
-        hint = worker if hint is None else f"{hint}; {worker}"
+        whose = f"workers use their own credentials: this is {worker}"
+        hint = whose if hint is None else f"{hint}; {whose}"
     fatal = isinstance(error, FATAL)
     again = not fatal and not isinstance(error, NOT_AGAIN)
     return Failed(type(error).__name__, error.message, hint, fatal=fatal, again=again)

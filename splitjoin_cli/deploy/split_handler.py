@@ -1,0 +1,135 @@
+"""The split function of Lambda: runs one unit of a split for each invocation, as ``--engine lambda:FUNCTION`` asks.
+
+It has no database and no state: a unit names its source and its sink, and what it may read and write is its role's.
+Several invocations may run at once in one process; what they share is thread-safe.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+from splitjoin_cli.core.errors import AccessError, EventError
+from splitjoin_cli.deploy.json_logs import JsonLogs
+from splitjoin_cli.deploy.lambda_settings import log_level
+from splitjoin_cli.splitting.engines.invocation import Greeting, asks_greeting, bounded, unit_in
+from splitjoin_cli.splitting.engines.place import Place, open_sink, open_source
+from splitjoin_cli.splitting.engines.unit import run_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from splitjoin_cli.splitting.engines.base import SinkSpec, SourceSpec
+    from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["Context", "SplitFunction", "handler"]
+
+_LOG = logging.getLogger(__name__)
+RUNTIME = "AWS_LAMBDA_RUNTIME_API"
+"""Set where Lambda's runtime client runs this (Lambda Developer Guide, "Defined runtime environment variables")."""
+OUTCOMES = {"Scanned": "scanned", "Stored": "stored", "Failed": "failed"}
+
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    aws_request_id: str
+
+
+def handler(event: Mapping[str, Any], context: Context) -> object:
+    """Lambda's entry point. Raises EventError for an event that is none of ours."""
+    logs, function = _made()
+    logs.begin(context.aws_request_id)
+    return function(event)
+
+
+@final
+class SplitFunction:
+    """All that an execution environment keeps between invocations: sources and sinks that are open. Thread-safe."""
+
+    def __init__(self, place: Place) -> None:
+        """``place``: what units reach."""
+        self._place = place
+
+    def __call__(self, event: Mapping[str, Any]) -> object:
+        """What the command reads of one invocation: a greeting, or the text of an answer."""
+        if asks_greeting(event):
+            from splitjoin_cli.core.aws.client import sdk_version  # noqa: PLC0415 -- botocore is slow to import
+
+            return Greeting.here(sdk_version()).to_json()
+        unit = unit_in(event)
+        if unit is None:
+            raise EventError("not an event of splitjoin split --engine lambda:")
+        began = time.monotonic()
+        answer = bounded(run_text(unit, self._place), unit)
+        _tell(unit, answer, time.monotonic() - began)
+        return answer
+
+
+def _tell(unit: str, answer: str, seconds: float) -> None:
+    """One line in the log for each unit."""
+    asked, said = _read(unit), json.loads(answer)
+    outcome = OUTCOMES.get(said["answer"], "failed")
+    what = asked.get("name") or asked.get("source", {}).get("uri")
+    extra = {"chunk": asked.get("number"), "outcome": outcome, "seconds": round(seconds, 3)}
+    if outcome == "failed":
+        error = {"type": said.get("code"), "message": said.get("message")}
+        _LOG.error("%s: %s", what, said.get("message"), extra={**extra, "error": error, "hint": said.get("hint")})
+        return
+    size = asked["range"]["end"] - asked["range"]["start"]
+    _LOG.info("%s: %s chunk %s, %d bytes", what, outcome, asked["number"], size, extra=extra)
+
+
+def _read(unit: str) -> dict[str, Any]:
+    """A unit's fields, as far as its text can be read."""
+    try:
+        fields = json.loads(unit)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _source(spec: SourceSpec) -> Source:
+    _check_remote(spec.uri)
+    return open_source(spec)
+
+
+def _sink(spec: SinkSpec) -> Sink:
+    _check_remote(spec.uri)
+    return open_sink(spec)
+
+
+def _check_remote(uri: str) -> None:
+    """Raise AccessError for a path: whoever may invoke the function must not read or write its own files."""
+    if "://" not in uri or uri.lower().startswith("file:"):
+        raise AccessError(f"the split function reads s3:// and http(s)://, writes s3://, and takes no path: {uri}")
+
+
+_MAKING = threading.RLock()
+"""``functools.cache`` alone would make the first invocations of a process one function each."""
+
+
+@functools.cache
+def _made_once() -> tuple[JsonLogs, SplitFunction]:
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "splitjoin")
+    return JsonLogs(level=log_level(os.environ)), SplitFunction(Place(_source, _sink, worker=f"the function {name}"))
+
+
+def _made() -> tuple[JsonLogs, SplitFunction]:
+    with _MAKING:
+        return _made_once()
+
+
+if RUNTIME in os.environ:
+    # While the environment starts, where the processor is whole and the time is not a unit's.
+    import splitjoin_cli.core.aws.client
+    import splitjoin_cli.stores.sinks.s3
+    import splitjoin_cli.stores.sources.s3  # noqa: F401 -- slow to import
+
+    _made()
