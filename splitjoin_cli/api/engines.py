@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.places import S3Place, is_http, is_s3
+from splitjoin_cli.splitting.request import DEFAULT_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
+    from splitjoin_cli.core.aws.options import AwsOptions
+    from splitjoin_cli.core.places import Place
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.engines.base import Engine, Remote
+    from splitjoin_cli.splitting.engines.base import Engine, Remote, SourceSpec, StoredSpec
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
 
-__all__ = ["THREADS", "check_source", "checked_engine", "open_engine", "remote"]
+__all__ = [
+    "THREADS",
+    "EngineRequest",
+    "asked_jobs",
+    "check_source",
+    "check_stored",
+    "checked_engine",
+    "open_engine",
+    "remote",
+    "source_spec",
+    "stored_spec",
+]
 
 THREADS = "threads"
 DASK, LAMBDA = "dask:", "lambda:"
@@ -28,6 +43,35 @@ FUNCTION = re.compile(
     r"(arn:[a-z-]+:lambda:[a-z0-9-]+:)?([0-9]{12}:)?(function:)?[A-Za-z0-9_.-]+(:(\$LATEST(\.PUBLISHED)?|[A-Za-z0-9_-]+))?"
 )
 """A name, a part of an ARN or all of it, with a version or an alias (Lambda API Reference, "Invoke", FunctionName)."""
+
+
+class OnEngine(Protocol):
+    """What a request says of where its work runs. ``source``: what is read there, beside what is at ``destination``."""
+
+    @property
+    def engine(self) -> str: ...
+    @property
+    def allow_plain_dask(self) -> bool: ...
+    @property
+    def jobs(self) -> int | None: ...
+    @property
+    def aws(self) -> AwsOptions: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def destination(self) -> Place: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRequest:
+    """The same for a command that reads a stored split, which lies at ``destination``. ``source``: empty for none."""
+
+    engine: str
+    allow_plain_dask: bool
+    jobs: int | None
+    aws: AwsOptions
+    destination: Place
+    source: str = ""
 
 
 def checked_engine(engine: str, *, limited: bool) -> str:
@@ -49,7 +93,7 @@ def checked_engine(engine: str, *, limited: bool) -> str:
     return engine
 
 
-def check_source(request: SplitRequest) -> None:
+def check_source(request: OnEngine) -> None:
     """Raise UsageError for a source that the workers of an engine cannot read by ranges, as far as its name tells."""
     source = request.source
     if request.engine == THREADS or is_s3(source):
@@ -82,7 +126,7 @@ def check_source(request: SplitRequest) -> None:
     )
 
 
-def _check_travels(request: SplitRequest) -> None:
+def _check_travels(request: OnEngine) -> None:
     """Raise UsageError for a URL that holds a secret, where it would go to workers in plain text, or into their logs.
 
     A query may be a token: it goes to the workers of a scheduler that is spoken to over TLS, and to no others.
@@ -114,7 +158,7 @@ def _is_encrypted(engine: str) -> bool:
     return is_encrypted(address_of(engine.removeprefix(DASK)))
 
 
-def open_engine(request: SplitRequest, stack: ExitStack, observer: Observer) -> Engine | None:
+def open_engine(request: OnEngine, stack: ExitStack, observer: Observer) -> Engine | None:
     """The engine that was asked for, closed with ``stack``; None for threads here. Raises UsageError, EngineError."""
     if request.engine == THREADS:
         return None
@@ -129,7 +173,7 @@ def open_engine(request: SplitRequest, stack: ExitStack, observer: Observer) -> 
     return engine
 
 
-def _open_function(request: SplitRequest, stack: ExitStack, observer: Observer) -> Engine:
+def _open_function(request: OnEngine, stack: ExitStack, observer: Observer) -> Engine:
     if not isinstance(request.destination, S3Place):
         raise UsageError(
             f"--engine {request.engine}: functions write to s3://, and {request.destination} is a path on this machine",
@@ -159,7 +203,24 @@ def remote(
 
     Raises UsageError for a source that cannot be read by ranges.
     """
-    from splitjoin_cli.splitting.engines.base import Reach, Remote, SinkSpec, SourceSpec
+    from splitjoin_cli.splitting.engines.base import Reach, Remote, SinkSpec
+
+    aws = request.aws
+    reach = Reach(aws.region, aws.endpoint_url)
+    place = request.destination
+    target = sink.properties.uri if isinstance(place, S3Place) else os.path.abspath(place.path)  # noqa: PTH100 -- paths are text here
+    return Remote(
+        engine,
+        source_spec(request, source, request.objects.payer),
+        SinkSpec(target, reach, request.objects, request.fsync),
+        check,
+        opens_sink,
+    )
+
+
+def source_spec(request: OnEngine, source: Source, payer: str | None = None) -> SourceSpec:
+    """What names ``source``, which is open here, to the workers. Raises UsageError: see ``remote``."""
+    from splitjoin_cli.splitting.engines.base import Reach, SourceSpec
 
     found, aws = source.properties, request.aws
     if not found.seekable or found.size is None:
@@ -168,19 +229,34 @@ def remote(
             f"--engine {request.engine}: {found.uri} {what}, and workers read a source by ranges",
             hint=f"store it plain first, or {AWAY}",
         )
-    reach = Reach(aws.region, aws.endpoint_url)
     if is_http(request.source):
         uri = request.source  # with its query; ``found.uri`` is what may be shown
     elif found.s3 is not None:
         uri = found.uri
     else:
         uri = os.path.abspath(found.uri)  # noqa: PTH100 -- paths are text here
+    return SourceSpec(uri, found.validator, found.size, Reach(aws.region, aws.endpoint_url), payer)
+
+
+def check_stored(request: EngineRequest) -> None:
+    """Raise UsageError for a place of chunks that the workers of an engine cannot reach."""
     place = request.destination
-    target = sink.properties.uri if isinstance(place, S3Place) else os.path.abspath(place.path)  # noqa: PTH100 -- the same
-    return Remote(
-        engine,
-        SourceSpec(uri, found.validator, found.size, reach, request.objects.payer),
-        SinkSpec(target, reach, request.objects, request.fsync),
-        check,
-        opens_sink,
+    if request.engine == THREADS or request.engine.startswith(DASK) or isinstance(place, S3Place):
+        return
+    raise UsageError(
+        f"--engine {request.engine}: functions read s3://, and {place} is a path on this machine", hint=AWAY
     )
+
+
+def stored_spec(request: EngineRequest) -> StoredSpec:
+    """What names the place of chunks to the workers."""
+    from splitjoin_cli.splitting.engines.base import Reach, StoredSpec
+
+    place = request.destination
+    uri = str(place) if isinstance(place, S3Place) else os.path.abspath(place.path)  # noqa: PTH100 -- paths are text here
+    return StoredSpec(uri, Reach(request.aws.region, request.aws.endpoint_url))
+
+
+def asked_jobs(jobs: int | None) -> int:
+    """How much is done at the same time by threads here."""
+    return DEFAULT_JOBS if jobs is None else jobs

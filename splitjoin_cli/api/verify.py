@@ -9,17 +9,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from splitjoin_cli.api import arguments
+from splitjoin_cli.api.engines import (
+    THREADS,
+    EngineRequest,
+    asked_jobs,
+    check_source,
+    check_stored,
+    checked_engine,
+    open_engine,
+    source_spec,
+    stored_spec,
+)
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.places import parse_place
+from splitjoin_cli.core.places import is_http, parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.units import MAX_JOBS
-from splitjoin_cli.splitting.request import DEFAULT_JOBS
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import Session
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.stored.judge import Elsewhere
     from splitjoin_cli.splitting.stored.verify import VerifyReport
     from splitjoin_cli.stores.sources.base import Source
 
@@ -32,7 +43,9 @@ def verify(
     *,
     all: Literal[True],
     finished: bool = False,
-    jobs: int = DEFAULT_JOBS,
+    jobs: int | None = None,
+    engine: str = THREADS,
+    allow_plain_dask: bool = False,
     bwlimit: arguments.Bytes | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -47,7 +60,9 @@ def verify(
     source: arguments.Path | None = None,
     encoding: str | None = None,
     name: str | None = None,
-    jobs: int = DEFAULT_JOBS,
+    jobs: int | None = None,
+    engine: str = THREADS,
+    allow_plain_dask: bool = False,
     bwlimit: arguments.Bytes | None = None,
     tmp_dir: arguments.Path | None = None,
     profile: str | None = None,
@@ -64,7 +79,9 @@ def verify(
     source: arguments.Path | None = None,
     encoding: str | None = None,
     name: str | None = None,
-    jobs: int = DEFAULT_JOBS,
+    jobs: int | None = None,
+    engine: str = THREADS,
+    allow_plain_dask: bool = False,
     bwlimit: arguments.Bytes | None = None,
     tmp_dir: arguments.Path | None = None,
     profile: str | None = None,
@@ -85,32 +102,28 @@ def verify(
     Raises UsageError, NotFoundError, SourceError, StoreError.
     """
     from splitjoin_cli.splitting.stored.verify import verify as verify_stored
-    from splitjoin_cli.stores.sources.open import open_source
 
-    if all and (source is not None or name is not None):
-        option = "--source" if source is not None else "--name"
-        raise UsageError(f"--all checks every split, and {option} is for one", hint="give one of them")
-    if encoding is not None and source is None:
-        raise UsageError("--encoding is for --source", hint="give --source too, or leave it out")
-    if finished and not all:
-        raise UsageError(
-            "--finished is for --all: a split that is checked by itself must be finished", hint="add --all"
-        )
+    option = "--source" if source is not None else "--name" if name is not None else None
+    _check_options(option, encoded=encoding is not None, every=all, finished=finished)
     aws = arguments.aws(profile, region, endpoint_url, session)
-    jobs = arguments.at_once("jobs", jobs, MAX_JOBS)
     bandwidth = shared(arguments.bandwidth(bwlimit))
-    request = StoredRequest(
-        place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth
+    asked = EngineRequest(
+        engine=checked_engine(engine, limited=bwlimit is not None),
+        allow_plain_dask=allow_plain_dask,
+        jobs=None if jobs is None else arguments.at_once("jobs", jobs, MAX_JOBS),
+        aws=aws,
+        destination=parse_place(os.fspath(place)),
+        source="" if source is None else os.fspath(source),
     )
+    check_stored(asked)
+    jobs = asked_jobs(asked.jobs)
+    request = StoredRequest(place=asked.destination, file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth)
     if all:
-        return _all(request, observer or Silent(), finished=finished)
+        return _all(request, asked, observer or Silent(), finished=finished)
     with ExitStack() as stack:
         opened = stack.enter_context(open_place(request))
-        export: Source | None = None
-        if source is not None:
-            spool = None if tmp_dir is None else Path(tmp_dir)
-            export = open_source(os.fspath(source), tmp_dir=spool, encoding=encoding, aws=aws, bandwidth=bandwidth)
-            stack.callback(export.close)
+        export = _source(request, asked, stack, encoding, None if tmp_dir is None else Path(tmp_dir))
+        elsewhere = _elsewhere(asked, stack, observer or Silent(), export)
         executor = stack.enter_context(ThreadPoolExecutor(jobs, "verify"))
         return verify_stored(
             opened.sink,
@@ -122,13 +135,62 @@ def verify(
             observer=observer,
             files=opened.files,
             objects=opened.objects,
+            elsewhere=elsewhere,
         )
 
 
-def _all(request: StoredRequest, observer: Observer, *, finished: bool) -> list[VerifyReport]:
+def _check_options(one: str | None, *, encoded: bool, every: bool, finished: bool) -> None:
+    """Raise UsageError for options that are for other calls. ``one``: that which is for one split, --source first."""
+    if every and one is not None:
+        raise UsageError(f"--all checks every split, and {one} is for one", hint="give one of them")
+    if encoded and one != "--source":
+        raise UsageError("--encoding is for --source", hint="give --source too, or leave it out")
+    if finished and not every:
+        raise UsageError(
+            "--finished is for --all: a split that is checked by itself must be finished", hint="add --all"
+        )
+
+
+def _source(
+    request: StoredRequest, asked: EngineRequest, stack: ExitStack, encoding: str | None, tmp_dir: Path | None
+) -> Source | None:
+    """The export, closed with ``stack``; None where there is none. Raises SourceError, UsageError."""
+    if not asked.source:
+        return None
+    check_source(asked)
+    from splitjoin_cli.stores.sources.open import open_source, understood
+
+    if asked.engine != THREADS and is_http(asked.source):
+        from splitjoin_cli.stores.sources.web_ranges import HttpRanges
+
+        export = understood(HttpRanges(asked.source), encoding=encoding)
+    else:
+        export = open_source(
+            asked.source, tmp_dir=tmp_dir, encoding=encoding, aws=request.aws, bandwidth=request.bandwidth
+        )
+    stack.callback(export.close)
+    return export
+
+
+def _elsewhere(
+    asked: EngineRequest, stack: ExitStack, observer: Observer, export: Source | None = None
+) -> Elsewhere | None:
+    """Who reads the chunks, closed with ``stack``; None for threads here. Raises UsageError, EngineError."""
+    if asked.engine == THREADS:
+        return None
+    source = None if export is None else source_spec(asked, export)
+    engine = open_engine(asked, stack, observer)
+    assert engine is not None  # noqa: S101 -- it is not threads
+    from splitjoin_cli.splitting.engines.check import EngineCheck
+
+    return EngineCheck(engine, stored_spec(asked), source)
+
+
+def _all(request: StoredRequest, asked: EngineRequest, observer: Observer, *, finished: bool) -> list[VerifyReport]:
     from splitjoin_cli.splitting.stored.verify_all import verify_all
 
-    with open_place(request) as place:
+    with ExitStack() as stack:
+        place = stack.enter_context(open_place(request))
         return verify_all(
             place.sink,
             place.open_chunk,
@@ -137,4 +199,5 @@ def _all(request: StoredRequest, observer: Observer, *, finished: bool) -> list[
             observer=observer,
             files=place.files,
             objects=place.objects,
+            elsewhere=_elsewhere(asked, stack, observer),
         )

@@ -50,7 +50,7 @@ Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 @options.option("--source", metavar="SOURCE", help="Compare with this export, byte for byte.")
 @options.option("--encoding", metavar="NAME", help="Encoding of SOURCE, as it was given to split.")
 @options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
-@options.jobs_option
+@options.engine_options
 @options.bwlimit_option
 @options.tmp_dir_option
 @options.aws_options

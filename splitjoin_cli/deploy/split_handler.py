@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 from splitjoin_cli.core.errors import AccessError, EventError
 from splitjoin_cli.deploy.json_logs import JsonLogs
 from splitjoin_cli.deploy.lambda_settings import log_level
+from splitjoin_cli.splitting.engines.base import StoreUnit, VerifyUnit
 from splitjoin_cli.splitting.engines.invocation import Greeting, asks_greeting, bounded, unit_in
-from splitjoin_cli.splitting.engines.place import Place, open_sink, open_source
+from splitjoin_cli.splitting.engines.place import Place, open_sink, open_source, open_stored
 from splitjoin_cli.splitting.engines.unit import run_text
+from splitjoin_cli.splitting.engines.wire import unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from splitjoin_cli.splitting.engines.base import SinkSpec, SourceSpec
+    from splitjoin_cli.splitting.engines.base import SinkSpec, SourceSpec, StoredSpec
+    from splitjoin_cli.splitting.engines.place import OpenStored
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
 
@@ -33,7 +36,7 @@ __all__ = ["Context", "SplitFunction", "handler"]
 _LOG = logging.getLogger(__name__)
 RUNTIME = "AWS_LAMBDA_RUNTIME_API"
 """Set where Lambda's runtime client runs this (Lambda Developer Guide, "Defined runtime environment variables")."""
-OUTCOMES = {"Scanned": "scanned", "Stored": "stored", "Failed": "failed"}
+OUTCOMES = {"Scanned": "scanned", "Stored": "stored", "Verified": "verified", "Failed": "failed"}
 
 
 class Context(Protocol):
@@ -74,16 +77,27 @@ class SplitFunction:
 
 def _tell(unit: str, answer: str, seconds: float) -> None:
     """One line in the log for each unit."""
-    asked, said = _read(unit), json.loads(answer)
+    said = json.loads(answer)
     outcome = OUTCOMES.get(said["answer"], "failed")
-    what = asked.get("name") or asked.get("source", {}).get("uri")
-    extra = {"chunk": asked.get("number"), "outcome": outcome, "seconds": round(seconds, 3)}
+    what, number, size = _shape(unit)
+    extra = {"chunk": number, "outcome": outcome, "seconds": round(seconds, 3)}
     if outcome == "failed":
         error = {"type": said.get("code"), "message": said.get("message")}
         _LOG.error("%s: %s", what, said.get("message"), extra={**extra, "error": error, "hint": said.get("hint")})
         return
-    size = asked["range"]["end"] - asked["range"]["start"]
-    _LOG.info("%s: %s chunk %s, %d bytes", what, outcome, asked["number"], size, extra=extra)
+    _LOG.info("%s: %s chunk %s, %d bytes", what, outcome, number, size, extra=extra)
+
+
+def _shape(text: str) -> tuple[str | None, int | None, int]:
+    """What a unit is about: a name, its chunk (of several the first), and bytes."""
+    try:
+        unit = unit_of(text)
+    except (ValueError, KeyError, TypeError):  # its answer says what is wrong with it
+        asked = _read(text)
+        return asked.get("name"), asked.get("number"), 0
+    if isinstance(unit, VerifyUnit):
+        return unit.place.uri, unit.chunks[0].number, unit.weight
+    return unit.name if isinstance(unit, StoreUnit) else unit.source.uri, unit.number, unit.weight
 
 
 def _read(unit: str) -> dict[str, Any]:
@@ -105,6 +119,11 @@ def _sink(spec: SinkSpec) -> Sink:
     return open_sink(spec)
 
 
+def _stored(spec: StoredSpec) -> OpenStored:
+    _check_remote(spec.uri)
+    return open_stored(spec)
+
+
 def _check_remote(uri: str) -> None:
     """Raise AccessError for a path: whoever may invoke the function must not read or write its own files."""
     if "://" not in uri or uri.lower().startswith("file:"):
@@ -118,7 +137,9 @@ _MAKING = threading.RLock()
 @functools.cache
 def _made_once() -> tuple[JsonLogs, SplitFunction]:
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "splitjoin")
-    return JsonLogs(level=log_level(os.environ)), SplitFunction(Place(_source, _sink, worker=f"the function {name}"))
+    return JsonLogs(level=log_level(os.environ)), SplitFunction(
+        Place(_source, _sink, _stored, worker=f"the function {name}")
+    )
 
 
 def _made() -> tuple[JsonLogs, SplitFunction]:

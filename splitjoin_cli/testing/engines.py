@@ -31,10 +31,14 @@ from splitjoin_cli.splitting.engines.base import (
     SinkSpec,
     SourceSpec,
     Stored,
+    StoredSpec,
     StoreUnit,
+    Verified,
+    VerifyUnit,
 )
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
 from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
 from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sources.local import LocalSource
 
@@ -135,6 +139,32 @@ class EngineContract:
         assert (again.code, again.fatal, again.again) == ("ObjectChangedError", False, False)
         assert path.read_bytes() == HEADER + BODY
         assert path.stat().st_ino == inode
+
+    def test_stored_chunks_are_judged(self, engine: Engine, store: StoreUnit, tmp_path: Path) -> None:
+        """Whole ones, ones that are other than was said, and ones that are not there; and the source beside them."""
+        assert isinstance(_run(engine, store), Stored)
+        facts = SetFacts("acme_20240131", "run", 1, Dialect(), None, 1, len(HEADER), is_empty=False)
+        chunk = ChunkFacts(
+            number=1,
+            start=len(HEADER),
+            end=len(HEADER + BODY),
+            rows=500,
+            checksum=store.checksum,
+            body_bytes=len(BODY),
+            stored_bytes=len(HEADER + BODY),
+            mended=False,
+            size=len(HEADER + BODY),
+        )
+        unit = VerifyUnit(release(), StoredSpec(str(tmp_path / "out"), Reach()), store.source, facts, (chunk,))
+        assert _run(engine, unit) == Verified((Judged(1, crc64(HEADER), 500, ()),))
+        other = chunk._replace(rows=7, checksum=1)
+        answer = _run(engine, replace(unit, source=None, chunks=(chunk, other)))
+        assert isinstance(answer, Verified)
+        assert [problem.kind for problem in answer.chunks[1].problems] == ["rows", "checksum"]
+        (tmp_path / "out" / store.name).unlink()
+        answer = _run(engine, unit)
+        assert isinstance(answer, Verified)
+        assert [problem.kind for problem in answer.chunks[0].problems] == ["unreadable"]
 
     def test_other_bytes_than_were_scanned_are_never_stored(
         self, engine: Engine, store: StoreUnit, tmp_path: Path

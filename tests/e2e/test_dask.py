@@ -54,3 +54,28 @@ def test_a_file_behind_http_has_the_same_chunks_as_on_threads(splitjoin: Splitjo
         changed = splitjoin("split", served.url, "again", *options, "--engine", dask_cluster.engine)
     assert changed.code == 1
     assert changed.error["message"].startswith(f"{served.url} changed while it was read: ETag was ")
+
+
+def test_verify_says_the_same_as_on_threads(splitjoin: Splitjoin, dask_cluster: DaskCluster) -> None:
+    """Of a whole split beside its source, and of one with a damaged chunk, with the same exit codes."""
+    (splitjoin.directory / "acme.csv").write_bytes(bulk(3 * MIB))
+    splitjoin.ok("split", "acme.csv", "out", *OPTIONS[:-1], "100KiB")
+    engine = ("--engine", dask_cluster.engine)
+    whole = splitjoin.ok("verify", "out", "--source", "acme.csv", *engine)
+    assert whole.stdout == splitjoin.ok("verify", "out", "--source", "acme.csv").stdout
+    damaged = splitjoin.directory / "out" / "acme_d-07-31.csv"
+    damaged.write_bytes(damaged.read_bytes().replace(b"7", b"\n", 1))
+    found, wanted = splitjoin("verify", "out", "--json", *engine), splitjoin("verify", "out", "--json")
+    assert (found.code, found.stdout) == (wanted.code, wanted.stdout)
+    assert found.code == 1
+    every = splitjoin("verify", "out", "--all", *engine)
+    assert (every.code, every.stdout) == (1, splitjoin("verify", "out", "--all").stdout)
+
+
+def test_verify_on_s3(splitjoin_s3: Splitjoin, bucket: Bucket, dask_cluster: DaskCluster) -> None:
+    """With the chunks' metadata, by workers with credentials of their own."""
+    bucket.client().put_object(Bucket=bucket.name, Key="acme.csv", Body=bulk(3 * MIB))
+    splitjoin_s3.ok("split", f"{bucket.uri}acme.csv", f"{bucket.uri}out/", *OPTIONS[:-1], "1MiB", "--compress", "zstd")
+    options = ("verify", f"{bucket.uri}out/", "--source", f"{bucket.uri}acme.csv")
+    done = splitjoin_s3.ok(*options, "--engine", dask_cluster.engine)
+    assert done.stdout == splitjoin_s3.ok(*options).stdout

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.engines.pace import Pace
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
     from splitjoin_cli.splitting.survey import Found
     from splitjoin_cli.stores.sinks.base import Condition, Sink
 
@@ -36,7 +37,10 @@ __all__ = [
     "SourceSpec",
     "StoreUnit",
     "Stored",
+    "StoredSpec",
     "Unit",
+    "Verified",
+    "VerifyUnit",
     "Worker",
 ]
 
@@ -72,6 +76,14 @@ class SinkSpec:
     fsync: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSpec:
+    """What names a place of stored chunks that any worker reads: ``s3://BUCKET/PREFIX/``, or an absolute path."""
+
+    uri: str
+    reach: Reach
+
+
 class HeaderSpec(NamedTuple):
     """Where the header lies in the source, and the CRC-64/NVME of its bytes: a worker reads it once."""
 
@@ -101,6 +113,16 @@ class ScanUnit:
     encoding: str | None
     header: HeaderSpec | None
 
+    @property
+    def what(self) -> str:
+        """For messages."""
+        return f"scan chunk {self.number}"
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it is about."""
+        return self.range.size
+
 
 @dataclass(frozen=True, slots=True)
 class StoreUnit:
@@ -123,8 +145,46 @@ class StoreUnit:
     when: Condition
     copies: bool
 
+    @property
+    def what(self) -> str:
+        """For messages."""
+        return f"store chunk {self.number}"
 
-Unit = ScanUnit | StoreUnit
+    @property
+    def weight(self) -> int:
+        """Bytes that it is about."""
+        return self.range.size
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyUnit:
+    """Read stored chunks and judge each by what its manifest says. Pure.
+
+    ``source``: compared with them; None: it is not.
+    """
+
+    version: str
+    place: StoredSpec
+    source: SourceSpec | None
+    facts: SetFacts
+    chunks: tuple[ChunkFacts, ...]
+
+    @property
+    def what(self) -> str:
+        """For messages."""
+        return f"verify {_chunks_text(self.chunks[0].number, self.chunks[-1].number)}"
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it is about."""
+        return sum(chunk.size for chunk in self.chunks)
+
+
+def _chunks_text(first: int, last: int) -> str:
+    return f"chunk {first}" if first == last else f"chunks {first}-{last}"
+
+
+Unit = ScanUnit | StoreUnit | VerifyUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +210,13 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found in each chunk of a unit."""
+
+    chunks: tuple[Judged, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """What went wrong. ``code``: the name of the error's class.
 
@@ -163,7 +230,7 @@ class Failed:
     again: bool
 
 
-Answer = Scanned | Stored | Failed
+Answer = Scanned | Stored | Verified | Failed
 
 
 class NotNowError(Exception):

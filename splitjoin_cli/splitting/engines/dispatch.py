@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core import errors as known
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import EngineError, SplitjoinError, StoreError
-from splitjoin_cli.splitting.engines.base import Failed, NotNowError, ScanUnit
+from splitjoin_cli.splitting.engines.base import Failed, NotNowError
 from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
 
@@ -79,8 +79,7 @@ class Work:
     @property
     def what(self) -> str:
         """For messages."""
-        verb = "scan" if isinstance(self.unit, ScanUnit) else "store"
-        return f"{verb} chunk {self.unit.number}"
+        return self.unit.what
 
 
 class Dispatcher:
@@ -133,7 +132,7 @@ class Dispatcher:
         work.sent += 1
         future = self._engine.submit(work.text)
         work.flying.append(future)
-        work.due = self._now() + self._deadline(work.unit.range.size)
+        work.due = self._now() + self._deadline(work.unit.weight)
         heapq.heappush(self._due, (work.due, next(self._order), work))
         future.add_done_callback(lambda done: self._answers.put((work, done)))
 

@@ -12,17 +12,20 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import SourceChangedError
 from splitjoin_cli.core.places import is_http
 from splitjoin_cli.core.unpicklable import StaysHere
+from splitjoin_cli.splitting.stored.judge import StoredPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from splitjoin_cli.splitting.engines.base import HeaderSpec, SinkSpec, SourceSpec
+    from splitjoin_cli.splitting.engines.base import HeaderSpec, SinkSpec, SourceSpec, StoredSpec
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["Place", "open_sink", "open_source"]
 
+READERS = 16
+"""Connections to a store, for as many units as a worker runs at once."""
 KEPT = 4
 """Sources, and sinks, that stay open while no unit uses them: a worker may serve several splits at once."""
 
@@ -93,6 +96,14 @@ class _Shelf(Generic[S, T]):
             old.opened.close()
 
 
+class OpenStored(StaysHere):
+    """A place of stored chunks that is open."""
+
+    def __init__(self, place: StoredPlace, close: Callable[[], None]) -> None:
+        """``close`` frees what it holds."""
+        self.place, self.close = place, close
+
+
 class Place(StaysHere):
     """Where units run: one for each process. Thread-safe."""
 
@@ -100,16 +111,18 @@ class Place(StaysHere):
         self,
         opens_source: Callable[[SourceSpec], Source] | None = None,
         opens_sink: Callable[[SinkSpec], Sink] | None = None,
+        opens_stored: Callable[[StoredSpec], OpenStored] | None = None,
         *,
         worker: str | None = None,
     ) -> None:
-        """``opens_source``, ``opens_sink``: instead of what this process reaches by itself.
+        """``opens_source`` and so on: instead of what this process reaches by itself.
 
         ``worker``: how messages call it, this machine's name by default.
         """
         self.worker = worker or f"worker {platform.node()}"
         self._sources: _Shelf[SourceSpec, Source] = _Shelf(opens_source or open_source)
         self._sinks: _Shelf[SinkSpec, Sink] = _Shelf(opens_sink or open_sink, _leaves_nothing)
+        self._stored: _Shelf[StoredSpec, OpenStored] = _Shelf(opens_stored or open_stored, _leaves_nothing)
         self._headers: OrderedDict[tuple[SourceSpec, HeaderSpec], bytes] = OrderedDict()
 
     @contextmanager
@@ -128,6 +141,10 @@ class Place(StaysHere):
     def sink(self, spec: SinkSpec) -> AbstractContextManager[Sink]:
         """The sink that ``spec`` names."""
         return self._sinks.use(spec)
+
+    def stored(self, spec: StoredSpec) -> AbstractContextManager[OpenStored]:
+        """The place of stored chunks that ``spec`` names."""
+        return self._stored.use(spec)
 
     def header(self, source: Source, spec: SourceSpec, header: HeaderSpec) -> bytes:
         """The header's bytes. Raises SourceChangedError where they are others."""
@@ -149,9 +166,10 @@ class Place(StaysHere):
         """Close what is open."""
         self._sources.close()
         self._sinks.close()
+        self._stored.close()
 
 
-def _leaves_nothing(spec: SinkSpec) -> bool:
+def _leaves_nothing(spec: SinkSpec | StoredSpec) -> bool:
     """Whether an open sink can be seen by others: a directory's has a folder of its own there."""
     return spec.uri.startswith("s3://")
 
@@ -186,3 +204,36 @@ def open_sink(spec: SinkSpec) -> Sink:
     from splitjoin_cli.stores.sinks.directory import DirectorySink  # noqa: PLC0415 -- the same
 
     return DirectorySink(Path(spec.uri), fsync=spec.fsync)
+
+
+def open_stored(spec: StoredSpec) -> OpenStored:
+    """The place of chunks that ``spec`` names, by this process's own credentials."""
+    if spec.uri.startswith("s3://"):
+        return _open_bucket(spec)
+    from pathlib import Path  # noqa: PLC0415 -- only what is used is imported
+
+    from splitjoin_cli.stores.sinks.directory import DirectorySink  # noqa: PLC0415 -- the same
+    from splitjoin_cli.stores.sources.local import LocalSource  # noqa: PLC0415 -- the same
+
+    path = Path(spec.uri)
+    sink = DirectorySink(path)
+    return OpenStored(StoredPlace(sink, lambda name: LocalSource(str(path / name))), sink.close)
+
+
+def _open_bucket(spec: StoredSpec) -> OpenStored:
+    from splitjoin_cli.core.aws import client as aws  # noqa: PLC0415 -- botocore is slow to import
+    from splitjoin_cli.core.aws.options import AwsOptions  # noqa: PLC0415 -- the same
+    from splitjoin_cli.stores.sinks.s3 import S3Sink  # noqa: PLC0415 -- the same
+    from splitjoin_cli.stores.sources.s3 import S3Source  # noqa: PLC0415 -- the same
+    from splitjoin_cli.stores.sources.s3_objects import S3Objects  # noqa: PLC0415 -- the same
+
+    options = AwsOptions(region=spec.reach.region, endpoint_url=spec.reach.endpoint_url)
+    client = aws.client("s3", options, connections=READERS, attempts=1)
+    sink = S3Sink(spec.uri, client=client)
+
+    def close() -> None:
+        sink.close()
+        client.close()
+
+    objects = S3Objects(sink.properties.uri, client)
+    return OpenStored(StoredPlace(sink, lambda name: S3Source(spec.uri + name, client=client, jobs=2), objects), close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,17 @@ from splitjoin_cli.core.errors import (
 )
 from splitjoin_cli.core.model import Chunk
 from splitjoin_cli.core.progress import Silent, Tally
-from splitjoin_cli.splitting.engines.base import Answer, Failed, Scanned, ScanUnit, Stored, StoreUnit, Unit
+from splitjoin_cli.splitting.engines.base import (
+    Answer,
+    Failed,
+    Scanned,
+    ScanUnit,
+    Stored,
+    StoreUnit,
+    Unit,
+    Verified,
+    VerifyUnit,
+)
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_text, release, unit_of
 from splitjoin_cli.splitting.one_chunk import Sender, Way
@@ -24,6 +35,7 @@ from splitjoin_cli.splitting.ranges import Lane, Ranged, Rules, scan_range
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
 from splitjoin_cli.splitting.records.watch import Watch
+from splitjoin_cli.splitting.stored.judge import Judge
 from splitjoin_cli.splitting.survey import Found, Survey, SurveyForm
 from splitjoin_cli.splitting.transfer import FATAL
 from splitjoin_cli.stores.sources.base import announce
@@ -63,6 +75,8 @@ def run_text(text: str, place: Place) -> str:
 def run_unit(unit: Unit, place: Place) -> Answer:
     """Run a unit. What it meets is the answer, and never raised."""
     try:
+        if isinstance(unit, VerifyUnit):
+            return _verify(unit, place)
         with place.source(unit.source) as source:
             if isinstance(unit, ScanUnit):
                 return _scan(unit, source, place)
@@ -126,6 +140,14 @@ def _scanned(found: Ranged, start: int) -> Scanned:
         letter if letter == NO_OFFSET else letter - start,
         (place(*survey.invalid), place(*survey.marks), place(*survey.lines)),
     )
+
+
+def _verify(unit: VerifyUnit, place: Place) -> Verified:
+    with ExitStack() as stack:
+        source = None if unit.source is None else stack.enter_context(place.source(unit.source))
+        stored = stack.enter_context(place.stored(unit.place))
+        judge = Judge(stored.place, unit.facts, source)
+        return Verified(tuple(judge.chunk(chunk) for chunk in unit.chunks))
 
 
 def _store(unit: StoreUnit, source: Source, place: Place) -> Stored:

@@ -6,10 +6,10 @@ import hashlib
 import json
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from splitjoin_cli.core.aws.options import ObjectOptions
-from splitjoin_cli.core.model import ByteRange, StoredObject
+from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.splitting.engines.base import (
     Answer,
     Failed,
@@ -20,13 +20,21 @@ from splitjoin_cli.splitting.engines.base import (
     SinkSpec,
     SourceSpec,
     Stored,
+    StoredSpec,
     StoreUnit,
     Unit,
+    Verified,
+    VerifyUnit,
 )
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.outcome import Defect, Kind, Outcome
+from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
+from splitjoin_cli.splitting.stored.problems import Problem
 from splitjoin_cli.splitting.survey import Found
 from splitjoin_cli.stores.sinks.base import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["OtherReleaseError", "answer_of", "answer_text", "release", "unit_of", "unit_text"]
 
@@ -54,7 +62,7 @@ def release() -> str:
 def unit_text(unit: Unit) -> str:
     """A unit as JSON. The inverse of ``unit_of``."""
     fields = asdict(unit)
-    fields["unit"] = "scan" if isinstance(unit, ScanUnit) else "store"
+    fields["unit"] = _NAMES[type(unit)]
     if isinstance(unit, ScanUnit):
         fields["alphabet"] = [unit.alphabet.delimiter.decode(_BYTES), *unit.alphabet[1:]]
         fields["letters"] = unit.letters.decode(_BYTES)
@@ -66,23 +74,67 @@ def unit_of(text: str) -> Unit:
     fields: dict[str, Any] = json.loads(text)
     if fields["version"] != release():
         raise OtherReleaseError(fields["version"])
-    kind = fields.pop("unit")
-    fields["source"] = _source(fields["source"])
-    fields["range"] = ByteRange(**fields["range"])
-    if fields["header"] is not None:
-        fields["header"] = HeaderSpec(*fields["header"])
-    if kind == "scan":
-        delimiter, *others = fields["alphabet"]
-        fields["alphabet"] = Alphabet(delimiter.encode(_BYTES), *others)
-        return ScanUnit(**(fields | {"letters": fields["letters"].encode(_BYTES)}))
-    if kind != "store":
-        msg = f"not a unit: {kind!r}"
-        raise ValueError(msg)
-    return StoreUnit(**(fields | {"sink": _sink(fields["sink"]), "when": Condition(*fields["when"])}))
+    kind = _UNITS.get(fields.pop("unit"))
+    if kind is None:
+        raise ValueError("not a unit")
+    return kind(fields)
 
 
-def _source(fields: dict[str, Any]) -> SourceSpec:
-    return SourceSpec(**(fields | {"reach": Reach(*fields["reach"])}))
+def _scan_unit(fields: dict[str, Any]) -> ScanUnit:
+    delimiter, *others = fields["alphabet"]
+    fields["alphabet"] = Alphabet(delimiter.encode(_BYTES), *others)
+    return ScanUnit(**(fields | _ranged(fields) | {"letters": fields["letters"].encode(_BYTES)}))
+
+
+def _store_unit(fields: dict[str, Any]) -> StoreUnit:
+    own = {"sink": _sink(fields["sink"]), "when": Condition(*fields["when"])}
+    return StoreUnit(**(fields | _ranged(fields) | own))
+
+
+def _ranged(fields: dict[str, Any]) -> dict[str, Any]:
+    """What a range of the source is named by."""
+    header = fields["header"]
+    return {
+        "source": _source(fields["source"]),
+        "range": ByteRange(**fields["range"]),
+        "header": None if header is None else HeaderSpec(*header),
+    }
+
+
+def _verify_unit(fields: dict[str, Any]) -> VerifyUnit:
+    return VerifyUnit(
+        version=fields["version"],
+        place=_stored(fields["place"]),
+        source=_source(fields["source"]),
+        facts=_facts(fields["facts"]),
+        chunks=tuple(ChunkFacts(*chunk) for chunk in fields["chunks"]),
+    )
+
+
+_NAMES: dict[type[Unit], str] = {ScanUnit: "scan", StoreUnit: "store", VerifyUnit: "verify"}
+_UNITS: dict[str, Callable[[dict[str, Any]], Unit]] = {
+    "scan": _scan_unit,
+    "store": _store_unit,
+    "verify": _verify_unit,
+}
+
+
+@overload
+def _source(fields: dict[str, Any]) -> SourceSpec: ...
+@overload
+def _source(fields: dict[str, Any] | None) -> SourceSpec | None: ...
+def _source(fields: dict[str, Any] | None) -> SourceSpec | None:
+    return None if fields is None else SourceSpec(**(fields | {"reach": Reach(*fields["reach"])}))
+
+
+def _stored(fields: dict[str, Any]) -> StoredSpec:
+    return StoredSpec(fields["uri"], Reach(*fields["reach"]))
+
+
+def _facts(fields: dict[str, Any]) -> SetFacts:
+    dialect = fields["dialect"]
+    nulls = None if dialect["nulls"] is None else tuple(dialect["nulls"])
+    return SetFacts(**(fields | {"dialect": Dialect(**(dialect | {"nulls": nulls}))}))
 
 
 def _sink(fields: dict[str, Any]) -> SinkSpec:
@@ -109,17 +161,28 @@ def answer_of(text: str, unit: str) -> Answer:
         msg = "it answers another unit"
         raise ValueError(msg)
     del fields["version"]
-    kind = fields.pop("answer")
-    if kind == "Scanned":
-        found = {name: Found(*fields[name]) for name in ("large", "blanks")}
-        invalid, marks, lines = (Found(*one) for one in fields["seen"])
-        return Scanned(**(fields | found | {"outcome": _outcome(fields["outcome"]), "seen": (invalid, marks, lines)}))
-    if kind == "Stored":
-        return Stored(StoredObject(**fields["object"]))
-    if kind != "Failed":
-        msg = f"not an answer: {kind!r}"
-        raise ValueError(msg)
-    return Failed(**fields)
+    kind = _ANSWERS.get(fields.pop("answer"))
+    if kind is None:
+        raise ValueError("not an answer")
+    return kind(fields)
+
+
+def _scanned(fields: dict[str, Any]) -> Scanned:
+    found = {name: Found(*fields[name]) for name in ("large", "blanks")}
+    invalid, marks, lines = (Found(*one) for one in fields["seen"])
+    return Scanned(**(fields | found | {"outcome": _outcome(fields["outcome"]), "seen": (invalid, marks, lines)}))
+
+
+def _judged(number: int, header: int | None, records: int | None, problems: list[Any]) -> Judged:
+    return Judged(number, header, records, tuple(Problem(**problem) for problem in problems))
+
+
+_ANSWERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
+    "Scanned": _scanned,
+    "Stored": lambda fields: Stored(StoredObject(**fields["object"])),
+    "Verified": lambda fields: Verified(tuple(_judged(*chunk) for chunk in fields["chunks"])),
+    "Failed": lambda fields: Failed(**fields),
+}
 
 
 def _outcome(fields: list[Any] | None) -> Outcome | None:

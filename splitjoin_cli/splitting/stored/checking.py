@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import threading
 from array import array
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.bytes.crc64 import crc64, tagged
-from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.format.left_out import LeftOut
-from splitjoin_cli.core.format.metadata import decode_metadata
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import Tally, chunks_done
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.stored.around import lines_between
-from splitjoin_cli.splitting.stored.chunks import ChunkError, ChunkReader
-from splitjoin_cli.splitting.stored.comparing import Comparison, Forward
+from splitjoin_cli.splitting.stored.comparing import Forward
+from splitjoin_cli.splitting.stored.judge import Judge, chunk_facts, set_facts
 from splitjoin_cli.splitting.stored.problems import Problem
 from splitjoin_cli.splitting.stored.quick import QuickLook
-from splitjoin_cli.splitting.stored.records import SCAN_BYTES, RecordCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.format.manifest import Manifest
-    from splitjoin_cli.core.format.metadata import ChunkMetadata
-    from splitjoin_cli.core.model import Chunk
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.stored.around import Placed
-    from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
-    from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.splitting.stored.chunks import Inventory
+    from splitjoin_cli.splitting.stored.judge import ChunkFacts, Elsewhere, Judged, StoredPlace
     from splitjoin_cli.stores.sources.base import Source
-    from splitjoin_cli.stores.sources.s3_objects import S3Objects
     from splitjoin_cli.stores.sources.small_files import SmallFiles
 
 __all__ = ["Check"]
@@ -69,18 +64,18 @@ class Check:
 
     def __init__(
         self,
-        sink: Sink,
-        open_chunk: OpenChunk,
+        place: StoredPlace,
         manifest: Manifest,
         here: Inventory,
         observer: Observer,
         files: SmallFiles | None = None,
-        objects: S3Objects | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """``files``: the place's, where it is a directory whose files are read many at a call; ``objects``: on S3."""
-        self._objects = objects
-        self._sink = sink
-        self._open_chunk = open_chunk
+        """``files``: the place's, where it is a directory whose files are read many at a call.
+
+        ``elsewhere``: where the chunks are read; None: here.
+        """
+        self._place, self._facts, self._elsewhere = place, set_facts(manifest), elsewhere
         self._manifest = manifest
         self._here = here
         self._observer = observer
@@ -116,6 +111,8 @@ class Check:
 
     def _all(self, executor: Executor, jobs: int) -> list[Problem]:
         """All chunks, side by side: small ones many at a time."""
+        if self._elsewhere is not None:
+            return self._all_elsewhere(self._elsewhere)
         present, quick = self._here.numbers, self._quick
         if quick is None:
             return list(chain.from_iterable(in_order(executor, self.chunk, present, jobs)))
@@ -189,127 +186,32 @@ class Check:
 
     def chunk(self, number: int) -> list[Problem]:
         """All problems of one chunk that is there. May run on any number of threads where the source can seek."""
-        name = self._manifest.name(number)
-        said, size = self._manifest.stored_bytes[number - 1], self._here.size(number)
-        whole = None if self._objects is None else self._objects.get(name, size)
-        open_chunk: OpenChunk = self._open_chunk if whole is None else lambda _name: whole.source
-        metadata = self._metadata(name) if whole is None else whole.metadata
-        problems = [] if metadata is None else list(self._metadata_problems(number, name, metadata))
-        if said != size:
-            problems.append(Problem(number, "size", f"{name} has {size} bytes, not {said}"))
+        size = self._here.size(number)
         tally = Tally(self._observer.advance)
-        try:
-            with ChunkReader(open_chunk, self._manifest.compression, name, came=tally.add) as reader:
-                problems += self._content_problems(number, name, reader)
-        except ChunkError as exc:
-            problems.append(Problem(number, "unreadable", exc.message))
+        judge = Judge(self._place, self._facts, self._source)
+        keep = partial(self._samples.__setitem__, number) if number in self._samples else None
+        judged = judge.chunk(chunk_facts(self._manifest, number, size), tally.add, keep)
         tally.settle(size)
-        self._observer.chunk_done(number, ChunkState.SKIPPED)
-        return problems
+        return self._take(judged)
 
-    def _content_problems(self, number: int, name: str, reader: ChunkReader) -> Iterator[Problem]:
-        plan = self._manifest.chunks[number]
-        header = b""
-        if number == 1 or self._manifest.dialect.skip_repeated_headers or number in self._samples:
-            header = reader.head(self._manifest.header_bytes)
-            self._headers.add(crc64(header), (number,))
-        else:
-            self._headers.add(reader.head_checksum(self._manifest.header_bytes), (number,))
-        if number in self._samples:
-            self._samples[number] = header
-        if number == 1:
-            yield from self._header_record_problems(header)
-        buffer = memoryview(bytearray(min(SCAN_BYTES, plan.range.size + 1)))
-        dialect = self._manifest.dialect
-        counter = RecordCounter(dialect, at=plan.range.start, block_bytes=len(buffer), header=header)
-        mended, size = number in self._manifest.mended, self._manifest.chunk_bytes(number) - self._manifest.header_bytes
-        compared = self._source is not None and not mended
-        comparison = Comparison(self._source, plan.range, len(buffer)) if compared and self._source else None
-        body_bytes = 0
-        for block in reader.blocks(buffer):
-            counter.feed(block)
-            if comparison is not None:
-                comparison.feed(block)
-            body_bytes += len(block)
-        if body_bytes != size:
-            yield Problem(number, "coverage", f"{name} holds {body_bytes} bytes of the body, not {size}")
-        yield from self._record_problems(plan, name, counter)
-        if plan.checksum is not None and reader.checksum != plan.checksum:
-            found, said = tagged(reader.checksum), tagged(plan.checksum)
-            yield Problem(number, "checksum", f"{name} has the checksum {found}, not {said}")
-        if comparison is not None and comparison.differs_at is not None:
-            yield Problem(
-                number, "bytes", f"{name} differs from the source at the source's byte {comparison.differs_at}"
-            )
+    def _take(self, judged: Judged) -> list[Problem]:
+        """What was found in a chunk."""
+        if judged.header is not None:
+            self._headers.add(judged.header, (judged.number,))
+        if judged.records is not None:
+            self._count(judged.records)
+        self._observer.chunk_done(judged.number, ChunkState.SKIPPED)
+        return list(judged.problems)
 
-    def _record_problems(self, plan: Chunk, name: str, counter: RecordCounter) -> Iterator[Problem]:
-        """What is wrong with the records of a chunk that was read to its end."""
-        number = plan.number
-        if counter.lone_return is not None:
-            where = f"a carriage return without a line feed, outside quotes (the source's byte {counter.lone_return})"
-            yield Problem(number, "lone-cr", f"{name} holds {where}: the records cannot be counted")
-            return
-        why = counter.why_torn(last=number == self._manifest.total_parts)
-        if why is None:
-            self._count(counter.records)
-        else:
-            yield Problem(number, "torn", _torn(f"{name} ends", counter.record_start, why))
-        if plan.rows not in (None, counter.records):
-            records = "1 record" if counter.records == 1 else f"{counter.records} records"
-            yield Problem(number, "rows", f"{name} holds {records}, not {plan.rows}")
+    def _all_elsewhere(self, elsewhere: Elsewhere) -> list[Problem]:
+        """All chunks, judged by others; problems in the chunks' order."""
+        found: dict[int, list[Problem]] = {}
 
-    def _header_record_problems(self, header: bytes) -> Iterator[Problem]:
-        """The header must be one record; chunk 1 speaks for all, since headers are compared with each other."""
-        if not header:
-            return
-        counter = RecordCounter(self._manifest.dialect, block_bytes=len(header))
-        counter.feed(memoryview(header))
-        chunks = self._manifest.chunks
-        why = counter.why_torn(last=chunks.start == chunks.end)
-        if why is not None:
-            yield Problem(None, "torn", _torn(f"the header, {len(header)} bytes, ends", counter.record_start, why))
-        elif counter.records > 1:
-            yield Problem(None, "header", f"the header, {len(header)} bytes, holds {counter.records} records")
+        def took(said: ChunkFacts, judged: Judged) -> None:
+            self._observer.advance(said.size)
+            if problems := self._take(judged):
+                found[judged.number] = problems
 
-    def _metadata(self, name: str) -> str | None:
-        """What a chunk says of itself; None where the store does not keep it."""
-        stored = self._sink.head(name) if self._sink.properties.keeps_metadata else None
-        return None if stored is None else stored.metadata
-
-    def _metadata_problems(self, number: int, name: str, metadata: str) -> Iterator[Problem]:
-        """It must be this chunk, of this run."""
-        try:
-            said = decode_metadata(metadata, name)
-        except StoreError as exc:
-            yield Problem(number, "metadata", exc.message)
-            return
-        if said.run_id != self._manifest.run_id:
-            yield Problem(
-                number, "metadata", f"{name} is of run {said.run_id}, the manifest of {self._manifest.run_id}"
-            )
-        plan = self._manifest.chunks[number]
-        if (said.number, said.range, said.rows) != (plan.number, plan.range, plan.rows):
-            message = f"{name} says that it is chunk {said.number}, bytes {said.range.start} to {said.range.end}"
-            yield Problem(number, "metadata", f"{message}, of {said.rows} rows")
-        if others := _other_fields(said, self._manifest):
-            yield Problem(
-                number, "metadata", f"{name} differs from the manifest in what it says of {', '.join(others)}"
-            )
-
-
-def _other_fields(said: ChunkMetadata, manifest: Manifest) -> list[str]:
-    """The fields of a chunk's metadata that workers read, and that are not as the manifest has them."""
-    wanted = {
-        "file_name": manifest.file_name,
-        "total": manifest.total_parts,
-        "dialect": manifest.dialect,
-        "header_lines": manifest.header_lines,
-        "header_bytes": manifest.header_bytes,
-        "compression": manifest.compression,
-    }
-    return [field for field, value in wanted.items() if getattr(said, field) != value]
-
-
-def _torn(what: str, record_start: int, why: str) -> str:
-    began = f"the record that begins at the source's byte {record_start}"
-    return f"{what} inside {began}: {why}; split the source again, with --force"
+        facts = (chunk_facts(self._manifest, number, self._here.size(number)) for number in self._here.numbers)
+        elsewhere.judge(self._facts, facts, took, beside=self._source is not None)
+        return list(chain.from_iterable(found[number] for number in sorted(found)))

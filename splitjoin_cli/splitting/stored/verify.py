@@ -13,6 +13,7 @@ from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.stored.checking import Check
 from splitjoin_cli.splitting.stored.chunks import choose_job, inventory, read_manifest
+from splitjoin_cli.splitting.stored.judge import StoredPlace
 from splitjoin_cli.splitting.stored.problems import KINDS, Kind, Problem
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import Manifest
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.stored.chunks import Inventory, OpenChunk
+    from splitjoin_cli.splitting.stored.judge import Elsewhere
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
     from splitjoin_cli.stores.sources.s3_objects import S3Objects
@@ -68,6 +70,7 @@ def verify(  # noqa: PLR0913 -- a place, a source, and how it is done
     observer: Observer | None = None,
     files: SmallFiles | None = None,
     objects: S3Objects | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> VerifyReport:
     """Read every chunk of a job once and report all that is not right.
 
@@ -75,6 +78,7 @@ def verify(  # noqa: PLR0913 -- a place, a source, and how it is done
     what is asked. With ``source`` its body is compared byte for byte, in parallel where it can seek, else in one pass.
     At most ``jobs`` chunks are under way, or runs of small ones where the place is a directory, whose ``files`` are at
     hand; memory is bounded by them. ``objects``: of a place on S3, where a small chunk is then one request.
+    ``elsewhere``: who reads the chunks instead, and a source that can seek.
 
     Raises UsageError where several jobs lie there and none is named, NotFoundError where none lies there,
     SourceChangedError where the source changes meanwhile.
@@ -88,7 +92,8 @@ def verify(  # noqa: PLR0913 -- a place, a source, and how it is done
     problems += _extra(here.others)
     if manifest is None:
         return VerifyReport(file_name, tuple(problems))
-    check = Check(sink, open_chunk, manifest, here, observer or Silent(), files, objects)
+    place = StoredPlace(sink, open_chunk, objects)
+    check = Check(place, manifest, here, observer or Silent(), files, elsewhere)
     problems += check.run(executor, jobs, source)
     problems.sort(key=lambda problem: problem.number or 0)
     return VerifyReport(file_name, tuple(problems), manifest.total_parts, check.rows, tuple(sorted(manifest.mended)))

@@ -15,8 +15,11 @@ from splitjoin_cli.splitting.together import Together
 from splitjoin_cli.stores.sources.stoppable import StoppableSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.stored.chunks import OpenChunk
+    from splitjoin_cli.splitting.stored.judge import Elsewhere
     from splitjoin_cli.splitting.stored.listing import ListedSplit
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
@@ -35,6 +38,7 @@ def verify_all(
     observer: Observer,
     files: SmallFiles | None = None,
     objects: S3Objects | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> list[VerifyReport]:
     """A report of each split that has an object directly in the place, by name.
 
@@ -55,7 +59,6 @@ def verify_all(
         splits = list_splits(sink, executor=executor, jobs=jobs, observer=observer)
         if not splits:
             return []
-        sizes = [split.size_bytes for split in splits]
         look = partial(
             verify,
             sink,
@@ -64,23 +67,31 @@ def verify_all(
             jobs=jobs,
             files=files and files.stoppable(check),
             objects=objects and objects.stoppable(check),
+            elsewhere=elsewhere and elsewhere.stoppable(check),
         )
-        together = Together(observer, "verifying", "split", sizes, 1)
-
-        def one(split: ListedSplit) -> VerifyReport:
-            heard, report = together.member(split.file_name, split.size_bytes), None
-            try:
-                if split.state == "under way" and not finished:
-                    report = VerifyReport(split.file_name, (), under_way=True)
-                else:
-                    report = look(file_name=split.file_name, observer=heard)
-                return report
-            finally:
-                heard.end(failed=report is None or not report.ok)
-
+        together = Together(observer, "verifying", "split", [split.size_bytes for split in splits], 1)
+        one = partial(_one, look, together, finished)
         with ThreadPoolExecutor(min(jobs, len(splits)), "split") as several:
             reports = [several.submit(one, split) for split in splits]
             return _results(reports, stop)
+
+
+def _one(
+    look: Callable[..., VerifyReport],
+    together: Together,
+    finished: bool,  # noqa: FBT001 -- given by partial
+    split: ListedSplit,
+) -> VerifyReport:
+    """The report of a split, which the others' progress hears of."""
+    heard, report = together.member(split.file_name, split.size_bytes), None
+    try:
+        if split.state == "under way" and not finished:
+            report = VerifyReport(split.file_name, (), under_way=True)
+        else:
+            report = look(file_name=split.file_name, observer=heard)
+        return report
+    finally:
+        heard.end(failed=report is None or not report.ok)
 
 
 def _results(reports: list[Future[VerifyReport]], stop: threading.Event) -> list[VerifyReport]:

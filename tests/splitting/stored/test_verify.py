@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
@@ -10,12 +11,18 @@ import pytest
 
 from splitjoin_cli.core.errors import NotFoundError, SourceChangedError, SourceError, UsageError
 from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.splitting.engines.base import Reach, SourceSpec, StoredSpec
+from splitjoin_cli.splitting.engines.check import EngineCheck
+from splitjoin_cli.splitting.engines.in_process import InProcess
+from splitjoin_cli.splitting.engines.place import OpenStored, Place
+from splitjoin_cli.splitting.stored.judge import StoredPlace
 from splitjoin_cli.splitting.stored.verify import KINDS, Kind, Problem, VerifyReport, verify
 from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.stream import StreamSource
 from tests.splitting.places import FILE_NAME, MANIFEST, MemoryPlace, stored_split
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Literal
 
     from splitjoin_cli.stores.sources.base import Source
@@ -27,9 +34,31 @@ SECOND = f"{FILE_NAME}-2-3.csv"
 
 
 def checked(place: MemoryPlace, source: Source | None = None, file_name: str | None = None) -> VerifyReport:
-    """Verify on two threads."""
+    """Verify on two threads; and on an engine, which finds the same."""
     with ThreadPoolExecutor(2) as executor:
-        return verify(place.sink, place.open_chunk, executor=executor, jobs=2, file_name=file_name, source=source)
+        look = partial(
+            verify, place.sink, place.open_chunk, executor=executor, jobs=2, file_name=file_name, source=source
+        )
+        report = look()
+        if source is None or source.properties.seekable:
+            with on_engine(place, source) as elsewhere:
+                assert look(elsewhere=elsewhere) == report
+    return report
+
+
+@contextmanager
+def on_engine(place: MemoryPlace, source: Source | None) -> Iterator[EngineCheck]:
+    """What judges the chunks by units, in this process."""
+    stored = OpenStored(StoredPlace(place.sink, place.open_chunk), lambda: None)
+    engine = InProcess(Place(lambda _: source or MemorySource(b""), opens_stored=lambda _: stored))
+    try:
+        spec = None
+        if source is not None:
+            found = source.properties
+            spec = SourceSpec(found.uri, found.validator, found.size or 0, Reach())
+        yield EngineCheck(engine, StoredSpec("memory:///", Reach()), spec)
+    finally:
+        engine.close()
 
 
 def streamed(data: bytes) -> Source:
