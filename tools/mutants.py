@@ -274,12 +274,13 @@ TARGETS = (
         Target(f"splitjoin_cli.stores.loaders.exact.{module}", EQUALITY, frozenset(_words(functions)), {})
         for module, functions in (
             ("equality", "alike"),
-            ("numbers", "number numbers_alike shortest_single money_alike"),
+            ("amounts", "amounts amounts_alike"),
+            ("numbers", "number numbers_alike shortest_double shortest_single _single doubles_alike"),
             (
                 "moments",
                 (
                     "Moment.ordinal_seconds parse_moment _seconds _offset dates_alike datetimes_alike instants_alike"
-                    " times_alike _same_moment _same_fraction"
+                    " times_alike _clocks _same_parts _same_moment _same_fraction"
                 ),
             ),
             ("spans", "span_seconds _iso _verbose spans_alike"),
@@ -287,7 +288,8 @@ TARGETS = (
                 "words",
                 (
                     "padded_alike members_alike sets_alike _each_once booleans_alike truth"
-                    " hexadecimal_alike addresses_alike address bytes_alike bytes_of"
+                    " hexadecimal_alike hexadecimal bits_alike bits blobs_alike blob"
+                    " addresses_alike address bytes_alike bytes_of"
                     " lists_alike elements _element"
                 ),
             ),

@@ -29,6 +29,9 @@ SAME = [
     (Kind.NUMBER, "007", "7"), (Kind.NUMBER, "1.50", "1.5"), (Kind.NUMBER, "-0.0", "0"), (Kind.NUMBER, "1e3", "1000.0"),
     (Kind.NUMBER, "0.00001", "1e-05"), (Kind.NUMBER, "1e40", "1e+40"), (Kind.NUMBER, "nan", "NaN"),
     (Kind.NUMBER, "-12.5", "-12.50"), (Kind.SINGLE, "0.1", "0.10000000149011612"), (Kind.MONEY, "$1,234.50", "1234.50"),
+    (Kind.DOUBLE, "1e23", "9.999999999999999e+22"), (Kind.SINGLE, "1234567.8", "1234567.75"), (Kind.BITS, "X5", "0101"),
+    (Kind.MONEY, "$1,234", "1234.00"), (Kind.HEXADECIMAL, "08002b010203", "08:00:2b:ff:fe:01:02:03"),
+    (Kind.BLOB, r"\x41", "A"),
     (Kind.BOOLEAN, "Yes", "1"), (Kind.DATE, "2024-1-31", "2024-01-31"), (Kind.DATE, "20240131", "2024-01-31"),
     (Kind.DATETIME, "2024-01-31T10:00:00", "2024-01-31 10:00:00.000"), (Kind.TIME, "10:00", "10:00:00"),
     (Kind.INSTANT, "2024-01-31T10:00:00+02:00", "2024-01-31 08:00:00+00"),
@@ -40,7 +43,8 @@ SAME = [
 ]  # fmt: skip
 OTHER = [
     (Kind.NUMBER, "1.5", "2"), (Kind.NUMBER, "1e30", "1e31"), (Kind.NUMBER, "abc", "abd"), (Kind.NUMBER, "", "0"),
-    (Kind.MONEY, "-1", "1"), (Kind.BOOLEAN, "yes", "no"), (Kind.DATE, "2024-01-31 10:00", "2024-01-31"),
+    (Kind.MONEY, "-1", "1"), (Kind.MONEY, "1.50", "15.00"), (Kind.BITS, "10", "01"),
+    (Kind.BOOLEAN, "yes", "no"), (Kind.DATE, "2024-01-31 10:00", "2024-01-31"),
     (Kind.DATETIME, "2024-01-31 10:00+02", "2024-01-31 10:00:00"), (Kind.TIME, "10:00:00.5", "10:00:00"),
     (Kind.INSTANT, "2024-01-31T10:00:00+02:00", "2024-01-31 10:00:00+00"), (Kind.BYTES, "\\x41", "\\x42"),
     (Kind.DOCUMENT, "[1]", "[true]"), (Kind.DOCUMENT, '["1"]', "[1]"), (Kind.TEXT, "a", "A"), (Kind.TEXT, "a", "a "),

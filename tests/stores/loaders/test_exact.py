@@ -94,6 +94,14 @@ def test_a_value_of_another_type_is_told_as_without_the_option(rig: LoaderRig, l
     assert ": record 2, line 3 of the chunk: " in error.message
 
 
+def test_white_space_that_is_too_long_is_not_cut_off(rig: LoaderRig, loader: Loader) -> None:
+    """MariaDB cuts a tab off a CHAR(4) without a word; where the text is refused, or kept, there is nothing to see."""
+    make(rig, "CHAR(4)")
+    with contextlib.suppress(BadRowError):
+        loader.load(chunk_of(b"1,abcd\t\n", header=HEADER))
+    assert all(text.rstrip(" ") == "abcd\t" for _, text in rows_of(rig, "id, v"))
+
+
 def test_a_broken_constraint_is_told_as_without_the_option(rig: LoaderRig, loader: Loader) -> None:
     """A key that is there twice, behind values that are respelled."""
     rig.query(f"CREATE TABLE {TABLE} (id INTEGER, v NUMERIC(10,2), PRIMARY KEY (id))")

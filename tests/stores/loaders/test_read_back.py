@@ -34,19 +34,23 @@ MORE: dict[str, tuple[tuple[str, str, str], ...]] = {
     "duckdb": (
         ("flag BOOLEAN", "yes", ""), ("list INTEGER[]", '"[1, 2]"', "[]"), ("u UUID", UUID, ""),
         ("huge HUGEINT", "170141183460469231731687303715884105727", "0"), ("span INTERVAL", "1 day", "2 hours"),
-        ("b BLOB", "a\\x00", "b"), ("tz TIMESTAMPTZ", "2024-01-31 10:00:00+02", "2024-01-31T10:00:00Z"),
+        ("b BLOB", "a\\x00\\x41", "b"), ("tz TIMESTAMPTZ", "2024-01-31 10:00:00+02", "2024-01-31T10:00:00Z"),
+        ("bits BIT", "x5", "1"), ("f FLOAT", "1234567.8", "0.1"),
     ),
     "mysql": (
         ("flag BIT(8)", "5", ""), ("e ENUM('red','blue')", "RED", "blue"), ("s SET('a','b')", '"b,a"', "a"),
         ("f FLOAT", "0.1", ""), ("t TIME", "10:00", "-1 10:00:00"), ("j JSON", '"{""b"": 1, ""a"": []}"', "[]"),
         ("b BLOB", "é", "x"), ("c CHAR(5)", "ab", ""), ("y YEAR", "2024", ""),
-        ("d6 DATETIME(6)", "2024-01-31 1:2:3.5", ""),
+        ("d6 DATETIME(6)", "2024-01-31 1:2:3.5", ""), ("d0 DATETIME", "2024-01-31 10.15.00", ""),
+        ("n INET4", "010.001.002.003", ""),
     ),
     "postgresql": (
         ("flag BOOLEAN", "yes", ""), ("list INTEGER[]", '"{1, 2}"', "{}"), ("u UUID", UUID, ""), ("m MONEY", "1.5", ""),
         ("span INTERVAL", "1 day", "2 hours"), ("b BYTEA", "\\x41", "AB"), ("c CHAR(5)", "ab", ""),
         ("tz TIMESTAMPTZ", "2024-01-31 10:00:00", "2024-01-31 11:00:00"), ("n INET", "10.0.0.1", ""),
         ("j JSONB", '"{""b"": 1.0, ""a"": []}"', "[]"), ("r REAL", "0.1", ""), ("e CIDR", "10.1", ""),
+        ("ms MONEY[]", '"{$1.50,""$1,234""}"', "{}"), ("cs CHAR(4)[]", "{a}", "{}"),
+        ("mac MACADDR8", "08-00-2B-01-02-03", ""), ("bits BIT(3)", "B101", ""), ("d DOUBLE PRECISION", "1e23", ""),
     ),
 }  # fmt: skip
 

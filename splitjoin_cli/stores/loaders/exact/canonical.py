@@ -9,7 +9,7 @@ import re
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.stores.loaders.exact import moments, numbers, spans, words
+from splitjoin_cli.stores.loaders.exact import amounts, moments, numbers, spans, words
 from splitjoin_cli.stores.loaders.exact.equality import Kind
 from splitjoin_cli.stores.loaders.exact.forms import json_form, number_form
 
@@ -22,12 +22,10 @@ __all__ = ["form_of", "is_precise"]
 
 _PLAIN = re.compile(r"(?:-?[1-9][0-9]{0,30}|0|-?(?:[1-9][0-9]{0,30}|0)\.[0-9]{0,30}[1-9])", re.ASCII)
 """Numbers whose text is their form already."""
-_NOT_DIGITS = re.compile(r"\D")
-_NOT_HEXADECIMAL = re.compile("[^0-9a-f]")
 _OTHER = "?"
 """Begins the form of a text that no rule reads: none that one reads begins with it."""
 _KEPT_FORMS = 4096
-_LOOSE = frozenset({Kind.DATE, Kind.DATETIME, Kind.INSTANT, Kind.TIME, Kind.TIME_WITH_OFFSET, Kind.SPAN})
+_LOOSE = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.INSTANT, Kind.TIME, Kind.TIME_WITH_OFFSET, Kind.SPAN})
 
 
 def is_precise(rule: ColumnRule) -> bool:
@@ -48,8 +46,8 @@ def form_of(rule: ColumnRule) -> tuple[Callable[[str], str] | None, Callable[[st
     if kind == Kind.INSTANT:
         instants = _Instants()
         said, kept = instants.said, instants.kept
-    elif kind == Kind.SINGLE:
-        said, kept = _number, _single
+    elif kind in _FLOATS:
+        said, kept = _number, partial(_float, _FLOATS[kind])
     elif kind in _MOMENTS:
         said, kept = partial(_MOMENTS[kind], is_kept=False), partial(_MOMENTS[kind], is_kept=True)
     else:
@@ -70,16 +68,17 @@ def _number(text: str) -> str:
     return _OTHER + text if value is None else number_form(value)
 
 
-def _single(kept: str) -> str:
+def _float(shortest: Callable[[str], str], kept: str) -> str:
     try:
-        return _number(numbers.shortest_single(kept))
+        return _number(shortest(kept))
     except ValueError:
         return _OTHER + kept
 
 
 def _money(text: str) -> str:
-    digits = _NOT_DIGITS.sub("", text).strip("0")
-    return f"-{digits}" if digits and ("-" in text or "(" in text) else digits
+    """By the first of what it may say; where that is the other one, both are compared."""
+    found = amounts.amounts(text)
+    return number_form(found[0]) if found else _OTHER + text
 
 
 def _boolean(text: str) -> str:
@@ -89,10 +88,6 @@ def _boolean(text: str) -> str:
 
 def _members(text: str) -> str:
     return ",".join(sorted({each.rstrip(" ").casefold() for each in text.split(",")}))
-
-
-def _hexadecimal(text: str) -> str:
-    return _NOT_HEXADECIMAL.sub("", text.lower())
 
 
 def _bytes(text: str) -> str:
@@ -189,11 +184,17 @@ _FORMS: Mapping[Kind, Callable[[str], str]] = {
     Kind.BOOLEAN: _boolean,
     Kind.MEMBER: lambda text: text.rstrip(" ").casefold(),
     Kind.MEMBERS: _members,
-    Kind.HEXADECIMAL: _hexadecimal,
+    Kind.HEXADECIMAL: words.hexadecimal,
+    Kind.BITS: words.bits,
     Kind.ADDRESS: lambda text: str(words.address(text)),
     Kind.BYTES: _bytes,
+    Kind.BLOB: lambda text: words.blob(text).hex(),
     Kind.DOCUMENT: _document,
     Kind.SPAN: _span,
+}
+_FLOATS: Mapping[Kind, Callable[[str], str]] = {
+    Kind.SINGLE: numbers.shortest_single,
+    Kind.DOUBLE: numbers.shortest_double,
 }
 _MOMENTS: Mapping[Kind, Callable[..., str]] = {
     Kind.DATE: _date,

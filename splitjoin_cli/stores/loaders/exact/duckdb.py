@@ -21,7 +21,6 @@ _INTEGER = TypeRule(Kind.NUMBER, _NUMERIC, "regexp_full_match({text}, '[+-]?[0-9
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MOMENT = _DAY + "([ T][0-9]{2}:[0-9]{2}:[0-9]{2}{fraction})?"
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-_KEPT = {"VARCHAR": "text", "BLOB": "blob", "BIT": "bitstring"}
 _UUID = f"{_NUMERIC}#universally-unique-identifiers-uuids"
 
 
@@ -30,7 +29,9 @@ def _matching(kind: Kind, source: str, pattern: str) -> TypeRule:
 
 
 TYPES: Mapping[str, TypeRule] = {
-    **{name: TypeRule(None, _MANUAL + page) for name, page in _KEPT.items()},
+    "VARCHAR": TypeRule(None, f"{_MANUAL}text"),
+    "BLOB": TypeRule(None, f"{_MANUAL}blob", spelled=Kind.BLOB),
+    "BIT": TypeRule(None, f"{_MANUAL}bitstring", spelled=Kind.BITS),
     "UUID": TypeRule(None, _UUID, spelled=Kind.HEXADECIMAL),
     "JSON": TypeRule(None, "https://duckdb.org/docs/stable/data/json/json_type"),
     "ENUM": TypeRule(None, f"{_MANUAL}enum"),
@@ -39,8 +40,10 @@ TYPES: Mapping[str, TypeRule] = {
     "BIGNUM": _INTEGER,
     "DECIMAL": _matching(Kind.NUMBER, _NUMERIC, "[+-]?[0-9]+([.][0-9]{0,{scale}})?"),
     # 6 and 15 digits and no exponent: FLT_DIG and DBL_DIG of them are kept
-    "FLOAT": TypeRule(Kind.NUMBER, _NUMERIC, "(length({text}) <= 6 AND NOT contains(lower({text}), 'e'))"),
-    "DOUBLE": TypeRule(Kind.NUMBER, _NUMERIC, "(length({text}) <= 15 AND NOT contains(lower({text}), 'e'))"),
+    "FLOAT": TypeRule(
+        Kind.SINGLE, _NUMERIC, "(length({text}) <= 6 AND NOT contains(lower({text}), 'e'))", "CAST({value} AS DOUBLE)"
+    ),
+    "DOUBLE": TypeRule(Kind.DOUBLE, _NUMERIC, "(length({text}) <= 15 AND NOT contains(lower({text}), 'e'))"),
     "BOOLEAN": TypeRule(Kind.BOOLEAN, f"{_MANUAL}boolean", "lower({text}) IN ('true', 'false')"),
     "DATE": _matching(Kind.DATE, f"{_MANUAL}date", _DAY),
     "TIME": _matching(Kind.TIME, f"{_MANUAL}time", "[0-9]{2}:[0-9]{2}:[0-9]{2}{fraction}"),
@@ -116,5 +119,5 @@ def _rule(column: TableColumn) -> ColumnRule:
     sure = rule.sure.replace("{fraction}", fraction).replace("{scale}", scale[1] if scale else "0")
     is_list = element != column.type
     sure = "1 = 0" if is_list else sure
-    shown = "CAST({value} AS VARCHAR)"
+    shown = f"CAST({'{value}' if is_list else rule.shown} AS VARCHAR)"
     return ColumnRule(column, column.type, rule.kind, value, sure, shown, is_list=is_list, spelled=rule.spelled)

@@ -6,7 +6,7 @@ import enum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.stores.loaders.exact import moments, numbers, spans, words
+from splitjoin_cli.stores.loaders.exact import amounts, moments, numbers, spans, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,10 +23,12 @@ class Kind(enum.StrEnum):
     """Each character; blanks that the type itself adds at the end are none of them."""
     NUMBER = "number"
     """The number, exactly. A float is told in the fewest digits that mean it."""
+    DOUBLE = "64-bit float"
+    """The number that the fewest digits say which mean the float, in however many a database tells it."""
     SINGLE = "32-bit float"
-    """The same, where the database tells it in the digits of a 64-bit float."""
+    """The same, where the database may tell it in the digits of a 64-bit float."""
     MONEY = "money"
-    """Digits and sign, whatever the locale puts between them."""
+    """The amount, in the way of any locale to write it."""
     BOOLEAN = "boolean"
     """True or false, in any spelling."""
     DATE = "date"
@@ -46,11 +48,15 @@ class Kind(enum.StrEnum):
     MEMBERS = "members"
     """The members of a set that are named, in any case and order."""
     HEXADECIMAL = "hexadecimal digits"
-    """Each of them, whatever stands between them."""
+    """Each of them, whatever stands between them; six bytes of a network card are the eight that they become."""
+    BITS = "bits"
+    """Each of them, in binary or hexadecimal digits."""
     ADDRESS = "network address"
     """The address and its mask."""
     BYTES = "bytes"
     """Each byte, in the hex format of PostgreSQL's bytea or in its escape format."""
+    BLOB = "blob"
+    """Each byte, as DuckDB writes it: what is no printable ASCII in two hexadecimal digits behind ``\\x``."""
     DOCUMENT = "document"
     """The JSON value; no key twice in one object."""
 
@@ -59,8 +65,9 @@ _RULES: Mapping[Kind, Callable[[str, str], bool]] = {
     Kind.TEXT: str.__eq__,
     Kind.PADDED: words.padded_alike,
     Kind.NUMBER: numbers.numbers_alike,
+    Kind.DOUBLE: numbers.doubles_alike,
     Kind.SINGLE: numbers.singles_alike,
-    Kind.MONEY: numbers.money_alike,
+    Kind.MONEY: amounts.amounts_alike,
     Kind.BOOLEAN: words.booleans_alike,
     Kind.DATE: moments.dates_alike,
     Kind.DATETIME: moments.datetimes_alike,
@@ -72,7 +79,9 @@ _RULES: Mapping[Kind, Callable[[str, str], bool]] = {
     Kind.MEMBERS: words.sets_alike,
     Kind.HEXADECIMAL: words.hexadecimal_alike,
     Kind.ADDRESS: words.addresses_alike,
+    Kind.BITS: words.bits_alike,
     Kind.BYTES: words.bytes_alike,
+    Kind.BLOB: words.blobs_alike,
     Kind.DOCUMENT: words.documents_alike,
 }
 

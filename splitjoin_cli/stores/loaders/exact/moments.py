@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 
 __all__ = ["Moment", "dates_alike", "datetimes_alike", "instants_alike", "parse_moment", "times_alike"]
 
@@ -19,6 +20,11 @@ _ZONE = re.compile(r"[A-Za-z]+/[A-Za-z_]+|\b(?!AM\b|PM\b|BC\b|AD\b|T\b)[A-Z]{1,5
 _OF_THE_LOAD = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 _DAYS_BEFORE = re.compile(r"\s*(-?)(\d{1,2}) +(\d.*)", re.DOTALL)
 _CLOCK_DIGITS = re.compile(r"(-?)(\d{1,7})(?:\.(\d*))?")
+_ISO_DIGITS = (4, 6)
+_PARTED = re.compile(r"\d+")
+_PARTED_TEXT = re.compile(r"\d{4,6}[-/.]\d{1,2}[-/.]\d{1,2}[ T:.-]\d{1,2}(?:[:.]\d{1,2}(?:[:.]\d{1,2}(?:\.\d+)?)?)?")
+_SHORT_YEAR = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)")
+_FRACTION_PLACE = 6
 _LONGEST = 200
 
 
@@ -101,6 +107,8 @@ def dates_alike(text: str, kept: str) -> bool:
 
 def datetimes_alike(text: str, kept: str) -> bool:
     """A date and a time of day keep no offset, and as many digits of a fraction as the column has."""
+    if _same_parts(text, kept):
+        return True
     said, held = parse_moment(text), parse_moment(kept)
     if said.zone or _OF_THE_LOAD.search(text):
         return False
@@ -136,9 +144,38 @@ def times_alike(text: str, kept: str, *, keeps_offset: bool = False) -> bool:
         seconds = int(days[2]) * _DAY_SECONDS + seconds
         seconds = -seconds if days[1] else seconds
     if (found := _CLOCK_DIGITS.fullmatch(text.strip())) is not None:
-        digits = found[2].zfill(6)
-        seconds = _seconds(found[1] + digits[:-4], digits[-4:-2], digits[-2:], found[3], None)
+        return held.seconds in _clocks(*found.groups())
     return seconds is None or seconds == held.seconds
+
+
+def _clocks(sign: str, digits: str, fraction: str | None) -> tuple[Fraction, ...]:
+    """What digits alone say: MySQL reads them from the seconds on, PostgreSQL from the hours on."""
+    last, first = digits.zfill(6), digits.ljust(6, "0")
+    return tuple(
+        _seconds(sign + each[:-4], each[-4:-2], each[-2:], fraction, None)
+        for each in ((last, first) if len(digits) in _ISO_DIGITS else (last,))
+    )
+
+
+def _same_parts(text: str, kept: str) -> bool:
+    """Whether the numbers of a text are those of what is kept, one by one, whatever MySQL takes between them.
+
+    MySQL's manual, "String and Numeric Literals in Date and Time Context".
+    """
+    if (digits := _SHORT_YEAR.fullmatch(text.strip())) is not None:
+        parts, begin = list(digits.groups()), 2  # the century is the database's to know
+    else:
+        parts, begin = _PARTED.findall(text), 0
+        if not _PARTED_TEXT.fullmatch(text.strip()):
+            return False
+    held = _PARTED.findall(kept)
+    if len(parts) > len(held) or not parts:
+        return False
+    places = zip_longest(parts, [held[0][begin:], *held[1:]], fillvalue="0")
+    return all(
+        each.rstrip("0") == other.rstrip("0") if place == _FRACTION_PLACE else int(each) == int(other)
+        for place, (each, other) in enumerate(places)
+    )
 
 
 def _same_moment(said: Moment, held: Moment) -> bool:

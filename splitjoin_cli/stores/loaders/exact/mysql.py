@@ -35,14 +35,20 @@ TYPES: Mapping[str, TypeRule] = {
     "decimal": TypeRule(Kind.NUMBER, _NUMERIC, _SCALED, _TOLD),
     # 6 and 15 digits and no exponent: FLT_DIG and DBL_DIG of them are kept, where the type itself has no scale
     "float": TypeRule(Kind.SINGLE, _NUMERIC, "(LENGTH({text}) <= 6 AND " + _NO_EXPONENT + ")", _FLOAT),
-    "double": TypeRule(Kind.NUMBER, _NUMERIC, "(LENGTH({text}) <= 15 AND " + _NO_EXPONENT + ")", _FLOAT),
+    "double": TypeRule(Kind.DOUBLE, _NUMERIC, "(LENGTH({text}) <= 15 AND " + _NO_EXPONENT + ")", _FLOAT),
     "bit": TypeRule(Kind.NUMBER, f"{_MANUAL}bit-type.html", "{text} NOT REGEXP '[^0-9]'", "CAST({value} + 0 AS CHAR)"),
     "year": TypeRule(Kind.NUMBER, f"{_MANUAL}year.html", "{text} REGEXP '^[12][0-9]{3}$'", _TOLD),
     "date": TypeRule(Kind.DATE, _TIMES, "{text} REGEXP '^" + _DAY + "$'", _TOLD),
     "datetime": TypeRule(Kind.DATETIME, _TIMES, "{text} REGEXP '^" + _DAY + "([ T]" + _CLOCK + ")?$'", _TOLD),
     "timestamp": TypeRule(Kind.DATETIME, _TIMES, "{text} REGEXP '^" + _DAY + "([ T]" + _CLOCK + ")?$'", _TOLD),
     "time": TypeRule(Kind.TIME, _TIMES, "{text} REGEXP '^" + _CLOCK + "$'", _TOLD),
-    "char": TypeRule(Kind.TEXT, f"{_MANUAL}char.html", "{text} NOT LIKE '% '", _TOLD),
+    "char": TypeRule(
+        # what is too long for it may be cut without a word where that is white space alone, a tab among it
+        Kind.TEXT,
+        f"{_MANUAL}char.html",
+        "(CHAR_LENGTH({text}) <= {characters} AND {text} NOT LIKE '% ')",
+        _TOLD,
+    ),
     "binary": TypeRule(
         Kind.TEXT, f"{_MANUAL}binary-varbinary.html", "LENGTH({text}) = {length}", "CONVERT({value} USING utf8mb4)"
     ),
@@ -58,7 +64,7 @@ TYPES: Mapping[str, TypeRule] = {
 """By information_schema's data_type; what is in other braces is the column's own."""
 _COLUMNS = (
     "SELECT column_name, LOWER(data_type), column_type, character_set_name, collation_name, numeric_scale,"
-    " datetime_precision, character_octet_length FROM information_schema.columns"
+    " datetime_precision, character_octet_length, character_maximum_length FROM information_schema.columns"
     " WHERE table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?"
 )
 
@@ -144,7 +150,7 @@ class MysqlValues(ExactValues):
         return "@splitjoin_run_id"
 
 
-def _rule(
+def _rule(  # noqa: PLR0913, PLR0917 -- a row of _COLUMNS
     column: TableColumn,
     name: str,
     declared: str,
@@ -153,6 +159,7 @@ def _rule(
     scale: int | None,
     precision: int | None,
     octets: int | None,
+    most: int | None,
 ) -> ColumnRule:
     rule = TYPES.get(name)
     value = "{text}"
@@ -169,6 +176,7 @@ def _rule(
     sure = rule.sure if name not in ("float", "double") or scale is None else "1 = 0"
     fraction = f"([.][0-9]{{1,{precision}}})?" if precision else ""
     members = declared[declared.find("(") :] if name in ("enum", "set") else ""
-    for mark, part in (("{scale}", scale), ("{fraction}", fraction), ("{length}", octets), ("{members}", members)):
-        sure = sure.replace(mark, str(part))
+    parts = {"scale": scale, "fraction": fraction, "length": octets, "characters": most, "members": members}
+    for mark, part in parts.items():
+        sure = sure.replace(f"{{{mark}}}", str(part))
     return ColumnRule(column, declared, rule.kind, value, sure, rule.shown, typed=typed)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 
-__all__ = ["money_alike", "number", "numbers_alike", "shortest_single", "singles_alike"]
+__all__ = ["doubles_alike", "number", "numbers_alike", "shortest_double", "shortest_single", "singles_alike"]
 
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _DIGITS_OF_SINGLE = range(1, 10)
 _HEX_FLOAT = re.compile(r"[+-]?0x[0-9a-f]*\.?[0-9a-f]*(p[+-]?\d+)?", re.IGNORECASE)
-_NOT_DIGITS = re.compile(r"\D")
 
 
 def number(text: str) -> Decimal | None:
@@ -40,25 +40,34 @@ def numbers_alike(text: str, kept: str) -> bool:
 
 
 def shortest_single(kept: str) -> str:
-    """The shortest decimal that is the same 32-bit float, of one that is told in the digits of a 64-bit float."""
-    value = float(kept)
+    """The shortest decimal that is the same 32-bit float, in however many digits it is told."""
+    try:
+        value = _single(float(kept))
+    except OverflowError:
+        return kept
     for digits in _DIGITS_OF_SINGLE:
         told = f"{value:.{digits}g}"
-        try:
-            if struct.unpack("f", struct.pack("f", float(told)))[0] == value:
+        with suppress(OverflowError):
+            if _single(float(told)) == value:
                 return told
-        except OverflowError:
-            continue
     return kept
+
+
+def _single(value: float) -> float:
+    found: float = struct.unpack("f", struct.pack("f", value))[0]
+    return found
+
+
+def shortest_double(kept: str) -> str:
+    """The shortest decimal that is the same 64-bit float: PostgreSQL tells 1e23 by a longer one."""
+    return repr(float(kept))
+
+
+def doubles_alike(text: str, kept: str) -> bool:
+    """Whether a text is the shortest decimal of the float that is kept, in whatever spelling."""
+    return numbers_alike(text, shortest_double(kept))
 
 
 def singles_alike(text: str, kept: str) -> bool:
     """The same, where a database tells a 32-bit float as a 64-bit one."""
     return numbers_alike(text, shortest_single(kept))
-
-
-def money_alike(text: str, kept: str) -> bool:
-    """Whether an amount has the digits and the sign that are kept, whatever the locale writes around them."""
-    negative = [("-" in each or "(" in each) for each in (text, kept)]
-    digits = [_NOT_DIGITS.sub("", each).strip("0") for each in (text, kept)]
-    return digits[0] == digits[1] and (negative[0] == negative[1] or not digits[0])

@@ -21,7 +21,8 @@ _KEPT = {
     **dict.fromkeys(("int2", "int4", "int8"), Kind.NUMBER),
     **dict.fromkeys(("uuid", "macaddr", "macaddr8"), Kind.HEXADECIMAL),
     **dict.fromkeys(("inet", "cidr"), Kind.ADDRESS),
-    **dict.fromkeys(("text", "citext", "json", "bit", "varbit", "refcursor"), Kind.TEXT),
+    **dict.fromkeys(("text", "citext", "json", "refcursor"), Kind.TEXT),
+    **dict.fromkeys(("bit", "varbit"), Kind.BITS),
     "bool": Kind.BOOLEAN,
     "bytea": Kind.BYTES,
 }
@@ -44,8 +45,8 @@ TYPES: Mapping[str, TypeRule] = {
     "numeric": TypeRule(Kind.NUMBER, f"{_MANUAL}numeric.html", _NUMERIC),
     "oid": TypeRule(Kind.NUMBER, f"{_MANUAL}oid.html", "{text} ~ '^[0-9]+$'"),
     # 15 digits and no exponent: FLT_DIG and DBL_DIG of them are kept
-    "float8": TypeRule(Kind.NUMBER, f"{_MANUAL}numeric.html", "(length({text}) <= 15 AND {text} !~ '[eExX]')"),
-    "float4": TypeRule(Kind.NUMBER, f"{_MANUAL}numeric.html", "(length({text}) <= 6 AND {text} !~ '[eExX]')"),
+    "float8": TypeRule(Kind.DOUBLE, f"{_MANUAL}numeric.html", "(length({text}) <= 15 AND {text} !~ '[eExX]')"),
+    "float4": TypeRule(Kind.SINGLE, f"{_MANUAL}numeric.html", "(length({text}) <= 6 AND {text} !~ '[eExX]')"),
     "money": TypeRule(Kind.MONEY, f"{_MANUAL}money.html", "{text} ~ '^-?[0-9]+$'", "CAST({value} AS numeric)::text"),
     "varchar": TypeRule(
         Kind.TEXT,
@@ -179,7 +180,8 @@ def _rule(  # noqa: PLR0913, PLR0917 -- a row of _COLUMNS
     odd = modifier != _ANY_MODIFIER if name == "interval" else name == "numeric" and _scale(modifier) < 0
     cleared = element is None and not odd
     sure = _of_column(rule.sure, modifier) if cleared else ""
-    shown = _of_column(rule.shown, modifier).replace("{value}", f"CAST({{value}} AS {whole})")
+    shown = _of_column(rule.shown, modifier) if element is None else "CAST({value} AS text)"
+    shown = shown.replace("{value}", f"CAST({{value}} AS {whole})")
     return ColumnRule(
         column, declared, rule.kind, value, sure or "1 = 0", shown, is_list=element is not None, typed="text"
     )

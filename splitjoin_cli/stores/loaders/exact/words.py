@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 __all__ = [
     "address",
     "addresses_alike",
+    "bits",
+    "bits_alike",
+    "blob",
+    "blobs_alike",
     "booleans_alike",
     "bytes_alike",
     "bytes_of",
     "document",
     "documents_alike",
     "elements",
+    "hexadecimal",
     "hexadecimal_alike",
     "lists_alike",
     "members_alike",
@@ -32,9 +37,15 @@ __all__ = [
     "truth",
 ]
 
-_TRUE, _FALSE = frozenset({"t", "true", "y", "yes", "on", "1"}), frozenset({"f", "false", "n", "no", "off", "0"})
+_TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
+_FALSE = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
+"""With the beginnings of them that PostgreSQL takes, too."""
 _NOT_HEXADECIMAL = re.compile("[^0-9a-f]")
 _OCTAL = re.compile(rb"\\(?:([0-3][0-7]{2})|\\)")
+_HEX_PAIR = re.compile(rb"\\x([0-9A-Fa-f]{2})")
+_BITS_IN_HEX = re.compile(r"[xX]([0-9a-fA-F]*)")
+_CARD_DIGITS = 12
+"""Of the six bytes of a network card's address, in the middle of which FFFE stands where it is one of eight."""
 _NUMBERS, _BITS = 4, 8
 """Of an address of IPv4, and of each of its numbers."""
 
@@ -76,8 +87,37 @@ def document(text: str) -> Any:  # noqa: ANN401 -- a JSON value
 
 def hexadecimal_alike(text: str, kept: str) -> bool:
     """Whether two identifiers have the same digits, in whatever groups and case."""
-    first, second = (_NOT_HEXADECIMAL.sub("", each.lower()) for each in (text, kept))
-    return first == second
+    return hexadecimal(text) == hexadecimal(kept)
+
+
+def hexadecimal(text: str) -> str:
+    """The digits of an identifier; PostgreSQL's ``macaddr8`` makes eight bytes of the six of a network card."""
+    digits = _NOT_HEXADECIMAL.sub("", text.lower())
+    half = _CARD_DIGITS // 2
+    return f"{digits[:half]}fffe{digits[half:]}" if len(digits) == _CARD_DIGITS else digits
+
+
+def bits_alike(text: str, kept: str) -> bool:
+    """Whether two bit strings are one."""
+    return bits(text) == bits(kept)
+
+
+def bits(text: str) -> str:
+    """The bits of a bit string, which may begin with B, or with X before hexadecimal digits."""
+    found = _BITS_IN_HEX.fullmatch(text)
+    if found is None:
+        return text[1:] if text[:1] in ("b", "B") else text
+    return "".join(f"{int(digit, 16):04b}" for digit in found[1])
+
+
+def blobs_alike(text: str, kept: str) -> bool:
+    """Whether two texts of DuckDB's BLOB mean the same bytes."""
+    return blob(text) == blob(kept)
+
+
+def blob(text: str) -> bytes:
+    """The bytes that a text of DuckDB's BLOB means."""
+    return _HEX_PAIR.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode("utf-8", "surrogateescape"))
 
 
 def addresses_alike(text: str, kept: str) -> bool:
@@ -91,6 +131,7 @@ def address(text: str) -> object:
     numbers = host.split(".")
     if ":" not in host:
         mask = mask or str(_BITS * len(numbers))
+        numbers = [each.lstrip("0") or "0" for each in numbers]
         host, slash = ".".join([*numbers, *["0"] * (_NUMBERS - len(numbers))]), "/"
     try:
         return ipaddress.ip_interface(host + slash + mask)
