@@ -274,8 +274,8 @@ TARGETS = (
         Target(f"splitjoin_cli.stores.loaders.exact.{module}", EQUALITY, frozenset(_words(functions)), {})
         for module, functions in (
             ("equality", "alike"),
-            ("amounts", "amounts amounts_alike"),
-            ("numbers", "number numbers_alike shortest_double shortest_single _single doubles_alike"),
+            ("amounts", "amounts"),
+            ("numbers", "number numbers_alike shortest_single"),
             (
                 "moments",
                 (
@@ -287,8 +287,8 @@ TARGETS = (
             (
                 "words",
                 (
-                    "padded_alike members_alike sets_alike _each_once booleans_alike truth"
-                    " hexadecimal_alike hexadecimal bits_alike bits blobs_alike blob"
+                    "padded_alike members_alike cased_members_alike cased_sets_alike _each_once booleans_alike truth"
+                    " hexadecimal_alike hexadecimal bits_alike bits blobs_alike"
                     " addresses_alike address bytes_alike bytes_of"
                     " lists_alike elements _element"
                 ),

@@ -37,12 +37,14 @@ SAME = [
     (Kind.INSTANT, "2024-01-31T10:00:00+02:00", "2024-01-31 08:00:00+00"),
     (Kind.INSTANT, "2024-01-31 10:00", "2024-01-31 10:00:00+05"),
     (Kind.TIME_WITH_OFFSET, "10:00+02", "10:00:00+02"), (Kind.SPAN, "1 day", "24:00:00"),
-    (Kind.MEMBERS, "b,a", "a,b"), (Kind.MEMBER, "Red", "red"), (Kind.PADDED, "ab", "ab   "),
+    (Kind.MEMBERS, "b,A", "a,b"), (Kind.CASED_MEMBERS, "b,A", "A,b"),
+    (Kind.CASED_MEMBER, "A ", "A"), (Kind.MEMBER, "Red", "red"), (Kind.PADDED, "ab", "ab   "),
     (Kind.HEXADECIMAL, "{AB-CD}", "abcd"), (Kind.ADDRESS, "10.1", "10.1.0.0/16"), (Kind.BYTES, "\\x4142", "AB"),
     (Kind.DOCUMENT, '{"b": 1.0, "a": [true, null]}', '{"a":[true,null],"b":1}'),
 ]  # fmt: skip
 OTHER = [
     (Kind.NUMBER, "1.5", "2"), (Kind.NUMBER, "1e30", "1e31"), (Kind.NUMBER, "abc", "abd"), (Kind.NUMBER, "", "0"),
+    (Kind.CASED_MEMBER, "a", "A"), (Kind.CASED_MEMBERS, "a,b", "A,b"),
     (Kind.MONEY, "-1", "1"), (Kind.MONEY, "1.50", "15.00"), (Kind.BITS, "10", "01"),
     (Kind.BOOLEAN, "yes", "no"), (Kind.DATE, "2024-01-31 10:00", "2024-01-31"),
     (Kind.DATETIME, "2024-01-31 10:00+02", "2024-01-31 10:00:00"), (Kind.TIME, "10:00:00.5", "10:00:00"),
@@ -69,6 +71,8 @@ def test_lists() -> None:
     """Element by element, and a word NULL is not NULL."""
     assert alike(Kind.NUMBER, "{1.0, 2,NULL}", "{1,2,NULL}", is_list=True)
     assert not alike(Kind.TEXT, '{"NULL"}', "{NULL}", is_list=True)
+    assert not alike(Kind.TEXT, '{"(",a,")"}', "{{a}}", is_list=True)
+    assert not alike(Kind.TEXT, '{"(",a,")"}', '{"[",a,"]"}', is_list=True)
 
 
 TEXTS = st.one_of(

@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"(?:-?[1-9][0-9]{0,30}|0|-?(?:[1-9][0-9]{0,30}|0)\.[0-9]{0,
 """Numbers whose text is their form already."""
 _OTHER = "?"
 """Begins the form of a text that no rule reads: none that one reads begins with it."""
-_KEPT_FORMS = 4096
+_KEPT_FORMS, _KEPT_CHARACTERS = 4096, 200
 _LOOSE = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.INSTANT, Kind.TIME, Kind.TIME_WITH_OFFSET, Kind.SPAN})
 
 
@@ -54,7 +54,13 @@ def form_of(rule: ColumnRule) -> tuple[Callable[[str], str] | None, Callable[[st
         said = kept = _FORMS.get(kind, str)
     if rule.is_list:
         said, kept = partial(_list, said), partial(_list, kept)
-    return lru_cache(_KEPT_FORMS)(said), lru_cache(_KEPT_FORMS)(kept)
+    return _remembering(said), _remembering(kept)
+
+
+def _remembering(form: Callable[[str], str]) -> Callable[[str], str]:
+    """The same, of short texts kept: of a few thousand, and so of bounded size."""
+    short = lru_cache(_KEPT_FORMS)(form)
+    return lambda text: short(text) if len(text) <= _KEPT_CHARACTERS else form(text)
 
 
 def _kind(rule: ColumnRule) -> Kind:
@@ -84,10 +90,6 @@ def _money(text: str) -> str:
 def _boolean(text: str) -> str:
     value = words.truth(text)
     return _OTHER + text if value is None else str(value)
-
-
-def _members(text: str) -> str:
-    return ",".join(sorted({each.rstrip(" ").casefold() for each in text.split(",")}))
 
 
 def _bytes(text: str) -> str:
@@ -174,7 +176,10 @@ def _list(form: Callable[[str], str], text: str) -> str:
     elements = words.elements(text)
     if elements is None:
         return _OTHER + text
-    return repr([None if each is None else each if each in {"(", ")"} else form(each) for each in elements])
+    return "".join(
+        repr(form(each)) if isinstance(each, str) else "," if each is None else "[" if each is words.OPENED else "]"
+        for each in elements
+    )
 
 
 _FORMS: Mapping[Kind, Callable[[str], str]] = {
@@ -182,8 +187,10 @@ _FORMS: Mapping[Kind, Callable[[str], str]] = {
     Kind.NUMBER: _number,
     Kind.MONEY: _money,
     Kind.BOOLEAN: _boolean,
-    Kind.MEMBER: lambda text: text.rstrip(" ").casefold(),
-    Kind.MEMBERS: _members,
+    Kind.MEMBER: lambda text: words.member(text).casefold(),
+    Kind.MEMBERS: lambda text: words.members(text.casefold()),
+    Kind.CASED_MEMBER: words.member,
+    Kind.CASED_MEMBERS: words.members,
     Kind.HEXADECIMAL: words.hexadecimal,
     Kind.BITS: words.bits,
     Kind.ADDRESS: lambda text: str(words.address(text)),

@@ -47,6 +47,10 @@ class Kind(enum.StrEnum):
     """The member of an enumeration that is named, in any case."""
     MEMBERS = "members"
     """The members of a set that are named, in any case and order."""
+    CASED_MEMBER = "member with its case"
+    """The same of one whose collation tells cases apart."""
+    CASED_MEMBERS = "members with their case"
+    """The same."""
     HEXADECIMAL = "hexadecimal digits"
     """Each of them, whatever stands between them; six bytes of a network card are the eight that they become."""
     BITS = "bits"
@@ -77,6 +81,8 @@ _RULES: Mapping[Kind, Callable[[str, str], bool]] = {
     Kind.SPAN: spans.spans_alike,
     Kind.MEMBER: words.members_alike,
     Kind.MEMBERS: words.sets_alike,
+    Kind.CASED_MEMBER: words.cased_members_alike,
+    Kind.CASED_MEMBERS: words.cased_sets_alike,
     Kind.HEXADECIMAL: words.hexadecimal_alike,
     Kind.ADDRESS: words.addresses_alike,
     Kind.BITS: words.bits_alike,

@@ -62,6 +62,7 @@ TYPES: Mapping[str, TypeRule] = {
     "inet6": TypeRule(None, f"{_MARIADB}inet6/", shown=_TOLD, spelled=Kind.ADDRESS),
 }
 """By information_schema's data_type; what is in other braces is the column's own."""
+_CASED = {Kind.MEMBER: Kind.CASED_MEMBER, Kind.MEMBERS: Kind.CASED_MEMBERS}
 _COLUMNS = (
     "SELECT column_name, LOWER(data_type), column_type, character_set_name, collation_name, numeric_scale,"
     " datetime_precision, character_octet_length, character_maximum_length FROM information_schema.columns"
@@ -174,9 +175,10 @@ def _rule(  # noqa: PLR0913, PLR0917 -- a row of _COLUMNS
         is_checked = rule is not None
         return ColumnRule(column, declared, None, shown=told, is_checked=is_checked, typed=typed, spelled=spelled)
     sure = rule.sure if name not in ("float", "double") or scale is None else "1 = 0"
+    kind = _CASED.get(rule.kind, rule.kind) if collation and collation.endswith(("_bin", "_cs")) else rule.kind
     fraction = f"([.][0-9]{{1,{precision}}})?" if precision else ""
     members = declared[declared.find("(") :] if name in ("enum", "set") else ""
     parts = {"scale": scale, "fraction": fraction, "length": octets, "characters": most, "members": members}
     for mark, part in parts.items():
         sure = sure.replace(f"{{{mark}}}", str(part))
-    return ColumnRule(column, declared, rule.kind, value, sure, rule.shown, typed=typed)
+    return ColumnRule(column, declared, kind, value, sure, rule.shown, typed=typed)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "CLOSED",
+    "OPENED",
     "address",
     "addresses_alike",
     "bits",
@@ -25,12 +27,16 @@ __all__ = [
     "booleans_alike",
     "bytes_alike",
     "bytes_of",
+    "cased_members_alike",
+    "cased_sets_alike",
     "document",
     "documents_alike",
     "elements",
     "hexadecimal",
     "hexadecimal_alike",
     "lists_alike",
+    "member",
+    "members",
     "members_alike",
     "padded_alike",
     "sets_alike",
@@ -46,6 +52,8 @@ _HEX_PAIR = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _BITS_IN_HEX = re.compile(r"[xX]([0-9a-fA-F]*)")
 _CARD_DIGITS = 12
 """Of the six bytes of a network card's address, in the middle of which FFFE stands where it is one of eight."""
+OPENED, CLOSED = object(), object()
+"""Marks of a list's structure, which no element is."""
 _NUMBERS, _BITS = 4, 8
 """Of an address of IPv4, and of each of its numbers."""
 
@@ -61,13 +69,32 @@ def padded_alike(text: str, kept: str) -> bool:
 
 def members_alike(text: str, kept: str) -> bool:
     """Whether the member of an enumeration is the one that is named, in any case; never one that is counted."""
-    return text.rstrip(" ").casefold() == kept.casefold()
+    return member(text).casefold() == member(kept).casefold()
+
+
+def cased_members_alike(text: str, kept: str) -> bool:
+    """The same, in its own case."""
+    return member(text) == member(kept)
+
+
+def member(text: str) -> str:
+    """The member that a text names: blanks at its end are none of it."""
+    return text.rstrip(" ")
 
 
 def sets_alike(text: str, kept: str) -> bool:
     """Whether the members of a set are those that are named, in any order and case."""
-    first, second = ({each.rstrip(" ").casefold() for each in one.split(",")} for one in (text, kept))
-    return first == second
+    return cased_sets_alike(text.casefold(), kept.casefold())
+
+
+def cased_sets_alike(text: str, kept: str) -> bool:
+    """The same, in their own cases."""
+    return members(text) == members(kept)
+
+
+def members(text: str) -> str:
+    """The members that a text names, in one order."""
+    return ",".join(sorted({member(each) for each in text.split(",")}))
 
 
 def documents_alike(text: str, kept: str) -> bool:
@@ -180,12 +207,12 @@ def lists_alike(text: str, kept: str, alike: Callable[[str, str], bool]) -> bool
     if first is None or second is None:
         return False
     return all(
-        one == other or (one is not None and other is not None and alike(one, other))
+        one == other or (isinstance(one, str) and isinstance(other, str) and alike(one, other))
         for one, other in zip_longest(first, second)
     )
 
 
-def elements(text: str) -> list[str | None] | None:
+def elements(text: str) -> list[object] | None:
     """The elements of a list, and of those in it, in order: the marks of its structure among them. None: it is none.
 
     PostgreSQL's documentation, "Array Input and Output Syntax"; DuckDB's writes brackets, and quotes too.
@@ -195,15 +222,15 @@ def elements(text: str) -> list[str | None] | None:
         body = body[body.index("=") + 1 :].strip()  # PostgreSQL's bounds
     if body[:1] not in ("{", "["):
         return None
-    found: list[str | None] = []
+    found: list[object] = []
     place = 0
     while place < len(body):
         char = body[place]
         if char in "{[":
-            found.append("(")
+            found.append(OPENED)
             place += 1
         elif char in "}]":
-            found.append(")")
+            found.append(CLOSED)
             place += 1
         elif char == "," or char.isspace():
             place += 1
