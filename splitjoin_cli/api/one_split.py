@@ -96,11 +96,13 @@ class Surroundings:
     """What a split shares with others of the same call: here nothing, since it is alone.
 
     ``client``: of S3. ``engine``: where its work runs. ``resumes``: an unfinished split of a day before is resumed.
+    ``swept``: places where nothing is left of killed runs.
     """
 
     client: Any = None
     engine: Engine | None = None
     resumes: bool = False
+    swept: set[str] | None = None
 
     def check(self) -> None:
         """Raise what ends the split: here a signal does that by itself."""
@@ -126,7 +128,6 @@ def perform(
     within: Surroundings = ALONE,
 ) -> SplitResult:
     """The split itself, once its name is known."""
-    job = naming.job
     with uncollected():
         from splitjoin_cli.splitting.first_block import look
         from splitjoin_cli.splitting.run import SplitRun
@@ -135,7 +136,7 @@ def perform(
     check_source(request)
     with ExitStack() as stack:
         engine = within.engine or open_engine(request, stack, observer)
-        tracker = _reached(tracker or tracker_of(request, stack), request, job)
+        tracker = _reached(tracker or tracker_of(request, stack), request, naming.job)
         source, start = _open_text(request, within.client)
         stack.callback(source.close)
         source = within.source(source)
@@ -146,17 +147,18 @@ def perform(
         stack.callback(sink.close)
         run = SplitRun(
             request,
-            job,
+            naming.job,
             source,
             sink,
             observer,
             open_job=None if tracker is None else _job_opener(tracker, passing=passing),
             repairs=None if tracker is None else partial(_TrackedRepairs, tracker),
-            events=_events(request, job, sink, stack),
+            events=_events(request, naming.job, sink, stack),
             naming=naming,
             warnings=seen.warnings,
             start=start,
             resumes=within.resumes,
+            swept=within.swept,
             remote=_remote(request, engine, source, sink, within),
         )
         within.begun(run, sink)

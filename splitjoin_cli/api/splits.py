@@ -188,9 +188,10 @@ class _One(Surroundings):
         client: Any,  # noqa: ANN401 -- see _client
         check: Callable[[], None],
         engine: Engine | None,
+        swept: set[str],
     ) -> None:
         """``share``: of the jobs. ``check`` raises what ends all splits. ``engine``: None for threads here."""
-        self.engine = engine
+        self.engine, self.swept = engine, swept
         self.part, self.share, self.heard, self.client, self._check = part, share, heard, client, check
         self.run: SplitRun | None = None
         self.sink: Sink | None = None
@@ -255,10 +256,11 @@ class _Running:
         passes = 1 if not isinstance(self._request.destination, S3Place) and self._request.compress is None else 2
         sizes = [0 if part.source.size is None and "://" not in part.source.uri else part.source.size for part in named]
         together = Together(self._observer, "splitting", "source", sizes, passes)
+        swept: set[str] = set()
         for part in named:
             share = self._wait_for_share(part)
             heard = together.member(shown_source(part.source.uri), part.source.size)
-            one = _One(part, share, heard, self._client, self._check, self._engine)
+            one = _One(part, share, heard, self._client, self._check, self._engine, swept)
             self._flying[executor.submit(self._split, one)] = one
 
     def _wait_for_share(self, part: _Part) -> int:

@@ -96,7 +96,7 @@ class Around:
 
         Reads the source's head, and its tail where it can seek. Raises BadInputError where no header is left.
         """
-        self._base, self._dialect, self.skip = base, dialect, skip
+        self._base, self.dialect, self.skip = base, dialect, skip
         self._first = first = _first_bytes(base) if start is None else start
         lines = max(skip.lines, int(declared_delimiter(first) is not None))
         self._ends_early = skip.trailer > 0
@@ -147,7 +147,7 @@ class Around:
 
     def _windowed(self) -> WindowSource:
         lines, head = self.skip.trailer, self._head
-        rule = TailRule(lines, line_rule(self._dialect)) if lines else None
+        rule = TailRule(lines, line_rule(self.dialect)) if lines else None
         size = self._base.properties.size
         if not self._base.properties.seekable or size is None:
             return WindowSource(self._base, Window(head.start, head.gap, None, rule))
@@ -192,7 +192,7 @@ class Around:
 
         ``end``: where the window ends, by its own places.
         """
-        tail, alphabet = self.tail, Alphabet.of(self._dialect)
+        tail, alphabet = self.tail, Alphabet.of(self.dialect)
         if not self.has_trailer or alphabet.quote is None or not tail:
             return
         scanner, at = new_scanner(alphabet, len(tail)), end

@@ -13,7 +13,7 @@ from splitjoin_cli.splitting.claim import plan_gone, release, taken_over
 from splitjoin_cli.splitting.existing import is_of, standing
 from splitjoin_cli.splitting.heads import SeenHead, manifest_head, plan_head
 from splitjoin_cli.splitting.result import chunk_name
-from splitjoin_cli.splitting.stored_chunks import batches_of
+from splitjoin_cli.splitting.stored_chunks import FEW, batches_of, sizes_of
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
@@ -133,11 +133,13 @@ def _look_again(sink: Sink, job: JobName, plan: PlanFile, manifest: Manifest) ->
 
 
 def _first_missing(sink: Sink, plan: PlanFile, manifest: Manifest) -> int | None:
-    """The first chunk that a listing, which is by name, does not show with its size; None where it shows all."""
+    """The first chunk that is not there with its size; None where all are. A listing is in the order of names."""
     total = len(plan.chunks)
     batches = batches_of(sink)
     if batches is not None:
-        return _first_other(_sizes(batches, plan), manifest.stored_bytes)
+        own = (chunk_name(plan, number) for number in range(1, total + 1))
+        found = sizes_of(sink, own) if total <= FEW else _sizes(batches, plan)
+        return _first_other(found, manifest.stored_bytes)
     number = 1
     for stored in sink.list(f"{plan.file_name}-"):
         if number > total:

@@ -7,34 +7,28 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity
 from splitjoin_cli.core.format.runs import run_id
-from splitjoin_cli.core.names import manifest_name, parse_plan_name, plan_name
+from splitjoin_cli.core.names import plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.units import size_text
-from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.around import Around
 from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark
 from splitjoin_cli.splitting.digest import digest_of
-from splitjoin_cli.splitting.edges import LOOK_BYTES, edge_hints, survey_warnings
+from splitjoin_cli.splitting.edges import LOOK_BYTES
 from splitjoin_cli.splitting.elsewhere import is_of_source
-from splitjoin_cli.splitting.hints import blank_warning, header_warnings, letter_warning
-from splitjoin_cli.splitting.limits import large_warning, oversized_warning
-from splitjoin_cli.splitting.locate import byte_of, find_ragged, line_of, read_blocks
+from splitjoin_cli.splitting.locate import read_blocks
 from splitjoin_cli.splitting.plan import PlanBuilder
+from splitjoin_cli.splitting.plan_warnings import probe_warnings, scan_warnings
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
-from splitjoin_cli.splitting.records.outcome import NO_OFFSET
 from splitjoin_cli.splitting.records.watch import LETTERS, Watch
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.splitting.scan import Scan, ScanOptions
 from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.splitting.speculate import Speculation
 from splitjoin_cli.splitting.staging import StagedChunks
-from splitjoin_cli.splitting.stored_chunks import batches_of
 from splitjoin_cli.splitting.survey import Survey, SurveyForm
-from splitjoin_cli.splitting.trailer import text_fields, trailer_warnings
 from splitjoin_cli.stores.sources.transcode import needs_transcoding
 
 if TYPE_CHECKING:
@@ -48,6 +42,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.cuts import CutRule
     from splitjoin_cli.splitting.engines.base import Remote
     from splitjoin_cli.splitting.existing import Existing
+    from splitjoin_cli.splitting.leftovers import Leftovers
     from splitjoin_cli.splitting.probe import Probed
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.scan import Scanned
@@ -70,19 +65,20 @@ class Planned:
 class Preparation:
     """What comes before a split claims its name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 -- a split's parts
         self,
         request: SplitRequest,
         job: JobName,
         source: Source,
         sink: Sink,
         observer: Observer,
+        leftovers: Leftovers,
         warnings: tuple[str, ...] = (),
         start: bytes | None = None,
         remote: Remote | None = None,
     ) -> None:
         """As SplitRun takes them."""
-        self._remote = remote
+        self._remote, self._leftovers = remote, leftovers
         self._start = start
         self._warnings = warnings
         self._request, self._job = request, job
@@ -112,31 +108,6 @@ class Preparation:
         if self._request.compress is not None or s3 is None or copier is None:
             return None
         return copier if copier.copies_from == s3.store else None
-
-    def sweep(self, sink: Sink | None = None) -> None:
-        """Remove what killed runs of the job left, where the store lets it be found: a courtesy, no condition.
-
-        ``sink``: another one of the same place, to which what was begun before it is what was left.
-        """
-        sink = sink or self._sink
-        try:
-            swept = sink.sweep(self._name_prefix)
-            if batches_of(sink) is None:
-                swept += sink.sweep(f"{self._job.client}_", only=self._is_document)
-        except StoreError as exc:
-            self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
-            return
-        if swept:
-            self._observer.detail(f"removed {swept} leftovers of a killed run")
-
-    def _is_document(self, name: str) -> bool:
-        """Whether it is this split's manifest, or the plan of any of this client's.
-
-        A run that was killed while it looked whether it may write (``check_writable``) left an upload of its plan's
-        name: another day's, where the date was today's.
-        """
-        job = parse_plan_name(name)
-        return name == manifest_name(self._job.file_name) or (job is not None and job.client == self._job.client)
 
     def _resumable(self, existing: Existing) -> Planned | None:
         """The plan that stands, if it is of this source and these options: then nothing is scanned again."""
@@ -199,7 +170,7 @@ class Preparation:
             and (properties.seekable or not isinstance(request.size, ChunkCount))
         )
         if staged:
-            self.sweep()  # now, since a killed run's chunks may take the room that this one's need
+            self._leftovers.sweep()  # now, since a killed run's chunks may take the room that this one's need
         return self._scan_until_exact(executor, staged=staged)
 
     def _scan_until_exact(self, executor: Executor, *, staged: bool) -> Planned:
@@ -296,17 +267,6 @@ class Preparation:
         letters = LETTERS if dialect.nulls is not None and null not in dialect.nulls else LETTERS.replace(b"N", b"")
         return Watch(self._alphabet, b"" if dialect.c_escapes else letters)
 
-    def _watched(self, watch: Watch) -> list[str]:
-        """What was seen, as warnings."""
-        warnings, source = [], self._records
-        if watch.blank_lines:
-            warnings.append(blank_warning(watch.blank_lines, line_of(source, watch.first_blank)))
-        if watch.first_letter != NO_OFFSET:
-            at = watch.first_letter
-            pair = b"".join(map(bytes, read_blocks(source, at, at + 2))).decode("ascii", "replace")
-            warnings.append(letter_warning(pair, line_of(source, at)))
-        return warnings
-
     def _survey(self) -> Survey:
         """What all bytes are looked through for. What was transcoded is valid."""
         dialect, encoding = self._request.dialect, self._request.encoding
@@ -315,63 +275,29 @@ class Preparation:
         return Survey(form, keeps=LOOK_BYTES)
 
     def _found(self, builder: PlanBuilder, found: Scanned, rule: CutRule, staging: StagedChunks | None) -> Planned:
-        request, dialect, fields = self._request, self._request.dialect, (builder.expected_delimiters or 0) + 1
-        warnings = [*edge_hints(self._around, dialect, fields=fields, rows=found.rows, last=found.survey.last)]
-        warnings += survey_warnings(found.survey, self._records, dialect, declared=request.encoding is not None)
-        if isinstance(rule, BySize) and rule.oversized:
-            warnings.append(oversized_warning(rule.oversized))
-        if builder.large.records:
-            line = line_of(self._records, builder.large.first)
-            warnings.append(large_warning(builder.large.records, line))
-        warnings += header_warnings(found.header, fields, dialect)
-        if builder.watch is not None:
-            warnings += self._watched(builder.watch)
-        ragged = self._ragged_warning(builder)
-        warnings += [ragged] if ragged else []
         self._around.check_tail(found.size)
-        if self._around.has_trailer:
-            warnings += trailer_warnings(self._around.tail, dialect, fields, found.rows)
+        warnings = scan_warnings(self._around, builder, found, rule, declared=self._request.encoding is not None)
         plan = self._plan_file(
             builder.chunks,
             fingerprint=self._around.fingerprint(found),
-            dialect=replace(dialect, line_end=found.line_end),
+            dialect=replace(self._request.dialect, line_end=found.line_end),
             header=found.header,
             header_lines=found.header_lines,
-            warnings=tuple(warnings),
+            warnings=warnings,
             left_out=self._around.left_out(builder),
         )
         return Planned(plan, found.header, staging)
 
-    def _ragged_warning(self, builder: PlanBuilder) -> str | None:
-        ragged = builder.ragged
-        if not ragged.chunks:
-            return None
-        expected = builder.expected_delimiters or 0
-        start = builder.chunks[ragged.first].range.start
-        blanks = self._request.dialect.skip_blank_lines or bool(builder.watch and builder.watch.blank_lines)
-        record = find_ragged(self._records, self._alphabet, start, expected, blanks=blanks)
-        if record is None:
-            return None
-        chunks, at = count_text(len(builder.chunks), "chunk"), byte_of(self._records, record.start)
-        return (
-            f"line {record.line} (byte {at}) has {count_text(record.fields, 'field')}, "
-            f"the first has {expected + 1}; such records are in {ragged.chunks} of {chunks}"
-        )
-
     def _probed(self, probed: Probed) -> Planned:
         s3 = self._source.properties.s3
         assert s3 is not None  # noqa: S101 -- only copies are probed
-        dialect = self._request.dialect
-        fields = len(text_fields(probed.header.decode(dialect.encoding, "replace"), dialect)) if probed.header else 0
-        warnings = tuple(edge_hints(self._around, dialect, fields=fields, rows=None)) if fields else ()
-        warnings += (oversized_warning(probed.oversized),) if probed.oversized else ()
         plan = self._plan_file(
             probed.chunks,
             fingerprint=f"{self._source.properties.size}-etag:{s3.etag.strip(chr(34))}",
-            dialect=dialect,
+            dialect=self._request.dialect,
             header=probed.header,
             header_lines=1 if probed.header else 0,
-            warnings=warnings,
+            warnings=probe_warnings(self._around, probed),
             left_out=self._around.left_out(),
         )
         return Planned(plan, probed.header)

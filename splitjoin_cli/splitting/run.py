@@ -18,6 +18,7 @@ from splitjoin_cli.splitting.claim import Attempt, check_not_removed, claim, nex
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_begun, check_elsewhere
 from splitjoin_cli.splitting.existing import look, look_at_documents
+from splitjoin_cli.splitting.leftovers import Leftovers
 from splitjoin_cli.splitting.prepare import Planned, Preparation
 from splitjoin_cli.splitting.result import Progress, SplitResult
 from splitjoin_cli.splitting.send import Sending
@@ -67,6 +68,7 @@ class SplitRun:
         resumes: bool = False,
         start: bytes | None = None,
         remote: Remote | None = None,
+        swept: set[str] | None = None,
     ) -> None:
         """``request.dialect.encoding`` is that of the chunks; ``job`` the name.
 
@@ -75,7 +77,7 @@ class SplitRun:
         ``naming``: where the name comes from; None where it was typed.
         ``warnings``: what was seen of the source before; ``start``: its first block, None where nobody read it.
         ``resumes``: the caller resumes what was begun on a day before (``run`` then raises BegunElsewhereError).
-        ``remote``: where the work runs; None for threads here.
+        ``remote``: where the work runs; None for threads here. ``swept``: see Leftovers.
         """
         self._remote = remote
         self._may_go_on = False  # a worker may still store a chunk, whatever becomes of this
@@ -86,7 +88,8 @@ class SplitRun:
         self._elsewhere = Elsewhere(request, naming or Naming(job), sink, observer, resumes)
         self.fingerprint: str | None = None
         """Of the source, once it was read or its plan was found."""
-        self._preparation = Preparation(request, job, source, sink, observer, warnings, start, remote)
+        self._leftovers = Leftovers(sink, job, observer, swept)
+        self._preparation = Preparation(request, job, source, sink, observer, self._leftovers, warnings, start, remote)
 
     def run(self) -> SplitResult:
         """Split, or resume; failed chunks are in the result.
@@ -146,7 +149,7 @@ class SplitRun:
             check_elsewhere(self._elsewhere, existing, plan, executor)
         except NameTakenError:
             if not self._request.dry_run:
-                self._preparation.sweep()
+                self._leftovers.sweep()
             raise
 
     def _store(self, planned: Planned, before: Existing, executor: ThreadPoolExecutor) -> SplitResult:
@@ -186,7 +189,7 @@ class SplitRun:
 
     def _fill(self, planned: Planned, sending: Sending, executor: ThreadPoolExecutor) -> None:
         """Store the chunks of a claimed name; those that fail are in the progress."""
-        self._preparation.sweep()
+        self._leftovers.sweep()
         if planned.staging is not None:
             sending.publish(planned.staging)
         else:
@@ -208,7 +211,7 @@ class SplitRun:
             self._may_go_on = sending.may_go_on
         if self._may_go_on:
             with closing(remote.opens_sink()) as sink:
-                self._preparation.sweep(sink)
+                self._leftovers.sweep(sink)
 
     def _opened(self, plan: PlanFile, before: Existing) -> PlanFile:
         """The plan with the generation that the tracker gives its run; nothing is stored before the tracker knows it.

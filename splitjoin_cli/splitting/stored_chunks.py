@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from splitjoin_cli.core.errors import NotAFileError
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.core.names import SUFFIX_OF, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.stores.sinks.base import Batches, Sink
 
-__all__ = ["StoredChunks", "batches_of"]
+__all__ = ["FEW", "StoredChunks", "batches_of", "sizes_of"]
+
+FEW = 256
+"""So many names are looked at one by one: to list a directory takes time for all that is in it, other splits too."""
 
 _MD5 = re.compile('"([0-9a-f]{32})"')
 _HALF = 64
@@ -27,6 +32,17 @@ _SPARSE = 8
 def batches_of(sink: Sink) -> Batches | None:
     """What lists, stages and publishes many objects at a time; None where they go one by one."""
     return getattr(sink.staging, "batches", None)
+
+
+def sizes_of(sink: Sink, names: Iterable[str]) -> array[int]:
+    """The size of each object, -1 of what is not there, or is no file."""
+    sizes = array("q")
+    for name in names:
+        stored: StoredObject | None = None
+        with suppress(NotAFileError):
+            stored = sink.head(name)
+        sizes.append(-1 if stored is None else stored.size)
+    return sizes
 
 
 class StoredChunks(Mapping[str, StoredObject]):

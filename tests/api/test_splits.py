@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli import SplitResult, SplitsResult, split
+from splitjoin_cli import SplitResult, SplitsResult, split, verify
 from splitjoin_cli.api.splits import run_splits
 from splitjoin_cli.cli.signals import stopped_by_signals
 from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.native import listing
 from splitjoin_cli.core.places import DirectoryPlace
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import run
 from splitjoin_cli.splitting.request import RowCount, SplitRequest
+from splitjoin_cli.stores.sinks import directory_batches
+from splitjoin_cli.stores.sources import small_files
 from tests.schemas import hold
 
 if TYPE_CHECKING:
@@ -229,3 +232,29 @@ def test_from_python() -> None:
     assert names(split([], "out2", files_from="list", date="1")) == ["a_1"]
     with pytest.raises(UsageError, match="client= names one split"):
         split(["in/a.csv"], "out", client="acme")
+
+
+def test_a_directory_is_listed_before_and_after_a_claim_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes time for all that lies there: leftovers are looked for once a call, and a few chunks by their names."""
+    listings: list[str] = []
+    read = listing.listed
+
+    def listed(*asked: Any, **named: Any) -> Any:  # noqa: ANN401 -- as the kernel's listing has it
+        listings.append(asked[2])
+        return read(*asked, **named)
+
+    monkeypatch.setattr(directory_batches, "listed", listed)
+    monkeypatch.setattr(small_files, "listed", listed)
+    names = [f"{client}_20240131.csv" for client in "abcde"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"id\n1\n2\n")
+    (tmp_path / "out").mkdir()
+    sources = [tmp_path / name for name in names]
+    split(sources, tmp_path / "out", chunks=2)
+    assert sorted(listings) == [".splitjoin-", *(f"{client}_" for client in "aabbccddee")]
+    listings.clear()
+    assert [one.ok for one in verify(tmp_path / "out", all=True)] == [True] * 5
+    assert listings == []
+    (tmp_path / "out" / "a_20240131-1-3.csv").write_bytes(b"id\n1\n")
+    (extra,) = verify(tmp_path / "out", all=True)[0].problems
+    assert (extra.kind, extra.message) == ("extra", "a_20240131-1-3.csv is not of this split")

@@ -13,6 +13,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import NotFoundError, SplitjoinError, StoreError, UsageError
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.ranges import NumberRanges
+from splitjoin_cli.splitting.stored_chunks import FEW, sizes_of
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 
 if TYPE_CHECKING:
@@ -124,20 +125,26 @@ def _names(sink: Sink, files: SmallFiles | None) -> Iterator[str]:
     yield from filter(files.is_file, files.all_names(other_than=one))
 
 
-def inventory(sink: Sink, file_name: str, manifest: Manifest | None, files: SmallFiles | None = None) -> Inventory:
+def inventory(
+    sink: Sink, file_name: str, manifest: Manifest | None, files: SmallFiles | None = None, *, alone: bool = False
+) -> Inventory:
     """Look at all chunks of a job. The set is the manifest's; without one it is that of the first name listed.
 
-    ``files``: the place's, where it is a directory whose files are read many at a call.
+    ``files``: the place's, where it is a directory whose files are read many at a call. ``alone``: a listing of all of
+    it has shown that there are no others; a few chunks are then looked at without another one.
     """
     if manifest is not None and files is not None:
-        return _counted(files, file_name, manifest)
+        return _counted(sink, None if alone and manifest.total_parts <= FEW else files, file_name, manifest)
     return _listed(sink, file_name, manifest)
 
 
-def _counted(files: SmallFiles, file_name: str, manifest: Manifest) -> Inventory:
-    """The same set as ``_listed`` finds, from the sizes of files by number."""
-    here = Inventory(manifest.total_parts, manifest.compression)
-    sizes, others = files.sizes(file_name, here.total, here.compression)
+def _counted(sink: Sink, files: SmallFiles | None, file_name: str, manifest: Manifest) -> Inventory:
+    """The same set as ``_listed`` finds, from the sizes of files by number; without ``files`` none but the set's."""
+    here, others = Inventory(manifest.total_parts, manifest.compression), list[str]()
+    if files is None:
+        sizes = sizes_of(sink, map(manifest.name, range(1, here.total + 1)))
+    else:
+        sizes, others = files.sizes(file_name, here.total, here.compression)
     for other in others:
         name = names.parse(other)
         if name is not None and name.file_name == file_name:

@@ -41,6 +41,8 @@ class ListedSplit:
     rows: int | None
     size_bytes: int | None
     at: float | None
+    alone: bool = False
+    """Whether nothing lies there under its name but chunks of one total and compression, called as they should be."""
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``--json``."""
@@ -132,6 +134,7 @@ def _split(sink: Sink, file_name: str, found: _Found, observer: Observer) -> Lis
         rows=head.rows,
         size_bytes=head.size_bytes,
         at=None if stands is None else stands.stored_at,
+        alone=set(found.counts) <= {own} and not found.odd,
     )
 
 

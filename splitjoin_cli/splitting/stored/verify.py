@@ -71,6 +71,7 @@ def verify(  # noqa: PLR0913 -- a place, a source, and how it is done
     files: SmallFiles | None = None,
     objects: S3Objects | None = None,
     elsewhere: Elsewhere | None = None,
+    alone: bool = False,
 ) -> VerifyReport:
     """Read every chunk of a job once and report all that is not right.
 
@@ -78,7 +79,8 @@ def verify(  # noqa: PLR0913 -- a place, a source, and how it is done
     what is asked. With ``source`` its body is compared byte for byte, in parallel where it can seek, else in one pass.
     At most ``jobs`` chunks are under way, or runs of small ones where the place is a directory, whose ``files`` are at
     hand; memory is bounded by them. ``objects``: of a place on S3, where a small chunk is then one request.
-    ``elsewhere``: who reads the chunks instead, and a source that can seek.
+    ``elsewhere``: who reads the chunks instead, and a source that can seek. ``alone``: a listing showed no chunk of the
+    job that is not of its set.
 
     Raises UsageError where several jobs lie there and none is named, NotFoundError where none lies there,
     SourceChangedError where the source changes meanwhile.
@@ -87,7 +89,7 @@ def verify(  # noqa: PLR0913 -- a place, a source, and how it is done
     manifest, problems = _manifest(sink, file_name)
     if sink.head(names.plan_name(file_name)) is not None:
         problems.append(Problem(None, "plan", f"{names.plan_name(file_name)} is there: {KINDS['plan']}"))
-    here = inventory(sink, file_name, manifest, files)
+    here = inventory(sink, file_name, manifest, files, alone=alone)
     problems += _missing(here)
     problems += _extra(here.others)
     if manifest is None:

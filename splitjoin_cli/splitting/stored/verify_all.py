@@ -88,7 +88,7 @@ def _one(
         if split.state == "under way" and not finished:
             report = VerifyReport(split.file_name, (), under_way=True)
         else:
-            report = look(file_name=split.file_name, observer=heard)
+            report = look(file_name=split.file_name, observer=heard, alone=split.alone)
         return report
     finally:
         heard.end(failed=report is None or not report.ok)
