@@ -50,7 +50,7 @@ def conclude(
                 rows=one.rows,
                 size=one.size,
                 stored=progress.stored_bytes[number - 1],
-                checksum=progress.checksums[number - 1],
+                checksum=progress.checksum(number),
             )
         _store(sink, job, plan, manifest)
         _look_again(sink, job, plan, manifest)
@@ -187,11 +187,10 @@ def _write(sink: Sink, name: str, manifest: Manifest) -> None:
 
 def _manifest(plan: PlanFile, progress: Progress) -> Manifest:
     chunks, header = plan.chunks, plan.header_bytes
-    if plan.compression is None:
+    sizes = progress.stored_bytes
+    if plan.compression is None and min(sizes, default=-1) < 0:  # those of staged chunks were not written down
         starts = chunks.starts
         sizes = array("q", (header + end - start for start, end in zip(starts, islice(starts, 1, None), strict=False)))
-    else:
-        sizes = progress.stored_bytes
     table = chunks
     if plan.compression is not None or 0 in chunks.checksums:
         table = chunks.with_checksums(progress.checksums)

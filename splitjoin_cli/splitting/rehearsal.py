@@ -29,11 +29,10 @@ def rehearse(
     Raises NameTakenError as the split would.
     """
     plan = replace(plan, generation=next_generation(sink, existing, plan, force=force))
-    progress = Progress.of(len(plan.chunks))
+    progress = Progress.of(plan)
 
     def stands(chunk: Chunk, stored: StoredObject) -> None:
-        progress.stored_bytes[chunk.number - 1] = stored.size
-        progress.checksums[chunk.number - 1] = stored.checksum or 0
+        progress.keep(chunk.number, stored.size, stored.checksum)
         progress.set(chunk.number, ChunkState.STORED)
 
     if existing.chunks:

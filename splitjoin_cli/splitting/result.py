@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from splitjoin_cli.core.bytes.crc64 import tagged
-from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
+from splitjoin_cli.core.format.chunk_table import UNKNOWN_CHECKSUM, UNKNOWN_ROWS
 from splitjoin_cli.core.format.dialects import dialect_fields
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.names import chunk_names
@@ -23,18 +23,39 @@ STATES = tuple(ChunkState)
 class Progress:
     """What became of each chunk, as columns, index 0 for chunk 1.
 
-    Unknown: -1 in ``stored_bytes``, 0 in ``checksums``.
+    Unknown: -1 in ``stored_bytes``, 0 in ``checksums``, a column that is there only where ``planned``, the plan's own,
+    does not have them all; ``others``: checksums that are not the planned ones.
     """
 
     states: bytearray
     stored_bytes: array[int]
     checksums: array[int]
+    planned: array[int] | None = None
+    others: dict[int, int] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, total: int) -> Progress:
-        """Nothing done yet of ``total`` chunks."""
-        return cls(bytearray(total), array("q", [-1]) * total, array("Q", [0]) * total)
+    def of(cls, plan: PlanFile) -> Progress:
+        """Nothing done yet of a plan's chunks."""
+        total, planned = len(plan.chunks), plan.chunks.checksums
+        states, sizes = bytearray(total), array("q", [-1]) * total
+        if plan.compression is None and UNKNOWN_CHECKSUM not in planned:
+            return cls(states, sizes, array("Q"), planned)
+        return cls(states, sizes, array("Q", [0]) * total)
+
+    def keep(self, number: int, size: int, checksum: int | None) -> None:
+        """The object of chunk ``number`` is there, so large."""
+        self.stored_bytes[number - 1] = size
+        if self.planned is None:
+            self.checksums[number - 1] = checksum or 0
+        elif checksum != self.planned[number - 1]:
+            self.others[number] = checksum or 0
+
+    def checksum(self, number: int) -> int:
+        """Of the object of chunk ``number``; 0 where it is not known."""
+        if self.planned is None:
+            return self.checksums[number - 1]
+        return self.others.get(number, self.planned[number - 1] if self.stored_bytes[number - 1] >= 0 else 0)
 
     def set(self, number: int, state: ChunkState) -> None:
         """Chunk ``number`` is in ``state`` now."""
@@ -134,7 +155,7 @@ class SplitResult:
         """What ``chunks`` says of chunk ``number``."""
         table, index, progress = self.plan.chunks, number - 1, self.progress
         start, end, rows = table.starts[index], table.starts[number], table.rows[index]
-        stored, checksum = progress.stored_bytes[index], progress.checksums[index]
+        stored, checksum = progress.stored_bytes[index], progress.checksum(number)
         size, name = self.plan.header_bytes + end - start, chunk_name(self.plan, number)
         if self.plan.compression is None:
             stored, checksum = size, checksum or table.checksums[index]

@@ -155,7 +155,7 @@ class SplitRun:
     def _store(self, planned: Planned, before: Existing, executor: ThreadPoolExecutor) -> SplitResult:
         """Claim the name, store the chunks, conclude; a claim of which nothing came is given back."""
         wanted = self._opened(planned.plan, before)
-        attempt, progress = Attempt(), Progress.of(len(wanted.chunks))
+        attempt, progress = Attempt(), Progress.of(wanted)
         try:
             claimed = claim(self._sink, self._job, wanted, attempt, force=self._request.force, before=before)
             existing, plan = claimed.existing, claimed.plan

@@ -230,8 +230,7 @@ class Sending:
         self._observer.warn(f"chunk {chunk.number} failed: {error.message}")
 
     def _keep(self, chunk: Chunk, stored: StoredObject) -> None:
-        self._progress.stored_bytes[chunk.number - 1] = stored.size
-        self._progress.checksums[chunk.number - 1] = stored.checksum or 0
+        self._progress.keep(chunk.number, stored.size, stored.checksum)
 
     def _metadata(self, chunk: Chunk) -> str | None:
         """What the chunk says of itself, where its store keeps that."""

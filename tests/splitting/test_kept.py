@@ -115,7 +115,7 @@ def test_what_cannot_be_known_again_is_scanned_again() -> None:
     stopped(MemorySource(EXPORT), TwoPass(store), "uploading", 2)
     existing = look(MemorySink(store), JOB)
     assert existing.plan is not None
-    plan, progress = replace(existing.plan, validator=None), Progress.of(4)
+    plan, progress = replace(existing.plan, validator=None), Progress.of(existing.plan)
     pipe = SourceProperties(
         uri="-", size=len(EXPORT), stored_bytes=len(EXPORT), seekable=True, compression=None, validator=None
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from collections import deque
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from queue import Empty
@@ -32,6 +33,14 @@ LEAST_SECONDS = 120.0
 BYTES_PER_SECOND = 500_000.0
 """What a unit may take: so long, and a second more for so many bytes of its range."""
 CHECK_SECONDS = 1.0
+OVERTAKEN = 8
+"""A unit is sent once more, beside itself, when so many times the units under way were answered that came after it.
+
+It is lost, most likely, long before its deadline says so; and what is scanned behind it has to be kept until it comes.
+Where the whole engine pauses, none overtakes another.
+"""
+LEAST_DUE = 64
+"""Deadlines that are kept whatever became of their units."""
 FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 20.0
 """Before a unit is sent again that the engine did not take; twice as long each time, less up to a half by chance."""
 
@@ -82,6 +91,12 @@ class Work:
         return self.unit.what
 
 
+def _is_live(entry: tuple[float, int, Work]) -> bool:
+    """Whether a deadline is still its unit's."""
+    due, _, work = entry
+    return not work.settled and due == work.due
+
+
 class Dispatcher:
     """Runs work on an engine. ``run`` it as often as there is work; it belongs to one thread."""
 
@@ -102,6 +117,8 @@ class Dispatcher:
         self._due: list[tuple[float, int, Work]] = []
         self._paused: list[tuple[float, int, Work]] = []
         self._order = itertools.count()
+        self._queue: deque[tuple[int, Work]] = deque()  # as they were sent: how many had been answered by then
+        self._answered = 0
         self._open: set[Work] = set()
         self.abandoned = False
         """Whether a unit that nobody waits for any more may still run, or was killed half-way."""
@@ -134,6 +151,10 @@ class Dispatcher:
         work.flying.append(future)
         work.due = self._now() + self._deadline(work.unit.weight)
         heapq.heappush(self._due, (work.due, next(self._order), work))
+        if len(self._due) > LEAST_DUE + 4 * len(self._open):  # most were answered long before they were due
+            self._due = [entry for entry in self._due if _is_live(entry)]
+            heapq.heapify(self._due)
+        self._queue.append((self._answered, work))
         future.add_done_callback(lambda done: self._answers.put((work, done)))
 
     def _wait(self) -> None:
@@ -148,6 +169,7 @@ class Dispatcher:
             return
         if not work.settled:
             self._take(work, future)
+            self._overtaken()
 
     def _take(self, work: Work, future: Future[str]) -> None:
         work.flying.remove(future)
@@ -212,9 +234,10 @@ class Dispatcher:
         """The first one is: send it beside what may still run; after the last try it has failed."""
         now = self._now()
         while self._due and self._due[0][0] <= now:
-            due, _, work = heapq.heappop(self._due)
-            if work.settled or due != work.due:
+            entry = heapq.heappop(self._due)
+            if not _is_live(entry):
                 continue
+            work = entry[2]
             trace.note("unit overdue", unit=work.what, sent=work.sent)
             if work.sent < TRIES:
                 self._send(work)
@@ -224,8 +247,18 @@ class Dispatcher:
             hint = "look whether the cluster has workers, and whether they are busy with other work"
             self._settle(work, Failed("EngineError", message, hint, fatal=False, again=False))
 
+    def _overtaken(self) -> None:
+        """Send those beside themselves that were sent long before what was answered, but for their last try."""
+        queue, most = self._queue, self._answered - OVERTAKEN * max(self._engine.in_flight, len(self._open))
+        while queue and (queue[0][1].settled or queue[0][0] < most):
+            work = queue.popleft()[1]
+            if not work.settled and work.flying and work.sent < TRIES - 1:
+                trace.note("unit overtaken", unit=work.what, sent=work.sent)
+                self._send(work)
+
     def _settle(self, work: Work, answer: Answer) -> None:
         work.settled = True
+        self._answered += 1
         self._open.discard(work)
         self._drop(work)
         more = work.done(answer)

@@ -198,8 +198,10 @@ class EngineScan:
         def place(found: Found) -> Found:
             return Found(found.total, found.first + guess.start) if found.total else found
 
-        watch = None if self._builder.watch is None else self._builder.watch.again()
-        if watch is not None:
+        watch = None
+        saw = answer.blanks.total or answer.letter != NO_OFFSET
+        if self._builder.watch is not None and saw:
+            watch = self._builder.watch.again()
             watch.blank_lines, watch.first_blank = answer.blanks.total, place(answer.blanks).first
             watch.first_letter = answer.letter if answer.letter == NO_OFFSET else answer.letter + guess.start
         invalid, marks, lines = map(place, answer.seen)

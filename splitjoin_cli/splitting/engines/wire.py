@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import fields as fields_of
+from functools import cache
 from typing import TYPE_CHECKING, Any, overload
 
 from splitjoin_cli.core.aws.options import ObjectOptions
@@ -61,12 +62,12 @@ def release() -> str:
 
 def unit_text(unit: Unit) -> str:
     """A unit as JSON. The inverse of ``unit_of``."""
-    fields = asdict(unit)
+    fields = _plain(unit)
     fields["unit"] = _NAMES[type(unit)]
     if isinstance(unit, ScanUnit):
         fields["alphabet"] = [unit.alphabet.delimiter.decode(_BYTES), *unit.alphabet[1:]]
         fields["letters"] = unit.letters.decode(_BYTES)
-    return json.dumps(fields, separators=(",", ":"))
+    return _encode(fields)
 
 
 def unit_of(text: str) -> Unit:
@@ -147,9 +148,9 @@ def _sink(fields: dict[str, Any]) -> SinkSpec:
 
 def answer_text(answer: Answer, unit: str) -> str:
     """An answer to the unit of that text, as JSON. The inverse of ``answer_of``."""
-    fields = asdict(answer)
+    fields = _plain(answer)
     fields |= {"answer": type(answer).__name__, "version": release(), "unit": _mark(unit)}
-    return json.dumps(fields, separators=(",", ":"))
+    return _encode(fields)
 
 
 def answer_of(text: str, unit: str) -> Answer:
@@ -190,6 +191,19 @@ def _outcome(fields: list[Any] | None) -> Outcome | None:
         return None
     defect = None if fields[-1] is None else Defect(fields[-1][0], Kind(fields[-1][1]))
     return Outcome(*fields)._replace(defect=defect)
+
+
+def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 -- of units, answers and what they hold: any dataclass
+    """The fields of a dataclass, those of its values still to be taken: no copies, since a split has many units."""
+    return {name: getattr(value, name) for name in _names(value.__class__)}
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields_of(kind))
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 
 
 def _mark(unit: str) -> str:

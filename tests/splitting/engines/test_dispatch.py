@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,35 @@ def test_a_unit_that_is_overdue_is_sent_beside_the_first() -> None:
     dispatcher.run(works(1, answers.append))
     assert answers == [NOTHING]
     assert (len(engine.sent), engine.cancelled, dispatcher.abandoned) == (2, 1, True)
+
+
+def test_a_unit_that_many_others_overtook_is_sent_beside_itself() -> None:
+    """It is lost, most likely, and its deadline is far; the last try is left to the deadline."""
+    silent = Scripted(lambda unit, times: None if '"number":2,' in unit and times == 1 else NOTHING)
+    assert outcome(silent, 100) == [NOTHING] * 100
+    assert len(silent.sent) == 101
+    place = next(place for place, unit in enumerate(silent.sent) if silent.sent.index(unit) < place)
+    assert '"number":2,' in silent.sent[place]
+    assert dispatch.OVERTAKEN * 3 < place < (dispatch.OVERTAKEN + 2) * 3
+    answers: list[Answer] = []
+    deaf = Scripted(lambda unit, _: None if '"number":2,' in unit else NOTHING)
+    clock = Clock()
+    Dispatcher(deaf, pace=Pace(now=lambda: clock() if len(answers) == 99 else 0.0)).run(works(100, answers.append))
+    assert [isinstance(answer, Failed) for answer in answers].count(True) == 1
+    assert len(deaf.sent) == 99 + TRIES
+
+
+def test_what_was_answered_is_forgotten_before_it_was_due() -> None:
+    """With a deadline of minutes, and a thousand units a second, that is where memory would go."""
+    counts: list[int] = []
+
+    def done(_: Answer) -> None:
+        if len(counts) % 500 == 0:
+            gc.collect()
+        counts.append(sum(isinstance(one, Work) for one in gc.get_objects()) if len(counts) % 500 == 0 else 0)
+
+    Dispatcher(Scripted(lambda _, __: NOTHING)).run(works(1501, done))
+    assert max(counts) < 3 * dispatch.LEAST_DUE
 
 
 def test_silence_without_end_fails_the_unit() -> None:
