@@ -1,5 +1,7 @@
 """Foretells time, cost and bounds of the pattern: ``python -m benchmarks.scale``; ``--check`` beside a real run here.
 
+``--coordinator`` runs the real coordinator of ``split --engine`` on a simulated cluster and store, and measures it.
+
 A discrete-event simulation of this product's own plan, requests and shards, fed with rates that were measured here and
 limits that AWS states (benchmarks/scale/limits.py). Nothing of it was run against AWS.
 """
@@ -11,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.scale.check import check
+from benchmarks.scale.coordinator import report as coordinator
 from benchmarks.scale.pattern import MOST_TOKENS, Setting, advise, simulate
 
 if TYPE_CHECKING:
@@ -33,7 +36,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare with real runs on servers of this machine")
     parser.add_argument("--tb", type=float, action="append", help="sizes, in TB (1, 10, 100, 1000)")
     parser.add_argument("--hours", type=float, default=4.0, help="that scanning and storing may take each (4)")
+    parser.add_argument("--coordinator", action="store_true", help="measure the coordinator on a simulated cluster")
+    parser.add_argument("--most", type=int, default=10**7, help="chunks of its largest split (10000000)")
     options = parser.parse_args(words)
+    if options.coordinator:
+        print(coordinator.table([case for case in coordinator.SPLITS if case.chunks <= options.most]))
+        return 0
     if options.check:
         print("| run | foretold, s | took, s | took / foretold |\n|---|---:|---:|---:|")
         for one in check():

@@ -7,6 +7,7 @@ the whole.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,23 @@ class Clock:
 
     def run(self) -> None:
         """Run all there is, and what that asks for."""
-        while self._events:
-            self.now, _, act = heapq.heappop(self._events)
-            act()
+        while self.step():
+            pass
+
+    def step(self, until: float = math.inf) -> bool:
+        """Run the next one, if it is for ``until`` at the latest: else it is ``until`` now. Whether there was one."""
+        if not self._events or self._events[0][0] > until:
+            self.now = self.now if until == math.inf else max(self.now, until)
+            return False
+        self.now, _, act = heapq.heappop(self._events)
+        act()
+        return True
+
+    def pass_by(self, seconds: float) -> None:
+        """Let so much time pass, with all that happens meanwhile."""
+        until = self.now + seconds
+        while self.step(until):
+            pass
 
 
 class Busy:
