@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.join.operate.senders import Sender
+    from splitjoin_cli.splitting.abilities import Inquiry
     from splitjoin_cli.splitting.engines.base import Engine, Remote
     from splitjoin_cli.splitting.notify import Events
     from splitjoin_cli.splitting.request import SplitRequest
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sources.base import Source
     from splitjoin_cli.stores.trackers.base import Tracker
 
-__all__ = ["ALONE", "Surroundings", "check_named", "perform", "run_split", "tracker_of", "utc_now"]
+__all__ = ["ALONE", "Surroundings", "check_named", "open_inquiry", "perform", "run_split", "tracker_of", "utc_now"]
 
 
 def utc_now() -> dt.datetime:
@@ -95,12 +96,14 @@ def check_named(request: SplitRequest) -> None:
 class Surroundings:
     """What a split shares with others of the same call: here nothing, since it is alone.
 
-    ``client``: of S3. ``engine``: where its work runs. ``resumes``: an unfinished split of a day before is resumed.
+    ``client``: of S3. ``engine``: where its work runs. ``inquiry``: of the destination's store. ``resumes``: an
+    unfinished split of a day before is resumed.
     ``swept``: places where nothing is left of killed runs.
     """
 
     client: Any = None
     engine: Engine | None = None
+    inquiry: Inquiry | None = None
     resumes: bool = False
     swept: set[str] | None = None
 
@@ -140,7 +143,6 @@ def perform(
         source, start = _open_text(request, within.client)
         stack.callback(source.close)
         source = within.source(source)
-        note_source(source.properties)
         request = _declared(request, start)
         seen = look(start, _named(request, source), request.dialect, typed=request.dialect_typed)
         sink = _sink(request, within.client)
@@ -160,6 +162,7 @@ def perform(
             resumes=within.resumes,
             swept=within.swept,
             remote=_remote(request, engine, source, sink, within),
+            inquiry=within.inquiry or open_inquiry(request, observer, stack),
         )
         within.begun(run, sink)
         try:
@@ -168,6 +171,17 @@ def perform(
             if seen.markup is None:
                 raise
             raise seen.explained(exc) from exc
+
+
+def open_inquiry(request: SplitRequest, observer: Observer, stack: ExitStack) -> Inquiry | None:
+    """What asks the destination's store what it lacks, closed with ``stack``; None where nothing is to be stored."""
+    if request.dry_run or not isinstance(request.destination, S3Place):
+        return None
+    from splitjoin_cli.splitting.abilities import Inquiry
+
+    inquiry = Inquiry(observer)
+    stack.callback(inquiry.close)
+    return inquiry
 
 
 def _remote(
@@ -190,17 +204,20 @@ def _open_text(request: SplitRequest, client: Any) -> tuple[Source, bytes]:  # n
     if request.engine != THREADS and is_http(request.source):
         from splitjoin_cli.stores.sources.web_ranges import HttpRanges
 
-        return understood_text(HttpRanges(request.source), request.encoding)
-    return open_text(
-        request.source,
-        tmp_dir=request.tmp_dir,
-        encoding=request.encoding,
-        aws=request.aws if on_s3 else None,
-        request_payer=request.objects.payer,
-        jobs=_readers(request),
-        client=client,
-        bandwidth=shared(request.bwlimit),
-    )
+        source, start = understood_text(HttpRanges(request.source), request.encoding)
+    else:
+        source, start = open_text(
+            request.source,
+            tmp_dir=request.tmp_dir,
+            encoding=request.encoding,
+            aws=request.aws if on_s3 else None,
+            request_payer=request.objects.payer,
+            jobs=_readers(request),
+            client=client,
+            bandwidth=shared(request.bwlimit),
+        )
+    note_source(source.properties)
+    return source, start
 
 
 def _readers(request: SplitRequest) -> int:

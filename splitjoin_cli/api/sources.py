@@ -137,6 +137,8 @@ class Sources:
         jobs: dict[str, set[str]] = {}
 
         def is_export(file: SourceFile) -> bool:
+            if file.name.rpartition("/")[2].startswith(names.PROBE_PREFIX):
+                return False
             chunk, folder = names.parse(file.name), file.name[: file.name.rfind("/") + 1]
             if chunk is None or not names_a_day(file.name):
                 return chunk is None and _job(file) is None

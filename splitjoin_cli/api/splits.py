@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.api.engines import open_engine
-from splitjoin_cli.api.one_split import Surroundings, check_named, perform, tracker_of, utc_now
+from splitjoin_cli.api.one_split import Surroundings, check_named, open_inquiry, perform, tracker_of, utc_now
 from splitjoin_cli.api.sources import ALONE, Sources, listed_names
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.bandwidth import shared
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.abilities import Inquiry
     from splitjoin_cli.splitting.engines.base import Engine
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import SplitResult
@@ -77,7 +78,8 @@ def run_splits(
             engine = open_engine(request, stack, observer)
         except StoppedError as exc:
             return ended.result([], stopped=exc)
-        running = _Running(request, parts, observer, client, tracker, engine)
+        inquiry = open_inquiry(request, observer, stack)
+        running = _Running(request, parts, observer, client, tracker, engine, inquiry)
         stopped = running.run()
     return ended.result(parts, stopped=stopped)
 
@@ -189,9 +191,10 @@ class _One(Surroundings):
         check: Callable[[], None],
         engine: Engine | None,
         swept: set[str],
+        inquiry: Inquiry | None,
     ) -> None:
-        """``share``: of the jobs. ``check`` raises what ends all splits. ``engine``: None for threads here."""
-        self.engine, self.swept = engine, swept
+        """``share``: of the jobs. ``check`` raises what ends all splits. For the others see Surroundings."""
+        self.engine, self.swept, self.inquiry = engine, swept, inquiry
         self.part, self.share, self.heard, self.client, self._check = part, share, heard, client, check
         self.run: SplitRun | None = None
         self.sink: Sink | None = None
@@ -227,9 +230,10 @@ class _Running:
         client: Any,  # noqa: ANN401 -- see _client
         tracker: Tracker | None,
         engine: Engine | None,
+        inquiry: Inquiry | None,
     ) -> None:
-        """``client``, ``tracker`` and ``engine``: shared by all."""
-        self._engine = engine
+        """``client``, ``tracker``, ``engine`` and ``inquiry``: shared by all."""
+        self._engine, self._inquiry = engine, inquiry
         self._request, self._parts, self._observer = request, parts, observer
         self._client, self._tracker = client, tracker
         self._signal: int | None = None
@@ -260,7 +264,7 @@ class _Running:
         for part in named:
             share = self._wait_for_share(part)
             heard = together.member(shown_source(part.source.uri), part.source.size)
-            one = _One(part, share, heard, self._client, self._check, self._engine, swept)
+            one = _One(part, share, heard, self._client, self._check, self._engine, swept, self._inquiry)
             self._flying[executor.submit(self._split, one)] = one
 
     def _wait_for_share(self, part: _Part) -> int:

@@ -25,6 +25,8 @@ MAX_TOTAL = 10_000_000
 """Chunks of one split, at most. A name alone may claim any total; one that is larger is not believed."""
 MANIFEST_SUFFIX = ".manifest.json"
 PLAN_SUFFIX = ".plan.json"
+PROBE_PREFIX = ".splitjoin-probe-"
+"""Of objects that a command stores to find out what a store lacks, and removes again. No client begins with a dot."""
 SUFFIX_OF: dict[Compression | None, str] = {None: ".csv", "gzip": ".csv.gz", "zstd": ".csv.zst"}
 """What chunks can be stored as; sources may be compressed otherwise."""
 

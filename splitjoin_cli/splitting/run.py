@@ -14,12 +14,14 @@ from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import AccessError, NameTakenError, StoppedError
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.source_name import Naming
+from splitjoin_cli.splitting.abilities import NOTHING_ASKED, Abilities
 from splitjoin_cli.splitting.claim import Attempt, check_not_removed, claim, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_begun, check_elsewhere
 from splitjoin_cli.splitting.existing import look, look_at_documents
 from splitjoin_cli.splitting.leftovers import Leftovers
 from splitjoin_cli.splitting.prepare import Planned, Preparation
+from splitjoin_cli.splitting.request import ChunkSize
 from splitjoin_cli.splitting.result import Progress, SplitResult
 from splitjoin_cli.splitting.send import Sending
 from splitjoin_cli.splitting.stored_chunks import batches_of
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.format.manifest import PlanFile
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
+    from splitjoin_cli.splitting.abilities import Inquiry
     from splitjoin_cli.splitting.engines.base import Remote
     from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.notify import Events
@@ -69,6 +72,7 @@ class SplitRun:
         start: bytes | None = None,
         remote: Remote | None = None,
         swept: set[str] | None = None,
+        inquiry: Inquiry | None = None,
     ) -> None:
         """``request.dialect.encoding`` is that of the chunks; ``job`` the name.
 
@@ -77,8 +81,10 @@ class SplitRun:
         ``naming``: where the name comes from; None where it was typed.
         ``warnings``: what was seen of the source before; ``start``: its first block, None where nobody read it.
         ``resumes``: the caller resumes what was begun on a day before (``run`` then raises BegunElsewhereError).
-        ``remote``: where the work runs; None for threads here. ``swept``: see Leftovers.
+        ``remote``: where the work runs; None for threads here. ``swept``: see Leftovers. ``inquiry``: asks the store
+        what it lacks.
         """
+        self._inquiry = inquiry
         self._remote = remote
         self._may_go_on = False  # a worker may still store a chunk, whatever becomes of this
         self._request, self._job, self._open_job, self._repairs = request, job, open_job, repairs
@@ -120,6 +126,7 @@ class SplitRun:
             existing = self._look()
             check_not_removed(self._sink, self._job.file_name, existing.removal)
             check_begun(self._elsewhere, existing, self._source.properties, self._preparation.digest)
+            self._ask(existing)
             planned = self._preparation.prepare(existing, executor)
             self.fingerprint = planned.plan.source.fingerprint
             try:
@@ -133,6 +140,19 @@ class SplitRun:
             finally:
                 if planned.staging is not None:
                     planned.staging.discard()
+
+    def _ask(self, existing: Existing) -> None:
+        """Begin to ask the store what it lacks, where something may have to be stored."""
+        if self._inquiry is None or (existing.manifest is not None and not self._request.force):
+            return
+        copier, source, size = self._preparation.copier, self._source.properties, self._request.size
+        least = 0 if copier is None else copier.least_copy_bytes
+        may_copy = (source.size or 0) >= least and (not isinstance(size, ChunkSize) or size.size_bytes >= least)
+        self._inquiry.begin(self._sink, source.s3 if copier is not None and may_copy else None)
+
+    def _abilities(self) -> Abilities:
+        """What the store can do, as far as that was asked."""
+        return NOTHING_ASKED if self._inquiry is None else self._inquiry.settled()
 
     def _look(self) -> Existing:
         """What is there; of a directory no more than is needed before the claim looks again."""
@@ -154,6 +174,10 @@ class SplitRun:
 
     def _store(self, planned: Planned, before: Existing, executor: ThreadPoolExecutor) -> SplitResult:
         """Claim the name, store the chunks, conclude; a claim of which nothing came is given back."""
+        if self._remote is not None and self._abilities().conditional_writes is False:
+            from splitjoin_cli.splitting.engines.store import unconditional
+
+            raise unconditional(self._sink.properties.uri)
         wanted = self._opened(planned.plan, before)
         attempt, progress = Attempt(), Progress.of(wanted)
         try:
@@ -189,7 +213,8 @@ class SplitRun:
 
     def _fill(self, planned: Planned, sending: Sending, executor: ThreadPoolExecutor) -> None:
         """Store the chunks of a claimed name; those that fail are in the progress."""
-        self._leftovers.sweep()
+        if self._abilities().lists_uploads is not False:
+            self._leftovers.sweep()
         if planned.staging is not None:
             sending.publish(planned.staging)
         else:
@@ -199,12 +224,16 @@ class SplitRun:
     def _send(self, planned: Planned, sending: Sending, executor: ThreadPoolExecutor) -> None:
         """Send the chunks, on threads here or on an engine; what its workers left half-way goes."""
         remote, copier = self._remote, self._preparation.copier
+        abilities = self._abilities()
+        if abilities.copies is False:
+            copier = None
         if remote is None:
             sending.send(planned.header, self._request, copier, executor)
             return
         from splitjoin_cli.splitting.engines.store import check_conditional
 
-        check_conditional(self._sink, planned.plan.file_name)
+        if not abilities.conditional_writes:
+            check_conditional(self._sink, planned.plan.file_name)
         try:
             sending.send(planned.header, self._request, copier, executor, remote)
         finally:

@@ -149,6 +149,7 @@ def test_a_version_names_the_same_chunk() -> None:
         ),
         (s3_event(s3_record("in/acme_1.manifest.json")), "ignored: s3://bucket/in/acme_1.manifest.json is not a chunk"),
         (s3_event(s3_record("in/acme_1.plan.json")), "ignored: s3://bucket/in/acme_1.plan.json is not a chunk"),
+        (s3_event(s3_record("in/.splitjoin-probe-0f")), "ignored: s3://bucket/in/.splitjoin-probe-0f is not a chunk"),
         (s3_event(s3_record("in/some+notes.txt")), "ignored: s3://bucket/in/some notes.txt is not a chunk"),
         (s3_event(s3_record(ENCODED, "ObjectRemoved:Delete")), f"ignored: ObjectRemoved:Delete of {URI}"),
         (

@@ -160,6 +160,10 @@ class MortalSink:
         return None if self.inner.staging is None else self
 
     @property
+    def prober(self) -> None:
+        return None
+
+    @property
     def copier(self) -> MortalSink | None:
         return None if self.inner.copier is None else self
 

@@ -80,6 +80,7 @@ class SimulatedSink:
 
     staging = None
     copier = None
+    prober = None
     properties = SinkProperties(URI)
 
     def __init__(self, cluster: Cluster, file_name: str) -> None:

@@ -42,6 +42,7 @@ __all__ = [
     "UnreadableAnswerError",
     "client",
     "error_code",
+    "is_denied",
     "is_throttling",
     "is_transient",
     "never_connected",
@@ -300,6 +301,11 @@ def error_code(error: BaseException) -> str:
     if isinstance(error, aws_errors.ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))
     return ""
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether the identity in use may not do it."""
+    return error_code(error) in DENIED_CODES
 
 
 def is_throttling(error: BaseException) -> bool:

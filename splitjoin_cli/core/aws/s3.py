@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.answers import regular
 from splitjoin_cli.core.aws.data.carrier import Carrier
+from splitjoin_cli.core.aws.endpoints import is_aws
 from splitjoin_cli.core.errors import StoreError, UsageError
 from splitjoin_cli.core.unpicklable import StaysHere
 
@@ -115,6 +116,15 @@ class Bucket(StaysHere):
     def identity(self) -> str:
         """See ``store_identity``."""
         return store_identity(self._client)
+
+    @property
+    def is_on_aws(self) -> bool:
+        """Whether it is on AWS, and not on a store that may lack something."""
+        return is_aws(self._client)
+
+    def apart(self, retry: Retry) -> Bucket:
+        """The same bucket with a ``stop`` and a patience of its own, for as long as the client is open."""
+        return Bucket(self._client, self.name, common=self._common, retry=retry, shared=True)
 
     def close(self) -> None:
         """Stop, and free the connections. Safe to repeat."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.transfer import TransferJob
     from splitjoin_cli.stores.sinks.base import Condition, OpenSmall, Sink
 
-__all__ = ["EngineTransfer", "check_conditional"]
+__all__ = ["EngineTransfer", "check_conditional", "unconditional"]
 
 PIECE_BYTES = 1024 * 1024
 
@@ -38,10 +38,7 @@ def check_conditional(sink: Sink, file_name: str) -> None:
         return
     with held:
         if held.size and _stored_again(sink, name, held):
-            raise UsageError(
-                f"{sink.properties.uri}{name}: the store ignores the conditions of writes, which workers need",
-                hint="use --engine threads, or another store",
-            )
+            raise unconditional(f"{sink.properties.uri}{name}")
 
 
 def _stored_again(sink: Sink, name: str, held: OpenSmall) -> bool:
@@ -60,6 +57,14 @@ def _stored_again(sink: Sink, name: str, held: OpenSmall) -> bool:
         writer.abort()
         raise
     return True
+
+
+def unconditional(uri: str) -> UsageError:
+    """The error for a store on which a late worker may replace what another run stored."""
+    return UsageError(
+        f"{uri}: the store ignores the conditions of writes, which workers need",
+        hint="use --engine threads, or another store",
+    )
 
 
 class EngineTransfer:

@@ -16,6 +16,7 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import NotFoundError, StoreError
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.parallel import in_any_order
+from splitjoin_cli.splitting.abilities import warn_before_removal
 from splitjoin_cli.splitting.stored.seen import SeenObjects
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
@@ -86,6 +87,7 @@ class Removing:
     def run(self) -> RemoveReport:
         """Remove it all. Raises NotFoundError where nothing is there, StoreError."""
         self._look_first()
+        warn_before_removal(self.sink, self.observer)
         self._uploads = 0
         self._claim()
         self.observer.phase("removing", self._seen.size_bytes, None)

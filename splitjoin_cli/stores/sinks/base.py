@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from splitjoin_cli.core.bytes.base import Buffer
+    from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.core.model import ByteRange, Compression, S3Location, StoredObject
     from splitjoin_cli.core.progress import Moved
 
@@ -118,6 +119,10 @@ class Sink(Protocol):
     @property
     def copier(self) -> Copier | None:
         """What copies from other objects on the server; None where this sink cannot."""
+
+    @property
+    def prober(self) -> Prober | None:
+        """What finds out what the store lacks; None where it is known to lack nothing."""
 
     def put(
         self,
@@ -327,3 +332,38 @@ class Copier(Protocol):
         Raises CopyRefusedError where the store refuses: the caller then uses ``put``. ``when`` as in ``put``;
         ``sent`` too, a part that the server copied being sent when it is.
         """
+
+
+class TriedWrites(NamedTuple):
+    """Whether a store refuses a write whose condition does not hold, and whether it confirms a body's CRC-64/NVME."""
+
+    conditional: bool
+    checksums: bool
+
+
+class Prober(Protocol):
+    """A sink's way to find out what its store lacks, by a few small requests. Thread-safe.
+
+    What it stores is named ``names.PROBE_PREFIX`` and a token, and MUST be removed again, whatever ends it but the end
+    of the process. Each method raises StoreError where the store does not let it be found out. Commands that probe the
+    same place at once MUST find what they would find alone.
+    """
+
+    @property
+    def left(self) -> Sequence[SplitjoinError]:
+        """Why something that was stored could not be removed again."""
+
+    def try_writes(self) -> TriedWrites:
+        """Store a small object, and once more where its name must be free."""
+
+    def try_uploads(self) -> bool:
+        """Whether the store lists open uploads; those of probes that were killed are ended."""
+
+    def try_copy(self, source: S3Location) -> bool:
+        """Whether the store copies a range of ``source`` into an upload."""
+
+    def remove_stale(self) -> int:
+        """Remove the objects that killed probes left; how many there were."""
+
+    def stop(self) -> None:
+        """End what is under way at its next request, but for what removes what is there."""

@@ -117,6 +117,11 @@ class DirectorySink(StaysHere):
         return None if compiled is None else DirectoryBatches(self, compiled)
 
     @property
+    def prober(self) -> None:
+        """As in Sink: nothing is lacking here."""
+        return None
+
+    @property
     def copier(self) -> None:
         """A directory copies from nowhere."""
         return None

@@ -158,6 +158,11 @@ class MemorySink:
         return self
 
     @property
+    def prober(self) -> None:
+        """As in Sink: nothing is lacking here."""
+        return None
+
+    @property
     def copier(self) -> Self | None:
         """As in Sink."""
         return self

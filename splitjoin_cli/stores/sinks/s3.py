@@ -22,6 +22,7 @@ from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
 from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied
 from splitjoin_cli.stores.sinks.s3_multipart import Upload, UploadLostError, Uploads
 from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, S3Prefix, WantedObject
+from splitjoin_cli.stores.sinks.s3_probe import S3Prober
 from splitjoin_cli.stores.sinks.s3_small import OpenSmallObject, open_small
 from splitjoin_cli.stores.sinks.s3_sweep import abort_doubtful, sweep
 from splitjoin_cli.stores.sinks.s3_writer import PartBuffers, S3Writer
@@ -98,6 +99,11 @@ class S3Sink(StaysHere):
     def copier(self) -> Self:
         """As in Sink."""
         return self
+
+    @property
+    def prober(self) -> S3Prober | None:
+        """As in Sink. AWS lacks nothing."""
+        return None if self._bucket.is_on_aws else S3Prober(self._place, began=self._began)
 
     @property
     def copies_from(self) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sinks.s3_multipart import Upload
     from splitjoin_cli.stores.sinks.s3_place import S3Prefix, WantedObject
 
-__all__ = ["COPY_MIN_BYTES", "copied"]
+__all__ = ["COPY_MIN_BYTES", "copied", "is_refusal"]
 
 MIB = 1024 * 1024
 # S3: each part but the last holds at least 5 MiB, and a ranged copy wants a source of more than 5 MB.
@@ -122,6 +122,13 @@ def _refusal(upload: Upload, source: S3Location, error: Exception) -> SplitjoinE
     code = aws.error_code(error)
     if code in CHANGED_CODES:
         return SourceChangedError(f"s3://{source.bucket}/{source.key}: the source changed while it was copied")
-    if not code or code in aws.EXPIRED_CODES or code in aws.CREDENTIAL_CODES or aws.is_transient(error):
+    if not is_refusal(error):
         return None
     return CopyRefusedError(f"s3:UploadPartCopy {upload.uri}: the store refuses to copy the range ({code})")
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the store will not copy; other errors are of the source, the credentials or the network."""
+    code = aws.error_code(error)
+    others = CHANGED_CODES | aws.EXPIRED_CODES | aws.CREDENTIAL_CODES
+    return bool(code) and code not in others and not aws.is_transient(error)

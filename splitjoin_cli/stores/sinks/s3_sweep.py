@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.s3 import Bucket
     from splitjoin_cli.stores.sinks.s3_multipart import Uploads
 
-__all__ = ["abort_doubtful", "sweep"]
+__all__ = ["abort_doubtful", "abort_older", "older_than", "store_time", "sweep"]
 
 # What stores answer that know no empty listing of uploads: none is open.
 NONE_OPEN_CODES = frozenset({"404", "NoSuchUpload", "NoSuchKey", "NotFound"})
@@ -47,15 +47,32 @@ def sweep(
     """
     bucket, swept = uploads.place.bucket, 0
     for upload in _open_uploads(bucket, key_prefix):
-        # The Date header has whole seconds: what was begun within the same second as this process counts as older.
-        limit = upload.now - timedelta(seconds=time.monotonic() - began - 1)
         beneath = "/" in upload.key[len(key_prefix) :]
         wanted = not beneath and (only is None or only(upload.key))
-        if wanted and upload.initiated < limit and not uploads.is_open(upload.upload_id):
+        if wanted and _is_older(upload, began) and not uploads.is_open(upload.upload_id):
             if not count:
                 abort_upload(bucket, upload.key, upload.upload_id)
             swept += 1
     return swept
+
+
+def abort_older(bucket: Bucket, key_prefix: str, *, began: float) -> None:
+    """Abort all open uploads of keys that begin so and that were begun before ``began``. Raises as ``sweep`` does."""
+    for upload in _open_uploads(bucket, key_prefix):
+        if _is_older(upload, began):
+            abort_upload(bucket, upload.key, upload.upload_id)
+
+
+def _is_older(upload: _OpenUpload, began: float) -> bool:
+    return upload.initiated < older_than(began, upload.now)
+
+
+def older_than(began: float, now: datetime) -> datetime:
+    """What the store dates before this was there before ``began`` (time.monotonic). ``now``: by the store's clock.
+
+    Its Date header has whole seconds: what came within the same second counts as older.
+    """
+    return now - timedelta(seconds=time.monotonic() - began - 1)
 
 
 def abort_doubtful(uploads: Uploads, *, began: float) -> None:
@@ -82,7 +99,7 @@ def _open_uploads(bucket: Bucket, key_prefix: str) -> Iterator[_OpenUpload]:
     listed = listed_prefix(bucket.name, key_prefix)
     while True:
         page = _page(bucket, listed, markers)
-        now = _date(page)
+        now = store_time(page)
         for upload in page.get("Uploads", []):
             key, upload_id, initiated = (upload.get(field) for field in ("Key", "UploadId", "Initiated"))
             if key and upload_id and initiated and key.startswith(key_prefix):
@@ -104,7 +121,7 @@ def _page(bucket: Bucket, key_prefix: str, markers: dict[str, Any]) -> dict[str,
             raise
 
 
-def _date(page: dict[str, Any]) -> datetime:
+def store_time(page: dict[str, Any]) -> datetime:
     """The store's time at the answer; this machine's where it does not say."""
     text = page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
