@@ -51,8 +51,9 @@ class DaskCluster:
         return f"dask:{self.address}"
 
     def add_worker(self, *options: str, **env: str) -> subprocess.Popen[bytes]:
-        """Start a worker of one thread, without a nanny: it stays dead when it is killed."""
-        command = [str(DASK), "worker", "--scheduler-file", str(self.scheduler_file), "--nthreads", "1", "--no-nanny"]
+        """Start a worker of one thread, without a nanny (unless ``--nanny``): it stays dead when it is killed."""
+        command = [str(DASK), "worker", "--scheduler-file", str(self.scheduler_file), "--nthreads", "1"]
+        command += [] if "--nanny" in options else ["--no-nanny"]
         command += ["--no-dashboard", "--local-directory", str(self.directory), *self.options, *options]
         with (self.directory / "workers.log").open("ab") as out:
             worker = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **self.env, **env})
