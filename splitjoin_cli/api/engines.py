@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = [
+    "AWAY",
     "THREADS",
     "EngineRequest",
     "asked_jobs",
@@ -31,6 +32,7 @@ __all__ = [
     "check_stored",
     "checked_engine",
     "open_engine",
+    "reaches_paths",
     "remote",
     "source_spec",
     "stored_spec",
@@ -238,10 +240,15 @@ def source_spec(request: OnEngine, source: Source, payer: str | None = None) -> 
     return SourceSpec(uri, found.validator, found.size, Reach(aws.region, aws.endpoint_url), payer)
 
 
+def reaches_paths(engine: str) -> bool:
+    """Whether its workers may see the paths of this machine."""
+    return engine == THREADS or engine.startswith(DASK)
+
+
 def check_stored(request: EngineRequest) -> None:
     """Raise UsageError for a place of chunks that the workers of an engine cannot reach."""
     place = request.destination
-    if request.engine == THREADS or request.engine.startswith(DASK) or isinstance(place, S3Place):
+    if reaches_paths(request.engine) or isinstance(place, S3Place):
         return
     raise UsageError(
         f"--engine {request.engine}: functions read s3://, and {place} is a path on this machine", hint=AWAY

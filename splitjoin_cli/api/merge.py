@@ -11,17 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from splitjoin_cli.api import arguments
+from splitjoin_cli.api.engines import (
+    AWAY,
+    THREADS,
+    EngineRequest,
+    asked_jobs,
+    check_stored,
+    checked_engine,
+    open_engine,
+    reaches_paths,
+    stored_spec,
+)
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import StoreError, UsageError
 from splitjoin_cli.core.places import is_s3, parse_place
+from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.units import MAX_JOBS
-from splitjoin_cli.splitting.request import DEFAULT_JOBS
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import Session
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.stored.merge import Target
+    from splitjoin_cli.splitting.stored.joining import Joins
+    from splitjoin_cli.splitting.stored.targets import PartsTarget, Target
 
 __all__ = ["STDOUT", "MergeResult", "merge"]
 
@@ -57,7 +69,9 @@ def merge(
     *,
     name: str | None = None,
     force: bool = False,
-    jobs: int = DEFAULT_JOBS,
+    jobs: int | None = None,
+    engine: str = THREADS,
+    allow_plain_dask: bool = False,
     bwlimit: arguments.Bytes | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -77,20 +91,26 @@ def merge(
 
     began = time.monotonic()
     aws = arguments.aws(profile, region, endpoint_url, session)
-    jobs = arguments.at_once("jobs", jobs, MAX_JOBS)
     bandwidth = shared(arguments.bandwidth(bwlimit))
-    request = StoredRequest(
-        place=parse_place(os.fspath(place)), file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth
+    asked = EngineRequest(
+        engine=checked_engine(engine, limited=bwlimit is not None),
+        allow_plain_dask=allow_plain_dask,
+        jobs=None if jobs is None else arguments.at_once("jobs", jobs, MAX_JOBS),
+        aws=aws,
+        destination=parse_place(os.fspath(place)),
     )
+    check_stored(asked)
+    jobs = asked_jobs(asked.jobs)
+    request = StoredRequest(place=asked.destination, file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth)
     dialect = arguments.dialect(keywords)[0] if keywords else None
     with ExitStack() as stack:
         opened = stack.enter_context(open_place(request))
-        target = _target(stack, request, os.fspath(out), force=force)
+        target = _target(stack, request, asked, os.fspath(out), force=force)
         executor = stack.enter_context(ThreadPoolExecutor(jobs, "merge"))
         merged = merge_stored(
             opened.sink,
             opened.open_chunk,
-            target,
+            _elsewhere(stack, asked, target, os.fspath(out), observer or Silent()),
             executor=executor,
             jobs=jobs,
             file_name=name,
@@ -109,8 +129,39 @@ def merge(
     )
 
 
-def _target(stack: ExitStack, request: StoredRequest, out: str, *, force: bool) -> Target:
-    from splitjoin_cli.splitting.stored.merge import FileTarget, ObjectTarget, StreamTarget
+def _elsewhere(
+    stack: ExitStack, asked: EngineRequest, target: Target | PartsTarget, out: str, observer: Observer
+) -> Target | Joins:
+    """What merges into ``target`` on an engine, which is closed with ``stack``. Raises UsageError, EngineError."""
+    from splitjoin_cli.splitting.stored.targets import FileTarget, PartsTarget
+
+    if asked.engine == THREADS:
+        assert not isinstance(target, PartsTarget)  # noqa: S101 -- see _target
+        return target
+    from splitjoin_cli.core.aws.options import ObjectOptions
+    from splitjoin_cli.splitting.engines.base import Reach, SinkSpec
+    from splitjoin_cli.splitting.engines.merge import EngineMerge
+
+    sink = None
+    if isinstance(target, PartsTarget):
+        sink = SinkSpec(f"{out.rpartition('/')[0]}/", Reach(asked.aws.region, asked.aws.endpoint_url), ObjectOptions())
+    elif not isinstance(target, FileTarget) or not target.at_any_place:
+        what = "this process's standard output" if out == STDOUT else f"{out}, which is not a file"
+        raise UsageError(f"--engine {asked.engine}: workers cannot write to {what}", hint=f"name a file, or {AWAY}")
+    elif not reaches_paths(asked.engine):
+        raise UsageError(
+            f"--engine {asked.engine}: functions write to s3://, and {out} is a path on this machine",
+            hint=f"write s3://bucket/key, or {AWAY}",
+        )
+    engine = open_engine(asked, stack, observer)
+    assert engine is not None  # noqa: S101 -- it is not threads
+    return EngineMerge(engine, stored_spec(asked), target, sink)
+
+
+def _target(
+    stack: ExitStack, request: StoredRequest, asked: EngineRequest, out: str, *, force: bool
+) -> Target | PartsTarget:
+    from splitjoin_cli.splitting.stored.targets import FileTarget, ObjectTarget, PartsTarget, StreamTarget
 
     if out == STDOUT:
         try:
@@ -126,4 +177,4 @@ def _target(stack: ExitStack, request: StoredRequest, out: str, *, force: bool) 
 
     sink = S3Sink(f"{prefix}/", request.aws, jobs=request.jobs, bandwidth=request.bandwidth)
     stack.callback(sink.close)
-    return ObjectTarget(sink, name, force=force)
+    return ObjectTarget(sink, name, force=force) if asked.engine == THREADS else PartsTarget(sink, name, force=force)

@@ -29,7 +29,7 @@ Exit codes: 0 done, 1 the set is not whole or a chunk is damaged, 2 usage, 11 OU
 @options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
 @options.option("--force", is_flag=True, help="Replace OUT if it is there.")
 @options.record_options
-@options.jobs_option
+@options.engine_options
 @options.bwlimit_option
 @options.aws_options
 @options.talk_options

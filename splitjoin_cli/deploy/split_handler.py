@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 from splitjoin_cli.core.errors import AccessError, EventError
 from splitjoin_cli.deploy.json_logs import JsonLogs
 from splitjoin_cli.deploy.lambda_settings import log_level
-from splitjoin_cli.splitting.engines.base import StoreUnit, VerifyUnit
+from splitjoin_cli.splitting.engines.base import MergeUnit, StoreUnit, VerifyUnit
 from splitjoin_cli.splitting.engines.invocation import Greeting, asks_greeting, bounded, unit_in
 from splitjoin_cli.splitting.engines.place import Place, open_sink, open_source, open_stored
 from splitjoin_cli.splitting.engines.unit import run_text
@@ -36,7 +36,7 @@ __all__ = ["Context", "SplitFunction", "handler"]
 _LOG = logging.getLogger(__name__)
 RUNTIME = "AWS_LAMBDA_RUNTIME_API"
 """Set where Lambda's runtime client runs this (Lambda Developer Guide, "Defined runtime environment variables")."""
-OUTCOMES = {"Scanned": "scanned", "Stored": "stored", "Verified": "verified", "Failed": "failed"}
+OUTCOMES = {"Scanned": "scanned", "Stored": "stored", "Verified": "verified", "Merged": "merged", "Failed": "failed"}
 
 
 class Context(Protocol):
@@ -97,6 +97,8 @@ def _shape(text: str) -> tuple[str | None, int | None, int]:
         return asked.get("name"), asked.get("number"), 0
     if isinstance(unit, VerifyUnit):
         return unit.place.uri, unit.chunks[0].number, unit.weight
+    if isinstance(unit, MergeUnit):
+        return unit.part.name, unit.first, unit.weight
     return unit.name if isinstance(unit, StoreUnit) else unit.source.uri, unit.number, unit.weight
 
 

@@ -25,6 +25,9 @@ from splitjoin_cli.core.model import ByteRange, Dialect
 from splitjoin_cli.splitting.engines.base import (
     Failed,
     HeaderSpec,
+    Merged,
+    MergeUnit,
+    PartSpec,
     Reach,
     Scanned,
     ScanUnit,
@@ -38,6 +41,7 @@ from splitjoin_cli.splitting.engines.base import (
 )
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
 from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.stored.bodies import BodyFacts
 from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
 from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sources.local import LocalSource
@@ -165,6 +169,32 @@ class EngineContract:
         answer = _run(engine, unit)
         assert isinstance(answer, Verified)
         assert [problem.kind for problem in answer.chunks[0].problems] == ["unreadable"]
+
+    def test_chunks_are_merged_into_a_part(self, engine: Engine, store: StoreUnit, tmp_path: Path) -> None:
+        """The header and the body, at their place of a file that is there; what is not as was said is no part."""
+        assert isinstance(_run(engine, store), Stored)
+        path = tmp_path / "merged"
+        path.write_bytes(b"before")
+        unit = MergeUnit(
+            version=release(),
+            place=StoredSpec(str(tmp_path / "out"), Reach()),
+            compression=None,
+            header=store.header,
+            first=1,
+            chunks=(BodyFacts(store.name, len(BODY), store.checksum, in_manifest=True),),
+            size=len(HEADER + BODY),
+            part=PartSpec(None, str(path), "", 1, len(b"before")),
+        )
+        whole = crc64(HEADER + BODY)
+        assert _run(engine, unit) == _run(engine, unit) == Merged(len(HEADER + BODY), whole, None)
+        assert path.read_bytes() == b"before" + HEADER + BODY
+        answer = _run(engine, replace(unit, header=HeaderSpec(0, len(HEADER), 1)))
+        assert isinstance(answer, Failed)
+        assert answer.message == f"{store.name} does not begin with the header of chunk 1"
+        path.unlink()
+        answer = _run(engine, unit)
+        assert isinstance(answer, Failed)
+        assert answer.message == f"cannot write {path}: No such file or directory"
 
     def test_other_bytes_than_were_scanned_are_never_stored(
         self, engine: Engine, store: StoreUnit, tmp_path: Path

@@ -12,7 +12,9 @@ import pytest
 from dask import config as dask_config
 
 from splitjoin_cli.api.engines import open_engine
+from splitjoin_cli.api.merge import merge
 from splitjoin_cli.api.split import split
+from splitjoin_cli.api.verify import verify
 from splitjoin_cli.core.errors import EngineError, UsageError
 from splitjoin_cli.core.places import S3Place
 from splitjoin_cli.core.progress import Silent
@@ -21,6 +23,7 @@ from splitjoin_cli.splitting.engines import dask as engine
 from tests.stores.sources.http_server import serving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 AWAY = "use --engine threads"
@@ -237,3 +240,42 @@ def test_a_function_without_the_kernel_is_said(monkeypatch: pytest.MonkeyPatch) 
     assert open_engine(request, mock.Mock(), observer) is made
     [[said], _] = observer.warn.call_args
     assert said.startswith("the function of --engine lambda:splits was built without the compiled kernel")
+
+
+@pytest.mark.parametrize(
+    ("out", "engine", "message", "way"),
+    [
+        ("-", "dask:tls://127.0.0.1:1", "workers cannot write to this process's standard output", "name a file"),
+        ("/dev/null", "dask:", "workers cannot write to /dev/null, which is not a file", "name a file"),
+        (
+            "out.csv",
+            "lambda:split",
+            "functions write to s3://, and out.csv is a path on this machine",
+            "write s3://bucket/key",
+        ),
+    ],
+)
+def test_what_workers_cannot_merge_into(out: str, engine: str, message: str, way: str) -> None:
+    """Said before anything is read."""
+    place = "s3://bucket/in/" if engine.startswith("lambda:") else "."
+    with mock.patch("splitjoin_cli.api.merge.open_place"), pytest.raises(UsageError) as error:
+        merge(place, out, engine=engine)
+    assert (error.value.message, error.value.hint) == (f"--engine {engine}: {message}", f"{way}, or {AWAY}")
+
+
+@pytest.mark.parametrize("call", [lambda place, **more: merge(place, "s3://b/k", **more), verify])
+def test_stored_chunks_that_functions_cannot_read(call: Callable[..., object]) -> None:
+    """A directory of this machine; and a rate is for what passes here."""
+    with pytest.raises(UsageError) as error:
+        call(".", engine="lambda:split")
+    assert error.value.message == "--engine lambda:split: functions read s3://, and . is a path on this machine"
+    assert error.value.hint == AWAY
+    with pytest.raises(UsageError, match=r"^--bwlimit limits what this process sends"):
+        call(".", engine="dask:tls://127.0.0.1:1", bwlimit=1000)
+
+
+def test_a_source_beside_chunks_must_be_one_of_ranges() -> None:
+    """As for split."""
+    with mock.patch("splitjoin_cli.api.verify.open_place"), pytest.raises(UsageError) as error:
+        verify(".", source="acme.csv.gz", engine="dask:tls://127.0.0.1:1")
+    assert error.value.message.endswith("acme.csv.gz is compressed (gzip), and workers read a source by ranges")

@@ -79,3 +79,23 @@ def test_verify_on_s3(splitjoin_s3: Splitjoin, bucket: Bucket, dask_cluster: Das
     options = ("verify", f"{bucket.uri}out/", "--source", f"{bucket.uri}acme.csv")
     done = splitjoin_s3.ok(*options, "--engine", dask_cluster.engine)
     assert done.stdout == splitjoin_s3.ok(*options).stdout
+
+
+def test_merge_writes_the_same_as_on_threads(
+    splitjoin_s3: Splitjoin, bucket: Bucket, dask_cluster: DaskCluster
+) -> None:
+    """Into an object, whose parts the workers send, and into a file that they see; never over what is there."""
+    data, engine = bulk(40 * MIB), ("--engine", dask_cluster.engine)
+    bucket.client().put_object(Bucket=bucket.name, Key="acme.csv", Body=data)
+    splitjoin_s3.ok("split", f"{bucket.uri}acme.csv", f"{bucket.uri}in/", *OPTIONS)
+    done = splitjoin_s3.json("merge", f"{bucket.uri}in/", f"{bucket.uri}out.csv", *engine)
+    assert (done["bytes"], done["total_parts"]) == (len(data), 5)
+    assert bucket.get("out.csv") == data
+    taken = splitjoin_s3("merge", f"{bucket.uri}in/", f"{bucket.uri}out.csv", *engine)
+    assert taken.code == 11
+    splitjoin_s3.ok("merge", f"{bucket.uri}in/", "out.csv", *engine)
+    assert (splitjoin_s3.directory / "out.csv").read_bytes() == data
+    bucket.client().put_object(Bucket=bucket.name, Key="in/acme_d-2-5.csv", Body=b"other")
+    found, wanted = (splitjoin_s3("merge", f"{bucket.uri}in/", f"{bucket.uri}x", *more) for more in (engine, ()))
+    assert (found.code, found.stderr.splitlines()[-2:]) == (wanted.code, wanted.stderr.splitlines()[-2:])
+    assert bucket.open_uploads() == []

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.aws.options import ObjectOptions
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
-    from splitjoin_cli.core.model import ByteRange, StoredObject
+    from splitjoin_cli.core.model import ByteRange, Compression, StoredObject
     from splitjoin_cli.splitting.engines.pace import Pace
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.stored.bodies import BodyFacts
     from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
     from splitjoin_cli.splitting.survey import Found
     from splitjoin_cli.stores.sinks.base import Condition, Sink
@@ -28,7 +29,10 @@ __all__ = [
     "Engine",
     "Failed",
     "HeaderSpec",
+    "MergeUnit",
+    "Merged",
     "NotNowError",
+    "PartSpec",
     "Reach",
     "Remote",
     "ScanUnit",
@@ -180,11 +184,53 @@ class VerifyUnit:
         return sum(chunk.size for chunk in self.chunks)
 
 
+@dataclass(frozen=True, slots=True)
+class PartSpec:
+    """Where a part of a file goes: to an upload of the object ``name`` in ``sink``, or (None) to a path that is there.
+
+    ``number``: of the part, from 1; ``start``: its place in the file.
+    """
+
+    sink: SinkSpec | None
+    name: str
+    upload: str
+    number: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class MergeUnit:
+    """Write the bodies of neighbouring chunks, one behind the other, as a part. Safe to repeat: it is the same part.
+
+    ``first``: the first one's number; where that is 1, the header comes before. ``header``: what each chunk begins
+    with, whose ``start`` means nothing. ``size``: of the part.
+    """
+
+    version: str
+    place: StoredSpec
+    compression: Compression | None
+    header: HeaderSpec
+    first: int
+    chunks: tuple[BodyFacts, ...]
+    size: int
+    part: PartSpec
+
+    @property
+    def what(self) -> str:
+        """For messages."""
+        return f"merge {_chunks_text(self.first, self.first + len(self.chunks) - 1)}"
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it is about."""
+        return self.size
+
+
 def _chunks_text(first: int, last: int) -> str:
     return f"chunk {first}" if first == last else f"chunks {first}-{last}"
 
 
-Unit = ScanUnit | StoreUnit | VerifyUnit
+Unit = ScanUnit | StoreUnit | VerifyUnit | MergeUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +263,15 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """The part that is there now. ``checksum``: its CRC-64/NVME. ``etag``: of a part of an object."""
+
+    size: int
+    checksum: int
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """What went wrong. ``code``: the name of the error's class.
 
@@ -230,7 +285,7 @@ class Failed:
     again: bool
 
 
-Answer = Scanned | Stored | Verified | Failed
+Answer = Scanned | Stored | Verified | Merged | Failed
 
 
 class NotNowError(Exception):

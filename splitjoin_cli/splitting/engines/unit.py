@@ -20,6 +20,7 @@ from splitjoin_cli.core.progress import Silent, Tally
 from splitjoin_cli.splitting.engines.base import (
     Answer,
     Failed,
+    MergeUnit,
     Scanned,
     ScanUnit,
     Stored,
@@ -28,6 +29,7 @@ from splitjoin_cli.splitting.engines.base import (
     Verified,
     VerifyUnit,
 )
+from splitjoin_cli.splitting.engines.part import write_part
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_text, release, unit_of
 from splitjoin_cli.splitting.one_chunk import Sender, Way
@@ -77,6 +79,8 @@ def run_unit(unit: Unit, place: Place) -> Answer:
     try:
         if isinstance(unit, VerifyUnit):
             return _verify(unit, place)
+        if isinstance(unit, MergeUnit):
+            return write_part(unit, place)
         with place.source(unit.source) as source:
             if isinstance(unit, ScanUnit):
                 return _scan(unit, source, place)

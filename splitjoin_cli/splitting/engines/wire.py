@@ -15,6 +15,9 @@ from splitjoin_cli.splitting.engines.base import (
     Answer,
     Failed,
     HeaderSpec,
+    Merged,
+    MergeUnit,
+    PartSpec,
     Reach,
     Scanned,
     ScanUnit,
@@ -29,6 +32,7 @@ from splitjoin_cli.splitting.engines.base import (
 )
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.outcome import Defect, Kind, Outcome
+from splitjoin_cli.splitting.stored.bodies import BodyFacts
 from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
 from splitjoin_cli.splitting.stored.problems import Problem
 from splitjoin_cli.splitting.survey import Found
@@ -112,11 +116,23 @@ def _verify_unit(fields: dict[str, Any]) -> VerifyUnit:
     )
 
 
-_NAMES: dict[type[Unit], str] = {ScanUnit: "scan", StoreUnit: "store", VerifyUnit: "verify"}
+def _merge_unit(fields: dict[str, Any]) -> MergeUnit:
+    part = fields["part"]
+    own = {
+        "place": _stored(fields["place"]),
+        "header": HeaderSpec(*fields["header"]),
+        "chunks": tuple(BodyFacts(*chunk) for chunk in fields["chunks"]),
+        "part": PartSpec(**(part | {"sink": None if part["sink"] is None else _sink(part["sink"])})),
+    }
+    return MergeUnit(**(fields | own))
+
+
+_NAMES: dict[type[Unit], str] = {ScanUnit: "scan", StoreUnit: "store", VerifyUnit: "verify", MergeUnit: "merge"}
 _UNITS: dict[str, Callable[[dict[str, Any]], Unit]] = {
     "scan": _scan_unit,
     "store": _store_unit,
     "verify": _verify_unit,
+    "merge": _merge_unit,
 }
 
 
@@ -182,6 +198,7 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "Scanned": _scanned,
     "Stored": lambda fields: Stored(StoredObject(**fields["object"])),
     "Verified": lambda fields: Verified(tuple(_judged(*chunk) for chunk in fields["chunks"])),
+    "Merged": lambda fields: Merged(**fields),
     "Failed": lambda fields: Failed(**fields),
 }
 

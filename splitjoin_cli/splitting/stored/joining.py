@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from splitjoin_cli.core.bytes.crc64 import tagged
-from splitjoin_cli.core.errors import CorruptObjectError, StoreError
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.parallel import in_order
 from splitjoin_cli.core.progress import chunks_done
 from splitjoin_cli.splitting.stored.batches import BATCH_BYTES, batches
+from splitjoin_cli.splitting.stored.bodies import BodyFacts, copy_body
 from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, ChunkReader
 from splitjoin_cli.stores.sources.small_files import Columns
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sources.s3_objects import S3Objects
     from splitjoin_cli.stores.sources.small_files import SmallFiles
 
-__all__ = ["Joining", "WholeSet"]
+__all__ = ["Joining", "Joins", "WholeSet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,14 @@ class WholeSet:
     manifest: Manifest | None
     stored_bytes: int
     regular: bool = True
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """Puts a whole set together somewhere else than in this process."""
+
+    def join(self, whole: WholeSet, observer: Observer) -> int:
+        """Write the file; its size. Raises what Joining does, UsageError and EngineError."""
 
 
 class _Joined(NamedTuple):
@@ -177,34 +184,18 @@ class Joining:
         open_chunk: OpenChunk = self._open_chunk if whole is None else lambda _name: whole
         name, starts = self._set.names(number), self._set.starts
         body_bytes = None if starts is None else starts[number] - starts[number - 1]
-        at = offset
-        alone, came = self._alone, self._came
-        with ChunkReader(open_chunk, self._set.compression, name, alone=alone, came=came) as reader:
-            self._check_header(name, reader.head(len(self._set.header)))
-            for block in reader.blocks(memoryview(bytearray(BLOCK_BYTES))):
-                if body_bytes is not None and at + len(block) > offset + body_bytes:
-                    raise _corrupt(f"{name} holds more than the {body_bytes} bytes of its body")
-                self._target.write_at(at, block)
-                at += len(block)
-            if body_bytes is not None and at < offset + body_bytes:
-                raise _corrupt(f"{name} ends after {at - offset} of the {body_bytes} bytes of its body")
-            self._check_checksum(name, number, reader.checksum)
+        manifest, header = self._set.manifest, self._set.header
+        said = BodyFacts(name, body_bytes, self._checksum(number), in_manifest=manifest is not None)
+        target = self._target
+
+        def write(at: int, block: memoryview) -> None:
+            target.write_at(offset + at, block)
+
+        with ChunkReader(open_chunk, self._set.compression, name, alone=self._alone, came=self._came) as reader:
+            size = copy_body(reader, said, lambda one: one.head(len(header)) == header, write)
         self._observer.chunk_done(number, ChunkState.UPLOADED)
-        return at - offset
+        return size
 
-    def _check_header(self, name: str, header: bytes) -> None:
-        if header == self._set.header:
-            return
-        if self._set.manifest is not None:
-            raise _corrupt(f"{name} does not begin with the header of chunk 1")
-        hint = "where the chunks have no header, say --no-header"
-        raise StoreError(f"{name} does not begin with the first record of chunk 1, as its header", hint=hint)
-
-    def _check_checksum(self, name: str, number: int, found: int) -> None:
-        said = None if self._set.manifest is None else self._set.manifest.chunks[number].checksum
-        if said is not None and said != found:
-            raise _corrupt(f"{name} has the checksum {tagged(found)}, the manifest says {tagged(said)}")
-
-
-def _corrupt(message: str) -> CorruptObjectError:
-    return CorruptObjectError(message, hint="splitjoin verify says what else is wrong; then split again with --force")
+    def _checksum(self, number: int) -> int | None:
+        manifest = self._set.manifest
+        return None if manifest is None else manifest.chunks[number].checksum

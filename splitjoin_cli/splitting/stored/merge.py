@@ -14,7 +14,7 @@ from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.ranges import ranges_text
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.stored.chunks import BLOCK_BYTES, ChunkReader, choose_job, inventory, read_manifest
-from splitjoin_cli.splitting.stored.joining import Joining, WholeSet
+from splitjoin_cli.splitting.stored.joining import Joining, Joins, WholeSet
 from splitjoin_cli.splitting.stored.records import RecordCounter
 from splitjoin_cli.splitting.stored.targets import FileTarget, ObjectTarget, StreamTarget, Target
 
@@ -46,7 +46,7 @@ class Merged:
 def merge(  # noqa: PLR0913 -- a place, a target, and how it is done
     sink: Sink,
     open_chunk: OpenChunk,
-    target: Target,
+    target: Target | Joins,
     *,
     executor: Executor,
     jobs: int,
@@ -56,7 +56,7 @@ def merge(  # noqa: PLR0913 -- a place, a target, and how it is done
     files: SmallFiles | None = None,
     objects: S3Objects | None = None,
 ) -> Merged:
-    """Write all chunks of a job to ``target``, decompressed, with the header once.
+    """Write all chunks of a job to ``target`` (or let it do so), decompressed, with the header once.
 
     With a manifest each chunk's size and checksum are compared as its bytes pass. Sets of others, who follow the
     published naming, have none: then the header is the first record of chunk 1 by ``dialect`` (none, if that has no
@@ -75,7 +75,10 @@ def merge(  # noqa: PLR0913 -- a place, a target, and how it is done
         and _header_rule(dialect) != _header_rule(whole.manifest.dialect)
     ):
         heard.warn(f"the manifest of {whole.file_name} says how its records are written: the dialect given is not used")
-    size = Joining(open_chunk, whole, target, heard, files, objects).run(executor, jobs)
+    if isinstance(target, Joins):
+        size = target.join(whole, heard)
+    else:
+        size = Joining(open_chunk, whole, target, heard, files, objects).run(executor, jobs)
     rows = None if whole.manifest is None else whole.manifest.rows
     return Merged(whole.file_name, whole.total, size, rows)
 

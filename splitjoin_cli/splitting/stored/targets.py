@@ -13,12 +13,16 @@ from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreE
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from io import RawIOBase
+    from types import TracebackType
 
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Sink
+    from splitjoin_cli.stores.sinks.s3 import S3Sink
+    from splitjoin_cli.stores.sinks.s3_multipart import Part
 
-__all__ = ["FileTarget", "ObjectTarget", "StreamTarget", "Target"]
+__all__ = ["FileTarget", "ObjectTarget", "PartsTarget", "StreamTarget", "Target"]
 
 
 class Target(Protocol):
@@ -62,6 +66,12 @@ class FileTarget:
             raise self._taken()
         self._temporary: Path | None = None
         self._descriptor = -1
+
+    @property
+    def writing_to(self) -> Path:
+        """Where the bytes are until the file is whole. Only within its context, and where ``at_any_place``."""
+        assert self._temporary is not None  # noqa: S101 -- see above
+        return self._temporary
 
     def _taken(self) -> NameTakenError:
         return NameTakenError(f"{self._shown} is there already", hint="--force replaces it")
@@ -158,10 +168,7 @@ class ObjectTarget:
 
     def __init__(self, sink: Sink, name: str, *, force: bool) -> None:
         """Raises NameTakenError where the object is there, without ``force``."""
-        found = sink.head(name)
-        if not force and found is not None:
-            raise self._taken(sink, name)
-        self._when = ABSENT if found is None else Condition(found.validator)
+        self._when = _condition(sink, name, force=force)
         self._sink = sink
         self._name = name
         self._checksum = 0
@@ -170,10 +177,6 @@ class ObjectTarget:
     def __enter__(self) -> Self:
         self._writer = self._sink.writer(self._name, when=self._when, sent=self._sent)
         return self
-
-    @staticmethod
-    def _taken(sink: Sink, name: str) -> NameTakenError:
-        return NameTakenError(f"{sink.properties.uri}{name} is there already", hint="--force replaces it")
 
     def tell(self, sent: Moved) -> bool:
         """See Target."""
@@ -187,9 +190,54 @@ class ObjectTarget:
         try:
             self._writer.commit(checksum=self._checksum)
         except ObjectChangedError as error:  # it came while this one was written
-            raise self._taken(self._sink, self._name) from error
+            raise _taken(self._sink, self._name) from error
 
     def write_at(self, offset: int, data: memoryview) -> None:  # noqa: ARG002 -- it is always the next place
         """See Target."""
         self._checksum = crc64(data, self._checksum)
         self._writer.write(data)
+
+
+class PartsTarget:
+    """An object on S3 whose parts are sent from anywhere, visible when they are all there and finished."""
+
+    def __init__(self, sink: S3Sink, name: str, *, force: bool) -> None:
+        """Raises NameTakenError where the object is there, without ``force``."""
+        self._when = _condition(sink, name, force=force)
+        self._sink, self.name = sink, name
+
+    def __enter__(self) -> Self:
+        self._upload = self._sink.upload(self.name)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._upload.__exit__(kind, exc, trace)
+
+    @property
+    def upload_id(self) -> str:
+        """What the parts are sent to."""
+        return self._upload.id
+
+    def finish(self, parts: Sequence[Part]) -> None:
+        """Make the object visible: all parts in their order. Raises NameTakenError, CorruptObjectError, StoreError."""
+        from splitjoin_cli.stores.sinks.s3_place import WantedObject  # noqa: PLC0415 -- botocore is slow to import
+
+        wanted = WantedObject(self.name, sum(part.size for part in parts), None, None, self._when)
+        try:
+            self._upload.finish(parts, wanted)
+        except ObjectChangedError as error:  # it came while this one was written
+            raise _taken(self._sink, self.name) from error
+
+
+def _condition(sink: Sink, name: str, *, force: bool) -> Condition:
+    """On which an object may be stored. Raises NameTakenError where it is there, without ``force``."""
+    found = sink.head(name)
+    if not force and found is not None:
+        raise _taken(sink, name)
+    return ABSENT if found is None else Condition(found.validator)
+
+
+def _taken(sink: Sink, name: str) -> NameTakenError:
+    return NameTakenError(f"{sink.properties.uri}{name} is there already", hint="--force replaces it")

@@ -142,6 +142,13 @@ class S3Sink(StaysHere):
         """As in Sink."""
         return S3Writer(self._uploads, self._buffers, name, metadata=metadata, when=when, sent=sent)
 
+    def upload(self, name: str, upload_id: str | None = None) -> Upload:
+        """An upload whose parts any process may send; ``upload_id``: one that another process began. A context manager.
+
+        It is finished, or aborted, where it was begun.
+        """
+        return Upload(self._uploads, name, None, upload_id=upload_id)
+
     def copy(  # noqa: PLR0913 -- as in Copier
         self,
         name: str,

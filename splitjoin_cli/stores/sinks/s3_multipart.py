@@ -99,8 +99,8 @@ class Uploads:
 class Upload:
     """One multipart upload. Leaving its ``with`` block before ``finish`` aborts it. Thread-safe."""
 
-    def __init__(self, uploads: Uploads, name: str, metadata: str | None) -> None:
-        """Begin it. Raises our errors."""
+    def __init__(self, uploads: Uploads, name: str, metadata: str | None, *, upload_id: str | None = None) -> None:
+        """Begin it. Raises our errors. ``upload_id``: of one that another process began, and will finish or abort."""
         self._metadata = metadata
         self._uploads = uploads
         self._place = uploads.place
@@ -109,8 +109,16 @@ class Upload:
         self._failed = threading.Event()
         self.confirmed = False
         """Whether the store said, when it was finished, that the whole object has the checksum that it must have."""
+        if upload_id is not None:
+            self._id = upload_id
+            return
         with self._bucket.translating("create_multipart_upload", self._key):
             self._id = self._place.with_digest(self._create)
+
+    @property
+    def id(self) -> str:
+        """As the store calls it."""
+        return self._id
 
     def __enter__(self) -> Self:
         return self

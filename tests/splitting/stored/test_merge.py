@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import os
+from array import array
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -21,6 +24,12 @@ from splitjoin_cli.core.errors import (
     UsageError,
 )
 from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.splitting.engines import merge as engine_merge
+from splitjoin_cli.splitting.engines.base import Reach, StoredSpec
+from splitjoin_cli.splitting.engines.in_process import InProcess
+from splitjoin_cli.splitting.engines.merge import EngineMerge
+from splitjoin_cli.splitting.engines.place import OpenStored, Place
+from splitjoin_cli.splitting.stored.judge import StoredPlace
 from splitjoin_cli.splitting.stored.merge import FileTarget, Merged, ObjectTarget, StreamTarget, Target, merge
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from tests.splitting.places import FILE_NAME, MANIFEST, MemoryPlace, stored_split
@@ -45,6 +54,24 @@ def merged(place: MemoryPlace, target: Target, file_name: str | None = None, dia
         )
 
 
+def merged_into(path: Path, place: MemoryPlace, engine: str) -> Merged:
+    """Merge into a file, on threads or by units in this process."""
+    target = FileTarget(path, force=False)
+    if engine == "threads":
+        return merged(place, target)
+    stored = OpenStored(StoredPlace(place.sink, place.open_chunk), lambda: None)
+    units = InProcess(Place(opens_stored=lambda _: stored))
+    try:
+        with mock.patch.object(engine_merge, "PART_BYTES", 10), ThreadPoolExecutor(1) as executor:
+            joins = EngineMerge(units, StoredSpec("memory:///", Reach()), target, None)
+            return merge(place.sink, place.open_chunk, joins, executor=executor, jobs=1)
+    finally:
+        units.close()
+
+
+ENGINES = pytest.mark.parametrize("engine", ["threads", "units"])
+
+
 def streamed(place: MemoryPlace, dialect: Dialect | None = None) -> bytes:
     """What merge writes to a stream."""
     stream = io.BytesIO()
@@ -54,10 +81,11 @@ def streamed(place: MemoryPlace, dialect: Dialect | None = None) -> bytes:
 
 @pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
 @pytest.mark.parametrize("header", [HEADER, b""])
-def test_file_is_the_source_again(tmp_path: Path, compression: None, header: bytes) -> None:
+@ENGINES
+def test_file_is_the_source_again(tmp_path: Path, compression: None, header: bytes, engine: str) -> None:
     """Whatever the chunks are stored as, OUT has the source's bytes, and nothing is beside it."""
     out = tmp_path / "out.csv"
-    result = merged(stored_split(header, CHUNKS, compression=compression), FileTarget(out, force=False))
+    result = merged_into(out, stored_split(header, CHUNKS, compression=compression), engine)
     whole = header + WHOLE.removeprefix(HEADER)
     assert out.read_bytes() == whole
     assert result == Merged(FILE_NAME, 3, len(whole), 5)
@@ -239,12 +267,15 @@ def test_split_under_way_is_not_whole() -> None:
         (b"id,", b"ID,", f"{SECOND} does not begin with the header of chunk 1"),
     ],
 )
-def test_chunk_that_is_not_what_was_stored_is_refused(tmp_path: Path, old: bytes, new: bytes, message: str) -> None:
+@ENGINES
+def test_chunk_that_is_not_what_was_stored_is_refused(
+    tmp_path: Path, old: bytes, new: bytes, message: str, engine: str
+) -> None:
     """Damage is an error that names the chunk, and no output."""
     place = stored_split(HEADER, CHUNKS)
     place.replace_in(SECOND, old, new)
     with pytest.raises(CorruptObjectError) as caught:
-        merged(place, FileTarget(tmp_path / "out.csv", force=False))
+        merged_into(tmp_path / "out.csv", place, engine)
     assert caught.value.message.startswith(message)
     assert caught.value.hint == "splitjoin verify says what else is wrong; then split again with --force"
     assert list(tmp_path.iterdir()) == []
@@ -266,12 +297,13 @@ def others_set(*bodies: bytes, header: bytes = HEADER) -> MemoryPlace:
     )
 
 
-def test_set_of_another_tool_is_merged(tmp_path: Path) -> None:
+@ENGINES
+def test_set_of_another_tool_is_merged(tmp_path: Path, engine: str) -> None:
     """Without a manifest the header is the first record, a byte order mark and quoted newlines included."""
     bodies = [b"%d,x\n" % number for number in range(11)]
     header = b"\xef\xbb\xbf" + b'"i\nd",x\r\n'
     out = tmp_path / "out.csv"
-    result = merged(others_set(*bodies, header=header), FileTarget(out, force=False))
+    result = merged_into(out, others_set(*bodies, header=header), engine)
     assert out.read_bytes() == header + b"".join(bodies)
     assert result == Merged("in_2024", 11, out.stat().st_size, None)
 
@@ -323,3 +355,30 @@ def test_first_error_stops_the_others(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as executor, pytest.raises(StoreError, match=r"^chunk acme_20240131-03-50\.csv: gone$"):
         merge(place.sink, opens, FileTarget(tmp_path / "o", force=False), executor=executor, jobs=2)
     assert len(opened) < 10
+
+
+def test_compressed_chunks_without_a_manifest_are_merged_here(tmp_path: Path) -> None:
+    """Where each goes is not known before it is read: a usage error of engines, with the way out."""
+    place = stored_split(HEADER, CHUNKS, compression="gzip")
+    del place.objects[MANIFEST]
+    assert streamed(place) == WHOLE
+    with pytest.raises(UsageError) as caught:
+        merged_into(tmp_path / "out.csv", place, "units")
+    assert caught.value.hint == "use --engine threads"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([5, 5, 5], [(1, 2), (3, 3)]),
+        ([30, 1, 1], [(1, 1), (2, 3)]),
+        ([0], [(1, 1)]),
+        ([3, 3, 3, 9, 3], [(1, 3), (4, 5)]),
+    ],
+)
+def test_parts_end_where_chunks_do(sizes: list[int], expected: list[tuple[int, int]]) -> None:
+    """Each has as much as is wanted, or more, but for the last one; the header counts."""
+    starts = array("q", accumulate(sizes, initial=2))
+    with mock.patch.object(engine_merge, "PART_BYTES", 11):
+        runs = list(engine_merge._runs(starts, len(sizes)))
+    assert [(run.start, run.stop - 1) for run in runs] == expected
