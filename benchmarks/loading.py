@@ -21,7 +21,7 @@ import psycopg
 
 from benchmarks import peers, servers
 from benchmarks.data import HEADER
-from benchmarks.rates import RateTable, Way, in_turns
+from benchmarks.rates import WHOSE, RateTable, Way, in_turns, with_servers
 from benchmarks.report import filesystem
 from benchmarks.surroundings import clean_env, made_data, say
 from splitjoin_cli.join.chunk import chunk_to_load
@@ -267,7 +267,7 @@ def compare(size: int, rounds: int) -> RateTable:
         for name, opened in opened_engines(place).items():
             try:
                 with opened() as engine:
-                    groups.append(in_turns(name, chunks.rows, rounds, _ways(engine, chunks)))
+                    groups.append(in_turns(name, chunks.rows, rounds, _ways(engine, chunks), with_servers))
             except LookupError as exc:
                 say(f"{name} is left out: {exc}")
                 left_out.append(f"{name}: {str(exc).splitlines()[-1]}")
@@ -277,7 +277,7 @@ def compare(size: int, rounds: int) -> RateTable:
             f"Medians of {rounds} interleaved rounds. The servers run here, set up for tests: they wait for no disk.",
             f"Chunks and databases lie on {filesystem(scratch_in)}.",
         )
-    return RateTable("Loaders against the bare client", "database", "row", notes, tuple(groups), tuple(left_out))
+    return RateTable("Loaders against the bare client", "database", "row", notes, tuple(groups), tuple(left_out), WHOSE)
 
 
 def opened_engines(place: Path) -> dict[str, Callable[[], AbstractContextManager[Engine]]]:

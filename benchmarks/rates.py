@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+TICKS = os.sysconf("SC_CLK_TCK")
+WHOSE = "client and server"
+"""Of whom ``with_servers`` is."""
 SMALLEST_SECONDS = 1e-6  # a clock's step: nothing is divided by less
 
 
@@ -24,7 +29,7 @@ class WrongCountError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one run took. ``cpu_seconds`` is this process's, of all its threads: the client's, never the server's."""
+    """What one run took. ``cpu_seconds`` is this process's, of all its threads, unless its table says of whom else."""
 
     seconds: float
     cpu_seconds: float
@@ -68,7 +73,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class RateTable:
-    """``place`` and ``thing`` name columns: ``database``, ``row``. ``notes``: what was run, a sentence each."""
+    """``place`` and ``thing`` name columns: ``database``, ``row``. ``notes``: what was run, a sentence each.
+
+    ``whose``: CPU time it is.
+    """
 
     title: str
     place: str
@@ -76,15 +84,19 @@ class RateTable:
     notes: tuple[str, ...]
     groups: tuple[Group, ...]
     left_out: tuple[str, ...] = ()
+    whose: str = "client"
 
     def markdown(self) -> str:
         """Medians; ``x`` columns are the way's figure divided by ours, see ``ratio``."""
+        head = (
+            f"{self.place} | by | {self.thing}s/s | x ours | {self.whose} CPU µs/{self.thing} | x ours | what it does"
+        )
         lines = [
             f"### {self.title}",
             "",
             *(f"- {note}" for note in self.notes),
             "",
-            f"| {self.place} | by | {self.thing}s/s | x ours | client CPU µs/{self.thing} | x ours | what it does |",
+            f"| {head} |",
             "|---|---|---:|---:|---:|---:|---|",
         ]
         for group in self.groups:
@@ -129,7 +141,27 @@ def ratio(under: Sequence[float], over: Sequence[float]) -> str:
     return f"{median(rounds):.2f}{spread}"
 
 
-def in_turns(name: str, count: int, rounds: int, ways: Sequence[Way]) -> Group:
+def with_servers() -> float:
+    """The CPU seconds of this process and of all that it started, servers too, as ``process_time`` has its own."""
+    found: dict[int, tuple[int, float]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            fields = stat.read_text().rpartition(")")[2].split()
+            found[int(stat.parent.name)] = (int(fields[1]), sum(map(int, fields[11:15])) / TICKS)
+    ours, reached = set[int](), {os.getpid()}
+    while reached:
+        ours |= reached
+        reached = {pid for pid, (parent, _) in found.items() if parent in reached}
+    return time.process_time() + sum(found[pid][1] for pid in ours - {os.getpid()})
+
+
+def in_turns(
+    name: str,
+    count: int,
+    rounds: int,
+    ways: Sequence[Way],
+    cpu_seconds: Callable[[], float] = time.process_time,
+) -> Group:
     """Run all ways in turn, ``rounds`` times. Raises WrongCountError where one did not do all ``count`` things."""
     runs: dict[str, list[Spent]] = {way.name: [] for way in ways}
     for number in range(1, rounds + 1):
@@ -138,9 +170,9 @@ def in_turns(name: str, count: int, rounds: int, ways: Sequence[Way]) -> Group:
             way.prepare()
             gc.collect()
             os.sync()  # what others left to be written must not be this one's to wait for
-            began, cpu_began = time.perf_counter(), time.process_time()
+            began, cpu_began = time.perf_counter(), cpu_seconds()
             way.act()
-            spent = Spent(time.perf_counter() - began, time.process_time() - cpu_began)
+            spent = Spent(time.perf_counter() - began, cpu_seconds() - cpu_began)
             done = way.count()
             if done != count:
                 raise WrongCountError(f"{name}: {way.name} did {done:,} of {count:,}")

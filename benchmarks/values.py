@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import peers
 from benchmarks.loading import Engine, Ours, chunked, opened_engines
-from benchmarks.rates import RateTable, Way, in_turns
+from benchmarks.rates import WHOSE, RateTable, Way, in_turns, with_servers
 from benchmarks.report import filesystem
 from benchmarks.surroundings import say
 
@@ -36,7 +36,7 @@ def compare(size: int, rounds: int) -> RateTable:
             try:
                 with opened() as engine:
                     engine.types = TYPES[name]
-                    groups.append(in_turns(name, chunks.rows, rounds, _ways(engine, chunks)))
+                    groups.append(in_turns(name, chunks.rows, rounds, _ways(engine, chunks), with_servers))
             except LookupError as exc:
                 say(f"{name} is left out: {exc}")
                 left_out.append(f"{name}: {str(exc).splitlines()[-1]}")
@@ -45,7 +45,9 @@ def compare(size: int, rounds: int) -> RateTable:
             f"Medians of {rounds} interleaved rounds. The servers run here, set up for tests: they wait for no disk.",
             f"Chunks and databases lie on {filesystem(scratch_in)}. No value is changed by its column.",
         )
-    return RateTable("Exact values against the plain load", "database", "row", notes, tuple(groups), tuple(left_out))
+    return RateTable(
+        "Exact values against the plain load", "database", "row", notes, tuple(groups), tuple(left_out), WHOSE
+    )
 
 
 def _ways(engine: Engine, chunks: Chunked) -> tuple[Way, Way]:

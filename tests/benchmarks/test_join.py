@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from benchmarks import servers
 from benchmarks.asking import Asked, StatusTable
 from benchmarks.measure import Usage
-from benchmarks.rates import Group, Rates, RateTable, Spent, Way, WrongCountError, in_turns
+from benchmarks.rates import Group, Rates, RateTable, Spent, Way, WrongCountError, in_turns, with_servers
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,3 +101,16 @@ def test_suite_measures_the_join(tmp_path: Path) -> None:
     assert all(run["seconds"] > 0 for group in groups for row in group["rows"] for run in row["runs"])
     assert done.stdout.startswith("## Benchmark\n")
     assert "- file: " not in done.stdout
+
+
+def test_cpu_of_servers_is_counted() -> None:
+    """What a process that this one started takes is in it, as soon as the system's clock has told."""
+    busy = "import time\nwhile time.process_time() < 0.4: pass\nprint(flush=True)\ninput()"
+    before = with_servers()
+    with subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        own = time.process_time()
+        assert with_servers() - before >= 0.2
+        assert time.process_time() - own < 0.2
+        server.kill()

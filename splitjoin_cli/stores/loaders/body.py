@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_BYTES", "NotPlainError", "body_blocks", "body_texts", "gathered", "is_plain_dialect"]
 
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 256 * 1024
 
 
 class NotPlainError(Exception):
@@ -34,10 +34,10 @@ def opened(chunk: ChunkToLoad) -> ByteStream:
     return DecompressedStream(stream, chunk.compression, chunk.name) if chunk.compression else stream
 
 
-def body_blocks(chunk: ChunkToLoad, block_bytes: int | None = None) -> Generator[bytes, None, None]:
+def body_blocks(chunk: ChunkToLoad, block_bytes: int | None = None) -> Generator[memoryview, None, None]:
     """The chunk's bytes after its header (and without a byte order mark), in blocks of BLOCK_BYTES or ``block_bytes``.
 
-    A block may be smaller.
+    A block may be smaller. It is there until the next one is asked for, which takes its place.
     """
     size = block_bytes or BLOCK_BYTES
     buffer = memoryview(bytearray(size))
@@ -50,8 +50,10 @@ def body_blocks(chunk: ChunkToLoad, block_bytes: int | None = None) -> Generator
             left -= filled
         at_start = not chunk.header_bytes
         while filled := stream.readinto(buffer):
-            yield bytes(buffer[:filled]).removeprefix(codecs.BOM_UTF8) if at_start else bytes(buffer[:filled])
+            marked = at_start and bytes(buffer[: min(filled, len(codecs.BOM_UTF8))]) == codecs.BOM_UTF8
             at_start = False
+            with buffer[len(codecs.BOM_UTF8) if marked else 0 : filled] as block:
+                yield block
 
 
 def body_texts(chunk: ChunkToLoad, errors: str = "strict") -> Generator[str, None, None]:

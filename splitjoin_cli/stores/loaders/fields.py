@@ -26,7 +26,7 @@ _LINE_END = re.compile("[\r\n]")
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 
-def decoded(blocks: Iterable[bytes], encoding: str, errors: str = "strict") -> Generator[str, None, None]:
+def decoded(blocks: Iterable[bytes | memoryview], encoding: str, errors: str = "strict") -> Generator[str, None, None]:
     """The text of ``blocks``, wherever they cut a character. Raises BadTextError for bytes that are not text."""
     decoder = codecs.getincrementaldecoder(encoding)(errors)
     try:

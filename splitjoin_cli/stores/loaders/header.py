@@ -16,7 +16,7 @@ from splitjoin_cli.core.errors import BadRowError, SourceError
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.stores.loaders.bad_rows import BadTextError, too_large
-from splitjoin_cli.stores.loaders.body import BLOCK_BYTES, body_texts, opened
+from splitjoin_cli.stores.loaders.body import body_texts, opened
 from splitjoin_cli.stores.loaders.fields import records
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ __all__ = [
 _DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED_RECORDS = 200
 _KEPT_BYTES = 64 * 1024
+START_BYTES = 1024 * 1024
+"""Of a chunk that says nothing of its header: it is looked for in so many."""
 
 
 def raw_header(chunk: ChunkToLoad) -> bytes:
@@ -48,7 +50,7 @@ def raw_header(chunk: ChunkToLoad) -> bytes:
     left = chunk.header_bytes  # what a document says: memory is taken for what is there
     with closing(opened(chunk)) as stream:
         while left:
-            piece = bytearray(min(left, BLOCK_BYTES))
+            piece = bytearray(min(left, START_BYTES))
             filled = stream.readinto(memoryview(piece))
             if not filled:
                 raise SourceError(f"{chunk.name} ends within its header")
@@ -187,4 +189,4 @@ def _record_end(start: bytes) -> int | None:
             return newline + 1
         place = newline + 1
     inside = start.count(b'"') % 2 == 1
-    return None if inside or len(start) >= BLOCK_BYTES or not start else len(start)
+    return None if inside or len(start) >= START_BYTES or not start else len(start)

@@ -57,10 +57,10 @@ class Judge(Protocol):
     under_way: int
     """Bytes at the end of what was judged that are of a record whose end has not come."""
 
-    def judged(self, lines: bytes) -> bytes:
+    def judged(self, lines: bytes | memoryview) -> bytes | memoryview:
         """The next lines, whole ones (the last may lack its end), with LF for CR LF outside quotes.
 
-        Raises as ``plain_blocks`` says.
+        They may be ``lines`` itself. Raises as ``plain_blocks`` says.
         """
 
     def finish(self, *, ended: bool) -> None:
@@ -94,7 +94,7 @@ class KernelJudge:
         self._begun = 0  # its delimiters
         self.under_way = 0
 
-    def judged(self, lines: bytes) -> bytes:
+    def judged(self, lines: bytes | memoryview) -> bytes | memoryview:
         """See Judge."""
         rules, state = self._rules, self._state
         with Bytes(lines) as place:
@@ -127,9 +127,9 @@ class KernelJudge:
             raise NotPlainError
         return end, records, last_end, crlf, tail
 
-    def _measure(self, lines: bytes, records: int, last_end: int) -> None:
+    def _measure(self, lines: bytes | memoryview, records: int, last_end: int) -> None:
         if self.under_way + len(lines) > self._rules.most_bytes:  # there may be a record that is too large
-            parts, inside = lines.split(self._rules.quote), self._state == _QUOTED
+            parts, inside = bytes(lines).split(self._rules.quote), self._state == _QUOTED
             self.under_way = _records_measured(parts, self.under_way, inside=inside, most_bytes=self._rules.most_bytes)
         else:
             self.under_way = len(lines) - last_end if records else self.under_way + len(lines)
@@ -143,9 +143,10 @@ class KernelJudge:
             before = self._scanned(place.address, start, state)[1] if start > 0 else 0
             check_width(self._number + before, delimiters + 1, width)
 
-    def _with_lf(self, lines: bytes, crlf: int, *, inside: bool) -> bytes:
+    def _with_lf(self, lines: bytes | memoryview, crlf: int, *, inside: bool) -> bytes | memoryview:
         if not crlf:
             return lines
+        lines = bytes(lines)
         if crlf == lines.count(b"\r"):
             return lines.replace(b"\r\n", b"\n")
         parts = lines.split(self._rules.quote)
@@ -164,8 +165,9 @@ class PythonJudge:
         self._inside = False
         self.under_way = 0
 
-    def judged(self, lines: bytes) -> bytes:
+    def judged(self, lines: bytes | memoryview) -> bytes:
         """See Judge."""
+        lines = bytes(lines)
         rules, inside = self._rules, self._inside
         parts = lines.split(rules.quote) if rules.quote else [lines]
         _check_quotes(parts, rules.delimiter[0], inside=inside)

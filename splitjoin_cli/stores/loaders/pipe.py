@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
+import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Pipe"]
 
 POLL_SECONDS = 0.2
+PIPE_BYTES = 1024 * 1024
+"""What Linux lets any process have; a pipe has 64 KiB otherwise."""
 
 
 class Pipe:
@@ -24,10 +28,11 @@ class Pipe:
     raised, whether the reader succeeded or failed: what was read is then not to be kept.
     """
 
-    def __init__(self, blocks: Generator[bytes, None, None]) -> None:
+    def __init__(self, blocks: Generator[bytes | memoryview, None, None]) -> None:
         """``blocks`` is read by a thread of its own, a pipe's capacity ahead of the reader, and closed."""
         self._blocks = blocks
         self._reader, self._writer = os.pipe()
+        _enlarge(self._writer)
         self._stopped = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._feed, name="splitjoin-pipe", daemon=True)
@@ -38,15 +43,14 @@ class Pipe:
         return f"/dev/fd/{self._reader}"
 
     def __enter__(self) -> Self:
-        os.set_blocking(self._writer, False)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # The driver may still hold the file that it failed to read: then the writer would wait for it for ever.
         self._stopped.set()
+        self._drain()
         self._thread.join()
         os.close(self._reader)
         if self._error is not None and (error is None or isinstance(error, Exception)):
@@ -63,17 +67,29 @@ class Pipe:
         finally:
             os.close(self._writer)
 
-    def _write(self, block: bytes) -> bool:
-        """False where nobody reads any more."""
+    def _write(self, block: bytes | memoryview) -> bool:
+        """False where nobody reads any more.
+
+        The system waits for room until all is written: who asks for room wakes up for each piece that is read, and
+        takes Python's lock from the reader.
+        """
         rest = memoryview(block)
         while rest:
             if self._stopped.is_set():
                 return False
-            if select.select((), (self._writer,), (), POLL_SECONDS)[1]:
-                try:
-                    rest = rest[os.write(self._writer, rest) :]
-                except BlockingIOError:
-                    continue
-                except BrokenPipeError:
-                    return False
+            rest = rest[os.write(self._writer, rest) :]
         return True
+
+    def _drain(self) -> None:
+        """Take what the writer waits with: a driver that failed may hold the file open, and does not read it."""
+        os.set_blocking(self._reader, False)
+        while self._thread.is_alive():
+            if select.select((self._reader,), (), (), POLL_SECONDS)[0] and not os.read(self._reader, PIPE_BYTES):
+                break
+
+
+def _enlarge(writer: int) -> None:
+    """Reader and writer then wait for each other a sixteenth as often. Where the system has no more room, it stays."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

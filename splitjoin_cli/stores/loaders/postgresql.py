@@ -260,7 +260,7 @@ class PostgresqlSession(Session):
                 yield tuple(map(told, row))
         self.run("CLOSE splitjoin_rows")
 
-    def copy(self, sql: str, blocks: Iterable[bytes]) -> int:
+    def copy(self, sql: str, blocks: Iterable[bytes | memoryview]) -> int:
         """Feed a COPY; return the rows that it took."""
         with self._cursor.copy(cast("Any", sql)) as copy:
             for block in blocks:

@@ -266,7 +266,7 @@ def _load_plain(session: _SqliteSession, sql: str, chunk: ChunkToLoad, width: in
             raise
 
 
-def _watched(blocks: Iterator[bytes], taken: _Taken, most_bytes: int) -> Iterator[bytes]:
+def _watched(blocks: Iterator[memoryview], taken: _Taken, most_bytes: int) -> Iterator[memoryview]:
     """The same blocks. Raises NotPlainError where more than ``most_bytes`` came, and no more rows were taken."""
     number = since = 0
     for block in blocks:

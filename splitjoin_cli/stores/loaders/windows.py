@@ -73,7 +73,7 @@ class Windows:
 
     def __init__(
         self,
-        pieces: Generator[tuple[bytes, int], None, None],
+        pieces: Generator[tuple[bytes | memoryview, int], None, None],
         size_bytes: int | None = None,
         file_bytes: int | None = None,
     ) -> None:
@@ -126,7 +126,7 @@ class Windows:
         finally:
             self._filled.put(None)
 
-    def _fill(self, pieces: Iterator[tuple[bytes, int]]) -> None:
+    def _fill(self, pieces: Iterator[tuple[bytes | memoryview, int]]) -> None:
         window, before = self._new(), 0
         for piece, left_open in pieces:
             window.longest_bytes = max(window.longest_bytes, before + len(piece))

@@ -22,7 +22,7 @@ BLOCKS = st.lists(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), ma
 
 def plain(data: bytes, **options: Any) -> bytes:  # noqa: ANN401 -- those of plain_blocks
     """All of the body."""
-    return b"".join(plain_blocks(chunk_of(data, rows=None), None, **options))
+    return b"".join(map(bytes, plain_blocks(chunk_of(data, rows=None), None, **options)))
 
 
 def rows(text: str, *, strict: bool) -> list[list[str]]:
@@ -37,7 +37,7 @@ def test_what_passes_means_the_same_to_every_reader(blocks: list[str]) -> None:
     parts: list[Any] = [b"id,name\n", *(block.encode() for block in blocks)]
     chunk = with_stream(chunk_of(b"", rows=None), lambda: Streams(parts))
     try:
-        found = b"".join(plain_blocks(chunk, None)).decode()
+        found = b"".join(map(bytes, plain_blocks(chunk, None))).decode()
     except NotPlainError:
         assert '"' in text
         return
@@ -90,7 +90,7 @@ def test_a_lone_cr_does_not_pass() -> None:
 def test_other_encodings_become_utf_8() -> None:
     """Databases get one."""
     chunk = chunk_of("1,Zoë\n".encode("latin-1"), dialect=Dialect(encoding="latin-1", line_end="\n"))
-    assert b"".join(plain_blocks(chunk, None)) == "1,Zoë\n".encode()
+    assert b"".join(map(bytes, plain_blocks(chunk, None))) == "1,Zoë\n".encode()
 
 
 def test_a_chunk_that_ends_within_its_header_is_an_error() -> None:
@@ -105,11 +105,29 @@ def test_the_stream_is_closed_however_reading_ends() -> None:
     streams = [Streams([b"id,name\n", b"1,a\n"]), Streams([b"id,name\n", b"1,a\n"])]
     left = iter(streams)
     chunk = with_stream(chunk_of(b""), lambda: next(left))
-    assert list(plain_blocks(chunk, None)) == [b"1,a\n"]
+    assert list(map(bytes, plain_blocks(chunk, None))) == [b"1,a\n"]
     blocks = plain_blocks(chunk, None)
     next(blocks)
     blocks.close()
     assert [stream.closed for stream in streams] == [True, True]
+
+
+def test_a_block_is_gone_when_the_next_is_asked_for() -> None:
+    """Its place is taken: who kept it is told so, and never reads other bytes."""
+    data = b"".join(b"%d,a\n" % number for number in range(300_000))
+    blocks = plain_blocks(chunk_of(data, rows=None), None)
+    first = next(blocks)
+    assert data.startswith(bytes(first))
+    next(blocks)
+    with pytest.raises(ValueError, match="released memoryview"):
+        bytes(first)
+    assert plain(data) == data
+
+
+def test_a_record_of_many_blocks_passes_whole() -> None:
+    """What is held grows with it; the bytes before and behind it are where they were."""
+    data = b'1,"' + b"x\n" * 3_000_000 + b'"\n2,' + b"y" * 3_000_000 + b"\n3,b\n"
+    assert plain(data) == data
 
 
 def test_gathered() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import duckdb
 import pytest
 
-from splitjoin_cli.core.errors import BadRowError
+from splitjoin_cli.core.errors import BadRowError, LoadError
 from splitjoin_cli.stores.loaders import body, windows
 from splitjoin_cli.stores.loaders import duckdb as duckdb_module
 from splitjoin_cli.stores.loaders.base import LoadTarget
@@ -61,3 +62,30 @@ def test_lines_in_quotes_that_look_like_records(tmp_path: Path, monkeypatch: pyt
     with contextlib.closing(duckdb.connect(path)) as connection:
         found = dict(connection.execute("SELECT id, name FROM acme").fetchall())
     assert found == texts
+
+
+def test_a_table_that_changes_between_two_chunks_is_looked_at_again(tmp_path: Path) -> None:
+    """Another connection of this process may change it; the catalogue is asked once while it does not."""
+    path = str(tmp_path / "load.duckdb")
+    with contextlib.closing(DuckdbLoader(path, LoadTarget("acme"))) as loader:
+        with mock.patch.object(loader, "_table_columns", side_effect=loader._table_columns) as look:
+            for number in (1, 2, 3):  # the first one makes the table, the second looks at it
+                look.reset_mock()
+                loader.load(chunk_of(b"1,a\n", number=number))
+            look.assert_not_called()
+        with contextlib.closing(duckdb.connect(path)) as other:
+            other.execute("DROP TABLE acme")
+            other.execute("CREATE TABLE acme (name VARCHAR, id INTEGER)")
+            loader.load(chunk_of(b",b\n", number=4))
+            assert other.execute("SELECT name, id FROM acme").fetchall() == [("b", None)]
+            other.execute("ALTER TABLE acme RENAME COLUMN id TO number")
+            with pytest.raises(BadRowError, match=r"table acme has no column 'id', which the header names$"):
+                loader.load(chunk_of(b"3,c\n", number=5))
+            other.execute("ALTER TABLE acme RENAME COLUMN number TO id")
+            other.execute("ALTER TABLE acme RENAME TO elsewhere")
+            loader.load(chunk_of(b"6,d\n", number=6))
+            other.execute("ALTER TABLE acme RENAME TO gone")
+            other.execute("CREATE VIEW acme AS SELECT * FROM gone")
+            with pytest.raises(LoadError):
+                loader.load(chunk_of(b"7,d\n", number=7))
+            assert other.execute("SELECT count(*) FROM acme").fetchall() == [(1,)]

@@ -57,7 +57,7 @@ def found(judge: Judge, pieces: list[bytes]) -> tuple[list[tuple[bytes, int]], s
     try:
         for piece in pieces:
             lines = judge.judged(piece)
-            out.append((lines, judge.under_way))
+            out.append((bytes(lines), judge.under_way))
         judge.finish(ended=not pieces or pieces[-1].endswith(b"\n"))
     except NotPlainError:
         return out, "not plain"
