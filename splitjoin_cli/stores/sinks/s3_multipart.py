@@ -14,7 +14,7 @@ from splitjoin_cli.core.bytes import crc64 as checksums
 from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, SplitjoinError, StoreError
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.stores.sinks.s3_body import RequestBody, UploadStoppedError
-from splitjoin_cli.stores.sinks.s3_place import Digest, differing_echo, digest_header
+from splitjoin_cli.stores.sinks.s3_place import UNKNOWN_CODES, Digest, differing_echo, digest_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -290,12 +290,21 @@ class Upload:
     def _complete(
         self, parts: Sequence[Part], size: int, checksum: int | None, condition: dict[str, str]
     ) -> dict[str, Any]:
+        """Make the object visible; a store that knows the checksum is asked to compare the size, too."""
         rows = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
-        whole: dict[str, object] = {}
-        if checksum is not None and self._place.digest is Digest.CRC64NVME:
-            whole = {"ChecksumCRC64NVME": checksums.encode(checksum), "ChecksumType": "FULL_OBJECT"}
-            whole["MpuObjectSize"] = size
-        return self.part_call("complete_multipart_upload", MultipartUpload={"Parts": rows}, **whole, **condition)
+        whole: dict[str, object] = {"MultipartUpload": {"Parts": rows}, **condition}
+        if checksum is None or self._place.digest is not Digest.CRC64NVME:
+            return self.part_call("complete_multipart_upload", **whole)
+        whole |= {"ChecksumCRC64NVME": checksums.encode(checksum), "ChecksumType": "FULL_OBJECT"}
+        if self._place.compares_sizes:
+            try:
+                return self.part_call("complete_multipart_upload", **whole, MpuObjectSize=size)
+            except aws.ERRORS as exc:
+                if aws.error_code(exc) not in UNKNOWN_CODES:
+                    raise
+        answer = self.part_call("complete_multipart_upload", **whole)
+        self._place.compares_sizes = False
+        return answer
 
 
 def abort_upload(bucket: Bucket, key: str, upload_id: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body
 
-__all__ = ["ABSENT_CODES", "Digest", "S3Prefix", "WantedObject", "differing_echo", "digest_header"]
+__all__ = ["ABSENT_CODES", "UNKNOWN_CODES", "Digest", "S3Prefix", "WantedObject", "differing_echo", "digest_header"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,8 @@ ABSENT_CODES = frozenset({"404", "NoSuchKey", "NotFound"})
 DIGEST_REFUSALS = frozenset({"NotImplemented", "XNotImplemented", "InvalidRequest", "InvalidArgument"})
 
 CHANGED_CODES = frozenset({"PreconditionFailed", "412"})
-UNCONDITIONAL_CODES = frozenset({"NotImplemented", "XNotImplemented"})
+UNKNOWN_CODES = frozenset({"NotImplemented", "XNotImplemented"})
+"""What a store answers to a condition, or to another header, that it does not know."""
 
 
 class Digest(enum.Enum):
@@ -70,6 +71,7 @@ class S3Prefix:
 
     ``digest`` is CRC64NVME until the store shows that it does not know it; from then on each body is read once more,
     before it is sent, and carries a Content-MD5 instead, which every S3 has known from the beginning.
+    ``compares_sizes``: no upload was refused yet because its end announces a size (``MpuObjectSize``).
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class S3Prefix:
         self.bucket = bucket
         self.prefix = prefix
         self.digest = Digest.CRC64NVME
+        self.compares_sizes = True
         self._chunk_parameters = objects.new_chunk()
         self.small_parameters: Mapping[str, str] = objects.new_small_object()
         self._unknown: set[str] = set()  # operations and conditions that the store refused, and did without
@@ -150,7 +153,7 @@ class S3Prefix:
                 code = aws.error_code(exc)
                 if code in CHANGED_CODES or (when.validator is not None and code in ABSENT_CODES):
                     raise self._changed(name) from exc
-                if code not in UNCONDITIONAL_CODES:
+                if code not in UNKNOWN_CODES:
                     raise
                 if self._must_be_conditional and method != "delete_object":
                     raise UsageError(

@@ -81,3 +81,39 @@ def _open(client: S3Client, sink: S3Sink) -> list[str]:
     bucket, _, prefix = sink.properties.uri.removeprefix("s3://").partition("/")
     found = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", [])
     return sorted(one["Key"] for one in found)
+
+
+SIZE = "x-amz-mp-object-size"
+
+
+def test_the_end_of_an_upload_announces_its_size(sink: S3Sink, faults: Faults, parts: Bytes) -> None:
+    """S3 compares it (CompleteMultipartUpload, MpuObjectSize): of all parts, whether sent or copied or written."""
+    sink.put("a", parts, checksum=parts.crc)
+    writer = sink.writer("b")
+    writer.write(parts.data)
+    writer.commit(checksum=parts.crc)
+    said = [headers[SIZE] for headers in faults.headers_of("CompleteMultipartUpload")]
+    assert said == [str(parts.size)] * len(said) == [str(parts.size)] * 2
+
+
+def test_a_store_that_refuses_to_compare_sizes_is_not_asked_again(sink: S3Sink, faults: Faults, parts: Bytes) -> None:
+    """NotImplemented: the end is sent once more without the size, on its condition still."""
+    faults.answer("CompleteMultipartUpload", 1, status=501, code="NotImplemented")
+    sink.put("a", parts, checksum=parts.crc, when=ABSENT)
+    sink.put("b", parts, checksum=parts.crc, when=ABSENT)
+    sent = faults.headers_of("CompleteMultipartUpload")
+    assert [(SIZE in headers, "if-none-match" in headers) for headers in sent] == [
+        (True, True),
+        (False, True),
+        (False, True),
+    ]
+    assert sink.get_small("a") == parts.data
+
+
+def test_a_size_that_differs_is_an_error(sink: S3Sink, client: S3Client, faults: Faults, parts: Bytes) -> None:
+    """InvalidRequest is S3's answer then: it is not asked again without the size, and nothing is visible or open."""
+    faults.answer("CompleteMultipartUpload", status=400, code="InvalidRequest", message="the object has another size")
+    with pytest.raises(StoreError, match="InvalidRequest: the object has another size"):
+        sink.put("a", parts, checksum=parts.crc, when=ABSENT)
+    assert faults.seen["CompleteMultipartUpload"] == 1
+    assert (list(sink.list()), _open(client, sink)) == ([], [])
