@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.api import arguments
-from splitjoin_cli.api.open import open_tracker
+from splitjoin_cli.api.open import check_server, open_tracker
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import Session
@@ -49,6 +49,8 @@ def init(
     Raises UsageError, StoreError.
     """
     aws = arguments.aws(profile, region, endpoint_url, session)
-    with closing(open_tracker(arguments.tracker(tracker), aws)) as opened:
+    url = arguments.tracker(tracker)
+    with closing(open_tracker(url, aws)) as opened:
         made = opened.init()
+        check_server(url, aws)
         return InitResult(opened.uri, made.created, made.changed, made.unsupported)

@@ -58,6 +58,14 @@ def open_tracker(url: TrackerUrl, aws: AwsOptions | None = None) -> Tracker:
     return DynamoDbTracker(url.name, aws)
 
 
+def check_server(url: TrackerUrl, aws: AwsOptions | None = None) -> None:
+    """Raise StoreError where a tracker's server, one that is not AWS's, does not count a chunk once."""
+    if url.scheme == "dynamodb":
+        from splitjoin_cli.stores.trackers import dynamodb_probe
+
+        dynamodb_probe.check_server(url.name, aws)
+
+
 def reach(tracker: Tracker, url: TrackerUrl) -> None:
     """Raise StoreError where the tracker cannot be reached: an SQLite file is made, a table must be there."""
     if url.scheme == "sqlite":

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.api import arguments
-from splitjoin_cli.api.open import LoadRequest, check_apart, open_joiner, open_loader, open_tracker, reach
+from splitjoin_cli.api.open import LoadRequest, check_apart, check_server, open_joiner, open_loader, open_tracker, reach
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES, MAX_WORKERS
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ class Worker:
             if self._not_checked:
                 _LOG.warning("%s", not_checked(loader.properties.table, self._not_checked))
             reach(tracker, self._tracker)
+            check_server(self._tracker, aws)
             facts = queue.facts()
             chunks = stack.enter_context(closing(Chunks(aws, connections=2 * workers)))
             joiner = open_joiner(tracker, loader, continuation, self._lease_seconds)
