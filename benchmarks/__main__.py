@@ -4,6 +4,7 @@ Every tool runs as a command of its own on the same file, warm in the page cache
 rounds: A B C, A B C, so that a slow minute of the machine hits all alike. A table has the medians. Uploads go to a
 server that reads and discards (benchmarks/discard_server.py), so that what is measured is the client.
 
+On two Dask workers, the same split is compared with itself on threads, and with what else cuts files on a cluster.
 What a dialect costs is compared with the same file as it is, how long starting takes with Python's own start, one
 command for many small files with a command for each, and a directory of many small chunks with what coreutils do there.
 The groups of the join compare our loaders with the databases' bare drivers, our tracker with the published counter, and
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import chunks, copies, data, many, peers, reading, starting
+from benchmarks.engines import compare as engines
 from benchmarks.measure import CommandFailedError, Usage, run
 from benchmarks.report import Row, Table, filesystem, head, machine
 from benchmarks.surroundings import clean_env, made_data, say
@@ -44,7 +46,7 @@ LEFT_FREE = UNITS["GiB"]  # what is cached stays so
 SPLITS = ("disk", "tmpfs", "http", "https")
 JOINS = ("loaders", "small", "values", "tracker", "status")
 UPLOADED = ("128MiB", "4MiB", "64KiB")
-GROUPS = ("start", *SPLITS, "uploads", "copies", "dialects", "many", "chunks", *JOINS)
+GROUPS = ("start", *SPLITS, "uploads", "copies", "engines", "dialects", "many", "chunks", *JOINS)
 
 
 def parse_size(text: str) -> int:
@@ -180,9 +182,11 @@ def rows_in(source: Path, chunk_bytes: int) -> int:
 
 
 @contextmanager
-def discard_server(scheme: str, directory: Path) -> Iterator[dict[str, str]]:
-    """The environment that leads AWS clients to a server of our own, ended with the block."""
+def discard_server(scheme: str, directory: Path, export: Path | None = None) -> Iterator[dict[str, str]]:
+    """The environment that leads AWS clients to a server of our own, ended with the block; it may serve a file."""
     command = [sys.executable, str(peers.HERE / "discard_server.py")]
+    if export is not None:
+        command += ["--export", str(export)]
     if scheme == "https":
         command += ["--https", str(directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -292,6 +296,18 @@ def main(words: Sequence[str] | None = None) -> int:
     tables += split_tables(wanted, options)
     if "copies" in wanted:
         tables.append(copies.measure(options.size // 4, options.rounds, options.disk))
+    if "engines" in wanted:
+        if not options.no_install:
+            engines.install()
+        tables.append(
+            engines.measure(
+                options.size,
+                options.rounds,
+                options.disk,
+                lambda source: discard_server("http", source.parent, source),
+                others=options.peers is None,
+            )
+        )
     if "dialects" in wanted:
         directory = options.tmpfs if options.tmpfs.is_dir() else options.disk
         tables.append(reading.measure(options.size, options.chunk_size, options.rounds, directory))

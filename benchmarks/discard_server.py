@@ -1,18 +1,20 @@
 """An S3 endpoint that reads and discards: it shows what a client costs by itself, without a store's own cost.
 
-    python benchmarks/discard_server.py [--port N] [--https DIRECTORY]
+    python benchmarks/discard_server.py [--port N] [--https DIRECTORY] [--export FILE]
 
 It prints one line of JSON, ``{"url": ..., "ca_bundle": ...}``, once it listens on 127.0.0.1, and runs until it is
 ended by its pid. It remembers names, sizes and headers (so that HEAD, listings, If-None-Match and multipart answers
 are right) and the bytes of documents (.json) and of objects up to 16 KiB; all other bytes are counted and dropped.
-Digests are echoed, never checked, and no signature is. ``--https`` writes a certificate for 127.0.0.1 into the
-directory with the ``openssl`` command.
+Digests are echoed, never checked, and no signature is. Parts that are copied from another object count as sent.
+``--export`` has a file's bytes under /exports/export.csv, whole or by ranges. ``--https`` writes a certificate for
+127.0.0.1 into the directory with the ``openssl`` command.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import ssl
 import subprocess
 import sys
@@ -26,6 +28,8 @@ from xml.sax.saxutils import escape
 
 KEPT_BYTES = 16 * 1024
 BUFFER_BYTES = 256 * 1024
+EXPORT = "/exports/export.csv"
+RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 ETAG = '"00000000000000000000000000000000"'
 CHECKSUM = "x-amz-checksum-crc64nvme"
 
@@ -37,6 +41,7 @@ class Held:
     size: int = 0
     data: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
 
 class DiscardServer(ThreadingHTTPServer):
@@ -52,6 +57,11 @@ class DiscardServer(ThreadingHTTPServer):
         self.objects: dict[str, Held] = {}
         self.uploads: dict[str, Held] = {}
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that went: one that has read enough of a range does."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # its own words
+
 
 class Handler(BaseHTTPRequestHandler):
     """One connection: PutObject, multipart, HEAD, GET, ListObjectsV2, DELETE."""
@@ -65,6 +75,9 @@ class Handler(BaseHTTPRequestHandler):
         """PutObject and UploadPart; making a bucket."""
         path, query = self._target()
         size, data = self._read_body()
+        copied = RANGE.fullmatch(self.headers["x-amz-copy-source-range"] or "")
+        if copied is not None:
+            size = int(copied[2]) + 1 - int(copied[1])
         with self.server.lock:
             taken = self.headers["If-None-Match"] == "*" and path in self.server.objects
             if "uploadId" in query:
@@ -75,13 +88,19 @@ class Handler(BaseHTTPRequestHandler):
             refusal = b"<Error><Code>PreconditionFailed</Code><Message>it is there already</Message></Error>"
             self._answer(HTTPStatus.PRECONDITION_FAILED, refusal)
             return
+        if copied is not None:
+            self._answer(HTTPStatus.OK, xml("CopyPartResult", f"<ETag>{escape(ETAG)}</ETag>"))
+            return
         echoed = {CHECKSUM: self.headers[CHECKSUM]} if self.headers[CHECKSUM] else {}
         self._answer(HTTPStatus.OK, headers={"ETag": ETAG, **echoed})
 
     def do_POST(self) -> None:
-        """CreateMultipartUpload and CompleteMultipartUpload."""
+        """CreateMultipartUpload and CompleteMultipartUpload; DeleteObjects, which deletes nothing."""
         path, query = self._target()
         self._read_body()
+        if "delete" in query:
+            self._answer(HTTPStatus.OK, xml("DeleteResult", ""))
+            return
         bucket, _, key = path.strip("/").partition("/")
         names = f"<Bucket>{escape(bucket)}</Bucket><Key>{escape(key)}</Key>"
         with self.server.lock:
@@ -129,10 +148,25 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, missing)
             return
         headers = {"ETag": ETAG, "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT", **held.headers}
-        if with_body:
+        if with_body and held.file is not None:
+            self._send_range(held, headers)
+        elif with_body:
             self._answer(HTTPStatus.OK, held.data or b"", headers)
         else:
             self._answer(HTTPStatus.OK, headers=headers, length=held.size)
+
+    def _send_range(self, held: Held, headers: dict[str, str]) -> None:
+        """The bytes of a file, from the page cache to the connection."""
+        assert held.file is not None  # noqa: S101 -- the caller looked
+        asked = RANGE.fullmatch(self.headers["Range"] or "")
+        start, last = (int(asked[1]), min(int(asked[2]), held.size - 1)) if asked else (0, held.size - 1)
+        if asked:
+            headers = {**headers, "Content-Range": f"bytes {start}-{last}/{held.size}"}
+        status = HTTPStatus.PARTIAL_CONTENT if asked else HTTPStatus.OK
+        self._answer(status, headers=headers, length=last + 1 - start)
+        self.wfile.flush()
+        with held.file.open("rb") as file:
+            self.connection.sendfile(file, start, last + 1 - start)
 
     def _listing(self, path: str, query: dict[str, list[str]]) -> bytes:
         if "location" in query:
@@ -219,8 +253,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--https", type=Path, metavar="DIRECTORY", help="serve TLS; the certificate is written here")
+    parser.add_argument("--export", type=Path, metavar="FILE", help=f"serve its bytes as {EXPORT}")
     options = parser.parse_args(arguments)
     server = DiscardServer(("127.0.0.1", options.port))
+    if options.export:
+        server.objects[EXPORT] = Held(options.export.stat().st_size, file=options.export)
     certificate: Path | None = None
     if options.https:
         certificate, key = make_certificate(options.https)
