@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING
@@ -43,12 +44,16 @@ from splitjoin_cli.splitting.transfer import FATAL
 from splitjoin_cli.stores.sources.base import announce
 
 if TYPE_CHECKING:
+    from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["run_here", "run_text", "run_unit"]
 
 NOT_AGAIN = (AccessError, NotFoundError, ObjectChangedError)
 """What the same unit meets once more, on any worker. All else may be the worker's own trouble."""
+
+
+_OWN = threading.local()
 
 
 @cache
@@ -102,6 +107,15 @@ def _failed(error: SplitjoinError, worker: str) -> Failed:
     return Failed(type(error).__name__, error.message, hint, fatal=fatal, again=again)
 
 
+def _lane(alphabet: Alphabet, block_bytes: int) -> Lane:
+    """A scanner and a buffer of this thread's own: kept, since pages that are new take longer than their scan."""
+    fits = alphabet, block_bytes
+    if getattr(_OWN, "fits", None) != fits:
+        _OWN.lane, _OWN.fits = Lane(new_buffer(block_bytes), new_scanner(alphabet, block_bytes)), fits
+    lane: Lane = _OWN.lane
+    return lane
+
+
 def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
     """Scan a range, with a scanner and a buffer that no other thread has."""
     block_bytes = best_block_bytes(source.properties.read_bytes)
@@ -111,7 +125,7 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
     start = unit.range.start
     announce(source, unit.range)
     found = scan_range(
-        Lane(new_buffer(block_bytes), new_scanner(unit.alphabet, block_bytes)),
+        _lane(unit.alphabet, block_bytes),
         source,
         start,
         unit.range.end,

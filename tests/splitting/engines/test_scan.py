@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import ByteRange, Dialect, Skip
 from splitjoin_cli.core.progress import Silent
@@ -218,6 +219,25 @@ def test_units_on_many_threads_share_no_scanner() -> None:
         ThreadPoolExecutor(8) as pool,
     ):
         assert list(pool.map(run_unit, units * 4, [place] * len(units) * 4)) == one_by_one * 4
+
+
+def test_a_thread_keeps_its_buffer_from_unit_to_unit() -> None:
+    """But not from one dialect to the next, and no other thread gets it."""
+    place = Place(lambda _: MemorySource(EXPORT))
+    spec = SourceSpec("memory", MemorySource(EXPORT).properties.validator, len(EXPORT), Reach())
+    body = ByteRange(len(HEADER), len(EXPORT))
+
+    def units(*delimiters: str) -> None:
+        for delimiter in delimiters:
+            alphabet = Alphabet.of(Dialect(delimiter=delimiter))
+            run_unit(ScanUnit(release(), spec, 1, body, alphabet, 1, False, b"", None, None), place)  # noqa: FBT003
+
+    with mock.patch("splitjoin_cli.splitting.engines.unit.new_buffer", side_effect=new_buffer) as made:
+        for delimiters, buffers in ((",,,", 1), (",,", 1), (",;;,", 3)):
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(units, *delimiters).result()
+            assert made.call_count == buffers
+            made.reset_mock()
 
 
 def test_looks_are_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
