@@ -6,6 +6,7 @@ LAMBDA_PYTHON ?= 3.13
 LAMBDA_ARCHITECTURE ?= x86_64
 LAMBDA_DRIVERS ?= mysql postgresql
 LAMBDA_ZIP ?= dist/splitjoin-lambda-python$(LAMBDA_PYTHON)-$(LAMBDA_ARCHITECTURE).zip
+SPLIT_ZIP ?= dist/splitjoin-split-python$(LAMBDA_PYTHON)-$(LAMBDA_ARCHITECTURE).zip
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +16,8 @@ VENV_STAMP := $(VENV)/.installed
 SERVERS_STAMP := $(SERVERS)/.installed
 LINTERS := .cache/linters
 LINTERS_STAMP := $(LINTERS)/.installed
+ZIG ?= .cache/zig
+ZIG_STAMP := $(ZIG)/.installed
 DEMO := .cache/demo
 DEMO_STAMP := $(DEMO)/.installed
 DOCS := .cache/docs
@@ -63,8 +66,10 @@ demo-aws: venv $(SERVERS_STAMP) $(MARIADB_STAMP) $(AWSCLI_STAMP) ## Deploy the t
 	@PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(AWSCLI)/bin:$(PATH)" python -m examples.aws_servers bash "$(CURDIR)/examples/demo_aws.sh"
 
 .PHONY: lambda
-lambda: venv ## Build the Lambda function's zip in dist/
+lambda: venv ## Build the zips of the two Lambda functions in dist/
+	-@$(MAKE) $(ZIG_STAMP) # without it the split function scans with numpy, and that is said
 	python -m tools.lambda_zip $(LAMBDA_ZIP) --python $(LAMBDA_PYTHON) --architecture $(LAMBDA_ARCHITECTURE) --drivers $(LAMBDA_DRIVERS)
+	python -m tools.lambda_zip $(SPLIT_ZIP) --function split --python $(LAMBDA_PYTHON) --architecture $(LAMBDA_ARCHITECTURE) --zig $(ZIG)/bin/python
 
 .PHONY: test
 test: venv servers ## Run the tests
@@ -145,6 +150,11 @@ $(SERVERS_STAMP): tools/servers.txt
 $(LINTERS_STAMP): tools/linters.txt
 	bash tools/venv.sh $(PYTHON) $(LINTERS)
 	$(LINTERS)/bin/python -m pip install --quiet --requirement tools/linters.txt
+	@touch $@
+
+$(ZIG_STAMP): tools/zig.txt
+	bash tools/venv.sh $(PYTHON) $(ZIG)
+	$(ZIG)/bin/python -m pip install --quiet --requirement tools/zig.txt
 	@touch $@
 
 $(DOCS_STAMP): tools/docs.txt

@@ -63,10 +63,12 @@ sys.exit((total, distinct) != (int(os.environ["ROWS"]),) * 2)
 PYTHON
 }
 
-# Deploys a stack that loads into a database, splits the export into its bucket, and follows it to its join.
+# Deploys a stack that loads into a database, splits the export into its bucket, and follows it to its join. Further
+# arguments are parameters of the stack: with those of a split function, it is that which splits.
 run_on() {
     local stack=$1 kind=$2 into=$3 login=$4 client=$5
-    local secret destination topic queue joins
+    local secret destination topic queue joins source=acme.csv engine=()
+    shift 5
 
     tell "A stack of the template, which loads into $into."
     say aws secretsmanager create-secret --name "$stack-login" --secret-string file://login.json --query ARN --output text
@@ -74,7 +76,7 @@ run_on() {
     echo "$secret"
     show aws cloudformation deploy --stack-name "$stack" --template-file splitjoin.json --capabilities CAPABILITY_IAM \
         --parameter-overrides CodeBucket=acme-code CodeKey=splitjoin-1.zip "Runtime=python$python" "Into=$into" \
-        CreateTable=1 "SecretArn=$secret"
+        CreateTable=1 "SecretArn=$secret" "$@"
     destination=$(output "$stack" Destination) queue=$(output "$stack" QueueUrl) topic=$(output "$stack" JoinTopicArn)
     # MiniStack takes the number for text, and polls no queue then. AWS needs no such line.
     aws lambda update-event-source-mapping --scaling-config MaximumConcurrency=4 --output text --query State --uuid \
@@ -87,11 +89,17 @@ run_on() {
         "$(aws sqs get-queue-attributes --queue-url "$joins" --attribute-names QueueArn --query Attributes.QueueArn --output text)" \
         --output text
 
+    if [[ $# -gt 0 ]]; then
+        tell "The export is on S3 as well: the split function reads it and stores the chunks, and none of it comes here."
+        show aws s3 mb s3://acme-exports
+        show aws s3 cp --no-progress acme.csv s3://acme-exports/
+        source=s3://acme-exports/acme.csv engine=(--engine "lambda:$(output "$stack" SplitFunctionName)" --jobs 4)
+    fi
     tell "Split into its bucket: a notification of each chunk goes to the queue, and from there to the function."
     SPLITJOIN_TRACKER=$(output "$stack" Tracker)
     export SPLITJOIN_TRACKER
     say export "SPLITJOIN_TRACKER=$SPLITJOIN_TRACKER"
-    show splitjoin split acme.csv "$destination" --date 20240131 --chunks "$CHUNKS" -q
+    show splitjoin split "$source" "$destination" --date 20240131 --chunks "$CHUNKS" -q "${engine[@]}"
     say splitjoin status acme_20240131 --watch 1
     timeout "$SECONDS_TO_JOIN" splitjoin status acme_20240131 --watch 1
 
@@ -128,35 +136,48 @@ print(len(messages), "join message" + "s" * (len(messages) != 1))
 sys.exit(len(messages) != 1)'
 }
 
-export ROWS=100000 CHUNKS=24
-SECONDS_TO_JOIN=300
-python - <<'PYTHON'
+# Writes an export, with so much text in each note.
+export_rows() {
+    TEXT=$1 python - <<'PYTHON'
 # Notes hold commas, quotes and newlines: records that a split by lines would tear apart.
 import csv, os
+text = " ".join(["first line, \"quoted\"\nsecond line"] * int(os.environ["TEXT"]))
 with open("acme.csv", "w", newline="") as file:
     writer = csv.writer(file)
     writer.writerow(["id", "name", "note"])
     for number in range(int(os.environ["ROWS"])):
-        writer.writerow([number, f"customer {number}", 'first line, "quoted"\nsecond line' if number % 3 else ""])
+        writer.writerow([number, f"customer {number}", text if number % 3 else ""])
 PYTHON
-tell "An export of $ROWS rows, with newlines inside quotes; databases and AWS's stand-in run on this machine."
-show ls -l acme.csv
+    show ls -l acme.csv
+}
 
-tell "The function's code, built for the Python that runs it here."
+export ROWS=100000
+SECONDS_TO_JOIN=300
+tell "An export of $ROWS rows, with newlines inside quotes; databases and AWS's stand-in run on this machine."
+export_rows 1
+
+tell "The code of the two functions, built for the Python that runs them here."
 # MiniStack runs functions in its own Python, which is that of all environments here; on AWS it is the runtime's.
 python=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 architecture=$(uname -m)
 architecture=${architecture/aarch64/arm64}
-say make lambda "LAMBDA_PYTHON=$python" "LAMBDA_ARCHITECTURE=$architecture" LAMBDA_ZIP=function.zip
-make -C "$root" lambda "LAMBDA_PYTHON=$python" "LAMBDA_ARCHITECTURE=$architecture" "LAMBDA_ZIP=$work/function.zip" |
-    sed "s#$work/##g"
+say make lambda "LAMBDA_PYTHON=$python" "LAMBDA_ARCHITECTURE=$architecture" LAMBDA_ZIP=function.zip SPLIT_ZIP=split.zip
+make -C "$root" lambda "LAMBDA_PYTHON=$python" "LAMBDA_ARCHITECTURE=$architecture" "LAMBDA_ZIP=$work/function.zip" \
+    "SPLIT_ZIP=$work/split.zip" | sed "s#$work/##g"
 show aws s3 mb s3://acme-code
 show aws s3 cp --no-progress function.zip s3://acme-code/splitjoin-1.zip
+show aws s3 cp --no-progress split.zip s3://acme-code/split-1.zip
 
 printf '\n$ splitjoin template > splitjoin.json\n'
 splitjoin template -q >splitjoin.json
 
+CHUNKS=24
 run_on sales-mariadb mariadb "mysql://$MARIADB/sales" "$MARIADB_LOGIN" "mariadb sales -e"
-run_on sales-postgresql postgresql "postgresql://$POSTGRESQL/sales" "$POSTGRESQL_LOGIN" "psql sales -c"
+
+tell "A larger export, split by functions: a unit of work for each range to scan, and for each chunk to store."
+CHUNKS=3
+export_rows 10
+run_on sales-postgresql postgresql "postgresql://$POSTGRESQL/sales" "$POSTGRESQL_LOGIN" "psql sales -c" \
+    SplitCodeKey=split-1.zip "SplitSourceArns=arn:aws:s3:::acme-exports/*"
 
 printf '\nEvery row of the export is in both databases, once, and each job was joined once.\n'

@@ -63,6 +63,68 @@ COSTS = (
 """List prices of us-east-1, without free tiers."""
 
 
+GIGABYTE_SECOND, INVOCATION = 0.0000166667, 0.20 / MILLION
+PUT_CLASS, GET_CLASS = 0.005 / 1000, 0.0004 / 1000
+SPLIT_CHUNK_BYTES, SPLIT_MEMORY_GB = 128 * 1024**2, 1769 / 1024
+FUNCTION_BYTES_PER_SECOND = 75_000_000
+"""What the network of one function is assumed to carry, in all."""
+AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Invocations:
+    """One kind of work on the chunks of 1 TB. ``cpu_seconds``: measured, for 128 MiB; ``passes``: of its bytes.
+
+    ``waits``: seconds for which it waits for the store, an assumption.
+    """
+
+    what: str
+    cpu_seconds: float
+    passes: int
+    puts: int
+    gets: int
+    waits: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of one."""
+        return max(self.cpu_seconds, self.passes * SPLIT_CHUNK_BYTES / FUNCTION_BYTES_PER_SECOND) + self.waits
+
+    @property
+    def count(self) -> int:
+        """Of 1 TB."""
+        return -(-(10**12) // SPLIT_CHUNK_BYTES)
+
+    @property
+    def dollars(self) -> float:
+        """Lambda's time and invocations, and S3's requests."""
+        lambda_cost = self.seconds * SPLIT_MEMORY_GB * GIGABYTE_SECOND + INVOCATION
+        return self.count * (lambda_cost + self.puts * PUT_CLASS + self.gets * GET_CLASS)
+
+
+SCAN = Invocations("scan a chunk", 0.16, 1, 0, 1)
+COPY = Invocations("let the store copy it", 0.08, 0, 4, 2, waits=2.0)
+SEND = Invocations("or read it again and send it", 0.47, 2, 1, 1)
+
+
+def split_cost_table() -> str:
+    """What 1 TB costs by ``--engine lambda:``, and how long it takes."""
+    lines = [
+        f"| {one.what} | {one.count:,} | {one.cpu_seconds:.2f} | {one.seconds:.1f} | ${one.dollars:.2f} |"
+        f" {_minutes(one.count * one.seconds / AT_ONCE)} |"
+        for one in (SCAN, COPY, SEND)
+    ]
+    for what, other in (("1 TB within one store", COPY), ("1 TB to another store, or compressed", SEND)):
+        dollars, seconds = SCAN.dollars + other.dollars, SCAN.count * (SCAN.seconds + other.seconds) / AT_ONCE
+        lines.append(f"| {what} | {SCAN.count + other.count:,} | | | ${dollars:.2f} | {_minutes(seconds)} |")
+    head = f"| | invocations | processor seconds | seconds each | cost | {AT_ONCE} at once |"
+    return "\n".join([head, "|---|---:|---:|---:|---:|---:|", *lines])
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min"
+
+
 def rights_table() -> str:
     """The rights that a split needs, a line for each action."""
     lines = [line for statement in SPLIT_STATEMENTS for line in _rights(statement)]

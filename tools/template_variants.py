@@ -38,6 +38,9 @@ VALUES = {
     "MaxRecord": ("64MiB",),
     "SubnetIds": ("subnet-0a1b2c3d,subnet-2c3d4e5f",),
     "SecurityGroupIds": ("sg-4e5f6a7b",),
+    "SplitCodeKey": ("splits-1.zip",),
+    "SplitSourceArns": ("arn:aws:s3:::exports/daily/*,arn:aws:s3:::more/*",),
+    "SplitSourceKeyArn": (KEY,),
     "CapacityProviderArn": (PROVIDER,),
     "OnJoinArn": (TOPIC,),
     "SweepRate": ("rate(1 minute)", "rate(2 hours)"),
@@ -45,7 +48,10 @@ VALUES = {
     "AlarmArn": (TOPIC,),
 }
 """Of parameters whose values are not listed, and are no numbers."""
+SPLIT = {"SplitCodeKey": "splits-1.zip", "SplitSourceArns": "arn:aws:s3:::exports/*"}
 TOGETHER = {
+    **dict.fromkeys(("SplitCodeKey", "SplitSourceArns", "SplitSourceKeyArn"), SPLIT),
+    **dict.fromkeys(("SplitMemory", "SplitTimeout", "SplitConcurrency"), SPLIT),
     "CapacityProviderArn": {"Memory": "4096", "Timeout": "5400"},
     "EventsAtOnce": {"CapacityProviderArn": PROVIDER, "Memory": "2048"},
     "MinimumPollers": {"ReservedConcurrency": "1000"},

@@ -34,8 +34,8 @@ Examples:
     --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=... CodeKey=...
 
 The stack has the bucket, the queue with its dead letters, the function, the tracker's table, the topic of joins, the
-sweep's schedule, alarms, and the roles. Options set defaults: --parameter-overrides beats them. Nothing is deployed,
-and AWS is not asked.
+sweep's schedule, alarms, and the roles; with SplitCodeKey also the function of split --engine lambda:. Options set
+defaults: --parameter-overrides beats them. Nothing is deployed, and AWS is not asked.
 
 Exit codes: 0 done, 2 usage.
 """

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-__all__ = ["JsonFormatter", "JsonLogs"]
+__all__ = ["JsonFormatter", "JsonLogs", "log_level"]
 
 ALWAYS = ("file_name", "run_id", "chunk")
 SOMETIMES = ("outcome", "loaded", "rows", "seconds", "error", "hint")
 """What log calls give as ``extra``; each is in the line where it was given."""
+LEVELS = {"TRACE": "DEBUG", "DEBUG": "DEBUG", "INFO": "INFO", "WARN": "WARNING", "ERROR": "ERROR", "FATAL": "CRITICAL"}
+"""Lambda's names of levels (Developer Guide, "Log-level filtering"), as ``logging`` has them."""
 PACKAGE = "splitjoin_cli"
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Of the invocation under way. A context is a thread's own: one process may have several invocations at once."""
@@ -72,3 +74,8 @@ class JsonLogs:
             self._stream.flush()
         finally:
             self._handler.release()
+
+
+def log_level(environment: Mapping[str, str]) -> str:
+    """What the function's logging configuration says, INFO without one."""
+    return LEVELS.get(environment.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), "INFO")

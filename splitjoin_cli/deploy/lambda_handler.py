@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, final
 from splitjoin_cli.api.open import open_loader, open_tracker
 from splitjoin_cli.core.aws.client import AwsOptions
 from splitjoin_cli.core.errors import SplitjoinError
-from splitjoin_cli.deploy.json_logs import JsonLogs
-from splitjoin_cli.deploy.lambda_settings import Settings, log_level, naming
+from splitjoin_cli.deploy.json_logs import JsonLogs, log_level
+from splitjoin_cli.deploy.lambda_settings import Settings, naming
 from splitjoin_cli.join.continuation import parse_continuation
 from splitjoin_cli.join.deadline import Deadline, DeadlineChunks
 from splitjoin_cli.join.events import batch_answer, read_lambda_event

@@ -26,8 +26,6 @@ T = TypeVar("T")
 
 _YES = frozenset({"1", "true", "t", "yes", "y", "on"})
 _NO = frozenset({"0", "false", "f", "no", "n", "off"})
-LEVELS = {"TRACE": "DEBUG", "DEBUG": "DEBUG", "INFO": "INFO", "WARN": "WARNING", "ERROR": "ERROR", "FATAL": "CRITICAL"}
-"""Lambda's names of levels (Developer Guide, "Log-level filtering"), as ``logging`` has them."""
 
 
 def naming(variable: str, make: Callable[[], T]) -> T:
@@ -85,11 +83,6 @@ class Settings:
             max_receives=read.count("SPLITJOIN_MAX_RECEIVES"),
             region=read.text("AWS_REGION"),
         )
-
-
-def log_level(environment: Mapping[str, str]) -> str:
-    """What the function's logging configuration says, INFO without one."""
-    return LEVELS.get(environment.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), "INFO")
 
 
 class _Variables:

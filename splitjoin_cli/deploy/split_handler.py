@@ -15,8 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from splitjoin_cli.core.errors import AccessError, EventError
-from splitjoin_cli.deploy.json_logs import JsonLogs
-from splitjoin_cli.deploy.lambda_settings import log_level
+from splitjoin_cli.deploy.json_logs import JsonLogs, log_level
 from splitjoin_cli.splitting.engines.base import MergeUnit, StoreUnit, VerifyUnit
 from splitjoin_cli.splitting.engines.invocation import Greeting, asks_greeting, bounded, unit_in
 from splitjoin_cli.splitting.engines.place import Place, open_sink, open_source, open_stored

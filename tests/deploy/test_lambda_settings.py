@@ -11,9 +11,9 @@ import pytest
 
 from splitjoin_cli.api.open import LoadRequest
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.deploy.json_logs import JsonFormatter, JsonLogs
+from splitjoin_cli.deploy.json_logs import JsonFormatter, JsonLogs, log_level
 from splitjoin_cli.deploy.lambda_handler import Function
-from splitjoin_cli.deploy.lambda_settings import Settings, log_level
+from splitjoin_cli.deploy.lambda_settings import Settings
 from splitjoin_cli.stores.loaders.urls import parse as parse_database
 from splitjoin_cli.stores.trackers.urls import TrackerUrl
 

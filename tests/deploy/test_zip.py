@@ -1,9 +1,10 @@
-"""The zip of ``make lambda``: the same bytes every time, and run by Lambda's own runtime client on real servers."""
+"""The zips of ``make lambda``: the same bytes every time, and run by Lambda's own runtime client on real servers."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from splitjoin_cli.core.native import LIBRARY
 from splitjoin_cli.deploy.lambda_handler import handler
 from splitjoin_cli.deploy.stack.parameters import PARAMETERS
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
@@ -105,6 +107,43 @@ def test_what_is_in_it(function_zip: Path) -> None:
     varying = ("/RECORD", "/INSTALLER", "/REQUESTED", "/direct_url.json", ".pyc", ".so.dSYM", "kernel.so")
     assert [name for name in names if name.endswith(varying)] == []
     assert function_zip.stat().st_size < 8_000_000
+
+
+def test_what_is_in_the_split_functions(split_zip: Path) -> None:
+    """What scans and stores, with the kernel and without what only works where there is none; no loader, no driver."""
+    with zipfile.ZipFile(split_zip) as archive:
+        names = archive.namelist()
+        assert archive.read(lambda_zip.KERNEL) == LIBRARY.read_bytes()
+    tops = {name.partition("/")[0] for name in names if ".dist-info" not in name and ".libs/" not in name}
+    expected = {"splitjoin_cli", "backports", "isal", "requests", "certifi", "charset_normalizer", "idna", "urllib3"}
+    compiled = {top for top in tops if top.endswith(".so")}  # charset_normalizer's own
+    assert tops - compiled == {top for top in expected if top != "backports" or _wanted(top)}
+    ours = {name.split("/")[1] for name in names if name.startswith("splitjoin_cli/")}
+    assert ours == {"__init__.py", "core", "deploy", "splitting", "stores"}
+    assert not any(name.startswith(("splitjoin_cli/stores/loaders", "splitjoin_cli/stores/trackers")) for name in names)
+    assert split_zip.stat().st_size < 3_000_000
+
+
+def test_a_split_function_without_a_compiler() -> None:
+    """It has what scans and computes checksums without the kernel, at the versions that the tests run with."""
+    wheels = lambda_zip.requirements("3.13", (), (*lambda_zip.HTTP, *lambda_zip.UNCOMPILED))
+    assert {"numpy", "awscrt"} <= {wheel.partition("==")[0] for wheel in wheels}
+    assert lambda_zip.compiled_kernel(Path("no/zig/here"), "arm64", Path("out")) is None
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("architecture", "machine"), [("x86_64", 0x3E), ("arm64", 0xB7)])
+def test_the_kernel_is_compiled_for_each_architecture(architecture: str, machine: int, tmp_path: Path) -> None:
+    """On this one: twice the same bytes, for that machine, and for a glibc that every runtime has."""
+    zig = lambda_zip.ROOT / ".cache" / "zig" / "bin" / "python"
+    made = [lambda_zip.compiled_kernel(zig, architecture, tmp_path / name) for name in ("a.so", "b.so")]
+    if made[0] is None:
+        pytest.skip("Zig is not installed: run `make lambda`")
+    first, second = (path.read_bytes() for path in made if path is not None)
+    assert first == second
+    assert (first[:4], int.from_bytes(first[18:20], "little")) == (b"\x7fELF", machine)
+    needed = {tuple(map(int, name.split(b"."))) for name in re.findall(rb"GLIBC_([0-9.]+)", first)}
+    assert max(needed) <= (2, 17)
 
 
 def _wanted(top: str) -> bool:

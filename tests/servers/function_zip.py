@@ -1,4 +1,4 @@
-"""The zip of ``make lambda``, built for the Python that runs these tests: its wheels must fit whoever runs it here."""
+"""The zips of ``make lambda``, built for the Python that runs these tests: their wheels must fit who runs them here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from splitjoin_cli.core.native import LIBRARY
 from tools import lambda_zip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -26,13 +28,30 @@ def build_zip(directory: Path) -> Path:
     return out
 
 
+def build_split_zip(directory: Path) -> Path:
+    """The same of the split function, with the kernel of this machine's own compiler."""
+    out = directory / "split.zip"
+    lambda_zip.build_split(out, python=PYTHON, architecture=ARCHITECTURE, kernel=LIBRARY)
+    return out
+
+
 @pytest.fixture(scope="session")
 def function_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built once in a session, by the worker of xdist that asks first."""
-    base = tmp_path_factory.getbasetemp()
-    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "zip"
+    """The worker's, built once in a session, by the worker of xdist that asks first."""
+    return _once(tmp_path_factory, "zip", build_zip)
+
+
+@pytest.fixture(scope="session")
+def split_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The split function's, likewise."""
+    return _once(tmp_path_factory, "split-zip", build_split_zip)
+
+
+def _once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Path]) -> Path:
+    base = factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     place.mkdir(exist_ok=True)
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         whole = place / "whole.zip"
-        return whole if whole.exists() else build_zip(place).rename(whole)
+        return whole if whole.exists() else build(place).rename(whole)

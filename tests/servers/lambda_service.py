@@ -6,18 +6,22 @@ Paths and shapes are those of botocore's model of the service.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from splitjoin_cli.core.aws.options import AwsOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tests.servers.lambda_runtime import LambdaProcess
 
 REQUEST_ID = "5f3c1d2e-0000-4000-8000-000000000001"
 PATH = re.compile(r"/[0-9-]+/functions/(?P<name>[^/]+)/(?P<what>configuration|concurrency|invocations)")
@@ -134,3 +138,21 @@ def _handler(service: LambdaService) -> type[BaseHTTPRequestHandler]:
             del format, args
 
     return Handler
+
+
+def environments(processes: Sequence[LambdaProcess]) -> Callable[[dict[str, Any]], Reply]:
+    """What invokes a function in as many environments: each runs one event at a time, as Lambda's do."""
+    free: SimpleQueue[LambdaProcess] = SimpleQueue()
+    for process in processes:
+        free.put(process)
+    numbers = itertools.count(1)
+
+    def invoke(event: dict[str, Any]) -> Reply:
+        process = free.get()
+        try:
+            answer = process.invoke(event, f"r-{next(numbers)}")
+        finally:
+            free.put(process)
+        return Reply(answer.document, failed=answer.failed)
+
+    return invoke

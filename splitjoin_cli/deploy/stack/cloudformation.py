@@ -213,12 +213,14 @@ class Statement:
     principal: Value | None = None
     effect: Literal["Allow", "Deny"] = "Allow"
     condition: Properties | None = None
+    listed: Value | None = None
+    """The ARNs of a parameter that is a list, in place of ``resources``: a list within a list is no policy."""
 
     def to_json(self) -> dict[str, Any]:
         """As policies have it."""
         return _present(
             Sid=self.sid, Effect=self.effect, Principal=self.principal, Action=list(self.actions),
-            Resource=list(self.resources) or None, Condition=self.condition,
+            Resource=self.listed or list(self.resources) or None, Condition=self.condition,
         )  # fmt: skip
 
 

@@ -127,6 +127,15 @@ CONTRADICTIONS: Mapping[str, Contradiction] = {
             inverse(_empty(_MANAGED)),
         ),
     ),
+    "SplitSources": Contradiction(
+        lambda its: (its["SplitCodeKey"] == "") != (its["SplitSourceArns"] == ""),
+        "SplitCodeKey and SplitSourceArns are given together, or neither is",
+        "set both",
+        either(
+            every(_empty("SplitCodeKey"), {"Fn::EachMemberEquals": [ref("SplitSourceArns"), ""]}),
+            every(inverse(_empty("SplitCodeKey")), inverse({"Fn::EachMemberEquals": [ref("SplitSourceArns"), ""]})),
+        ),
+    ),
 }
 _PLACES = re.compile(r" \{\w+\}")
 RULES: Mapping[str, Value] = {

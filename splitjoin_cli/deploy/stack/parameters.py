@@ -148,6 +148,20 @@ _WORK: dict[str, Parameter] = {
                            type="CommaDelimitedList", default=""),
     "SecurityGroupIds": Parameter("Its security groups, where it has subnets.", type="CommaDelimitedList", default=""),
 }  # fmt: skip
+_SPLIT: dict[str, Parameter] = {
+    "SplitCodeKey": Parameter("Key of the split function's zip in CodeBucket; nothing: no split function (--engine"
+                              " lambda:).", default="", pattern=r"^\S{0,1024}$",
+                              explained="an object's key, or nothing"),
+    "SplitSourceArns": Parameter("What it may read: ARNs such as arn:aws:s3:::BUCKET/PREFIX/*, separated by commas.",
+                                 type="CommaDelimitedList", default=""),
+    "SplitSourceKeyArn": _arn("KMS key that encrypts these, where it is not AWS's own.", "kms", what="a KMS key"),
+    "SplitMemory": Parameter("MB of the split function; with 1769 it has one whole processor.", type="Number",
+                             default="1769", least=512, most=MOST_MEMORY),
+    "SplitTimeout": Parameter("Seconds that it may take for one chunk.", type="Number", default="300",
+                              values=tuple(str(one) for one in TIMEOUTS_SECONDS if one <= LONGEST_SECONDS)),
+    "SplitConcurrency": Parameter("Chunks that it works on at once, as a reserve of the account's; 0: none, and --jobs"
+                                  " says it.", type="Number", default="0", least=0, most=1000),
+}  # fmt: skip
 _JOIN: dict[str, Parameter] = {
     "OnJoinArn": _arn("Topic, queue, function, state machine or event bus that hears of each join; empty: the"
                       " stack's topic.", "(sns|sqs|lambda|states|events)",
@@ -169,9 +183,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Database": tuple(_DATABASE),
     "Chunks": tuple(_CHUNKS),
     "Work": tuple(_WORK),
+    "Split": tuple(_SPLIT),
     "Join and watch": tuple(_JOIN),
 }
-PARAMETERS: Mapping[str, Parameter] = {**_CODE, **_DATABASE, **_CHUNKS, **_WORK, **_JOIN}
+PARAMETERS: Mapping[str, Parameter] = {**_CODE, **_DATABASE, **_CHUNKS, **_WORK, **_SPLIT, **_JOIN}
 
 
 def _given(parameter: str) -> Value:
@@ -198,6 +213,11 @@ CONDITIONS: Mapping[str, Value] = {
     "JoinsMachine": every(equals(ref("OnJoinService"), "states"), _given("OnJoinArn")),
     "JoinsFunction": every(equals(ref("OnJoinService"), "lambda"), _given("OnJoinArn")),
     "HasSecretKey": _given("SecretKeyArn"),
+    "HasSplit": _given("SplitCodeKey"),
+    "HasSplitSources": every(_given("SplitCodeKey"), inverse(equals(select(0, ref("SplitSourceArns")), ""))),
+    "HasSplitReserve": inverse(equals(ref("SplitConcurrency"), "0")),
+    "HasSplitAndChunkKey": every(_given("SplitCodeKey"), _given("ChunkKeyArn")),
+    "HasSplitSourceKey": every(_given("SplitCodeKey"), _given("SplitSourceKeyArn")),
     "HasAuroraClusterAndChunkKey": every(_given("AuroraClusterArn"), _given("ChunkKeyArn")),
 }
 MAPPINGS: Mapping[str, Mapping[str, Mapping[str, Value]]] = {

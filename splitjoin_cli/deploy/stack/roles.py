@@ -22,23 +22,36 @@ from splitjoin_cli.join.continuation_aws import SERVICES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OPERATE_STATEMENTS", "ROLES", "SPLIT_STATEMENTS", "function_arn", "function_name"]
+__all__ = [
+    "ENCRYPT",
+    "OPERATE_STATEMENTS",
+    "ROLES",
+    "SPLIT_STATEMENTS",
+    "function_arn",
+    "function_name",
+    "managed",
+    "named",
+    "right",
+    "trust",
+]
 
 # Known beforehand: the role's policy names the function, and the function its role.
 function_name = sub("${AWS::StackName}-worker")
 function_arn = sub("arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-worker")
 
 
-def _trust(service: str, condition: Mapping[str, Value] | None = None) -> Value:
+def trust(service: str, condition: Mapping[str, Value] | None = None) -> Value:
+    """Who may have a role: a service of AWS."""
     principal = {"Service": service}
     return policy(Statement("Assume", ("sts:AssumeRole",), principal=principal, condition=condition))
 
 
-def _named(name: str, document: Value) -> Value:
+def named(name: str, document: Value) -> Value:
+    """A policy within a role."""
     return {"PolicyName": name, "PolicyDocument": document}
 
 
-def _right(role: str, condition: str, *statements: Statement) -> Resource:
+def right(role: str, condition: str, *statements: Statement) -> Resource:
     """A role's right that it has only if a condition holds: linters do not look into conditions within a policy."""
     properties: Properties = {
         "PolicyName": sub(f"${{AWS::StackName}}-{condition}"),
@@ -62,7 +75,7 @@ _WORK = (
     Statement("FindJobs", ("dynamodb:Query", "dynamodb:Scan"), index_arns()),
 )  # fmt: skip
 _DECRYPT = Statement("DecryptChunks", ("kms:Decrypt",), (ref("ChunkKeyArn"),))
-_ENCRYPT = Statement("EncryptChunks", ("kms:GenerateDataKey", "kms:Decrypt"), (ref("ChunkKeyArn"),))
+ENCRYPT = Statement("EncryptChunks", ("kms:GenerateDataKey", "kms:Decrypt"), (ref("ChunkKeyArn"),))
 # Only one of the actions exists for what the ARN names.
 _TELL_ELSEWHERE = Statement("TellElsewhere", tuple(one.action for one in SERVICES.values()), (ref("OnJoinArn"),))
 
@@ -88,38 +101,38 @@ _NETWORK = (
 _FUNCTION_ROLE = Resource(
     "AWS::IAM::Role",
     {
-        "AssumeRolePolicyDocument": _trust("lambda.amazonaws.com"),
+        "AssumeRolePolicyDocument": trust("lambda.amazonaws.com"),
         # Before the function, which cannot be made in a VPC without it.
-        "Policies": [_named("work", policy(*_WORK)), only_if("HasSubnets", _named("network", policy(*_NETWORK)))],
+        "Policies": [named("work", policy(*_WORK)), only_if("HasSubnets", named("network", policy(*_NETWORK)))],
     },
 )
 _RIGHTS: Mapping[str, Resource] = {
-    "TellHere": _right(
+    "TellHere": right(
         "FunctionRole", "JoinsHere", Statement("TellHere", (SERVICES["sns"].action,), (ref("JoinTopic"),))
     ),
-    "TellElsewhere": _right("FunctionRole", "JoinsElsewhere", _TELL_ELSEWHERE),
-    "SeeExecution": _right(
+    "TellElsewhere": right("FunctionRole", "JoinsElsewhere", _TELL_ELSEWHERE),
+    "SeeExecution": right(
         "FunctionRole", "JoinsMachine", Statement("SeeStarted", ("states:DescribeExecution",), (executions_arn,))
     ),
-    "SeeDurableExecution": _right(
+    "SeeDurableExecution": right(
         "FunctionRole", "JoinsFunction",
         Statement("SeeStarted", ("lambda:ListDurableExecutionsByFunction", "lambda:GetDurableExecution"),
                   (ref("OnJoinArn"), function_versions_arn)),
     ),
-    "ReadSecret": _right(
+    "ReadSecret": right(
         "FunctionRole", "HasSecret",
         Statement("ReadPassword", ("secretsmanager:GetSecretValue",), (ref("SecretArn"),)),
     ),
-    "DecryptSecret": _right(
+    "DecryptSecret": right(
         "FunctionRole", "HasSecretKey", Statement("DecryptPassword", ("kms:Decrypt",), (ref("SecretKeyArn"),))
     ),
-    "DecryptChunks": _right("FunctionRole", "HasChunkKey", _DECRYPT),
+    "DecryptChunks": right("FunctionRole", "HasChunkKey", _DECRYPT),
 }  # fmt: skip
 """What the function's role has besides, if it is asked for."""
 _AURORA_ROLE = Resource(
     "AWS::IAM::Role",
     {
-        "AssumeRolePolicyDocument": _trust(
+        "AssumeRolePolicyDocument": trust(
             "rds.amazonaws.com",
             {
                 "ArnEquals": {"aws:SourceArn": ref("AuroraClusterArn")},
@@ -127,7 +140,7 @@ _AURORA_ROLE = Resource(
             },
         ),
         "Policies": [
-            _named(
+            named(
                 "read",
                 policy(
                     Statement("ReadChunks", ("s3:GetObject", "s3:GetObjectVersion"), (chunks_arn,)),
@@ -167,7 +180,8 @@ OPERATE_STATEMENTS = (
 """What ``retry`` and ``status --queue`` need besides."""
 
 
-def _managed(description: str, *statements: Statement, condition: str | None = None) -> Resource:
+def managed(description: str, *statements: Statement, condition: str | None = None) -> Resource:
+    """A policy that whoever deploys attaches to people and machines."""
     properties: Properties = {"Description": description, "PolicyDocument": policy(*statements)}
     return Resource("AWS::IAM::ManagedPolicy", properties, condition=condition)
 
@@ -176,8 +190,8 @@ ROLES: Mapping[str, Resource] = {
     "FunctionRole": _FUNCTION_ROLE,
     **_RIGHTS,
     "AuroraRole": _AURORA_ROLE,
-    "AuroraDecryptChunks": _right("AuroraRole", "HasAuroraClusterAndChunkKey", _DECRYPT),
-    "SplitPolicy": _managed("For splitjoin split, verify, merge and status", *SPLIT_STATEMENTS),
-    "ChunkKeyPolicy": _managed("For the same: the chunks' key", _ENCRYPT, condition="HasChunkKey"),
-    "OperatePolicy": _managed("For splitjoin retry and status --queue, beside the other", *OPERATE_STATEMENTS),
+    "AuroraDecryptChunks": right("AuroraRole", "HasAuroraClusterAndChunkKey", _DECRYPT),
+    "SplitPolicy": managed("For splitjoin split, verify, merge and status", *SPLIT_STATEMENTS),
+    "ChunkKeyPolicy": managed("For the same: the chunks' key", ENCRYPT, condition="HasChunkKey"),
+    "OperatePolicy": managed("For splitjoin retry and status --queue, beside the other", *OPERATE_STATEMENTS),
 }

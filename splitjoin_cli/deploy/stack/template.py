@@ -13,6 +13,7 @@ from splitjoin_cli.deploy.stack.function import FUNCTION
 from splitjoin_cli.deploy.stack.messages import MESSAGES
 from splitjoin_cli.deploy.stack.parameters import CONDITIONS, GROUPS, MAPPINGS, PARAMETERS
 from splitjoin_cli.deploy.stack.roles import ROLES
+from splitjoin_cli.deploy.stack.split import SPLIT
 from splitjoin_cli.deploy.stack.storage import STORAGE
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.reserved import check_system
@@ -37,6 +38,8 @@ OUTPUTS: Mapping[str, Output] = {
     "SplitPolicyArn": Output("The policy that splitjoin split needs.", ref("SplitPolicy")),
     "ChunkKeyPolicyArn": Output("The policy that they need beside it.", ref("ChunkKeyPolicy"), "HasChunkKey"),
     "OperatePolicyArn": Output("The policy that retry needs in addition.", ref("OperatePolicy")),
+    "SplitFunctionName": Output("What --engine lambda: names.", ref("SplitFunction"), "HasSplit"),
+    "SplitFunctionPolicyArn": Output("The policy that --engine lambda: needs.", ref("SplitFunctionPolicy"), "HasSplit"),
     "AuroraRoleArn": Output("The role for the Aurora cluster.", get_att("AuroraRole"), "HasAuroraCluster"),
 }  # fmt: skip
 
@@ -61,7 +64,7 @@ def make_template(defaults: Mapping[str, str] | None = None) -> Template:
         conditions=CONDITIONS,
         mappings=MAPPINGS,
         rules=RULES,
-        resources={**STORAGE, **MESSAGES, **ROLES, **FUNCTION, **ALARMS},
+        resources={**STORAGE, **MESSAGES, **ROLES, **FUNCTION, **SPLIT, **ALARMS},
         outputs=OUTPUTS,
         groups=GROUPS,
     )

@@ -88,9 +88,9 @@ class Stack:
         variables: dict[str, str] = found["Environment"]["Variables"]
         return variables
 
-    def statements(self) -> dict[str, dict[str, Any]]:
-        """What the function's role may do, by Sid."""
-        iam, role = self.account.client("iam"), self.outputs["FunctionRoleArn"].rpartition("/")[2]
+    def statements(self, role_arn: str | None = None) -> dict[str, dict[str, Any]]:
+        """What a role may do, by Sid; the function's."""
+        iam, role = self.account.client("iam"), (role_arn or self.outputs["FunctionRoleArn"]).rpartition("/")[2]
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
         return {one["Sid"]: one for document in documents for one in document["Statement"]}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.deploy.lambda_settings import Settings
+from splitjoin_cli.deploy.stack.split import HANDLER
 from tests.deploy.stack.stacks import ACCOUNT, INTO, REGION, SECONDS
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def test_every_resource_is_made(account: Account) -> None:
     resources = json.loads(account.template)["Resources"]
     asked = {name for name, one in resources.items() if "Condition" in one} - {"TellHere"}
     assert {one["LogicalResourceId"] for one in listed} == set(resources) - asked
-    assert len(asked) == 9
+    assert len(asked) == 16
     table = stack.outputs["Tracker"].removeprefix("dynamodb:")
     assert stack.environment() == {
         "SPLITJOIN_INTO": INTO, "SPLITJOIN_TABLE": "", "SPLITJOIN_CREATE_TABLE": "", "SPLITJOIN_RUN_COLUMN": "",
@@ -119,6 +120,23 @@ def test_parts_that_are_asked_for(account: Account) -> None:
     role = stack.outputs["AuroraRoleArn"].rpartition("/")[2]
     trust = account.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     assert [one["Principal"] for one in trust["Statement"]] == [{"Service": "rds.amazonaws.com"}]
+
+
+def test_the_split_function(account: Account) -> None:
+    """It may read the sources that are named, write chunks, and nothing else; who splits may invoke it."""
+    sources = ["arn:aws:s3:::exports/daily/*", "arn:aws:s3:::more/*"]
+    stack = account.deploy(SplitCodeKey="worker.zip", SplitSourceArns=",".join(sources), SplitTimeout="60")
+    functions, name = account.client("lambda"), stack.outputs["SplitFunctionName"]
+    found = functions.get_function_configuration(FunctionName=name)
+    assert (found["Handler"], found["Timeout"], found["MemorySize"]) == (HANDLER, 60, 1769)
+    allowed = stack.statements(found["Role"])
+    assert set(allowed) == {"Log", "ReadSources", "StoreChunks", "SeeWhatIsMissing"}
+    assert allowed["ReadSources"]["Resource"] == sources
+    assert allowed["StoreChunks"]["Resource"] == [f"arn:aws:s3:::{stack.bucket}/chunks/*"]
+    iam, arn = account.client("iam"), stack.outputs["SplitFunctionPolicyArn"]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    assert document["Statement"][0]["Resource"] == [found["FunctionArn"]]
 
 
 def test_removing_the_stack_keeps_what_it_holds(account: Account) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = ROOT / "docs" / "guide"
 RUNBOOK = (GUIDE / "operate.md").read_text()
-SECTION = (GUIDE / "aws.md").read_text().partition("\n## The Lambda function\n")[0] + RUNBOOK
+SECTION = (GUIDE / "aws.md").read_text().partition("\n## The Lambda functions\n")[0] + RUNBOOK
 TYPED = re.sub(r"\\\n\s*", "", SECTION)
 TEMPLATE = make_template()
 

@@ -15,6 +15,7 @@ from splitjoin_cli.deploy.stack.cloudformation import Parameter
 from splitjoin_cli.deploy.stack.contradictions import CONTRADICTIONS
 from splitjoin_cli.deploy.stack.function import HANDLER, SWEEP_EVENT
 from splitjoin_cli.deploy.stack.parameters import GROUPS, LONGEST_SECONDS, PARAMETERS, TIMEOUTS_SECONDS
+from splitjoin_cli.deploy.stack.split import HANDLER as SPLIT_HANDLER
 from splitjoin_cli.deploy.stack.template import make_template
 from splitjoin_cli.stores.trackers.dynamodb_table import init_table
 from tests.deploy.stack.reading import Document, statements, strings
@@ -44,7 +45,9 @@ STARS = {
     "FunctionRole.ReadChunks": OBJECTS,
     "AuroraRole.ReadChunks": OBJECTS,
     "SplitPolicy.StoreChunks": OBJECTS,
+    "SplitRole.StoreChunks": OBJECTS,
     "FunctionRole.Log": STREAMS,
+    "SplitRole.Log": STREAMS,
     "FunctionRole.AttachToVpc": NETWORK,
 }
 """The only statements that may allow something on more than one thing, with the reason."""
@@ -71,7 +74,11 @@ def test_a_wildcard_ends_the_name_of_something_exact(name: str) -> None:
             False,
         )
         return
-    known = ("${ChunkBucket.Arn}/${ChunkPrefix}*", ":log-group:${LogGroup}:log-stream:*")
+    known = (
+        "${ChunkBucket.Arn}/${ChunkPrefix}*",
+        ":log-group:${LogGroup}:log-stream:*",
+        ":log-group:${SplitLogGroup}:log-stream:*",
+    )
     assert resource["Fn::Sub"].endswith(known)
 
 
@@ -102,6 +109,24 @@ def test_a_bucket_that_demands_conditional_writes() -> None:
         "Null": {"s3:if-none-match": "true", "s3:if-match": "true"},
         "Bool": {"s3:ObjectCreationOperation": "true"},
     }
+
+
+def test_the_split_function_reads_sources_and_writes_chunks() -> None:
+    """And nothing else; it is there only if it is asked for, as are its rights."""
+    ours = {name: one for name, one in RESOURCES.items() if name.startswith("Split") and name != "SplitPolicy"}
+    conditions = {"HasSplit", "HasSplitSources", "HasSplitAndChunkKey", "HasSplitSourceKey"}
+    assert {one["Condition"] for one in ours.values()} == conditions
+    assert PARAMETERS["SplitCodeKey"].default == ""
+    rights = {name.partition(".")[2]: one for name, one in statements({"Resources": ours}) if "Resource" in one}
+    assert rights["ReadSources"]["Action"] == ["s3:GetObject"]
+    assert rights["ReadSources"]["Resource"] == {"Ref": "SplitSourceArns"}
+    services = {action.partition(":")[0] for one in rights.values() for action in one["Action"]}
+    assert services == {"logs", "s3", "kms", "lambda"}
+    deleting = [one for one in rights.values() if any("Delete" in action for action in one["Action"])]
+    assert deleting == []
+    function = ours["SplitFunction"]["Properties"]
+    assert "Environment" not in function
+    assert importlib.import_module(SPLIT_HANDLER.rpartition(".")[0]).handler
 
 
 @pytest.mark.parametrize("name", ["ChunkBucketPolicy", "ChunkQueuePolicy", "DeadLetterQueuePolicy", "JoinTopicPolicy"])
@@ -299,6 +324,7 @@ TOGETHER: list[tuple[dict[str, str], str]] = [
     ({"MinimumPollers": "5", "MaximumPollers": "4", "ReservedConcurrency": "9"},
      "MinimumPollers 5 is above MaximumPollers 4"),
     ({"MinimumPollers": "2"}, "MinimumPollers needs ReservedConcurrency"),
+    ({"SplitCodeKey": "splits.zip"}, "SplitCodeKey and SplitSourceArns are given together"),
 ]  # fmt: skip
 
 
