@@ -35,7 +35,14 @@ __all__ = ["Context", "SplitFunction", "handler"]
 _LOG = logging.getLogger(__name__)
 RUNTIME = "AWS_LAMBDA_RUNTIME_API"
 """Set where Lambda's runtime client runs this (Lambda Developer Guide, "Defined runtime environment variables")."""
-OUTCOMES = {"Scanned": "scanned", "Stored": "stored", "Verified": "verified", "Merged": "merged", "Failed": "failed"}
+OUTCOMES = {
+    "Scanned": "scanned",
+    "Stored": "stored",
+    "Pieces": "cut",
+    "Verified": "verified",
+    "Merged": "merged",
+    "Failed": "failed",
+}
 
 
 class Context(Protocol):

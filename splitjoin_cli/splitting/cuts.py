@@ -128,7 +128,7 @@ class ByRows:
 
     def __init__(self, rows: int) -> None:
         """``rows``: at least 1."""
-        self._rows = rows
+        self.rows = rows
 
     def begin(self, body: Mark) -> None:
         """Rows are counted from the body's start, wherever it is."""
@@ -141,16 +141,16 @@ class ByRows:
 
     def may_cut(self, start: Mark, records: int, block_end: int) -> bool:  # noqa: ARG002 -- a rule's signature
         """Whether the block has the record that ends the chunk."""
-        return records >= start.records + self._rows
+        return records >= start.records + self.rows
 
     def cut(self, start: Mark, last: Mark, ends: Offsets, block_end: int) -> int:  # noqa: ARG002 -- a rule's signature
         """The end of the chunk's last record."""
-        index = start.records + self._rows - last.records - 1
+        index = start.records + self.rows - last.records - 1
         return index if index < len(ends) else WAIT
 
     def more(self, index: int, last: Mark, ends: Offsets, block_end: int) -> array[int]:  # noqa: ARG002 -- see cut
         """See CutRule."""
-        return array("q", range(index + self._rows, len(ends), self._rows))
+        return array("q", range(index + self.rows, len(ends), self.rows))
 
 
 class ByCount:

@@ -20,7 +20,7 @@ from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.splitting.cuts import AT_LAST, WAIT, Mark, crc_between
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from splitjoin_cli.splitting.cuts import CutRule
     from splitjoin_cli.splitting.records.base import BlockScanner
@@ -79,6 +79,11 @@ class PlanBuilder:
         self.watch = watch
         if not header:
             rule.begin(start)
+
+    @property
+    def rule(self) -> CutRule:
+        """Where chunks end."""
+        return self._rule
 
     @property
     def header_pending(self) -> bool:
@@ -176,6 +181,23 @@ class PlanBuilder:
             self._append(end)
             self._rule.taken()
 
+    def take_cuts(self, cuts: Iterable[Mark], end: Mark, crlf: int) -> None:
+        """Take bytes that were cut somewhere else, from a record's end, where this stands, to another one, ``end``.
+
+        ``cuts``: where chunks end in them; ``crlf``: of their record ends.
+        """
+        for mark in cuts:
+            self._append(mark)
+            self._rule.taken()
+        self.position, self.records, self.delimiters, self.crc = end
+        self.crlf += crlf
+        self._last = end
+
+    def note_ragged(self, number: int, excess: int) -> None:  # noqa: ARG002 -- what others want to know
+        """Chunk ``number`` has so many delimiters more than its records should have (or fewer)."""
+        self.ragged.first = self.ragged.first or number
+        self.ragged.chunks += 1
+
     def finish(self) -> list[int]:
         """No more blocks: return the last cuts, the body's end included (unless the body is empty)."""
         end = Mark(self.position, self.records, self.delimiters, self.crc)
@@ -255,8 +277,9 @@ class PlanBuilder:
         ragged = compress(count(len(table) + 1), map(ne, found, map(mul, rows, repeat(self.expected_delimiters or 0))))
         table.extend(offsets[1:], rows, sums)
         for number in ragged:
-            self.ragged.first = self.ragged.first or number
-            self.ragged.chunks += 1
+            index = number - len(table) + len(rows) - 1
+            excess = counts[index + 1] - counts[index] - rows[index] * (self.expected_delimiters or 0)
+            self.note_ragged(number, excess)
         last = offsets[-1]
         crc = crc64(block[start.offset - base : last - base], start.crc)
         self._start = Mark(last, start.records + inside[-1] - inside[0], self.delimiters + counts[-1], crc)
@@ -268,9 +291,9 @@ class PlanBuilder:
         body = crc_between(start, end)
         rows = end.records - start.records
         table.append(end.offset, rows, combine(self.header.crc, body, end.offset - start.offset))
-        if end.delimiters - start.delimiters != rows * (self.expected_delimiters or 0):
-            self.ragged.first = self.ragged.first or len(table)
-            self.ragged.chunks += 1
+        excess = end.delimiters - start.delimiters - rows * (self.expected_delimiters or 0)
+        if excess:
+            self.note_ragged(len(table), excess)
         self._start = end
 
 

@@ -16,6 +16,7 @@ from splitjoin_cli.splitting.records.outcome import State, join, nothing
 from splitjoin_cli.splitting.scan import read_planned
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable
 
     from splitjoin_cli.core.bytes.base import Buffer
@@ -103,10 +104,12 @@ def scan_range(  # noqa: PLR0913 -- what is scanned, with what, for what
     survey: Survey,
     tally: Tally,
     out: Output | None = None,
+    ends: array[int] | None = None,
 ) -> Ranged | None:
     """What the bytes from ``start``, a record's, to ``end`` hold. None where they break the rules, or nobody cares.
 
     ``watch`` and ``survey``: as nothing has come to them yet. ``tally`` hears of the bytes as they come.
+    ``ends`` gets all record ends, counted from ``start``.
     """
     position, outcome, crc, large = start, nothing(State.FIELD), 0, Large()
     filled, written = 0, 0
@@ -128,6 +131,8 @@ def scan_range(  # noqa: PLR0913 -- what is scanned, with what, for what
             out.write_at(written, lane.buffer[: filled + len(text)])
             written += filled + len(text)
         if found.records:
+            if ends is not None:
+                ends.frombytes(lane.scanner.ends(text, outcome.end, position - start).cast("B"))
             large.measure(start + max(outcome.last_end, 0), position + found.first_end)
         outcome = join(outcome, position - start, found)
         position += len(text)

@@ -23,11 +23,13 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import EngineError
 from splitjoin_cli.core.model import ByteRange, Dialect
 from splitjoin_cli.splitting.engines.base import (
+    CutUnit,
     Failed,
     HeaderSpec,
     Merged,
     MergeUnit,
     PartSpec,
+    Pieces,
     Reach,
     Scanned,
     ScanUnit,
@@ -124,6 +126,33 @@ class EngineContract:
             assert answer.outcome is not None
             body = (HEADER + BODY)[unit.range.start : unit.range.end]
             assert (answer.outcome.records, answer.crc) == (unit.number, crc64(body))
+
+    def test_small_chunks_are_found_in_a_range(self, engine: Engine, scan: ScanUnit) -> None:
+        """Where chunks of a size, or of so many rows, end in it, and what they hold."""
+        answer = _run(engine, replace(scan, capacity=1000))
+        assert isinstance(answer, Scanned)
+        assert answer.stairs is not None
+        cut = CutUnit(
+            version=release(),
+            source=scan.source,
+            number=1,
+            range=scan.range,
+            alphabet=scan.alphabet,
+            expected=1,
+            rows=None,
+            capacity=1000,
+            before=0,
+        )
+        pieces = _run(engine, cut)
+        assert isinstance(pieces, Pieces)
+        assert pieces.ends[-1] == answer.stairs.last_cut(1000)
+        assert (pieces.records, pieces.crc) == (500, crc64(BODY))
+        first = BODY[: pieces.ends[0]]
+        assert len(first) <= 1000 < len(first) + 20
+        assert pieces.checksums[0] == crc64(first)
+        rows = _run(engine, replace(cut, rows=60, capacity=None, before=20))
+        assert isinstance(rows, Pieces)
+        assert rows.rows == (40,) + (60,) * 7
 
     def test_what_breaks_the_rules_is_an_answer(self, engine: Engine, scan: ScanUnit) -> None:
         """Fields that are not as many as expected, where that is strict."""

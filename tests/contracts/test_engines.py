@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from splitjoin_cli.core.errors import EngineError
 from splitjoin_cli.core.model import Skip
 from splitjoin_cli.deploy.split_handler import SplitFunction
-from splitjoin_cli.splitting.engines import dispatch
+from splitjoin_cli.splitting.engines import dispatch, spans
 from splitjoin_cli.splitting.engines.aws_lambda import LambdaEngine
 from splitjoin_cli.splitting.engines.base import NotNowError
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.place import Place
-from splitjoin_cli.splitting.request import ChunkCount, ChunkSize
+from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemoryStore
 from splitjoin_cli.testing.engines import EngineContract
 from tests.laws import examples
@@ -190,7 +190,12 @@ def refused(engine: Bad, unit: str) -> Future[str]:
 
 
 SPOILERS = [lost, done_and_lost, cancelled, twice, anothers, late, unreadable, refused]
-SIZES = st.one_of(st.builds(ChunkSize, st.integers(40, 200)), st.builds(ChunkCount, st.integers(1, 6)))
+SIZES = st.one_of(
+    st.builds(ChunkSize, st.integers(40, 200)),
+    st.builds(ChunkSize, st.integers(1, 40)),
+    st.builds(ChunkCount, st.integers(1, 6)),
+    st.builds(RowCount, st.integers(1, 9)),
+)
 
 
 @examples(60)
@@ -200,6 +205,7 @@ SIZES = st.one_of(st.builds(ChunkSize, st.integers(40, 200)), st.builds(ChunkCou
     block_bytes=st.sampled_from([4, 9, 16]),
     seed=st.integers(0, 1 << 16),
     spoil=st.sampled_from(SPOILERS),
+    span_blocks=st.sampled_from([2, 3, 16]),
     options=st.fixed_dictionaries(
         {"strict": st.booleans(), "compress": st.sampled_from([None, None, "gzip"])},
         optional={"skip": st.builds(Skip, lines=st.integers(0, 2), trailer=st.integers(0, 1))},
@@ -212,6 +218,7 @@ def test_no_engine_changes_what_is_stored(
     block_bytes: int,
     seed: int,
     spoil: Callable[[Bad, str], Future[str]],
+    span_blocks: int,
     options: dict[str, Any],
 ) -> None:
     """Of whatever file and dialect: the objects of the split on threads, manifest included; or its error."""
@@ -219,7 +226,11 @@ def test_no_engine_changes_what_is_stored(
     first, *body = export.records
     body = [record for record in body if record.strip()]  # blank lines are found or not by where blocks begin
     data, store = first + b"".join(body[:-1]) * 4 + b"".join(body[-1:]), MemoryStore()
-    with in_process(data, store) as inner, mock.patch.object(dispatch, "FIRST_PAUSE_SECONDS", 0.001):
+    short, spanning = (
+        mock.patch.object(dispatch, "FIRST_PAUSE_SECONDS", 0.001),
+        mock.patch.object(spans, "SPAN_BLOCKS", span_blocks),
+    )
+    with in_process(data, store) as inner, short, spanning:
         found = split_on(data, store, request(**asked), engine=Bad(inner, seed, spoil), block_bytes=block_bytes)
     wanted = split_on_threads(data, **asked)
     if options["strict"] and isinstance(wanted, tuple):  # of two things wrong in one block, either is named

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.csvs import bulk
 from tests.e2e.kills import kept, stored
 from tests.stores.sources.http_server import serving
@@ -38,6 +40,18 @@ def test_shared_paths_have_the_same_files_as_on_threads(splitjoin: Splitjoin, da
     splitjoin.ok("split", "acme.csv", "threads", *options)
     splitjoin.ok("split", "acme.csv", "dask", *options, "--engine", f"dask:{dask_cluster.scheduler_file}")
     assert kept(splitjoin.directory / "dask") == kept(splitjoin.directory / "threads")
+
+
+@pytest.mark.parametrize("size", [("--rows", "20000"), ("--chunk-size", "150KiB")])
+def test_rows_and_small_chunks_are_found_by_workers(
+    splitjoin: Splitjoin, dask_cluster: DaskCluster, size: tuple[str, str]
+) -> None:
+    """And are those of threads; nothing is scanned by the command."""
+    (splitjoin.directory / "acme.csv").write_bytes(bulk(9 * MIB))
+    splitjoin.ok("split", "acme.csv", "threads", *OPTIONS[:-2], *size)
+    ran = splitjoin.ok("split", "acme.csv", "dask", *OPTIONS[:-2], *size, "--engine", dask_cluster.engine)
+    assert kept(splitjoin.directory / "dask") == kept(splitjoin.directory / "threads")
+    assert "by workers" not in ran.stderr
 
 
 def test_a_file_behind_http_has_the_same_chunks_as_on_threads(splitjoin: Splitjoin, dask_cluster: DaskCluster) -> None:

@@ -20,7 +20,9 @@ from splitjoin_cli.core.bytes.lines import count_lines
 from splitjoin_cli.core.errors import BadInputError, CopyRefusedError, UsageError
 from splitjoin_cli.core.format.left_out import LeftOut
 from splitjoin_cli.core.model import Dialect, S3Location, Skip
-from splitjoin_cli.splitting import guesses, probe
+from splitjoin_cli.splitting import guesses, prepare, probe
+from splitjoin_cli.splitting.engines import spans
+from splitjoin_cli.splitting.engines import unit as units
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, location
 from splitjoin_cli.stores.sources.memory import MemorySource
@@ -30,6 +32,7 @@ from splitjoin_cli.stores.sources.spool import SpooledSource
 from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.url import UrlSource
 from tests.splitting.csvs import BOM, dialects, dirty_files, rare_dialects, valid_files
+from tests.splitting.engines.rigs import in_process, remote_of
 from tests.splitting.runs import Fate, Killed, MortalSink, TwoPass, blocks_of, chunks, request, split, stream_of
 from tests.splitting.slow_reader import Cut, OneColumnError, RefusedError, inside, lines_of, planned, text_of
 from tests.stores.sources.http_server import serving
@@ -120,6 +123,19 @@ class Way:
             return split(source, self._sink(store), wanted), chunks(store)
 
 
+class OnEngine(Way):
+    """By units of an engine, which run in this process and go through JSON text; in blocks as here."""
+
+    def run(self, asked: Asked, die_at: int) -> tuple[SplitResult, dict[str, bytes]]:
+        store, wanted = MemoryStore(), asked.request(**self._options)
+        block_bytes: int = vars(prepare)["best_block_bytes"]()  # as it was patched
+        with in_process(asked.data, store) as engine, ExitStack() as stack:
+            stack.enter_context(mock.patch.object(units, "best_block_bytes", return_value=block_bytes))
+            stack.enter_context(mock.patch.object(spans, "SPAN_BLOCKS", 2 + die_at % 3))
+            remote = remote_of(engine, asked.data, lambda: TwoPass(store))
+            return split(MemorySource(asked.data), TwoPass(store), wanted, remote=remote), chunks(store)
+
+
 def plain(data: bytes, _: MemoryStore) -> Source:
     """A file, as it is."""
     return MemorySource(data)
@@ -186,6 +202,8 @@ WAYS = {
     "file to zstd": Way(plain, MemorySink, compress="zstd"),
     "file to directory, killed twice": Way(plain, MemorySink, dies=True),
     "file to S3, killed twice": Way(plain, dies=True),
+    "by an engine": OnEngine(plain),
+    "by an engine to gzip": OnEngine(plain, compress="gzip"),
     "S3 copied, killed twice": Way(copyable, Copies, dies=True),
     "stream to S3, killed twice": Way(forward, dies=True),
 }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.engines.pace import Pace
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.outcome import Outcome
+    from splitjoin_cli.splitting.records.stairs import Stairs
     from splitjoin_cli.splitting.stored.bodies import BodyFacts
     from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
     from splitjoin_cli.splitting.survey import Found
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "CutUnit",
     "Engine",
     "Failed",
     "HeaderSpec",
@@ -33,6 +35,7 @@ __all__ = [
     "Merged",
     "NotNowError",
     "PartSpec",
+    "Pieces",
     "Reach",
     "Remote",
     "ScanUnit",
@@ -103,7 +106,7 @@ class ScanUnit:
     ``range``: places of the source. ``expected``: delimiters of a record. ``strict``: another number is an error.
     ``letters``: to be looked for after the escape character. ``encoding``: of the bytes, None where they are sure to
     be right. ``header``: lines like it are counted; None: they are not. ``version``: of splitjoin, which the worker
-    MUST have.
+    MUST have. ``capacity``: bytes of a chunk, whose stairs are wanted; None: they are not.
     """
 
     version: str
@@ -116,6 +119,7 @@ class ScanUnit:
     letters: bytes
     encoding: str | None
     header: HeaderSpec | None
+    capacity: int | None = None
 
     @property
     def what(self) -> str:
@@ -230,7 +234,36 @@ def _chunks_text(first: int, last: int) -> str:
     return f"chunk {first}" if first == last else f"chunks {first}-{last}"
 
 
-Unit = ScanUnit | StoreUnit | VerifyUnit | MergeUnit
+@dataclass(frozen=True, slots=True)
+class CutUnit:
+    """Cut a range that was scanned, from one record's end to another's. Pure.
+
+    Chunks are of so many ``rows``, or else of at most ``capacity`` bytes. ``before``: rows, or bytes, of the chunk that
+    is open where it begins. ``number``: of the range. ``expected``: delimiters of a record.
+    """
+
+    version: str
+    source: SourceSpec
+    number: int
+    range: ByteRange
+    alphabet: Alphabet
+    expected: int
+    rows: int | None
+    capacity: int | None
+    before: int
+
+    @property
+    def what(self) -> str:
+        """For messages."""
+        return f"cut range {self.number}"
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it is about."""
+        return self.range.size
+
+
+Unit = CutUnit | ScanUnit | StoreUnit | VerifyUnit | MergeUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +271,7 @@ class Scanned:
     """What a range held; places count from its start. ``outcome``: None where its bytes break the rules.
 
     ``large``: records that loaders refuse. ``blanks``, ``letter``: what a Watch saw. ``seen``: what a Survey did.
+    ``stairs``: None where they were not asked for, or there are too many records.
     """
 
     outcome: Outcome | None
@@ -246,6 +280,25 @@ class Scanned:
     blanks: Found
     letter: int
     seen: tuple[Found, Found, Found]
+    stairs: Stairs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Where chunks end in a range; places count from its start. The last one's rest, behind the last end, is no piece.
+
+    ``rows``, ``checksums``: of the bytes between two ends. ``excess``: delimiters more than there should be, by the
+    piece's number. ``oversized``: records that are alone in a chunk. The rest: of the whole range.
+    """
+
+    ends: tuple[int, ...]
+    rows: tuple[int, ...]
+    checksums: tuple[int, ...]
+    excess: tuple[tuple[int, int], ...]
+    oversized: int
+    records: int
+    delimiters: int
+    crc: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +338,7 @@ class Failed:
     again: bool
 
 
-Answer = Scanned | Stored | Verified | Merged | Failed
+Answer = Pieces | Scanned | Stored | Verified | Merged | Failed
 
 
 class NotNowError(Exception):

@@ -17,6 +17,7 @@ from splitjoin_cli.splitting.engines.ahead import LookAhead, looks_at_once
 from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Scanned, ScanUnit
 from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
 from splitjoin_cli.splitting.engines.pace import Pace
+from splitjoin_cli.splitting.engines.spans import Spans, TooManyError, can_be_cut, span_bytes
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.guesses import Guess, Guesses, guessable, look_bytes
 from splitjoin_cli.splitting.plan import Large
@@ -61,6 +62,9 @@ class EngineScan:
         self._size = source.properties.size or 0
         self._proofs = Proofs(builder, survey)
         self._wrong = self._is_done = False
+        self._why = "where chunks begin could not be guessed, or the file breaks a rule"
+        self._spans: Spans | None = None
+        self._held: dict[int, tuple[Guess, Scanned]] = {}  # of spans that wait for their proof
         self._told: dict[int, int] = {}  # bytes of ranges that wait for their proof, by number
 
     def run(self) -> bytes:
@@ -78,6 +82,37 @@ class EngineScan:
             return b""
         self._observer.advance(len(header))
         self._header = HeaderSpec(self._place_of(0), len(header), crc64(header))
+        if self._is_small():
+            self._find_spans()
+        else:
+            self._find_all()
+        self._keep_end()
+        if not self._is_done:
+            self._tell_rest(self._why)
+        return header
+
+    def _find_spans(self) -> None:
+        """Let spans be scanned, then cut; nothing is done where they cannot be."""
+        planned, survey = self._builder, self._survey
+        spans = self._spans = Spans(planned, self._span_bytes)
+        found = Survey(survey.form, survey.at, b"\n")
+        self._builder, self._survey = spans.shadow, found
+        try:
+            self._find_all()
+        except TooManyError:
+            self._observer.advance(planned.position - spans.shadow.position)
+            self._is_done, self._why = False, "chunks are very small"
+            return
+        finally:
+            self._builder, self._survey = planned, survey
+        if spans.shadow.position > planned.position:
+            uri = self._source.properties.uri
+            spans.cut_all(self._dispatcher, self._remote.source, self._options.alphabet, self._place_of, uri)
+            survey.take(found)
+
+    def _find_all(self) -> None:
+        """Scan chunks, or spans, where they are guessed."""
+        alphabet, block_bytes = self._options.alphabet, self._options.block_bytes
         at_once = looks_at_once(self._remote.engine)
         readers = (self._remote.pace or Pace()).readers(at_once)
         ahead = LookAhead(self._source, readers, self._builder.limit, self._size, at_once)
@@ -87,25 +122,33 @@ class EngineScan:
         finally:
             ahead.close()
             readers.shutdown(cancel_futures=True)
-        self._keep_end()
-        if not self._is_done:
-            self._tell_rest("where chunks begin could not be guessed, or the file breaks a rule")
-        return header
 
     def _why_not(self) -> str | None:
         """Why workers cannot scan this source; None: they can."""
-        first = self._builder.limit(0, 1)
-        least = LEAST_BLOCKS * self._options.block_bytes
-        if first is None:
-            return "--rows counts from the beginning"
-        if min(first, self._size) < least:
-            return f"a chunk is smaller than {size_text(least)}"
+        if self._size < self._least:
+            return "it is small"
+        if self._is_small() and not can_be_cut(self._builder, self._span_bytes):
+            return f"chunks are smaller than {size_text(self._least)}"
         return None if guessable(self._options.alphabet) else "a stray quote may be data"
+
+    @property
+    def _least(self) -> int:
+        """Fewer bytes are not worth a guess."""
+        return LEAST_BLOCKS * self._options.block_bytes
+
+    @property
+    def _span_bytes(self) -> int:
+        return span_bytes(self._options.block_bytes)
+
+    def _is_small(self) -> bool:
+        """Whether chunks are too small to be guessed each by itself, or are of rows."""
+        first = self._builder.limit(0, 1)
+        return first is None or first < self._least
 
     def _tell_rest(self, why: str) -> None:
         """Say that workers cannot scan what is left, where that is much."""
         left = self._size - self._builder.position
-        if left > LEAST_BLOCKS * self._options.block_bytes:
+        if left > self._least:
             self._observer.warn(f"{size_text(left)} are scanned here, and not by workers: {why}")
 
     def _scan_all(self, ahead: LookAhead, guesses: Guesses) -> None:
@@ -150,6 +193,7 @@ class EngineScan:
             letters=b"" if watch is None else watch.letters,
             encoding=self._survey.form.encoding,
             header=self._header if self._survey.form.line else None,
+            capacity=None if self._spans is None else self._spans.capacity,
         )
 
         def answered(answer: Answer) -> None:
@@ -169,9 +213,15 @@ class EngineScan:
             return
         self._told[guess.number] = guess.end - guess.start
         self._observer.advance(guess.end - guess.start)
-        for number in self._proofs.take(guess, found, last=last):
+        if self._spans is not None:
+            self._held[guess.number] = guess, answer
+        proved = self._proofs.take(guess, found, last=last)
+        for number in proved:
             del self._told[number]
             self._is_done = self._is_done or (last and number == guess.number)
+        if self._spans is not None:
+            for number in proved:
+                self._spans.proved(*self._held.pop(number))
 
     def _mend(self) -> bool:
         """Let a worker find the end of the next chunk, whose beginning is proved; whether there is one."""

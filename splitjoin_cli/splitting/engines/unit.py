@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from splitjoin_cli.core.errors import (
     CorruptObjectError,
     NotFoundError,
     ObjectChangedError,
+    SourceChangedError,
     SplitjoinError,
     StoreError,
 )
@@ -20,8 +22,10 @@ from splitjoin_cli.core.model import Chunk
 from splitjoin_cli.core.progress import Silent, Tally
 from splitjoin_cli.splitting.engines.base import (
     Answer,
+    CutUnit,
     Failed,
     MergeUnit,
+    Pieces,
     Scanned,
     ScanUnit,
     Stored,
@@ -31,6 +35,7 @@ from splitjoin_cli.splitting.engines.base import (
     VerifyUnit,
 )
 from splitjoin_cli.splitting.engines.part import write_part
+from splitjoin_cli.splitting.engines.pieces import cut_pieces
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_text, release, unit_of
 from splitjoin_cli.splitting.one_chunk import Sender, Way
@@ -45,10 +50,13 @@ from splitjoin_cli.stores.sources.base import announce
 
 if TYPE_CHECKING:
     from splitjoin_cli.splitting.records.base import Alphabet
+    from splitjoin_cli.splitting.records.stairs import Stairs
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["run_here", "run_text", "run_unit"]
 
+MOST_ENDS = 4_000_000
+"""Record ends of a range whose stairs are made: they take 8 bytes each, and as much again."""
 NOT_AGAIN = (AccessError, NotFoundError, ObjectChangedError)
 """What the same unit meets once more, on any worker. All else may be the worker's own trouble."""
 
@@ -82,19 +90,23 @@ def run_text(text: str, place: Place) -> str:
 def run_unit(unit: Unit, place: Place) -> Answer:
     """Run a unit. What it meets is the answer, and never raised."""
     try:
-        if isinstance(unit, VerifyUnit):
-            return _verify(unit, place)
-        if isinstance(unit, MergeUnit):
-            return write_part(unit, place)
-        with place.source(unit.source) as source:
-            if isinstance(unit, ScanUnit):
-                return _scan(unit, source, place)
-            return _store(unit, source, place)
+        return _run(unit, place)
     except SplitjoinError as exc:
         return _failed(exc, place.worker)
     except Exception as exc:  # noqa: BLE001 -- also what is a bug, or this machine's trouble: the coordinator decides
         message = f"{type(exc).__name__} on {place.worker}: {exc}"
         return Failed(StoreError.__name__, message, None, fatal=False, again=True)
+
+
+def _run(unit: Unit, place: Place) -> Answer:
+    if isinstance(unit, VerifyUnit):
+        return _verify(unit, place)
+    if isinstance(unit, MergeUnit):
+        return write_part(unit, place)
+    with place.source(unit.source) as source:
+        if isinstance(unit, ScanUnit):
+            return _scan(unit, source, place)
+        return _cut(unit, source) if isinstance(unit, CutUnit) else _store(unit, source, place)
 
 
 def _failed(error: SplitjoinError, worker: str) -> Failed:
@@ -124,6 +136,7 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
         form = form.with_header(place.header(source, unit.source, unit.header))
     start = unit.range.start
     announce(source, unit.range)
+    ends = None if unit.capacity is None else array("q")
     found = scan_range(
         _lane(unit.alphabet, block_bytes),
         source,
@@ -133,14 +146,20 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
         watch=Watch(unit.alphabet, unit.letters),
         survey=Survey(form, at=start, foot=b"\n"),
         tally=Tally(lambda _: None),
+        ends=ends,
     )
     if found is None:
         nothing = Found()
         return Scanned(None, 0, nothing, nothing, NO_OFFSET, (nothing, nothing, nothing))
-    return _scanned(found, start)
+    stairs = None
+    if unit.capacity is not None and ends and len(ends) <= MOST_ENDS:
+        from splitjoin_cli.splitting.records.stairs import stairs_of  # noqa: PLC0415 -- only for small chunks
+
+        stairs = stairs_of(ends, 0, unit.capacity)
+    return _scanned(found, start, stairs)
 
 
-def _scanned(found: Ranged, start: int) -> Scanned:
+def _scanned(found: Ranged, start: int, stairs: Stairs | None) -> Scanned:
     """What was found, its places counted from the range's start."""
 
     def place(total: int, first: int) -> Found:
@@ -157,7 +176,16 @@ def _scanned(found: Ranged, start: int) -> Scanned:
         place(watch.blank_lines, watch.first_blank),
         letter if letter == NO_OFFSET else letter - start,
         (place(*survey.invalid), place(*survey.marks), place(*survey.lines)),
+        stairs,
     )
+
+
+def _cut(unit: CutUnit, source: Source) -> Pieces:
+    pieces = cut_pieces(unit, source, _lane(unit.alphabet, best_block_bytes(source.properties.read_bytes)))
+    if pieces is None:
+        uri = source.properties.uri
+        raise SourceChangedError(f"{uri} changed while it was scanned: a record breaks a rule now", hint="run again")
+    return pieces
 
 
 def _verify(unit: VerifyUnit, place: Place) -> Verified:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from base64 import b64decode, b64encode
 from dataclasses import fields as fields_of
 from functools import cache
+from itertools import accumulate, chain
+from operator import sub
 from typing import TYPE_CHECKING, Any, overload
+from zlib import compress, decompress
 
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.splitting.engines.base import (
     Answer,
+    CutUnit,
     Failed,
     HeaderSpec,
     Merged,
     MergeUnit,
     PartSpec,
+    Pieces,
     Reach,
     Scanned,
     ScanUnit,
@@ -32,6 +38,7 @@ from splitjoin_cli.splitting.engines.base import (
 )
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.outcome import Defect, Kind, Outcome
+from splitjoin_cli.splitting.records.stairs import Stairs
 from splitjoin_cli.splitting.stored.bodies import BodyFacts
 from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
 from splitjoin_cli.splitting.stored.problems import Problem
@@ -68,8 +75,9 @@ def unit_text(unit: Unit) -> str:
     """A unit as JSON. The inverse of ``unit_of``."""
     fields = _plain(unit)
     fields["unit"] = _NAMES[type(unit)]
-    if isinstance(unit, ScanUnit):
+    if isinstance(unit, ScanUnit | CutUnit):
         fields["alphabet"] = [unit.alphabet.delimiter.decode(_BYTES), *unit.alphabet[1:]]
+    if isinstance(unit, ScanUnit):
         fields["letters"] = unit.letters.decode(_BYTES)
     return _encode(fields)
 
@@ -89,6 +97,12 @@ def _scan_unit(fields: dict[str, Any]) -> ScanUnit:
     delimiter, *others = fields["alphabet"]
     fields["alphabet"] = Alphabet(delimiter.encode(_BYTES), *others)
     return ScanUnit(**(fields | _ranged(fields) | {"letters": fields["letters"].encode(_BYTES)}))
+
+
+def _cut_unit(fields: dict[str, Any]) -> CutUnit:
+    delimiter, *others = fields["alphabet"]
+    own = {"alphabet": Alphabet(delimiter.encode(_BYTES), *others), "range": ByteRange(**fields["range"])}
+    return CutUnit(**(fields | own | {"source": _source(fields["source"])}))
 
 
 def _store_unit(fields: dict[str, Any]) -> StoreUnit:
@@ -127,8 +141,15 @@ def _merge_unit(fields: dict[str, Any]) -> MergeUnit:
     return MergeUnit(**(fields | own))
 
 
-_NAMES: dict[type[Unit], str] = {ScanUnit: "scan", StoreUnit: "store", VerifyUnit: "verify", MergeUnit: "merge"}
+_NAMES: dict[type[Unit], str] = {
+    CutUnit: "cut",
+    ScanUnit: "scan",
+    StoreUnit: "store",
+    VerifyUnit: "verify",
+    MergeUnit: "merge",
+}
 _UNITS: dict[str, Callable[[dict[str, Any]], Unit]] = {
+    "cut": _cut_unit,
     "scan": _scan_unit,
     "store": _store_unit,
     "verify": _verify_unit,
@@ -165,6 +186,8 @@ def _sink(fields: dict[str, Any]) -> SinkSpec:
 def answer_text(answer: Answer, unit: str) -> str:
     """An answer to the unit of that text, as JSON. The inverse of ``answer_of``."""
     fields = _plain(answer)
+    if isinstance(answer, Scanned) and answer.stairs is not None:
+        fields["stairs"] = [_packed(column) for column in answer.stairs]
     fields |= {"answer": type(answer).__name__, "version": release(), "unit": _mark(unit)}
     return _encode(fields)
 
@@ -187,7 +210,25 @@ def answer_of(text: str, unit: str) -> Answer:
 def _scanned(fields: dict[str, Any]) -> Scanned:
     found = {name: Found(*fields[name]) for name in ("large", "blanks")}
     invalid, marks, lines = (Found(*one) for one in fields["seen"])
-    return Scanned(**(fields | found | {"outcome": _outcome(fields["outcome"]), "seen": (invalid, marks, lines)}))
+    stairs = None if fields["stairs"] is None else Stairs(*map(_unpacked, fields["stairs"]))
+    own = {"outcome": _outcome(fields["outcome"]), "seen": (invalid, marks, lines), "stairs": stairs}
+    return Scanned(**(fields | found | own))
+
+
+def _pieces(fields: dict[str, Any]) -> Pieces:
+    columns = {name: tuple(fields[name]) for name in ("ends", "rows", "checksums")}
+    return Pieces(**(fields | columns | {"excess": tuple((number, more) for number, more in fields["excess"])}))
+
+
+def _packed(column: list[int]) -> str:
+    """Ascending numbers, in little room: neighbours of about the same distance take next to none."""
+    steps = map(sub, column, chain((0,), column))
+    return b64encode(compress(",".join(map(str, steps)).encode(), 1)).decode()
+
+
+def _unpacked(text: str) -> list[int]:
+    """The inverse of ``_packed``."""
+    return list(accumulate(map(int, decompress(b64decode(text)).decode().split(","))))
 
 
 def _judged(number: int, header: int | None, records: int | None, problems: list[Any]) -> Judged:
@@ -195,6 +236,7 @@ def _judged(number: int, header: int | None, records: int | None, problems: list
 
 
 _ANSWERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
+    "Pieces": _pieces,
     "Scanned": _scanned,
     "Stored": lambda fields: Stored(StoredObject(**fields["object"])),
     "Verified": lambda fields: Verified(tuple(_judged(*chunk) for chunk in fields["chunks"])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import ByteRange, Dialect, Skip
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import guesses
+from splitjoin_cli.splitting.engines import spans
 from splitjoin_cli.splitting.engines.ahead import LookAhead, looks_at_once
 from splitjoin_cli.splitting.engines.base import HeaderSpec, Reach, ScanUnit, SourceSpec
 from splitjoin_cli.splitting.engines.place import Place
@@ -133,6 +135,55 @@ def test_workers_scan_all_but_the_header_and_an_unended_record(size: object, end
     assert (hears.moved["scanning"], hears.warnings) == (len(EXPORT + end), [])
 
 
+@pytest.mark.parametrize("size", [RowCount(7), ChunkSize(25), ChunkSize(9)], ids=["rows", "small", "tiny"])
+@pytest.mark.parametrize("end", [b"", b"last,one"], ids=["ended", "unended"])
+@pytest.mark.parametrize("header", [True, False])
+def test_workers_scan_and_cut_spans(size: object, end: bytes, *, header: bool) -> None:
+    """Of small chunks, and chunks of rows: each byte once more to cut it, and none here but an unended record."""
+    hears = Hears()
+    with mock.patch.object(spans, "SPAN_BLOCKS", 20):
+        ranges = scanned(EXPORT + end, hears, size=size, dialect=Dialect(header=header))
+    assert ranges[0][0] == (len(HEADER) if header else 0)
+    assert [start for start, _ in ranges[1:]] == [stop for _, stop in ranges[:-1]]
+    assert ranges[-1][1] == len(EXPORT)
+    assert len(ranges) < 20
+    assert hears.moved["scanning"] == len(EXPORT + end)
+    assert not [warning for warning in hears.warnings if "by workers" in warning]
+
+
+@pytest.mark.parametrize("what", ["spans.MOST_CUTS", "unit.MOST_ENDS"])
+def test_chunks_of_which_more_are_to_be_told_than_is_worth_it(what: str) -> None:
+    """They are scanned here, as if nothing had been tried."""
+    hears, options = Hears(), {"size": RowCount(1) if "CUTS" in what else ChunkSize(20)}
+    with mock.patch(f"splitjoin_cli.splitting.engines.{what}", 5):
+        found = split_on(EXPORT, MemoryStore(), request(**options), observer=hears)
+    assert found == split_on_threads(EXPORT, **options)
+    said = "bytes are scanned here, and not by workers: chunks are very small"
+    assert f"{len(EXPORT) - len(HEADER)} {said}" in hears.warnings
+    assert hears.moved["scanning"] == len(EXPORT)
+
+
+def test_a_source_that_changes_before_it_is_cut_is_another_one() -> None:
+    """Though no validator tells: what is cut must be what was scanned."""
+    store, seen = MemoryStore(), list[str]()
+
+    class Changes(Listens):
+        def submit(self, unit: str) -> Future[str]:
+            seen.append(json.loads(unit)["unit"])
+            answer = super().submit(unit).result()
+            fields = json.loads(answer)
+            if fields["answer"] == "Pieces":
+                fields["crc"] ^= 1
+            changed: Future[str] = Future()
+            changed.set_result(json.dumps(fields))
+            return changed
+
+    with in_process(EXPORT, store) as inner:
+        found = split_on(EXPORT, store, request(size=RowCount(20)), engine=Changes(inner))
+    assert found == ("SourceChangedError", "memory:source.csv changed while it was scanned")
+    assert {"scan", "cut"} <= set(seen)
+
+
 def test_what_is_left_out_moves_the_places() -> None:
     """Workers read the whole source; the window on it is only here."""
     data = b"made by hand\n" + EXPORT + b"300 rows\n"
@@ -156,7 +207,11 @@ def test_a_wrong_guess_is_mended_by_a_worker(monkeypatch: pytest.MonkeyPatch) ->
 @examples(60)
 @given(
     export=long_exports(),
-    size=st.one_of(st.builds(ChunkSize, st.integers(40, 300)), st.builds(ChunkCount, st.integers(2, 9))),
+    size=st.one_of(
+        st.builds(ChunkSize, st.integers(1, 300)),
+        st.builds(ChunkCount, st.integers(2, 9)),
+        st.builds(RowCount, st.integers(1, 30)),
+    ),
     block_bytes=st.sampled_from([16, 33]),
     look=st.sampled_from([2, 4, 16]),
     seed=st.integers(0, 1 << 16),
@@ -166,7 +221,8 @@ def test_wrong_guesses_change_nothing(*, export: Export, size: Size, block_bytes
     hears, store = Hears(), MemoryStore()
     asked: dict[str, Any] = {"size": size, "dialect": export.dialect}
     wanted = split_on_threads(export.data, **asked)
-    with mock.patch.object(guesses, "FIRST_LOOK", look), in_process(export.data, store) as inner:
+    looks, spanning = mock.patch.object(guesses, "FIRST_LOOK", look), mock.patch.object(spans, "SPAN_BLOCKS", 3)
+    with looks, spanning, in_process(export.data, store) as inner:
         engine = Shuffles(inner, seed)
         found = split_on(export.data, store, request(**asked), engine=engine, observer=hears, block_bytes=block_bytes)
     assert found == wanted
@@ -176,15 +232,14 @@ def test_wrong_guesses_change_nothing(*, export: Export, size: Size, block_bytes
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"size": RowCount(20)}, "--rows counts from the beginning"),
-        ({"size": ChunkSize(20)}, "a chunk is smaller than 32 bytes"),
+        ({"size": ChunkCount(200)}, "chunks are smaller than 32 bytes"),
         ({"size": ChunkSize(300), "dialect": Dialect(stray_quote="literal")}, "a stray quote may be data"),
         (
             {"size": ChunkSize(300), "dialect": Dialect(skip_repeated_headers=True)},
             "some lines are not rows",
         ),
     ],
-    ids=["rows", "small", "literal", "skipping"],
+    ids=["count", "literal", "skipping"],
 )
 def test_what_is_not_for_workers_is_scanned_here_and_said(options: dict[str, Any], why: str) -> None:
     """With the same objects."""

@@ -1,0 +1,81 @@
+"""Cuts a range into pieces of chunks, on a worker: it may begin in the middle of one, and end in another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from splitjoin_cli.core.progress import Tally
+from splitjoin_cli.splitting.cuts import ByRows, BySize, Mark
+from splitjoin_cli.splitting.engines.base import Pieces
+from splitjoin_cli.splitting.plan import PlanBuilder
+from splitjoin_cli.splitting.records.outcome import State
+from splitjoin_cli.splitting.scan import read_planned
+from splitjoin_cli.stores.sources.base import announce
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from splitjoin_cli.splitting.cuts import CutRule
+    from splitjoin_cli.splitting.engines.base import CutUnit
+    from splitjoin_cli.splitting.ranges import Lane
+    from splitjoin_cli.stores.sources.base import Source
+
+__all__ = ["cut_pieces"]
+
+
+class _RowsFrom(ByRows):
+    """Chunks of ``rows`` records, of which the first has ``before`` already."""
+
+    def __init__(self, rows: int, before: int) -> None:
+        super().__init__(rows)
+        self._first = rows - before
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
+        return records >= self._first if not start.records else super().may_cut(start, records, block_end)
+
+    def cut(self, start: Mark, last: Mark, ends: Sequence[int] | memoryview, block_end: int) -> int:
+        if start.records:
+            return super().cut(start, last, ends, block_end)
+        return super().cut(start._replace(records=self._first - self.rows), last, ends, block_end)
+
+
+class _PieceBuilder(PlanBuilder):
+    """Chunks as pieces: the first one's begins with the range."""
+
+    def __init__(self, rule: CutRule, *, before_bytes: int, expected: int) -> None:
+        super().__init__(rule, header=False, start=Mark(0, 0, 0, 0))
+        self.expected_delimiters = expected
+        self._start = Mark(-before_bytes, 0, 0, 0)
+        self.excess: dict[int, int] = {}
+
+    def note_ragged(self, number: int, excess: int) -> None:
+        """See PlanBuilder."""
+        self.excess[number] = excess
+
+
+def cut_pieces(unit: CutUnit, source: Source, lane: Lane) -> Pieces | None:
+    """The pieces of a range that begins and ends where a record does; None where it breaks the rules by now."""
+    rows, size = unit.rows, unit.capacity
+    rule: CutRule = _RowsFrom(rows, unit.before) if rows is not None else BySize(size or 0)
+    builder = _PieceBuilder(rule, before_bytes=0 if rows is not None else unit.before, expected=unit.expected)
+    announce(source, unit.range)
+    state, position = int(State.FIELD), unit.range.start
+    while position < unit.range.end:
+        text = lane.buffer[: unit.range.end - position]
+        text = text[: read_planned(source, position, text, Tally(lambda _: None).add)]
+        outcome = lane.scanner.outcome(text, state)
+        if outcome.defect is not None:
+            return None
+        builder.feed(text, state, outcome, lane.scanner)
+        state, position = outcome.end, position + len(text)
+    table = builder.chunks
+    return Pieces(
+        ends=tuple(table.starts[1:]),
+        rows=tuple(table.rows),
+        checksums=tuple(table.checksums),
+        excess=tuple(builder.excess.items()),
+        oversized=rule.oversized if isinstance(rule, BySize) else 0,
+        records=builder.records,
+        delimiters=builder.delimiters,
+        crc=builder.crc,
+    )
