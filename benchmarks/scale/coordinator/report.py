@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SPLITS", "Case", "table"]
 
-LEAST_CHUNKS = 1000
-"""A split of so few takes what the process takes anyway: what a larger one takes above it are its chunks."""
 COLUMNS = (
     "split", "chunks", "trouble", "planned", "at best", "workers busy", "sent again",
-    "CPU a chunk, ms: planned", "stored", "memory, MiB", "a chunk, bytes",
+    "CPU a chunk, ms: planned", "stored", "memory, MiB",
 )  # fmt: skip
 
 
@@ -51,12 +49,11 @@ def ran(case: Case) -> dict[str, Any]:
 
 def table(cases: Sequence[Case] = SPLITS, run: Callable[[Case], dict[str, Any]] = ran) -> str:
     """A line each."""
-    least = run(Case("", LEAST_CHUNKS, 0))["peak_bytes"]
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
-    return "\n".join(lines + [_line(case, run(case), least) for case in cases])
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    return "\n".join(lines + [_line(case, run(case)) for case in cases])
 
 
-def _line(case: Case, found: dict[str, Any], least: int) -> str:
+def _line(case: Case, found: dict[str, Any]) -> str:
     shape, chunks = Shape(), found["chunks"]
     each = shape.latency + found["size"] / chunks / shape.throughput
     cells = [
@@ -64,7 +61,6 @@ def _line(case: Case, found: dict[str, Any], least: int) -> str:
         _time(chunks * each / shape.workers), f"{found['planning_busy']:.2f}",
         f"{found['tries'] - 2 * chunks:,}", f"{found['scan_cpu'] / chunks * 1000:.2f}",
         f"{found['store_cpu'] / chunks * 1000:.2f}", f"{found['peak_bytes'] / 2**20:.0f}",
-        f"{(found['peak_bytes'] - least) / chunks:.0f}",
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
