@@ -19,6 +19,8 @@ NEWLINE = (
     "line 2: \\n is read as the letter alone; "
     "if it means a control character, as in exports of MySQL and PostgreSQL, --c-escapes"
 )
+BROKEN_BAR = Dialect(delimiter="\N{BROKEN BAR}", encoding="cp1252")  # one byte there, two in UTF-8
+SHORT = "line 2 (byte 4) has 1 field, the first has 2; such records are in 1 of 1 chunk"
 ESCAPES = Dialect(escapechar="\\")
 IN_QUOTES = Dialect(escapechar="\\", escape_in="quotes")
 
@@ -49,6 +51,8 @@ def warnings_of(data: bytes, dialect: Dialect | None = None, **options: object) 
             [TAB],
         ),
         (b"a b\n1\n", None, []),
+        (b"a\xa6b\n1\xa62\n", BROKEN_BAR, []),
+        (b"a\xa6b\n1\n", BROKEN_BAR, [SHORT]),
         (b"a,b\n1,x\\ny\\t\n", ESCAPES, [NEWLINE]),
         (b"a,b\n1,x\\\\n\n", ESCAPES, []),
         (b"a,b\n1,\\N\n", ESCAPES, []),
