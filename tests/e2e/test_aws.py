@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.servers.mariadb import MariadbServer
     from tests.servers.postgres import PostgresDatabase
 
-CHUNKS = 200
+CHUNKS = 90
 ROWS_PER_CHUNK = 100
 ROWS = CHUNKS * ROWS_PER_CHUNK
 POISON = 7
