@@ -42,6 +42,7 @@ def rehearse(
             progress.set_all(first, last - first + 1, ChunkState.STORED)
             for number in range(first, last + 1):
                 progress.stored_bytes[number - 1] = plan.header_bytes + plan.chunks[number].range.size
+        placing.forget(standing)
         for _ in placing.missing(executor, stands, lambda: None, standing):
             pass
     return plan, progress

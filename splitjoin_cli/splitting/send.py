@@ -170,6 +170,7 @@ class Sending:
         standing = self._placing.standing()
         for first, last in standing.ranges():
             self._skip_all(first, last)
+        self._placing.forget(standing)
         missing = self._placing.missing(executor, self._skip, self._claim.place, standing)
         if remote is None:
             Transfer(job, executor, request.at_once).run(missing)

@@ -95,6 +95,11 @@ class Placing:
             return NumberRanges()
         return NumberRanges.of_flags(chunks.flags_of(plan))
 
+    def forget(self, standing: NumberRanges) -> None:
+        """Nothing is asked of these chunks any more, which ``standing`` gave and somebody else keeps."""
+        if isinstance(self._existing.chunks, StoredChunks) and standing:
+            self._existing.chunks.forget(standing)
+
     def missing(
         self,
         executor: Executor,

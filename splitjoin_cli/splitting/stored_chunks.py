@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from array import array
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.ranges import NumberRanges
     from splitjoin_cli.stores.sinks.base import Batches, Sink
 
 __all__ = ["FEW", "StoredChunks", "batches_of", "sizes_of"]
@@ -60,6 +62,8 @@ class StoredChunks(Mapping[str, StoredObject]):
         self._marks = (array("Q"), array("Q"))
         self._others: dict[str, StoredObject] = {}
         self._places: dict[int, int] | array[int] | None = None
+        self._placing = threading.Lock()
+        self._forgotten = 0
 
     def fill(self, sink: Sink, name_prefix: str, *, sizes: bool = True, about: int = 0) -> Iterator[StoredObject]:
         """List ``sink``, keep the job's chunks, and hand out what else begins with ``name_prefix``.
@@ -135,8 +139,24 @@ class StoredChunks(Mapping[str, StoredObject]):
                     flags[number] = 1
         return flags
 
+    def forget(self, numbers: NumberRanges) -> None:
+        """Free what the columns have of these chunks, of which nothing is asked any more; they are counted still."""
+        flags = bytearray(self._total + 1)
+        for first, last in numbers.ranges():
+            flags[first : last + 1] = b"\1" * (last - first + 1)
+        columns, kept = self._columns, 0
+        for place, number in enumerate(self.numbers):
+            if not flags[number]:
+                for column in columns:
+                    column[kept] = column[place]
+                kept += 1
+        self._forgotten += len(self.numbers) - kept
+        for column in columns:
+            del column[kept:]
+        self._places = None
+
     def __len__(self) -> int:
-        return len(self.numbers) + len(self._others)
+        return len(self.numbers) + len(self._others) + self._forgotten
 
     def __iter__(self) -> Iterator[str]:
         yield from map(self.name, self.numbers)
@@ -160,11 +180,11 @@ class StoredChunks(Mapping[str, StoredObject]):
 
     def _place(self, number: int) -> int | None:
         """Where the columns have a chunk."""
-        if self._places is None:
-            self._places = self._all_places()
-        if isinstance(self._places, dict):
-            return self._places.get(number)
-        place = self._places[number] if 0 < number < len(self._places) else 0
+        with self._placing:  # several threads ask for their first one at once: one of them puts the places together
+            places = self._places = self._all_places() if self._places is None else self._places
+        if isinstance(places, dict):
+            return places.get(number)
+        place = places[number] if 0 < number < len(places) else 0
         return place - 1 if place else None
 
     def _all_places(self) -> dict[int, int] | array[int]:

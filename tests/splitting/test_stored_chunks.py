@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from array import array
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
 from splitjoin_cli.core.model import StoredObject
+from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.splitting.stored_chunks import StoredChunks
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink
@@ -56,3 +62,46 @@ def test_objects_of_s3_are_columns_too(numbers: tuple[int, ...]) -> None:
     assert [chunks.add(one) for one in stored] == [True] * len(stored)
     assert [chunks[one.name] for one in stored] == stored
     assert len(chunks.numbers) == 2
+
+
+def test_what_is_forgotten_is_counted_still(tmp_path: Path) -> None:
+    """The others are found where they are now."""
+    sink = DirectorySink(tmp_path)
+    for number in range(1, 121):
+        sink.put_small(f"acme_1-{number:03}-120.csv", b"x" * number)
+    chunks = StoredChunks("acme_1")
+    assert list(chunks.fill(sink, "acme_")) == []
+    there = {name: chunks[name] for name in chunks}
+    chunks.forget(NumberRanges([(1, 6), (9, 119)]))
+    left = [f"acme_1-{number:03}-120.csv" for number in (7, 8, 120)]
+    assert sorted(chunks) == left
+    assert [chunks[name] for name in left] == [there[name] for name in left]
+    assert (len(chunks), len(chunks.numbers), "acme_1-009-120.csv" in chunks) == (120, 3, False)
+    chunks.forget(NumberRanges([(7, 8), (120, 120)]))
+    assert (len(chunks), bool(chunks), list(chunks)) == (120, True, [])
+    sink.close()
+
+
+def test_threads_that_ask_at_once_put_the_places_together_once(tmp_path: Path) -> None:
+    """Each of them would take four bytes a chunk."""
+    sink = DirectorySink(tmp_path)
+    for name in NAMES:
+        sink.put_small(name, b"")
+    chunks = StoredChunks("acme_1")
+    assert list(chunks.fill(sink, "acme_")) == []
+    made, barrier = [], threading.Barrier(4)
+
+    def slow() -> array[int]:
+        made.append(1)
+        barrier.reset()  # nobody waits there any more
+        return array("i", [0]) * 121
+
+    def ask(name: str) -> bool:
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait(1)
+        return name in chunks
+
+    with mock.patch.object(chunks, "_all_places", slow), ThreadPoolExecutor(4) as executor:
+        assert list(executor.map(ask, NAMES)) == [False] * 4
+    assert made == [1]
+    sink.close()
