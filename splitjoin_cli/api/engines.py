@@ -178,8 +178,8 @@ def open_engine(request: OnEngine, stack: ExitStack, observer: Observer) -> Engi
 def _open_function(request: OnEngine, stack: ExitStack, observer: Observer) -> Engine:
     if not isinstance(request.destination, S3Place):
         raise UsageError(
-            f"--engine {request.engine}: functions write to s3://, and {request.destination} is a path on this machine",
-            hint=f"use an s3:// destination, or {AWAY}",
+            f"--engine {request.engine}: functions read and write s3://, and {request.destination} is a path here",
+            hint=f"use s3://BUCKET/PREFIX/, or {AWAY}",
         )
     from splitjoin_cli.splitting.engines.aws_lambda import LambdaEngine
 

@@ -209,8 +209,8 @@ def test_a_destination_that_functions_cannot_reach() -> None:
     """Before the function is asked for."""
     with pytest.raises(UsageError) as error:
         split("s3://bucket/acme.csv", "out", engine="lambda:splits")
-    assert error.value.message == "--engine lambda:splits: functions write to s3://, and out is a path on this machine"
-    assert error.value.hint == f"use an s3:// destination, or {AWAY}"
+    assert error.value.message == "--engine lambda:splits: functions read and write s3://, and out is a path here"
+    assert error.value.hint == f"use s3://BUCKET/PREFIX/, or {AWAY}"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "arn:aws:s3:::splits", "splits:live:now"])

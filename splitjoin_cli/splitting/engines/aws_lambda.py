@@ -137,6 +137,7 @@ class LambdaEngine(StaysHere):
     def _looked_up(self) -> Facts:
         """What may be known of the function; each look-up is a right of its own. Raises EngineError."""
         client = aws.client("lambda", self._options)
+        self._region = str(client.meta.region_name)
         try:
             found = self._look(client.get_function_configuration, self._function, must_be_there=True)
             reserve = self._look(client.get_function_concurrency, _without_qualifier(self._function))
@@ -168,9 +169,8 @@ class LambdaEngine(StaysHere):
     def _gone(self, exc: BaseException, ours: SplitjoinError) -> EngineError:
         """What makes all units fail."""
         if isinstance(ours, NotFoundError):
-            where = self._options.region or "the region in use"
             hint = "check its name, --region and --profile; it is the stack's output SplitFunctionName"
-            return EngineError(f"{self._what} does not exist in {where}", hint=hint)
+            return EngineError(f"{self._what} does not exist in {self._region}", hint=hint)
         if aws.error_code(exc) in aws.DENIED_CODES:
             hint = "the identity in use needs lambda:InvokeFunction on it: the policy SplitFunctionPolicyArn has it"
             return EngineError(f"{self._what} may not be invoked: {ours.message}", hint=hint)
