@@ -39,7 +39,10 @@ def main(source: str, destination: str, chunk_bytes: str) -> None:
     with lithops.FunctionExecutor(config=config, log_level="WARNING") as executor:
         data = {"obj": source.removeprefix("s3://"), "destination": destination.removeprefix("s3://")}
         calls = executor.map(store, [data], obj_chunk_size=int(chunk_bytes), obj_newline="\n")
-        print(sum(executor.get_result(calls)))
+        stored = executor.get_result(calls)
+        if len(stored) != len(calls):  # a call that ran into a time-out is no error here
+            raise SystemExit(f"{len(calls) - len(stored)} of {len(calls)} partitions were not stored")
+        print(sum(stored))
 
 
 if __name__ == "__main__":
