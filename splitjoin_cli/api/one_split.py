@@ -179,9 +179,7 @@ def open_inquiry(request: SplitRequest, observer: Observer, stack: ExitStack) ->
         return None
     from splitjoin_cli.splitting.abilities import Inquiry
 
-    inquiry = Inquiry(observer)
-    stack.callback(inquiry.close)
-    return inquiry
+    return stack.enter_context(Inquiry(observer))
 
 
 def _remote(

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import AccessError, StoreError
@@ -99,12 +99,16 @@ class Inquiry:
             self._observer.warn(f"what this store can do is not known: {denied.told}")
         return found
 
-    def close(self) -> None:
-        """Ask no more, and wait until nothing is left of what was asked."""
-        with self._lock:
-            for prober in self._probers:
-                prober.stop()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait until nothing is left of what was asked; where an error or a signal ends the command, ask no more."""
+        if kind is not None:
+            with self._lock:
+                for prober in self._probers:
+                    prober.stop()
+        self._executor.shutdown(wait=True, cancel_futures=kind is not None)
 
     def _answer(self, question: Question) -> bool | None:
         with self._lock:

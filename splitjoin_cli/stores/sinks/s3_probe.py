@@ -55,7 +55,7 @@ class S3Prober:
         with self._bucket.translating("put_object", key):
             try:
                 checksum, condition = self._first(key)
-                conditional = condition and (self._is_refused(key) or self._is_refused(key))
+                conditional = condition and any(self._is_refused(key, checksum=checksum) for _ in range(2))
             finally:
                 self._remove(key)
         return TriedWrites(conditional, checksum)
@@ -74,10 +74,10 @@ class S3Prober:
                 return checksum and answer.get("ChecksumCRC64NVME") == CHECKSUM, condition
         raise AssertionError
 
-    def _is_refused(self, key: str) -> bool:
+    def _is_refused(self, key: str, *, checksum: bool) -> bool:
         """Whether a write is refused because the name is taken."""
         try:
-            self._put(key, checksum=False, condition=True)
+            self._put(key, checksum=checksum, condition=True)
         except aws.ERRORS as exc:
             if aws.error_code(exc) not in CHANGED_CODES:
                 raise
