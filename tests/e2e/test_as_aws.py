@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.csvs import bulk
+from tests.seldom import seldom
 
 if TYPE_CHECKING:
     from tests.e2e.command import Splitjoin
@@ -18,7 +19,7 @@ SMALL_SOURCE = 5_000_000
 """S3 copies no range of an object of so many bytes or less (UploadPartCopy, "x-amz-copy-source-range")."""
 
 
-@pytest.mark.parametrize("size", [SMALL_SOURCE, 5 * MIB + 1])
+@pytest.mark.parametrize("size", [seldom(SMALL_SOURCE), 5 * MIB + 1])
 def test_no_range_of_a_small_export_is_copied(splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy, size: int) -> None:
     """S3 refuses that; it is never asked, whatever the chunks' size and whether anything is scanned."""
     data = bulk(size)[: size - 1].rpartition(b"\n")[0] + b"\n"

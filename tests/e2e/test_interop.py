@@ -23,6 +23,7 @@ from splitjoin_cli.stores.chunks.any import Chunks
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from tests.seldom import seldom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,7 +147,7 @@ def test_a_chunk_that_another_tool_changed_is_told(elsewhere: Elsewhere, status:
     assert status()["processed_parts"] == 1
 
 
-@pytest.mark.parametrize("last", ["ours", "theirs"])
+@pytest.mark.parametrize("last", [seldom("ours"), "theirs"])
 def test_a_published_function_counts_beside_ours(
     elsewhere: Elsewhere,
     splitjoin_s3: Splitjoin,

@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.csvs import bulk, export
 from tests.e2e.kills import end
 from tests.e2e.test_signals import wait_for
+from tests.seldom import seldom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +131,7 @@ def test_on_s3_uploads_go_too(splitjoin_s3: Splitjoin, bucket: Bucket) -> None:
     assert bucket.open_uploads() == ["in/acme_d-1-2-3.csv"]
 
 
-@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("force", [seldom(False), True])
 def test_a_running_split_ends_when_rm_takes_its_name(
     splitjoin_s3: Splitjoin,
     bucket: Bucket,
@@ -186,7 +187,7 @@ def test_a_killed_rm_keeps_the_name_until_it_is_typed_again(
 
 
 @pytest.mark.parametrize("way", ["split again", "rm, then split"])
-@pytest.mark.parametrize("where", ["directory", "s3"])
+@pytest.mark.parametrize("where", ["directory", seldom("s3")])
 def test_a_manifest_that_was_deleted_by_hand(splitjoin_s3: Splitjoin, bucket: Bucket, where: str, way: str) -> None:
     """``ls`` shows it; both ways end with what was there before."""
     (splitjoin_s3.directory / "acme.csv").write_bytes(EXPORT)

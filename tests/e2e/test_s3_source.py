@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.csvs import bulk, check, export
+from tests.seldom import seldom
 from tests.servers.s3 import Bucket
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def test_copies_without_reading(splitjoin_s3: Splitjoin, bucket: Bucket, other: 
     assert splitjoin_s3.json("verify", f"{other.uri}in/") == whole
 
 
-@pytest.mark.parametrize(("rows", "size"), [(3_000, "20KB"), (230_000, "11MiB")], ids=["streamed", "copied"])
+@pytest.mark.parametrize(("rows", "size"), [seldom(3_000, "20KB"), (230_000, "11MiB")], ids=["streamed", "copied"])
 def test_no_newline_that_is_escaped_is_cut_at(splitjoin_s3: Splitjoin, bucket: Bucket, rows: int, size: str) -> None:
     r"""What MySQL's OUTFILE writes, without quotes and with ``\\`` before a newline: cut as the local file is."""
     record = b"%d\tone\\\ntwo\\\\\tthree\\\n%s\n"

@@ -17,6 +17,7 @@ import pytest
 from tests.e2e.command import COMMAND
 from tests.e2e.csvs import bulk
 from tests.e2e.kills import end, kept, killed_splits, stored, undisturbed
+from tests.seldom import seldom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ def wait_for(happened: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [seldom(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_and_resumed(
     splitjoin_s3: Splitjoin, bucket: Bucket, proxy: Proxy, number: signal.Signals, code: int
 ) -> None:
@@ -99,7 +100,7 @@ def test_interrupted_while_an_upload_begins(splitjoin_s3: Splitjoin, bucket: Buc
     assert bucket.open_uploads() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, seldom(signal.SIGTERM)])
 def test_interrupted_into_a_directory(splitjoin: Splitjoin, number: signal.Signals) -> None:
     """A signal while chunks are written leaves no temporary file; the same command ends whole."""
     (splitjoin.directory / "acme.csv.gz").write_bytes(gzip.compress(LARGE, 1))

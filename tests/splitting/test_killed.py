@@ -27,6 +27,7 @@ from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.stores.sources.local import LocalSource
 from splitjoin_cli.stores.sources.memory import MemorySource
+from tests.seldom import seldom
 from tests.splitting.runs import (
     MANIFEST,
     PLAN,
@@ -250,7 +251,7 @@ def content(place: Path) -> dict[str, bytes]:
         ({}, {}, False),
         ({"compress": "gzip"}, {}, False),
         ({"force": True}, {"size": RowCount(2)}, False),
-        ({"force": True, "compress": "zstd"}, {"compress": "zstd"}, False),
+        seldom({"force": True, "compress": "zstd"}, {"compress": "zstd"}, False),
         ({}, {}, True),
     ],
     ids=["fresh", "gzip", "force", "force, zstd", "many small chunks"],

@@ -71,7 +71,7 @@ def scanned(data: bytes, size: ChunkSize | ChunkCount, *, header: bool) -> tuple
 LINES = st.lists(st.text('ab",ü', max_size=12).map(lambda line: line.encode() + b"\n"), min_size=1, max_size=25)
 
 
-@examples(600)
+@examples(300)
 @given(
     lines=LINES,
     size=st.one_of(st.builds(ChunkSize, st.integers(1, 80)), st.builds(ChunkCount, st.integers(1, 30))),

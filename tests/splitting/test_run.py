@@ -89,7 +89,7 @@ def _check_size(export: Export, size: Size, bodies: list[bytes], rows: list[int]
         assert len(bodies) == max(1, min(size.count, len(export.body)))
 
 
-@examples(250)
+@examples(150)
 @given(
     export=exports(),
     size=SIZES,

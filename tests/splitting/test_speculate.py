@@ -126,7 +126,7 @@ def long_exports(draw: st.DrawFn) -> Export:
     return Export(tuple(lines), dialect)
 
 
-@examples(300)
+@examples(150)
 @given(
     export=long_exports(),
     size=st.one_of(st.builds(ChunkSize, st.integers(40, 300)), st.builds(ChunkCount, st.integers(2, 9))),

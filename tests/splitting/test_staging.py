@@ -55,7 +55,7 @@ def pieces(draw: st.DrawFn) -> tuple[bytes, list[int], list[tuple[int, list[int]
     return body, cuts, blocks
 
 
-@examples(400)
+@examples(200)
 @given(pieces(), st.booleans())
 def test_chunks_are_written_in_whatever_blocks_they_come(
     drawn: tuple[bytes, list[int], list[tuple[int, list[int]]]],

@@ -144,7 +144,7 @@ def automaton(data: bytes, alphabet: Alphabet, state: int) -> Outcome:
     return Outcome(state, records, first, last, crlf, delimiters, tail, None)
 
 
-@examples(150)
+@examples(100)
 @given(st.data(), dialects(), BLOCK_BYTES)
 def test_record_ends_are_the_csv_modules(data: st.DataObject, dialect: Dialect, block_bytes: int) -> None:
     """For every valid file, in every dialect, in blocks of any size, stray quotes literal or not."""
@@ -156,7 +156,7 @@ def test_record_ends_are_the_csv_modules(data: st.DataObject, dialect: Dialect, 
         check_against_csv(body, dialect, walked)
 
 
-@examples(200)
+@examples(120)
 @given(st.data(), dialects(), BLOCK_BYTES)
 def test_literal_reads_dirty_files_as_the_csv_module_does(
     data: st.DataObject, dialect: Dialect, block_bytes: int
@@ -172,7 +172,7 @@ def test_literal_reads_dirty_files_as_the_csv_module_does(
     check_against_csv(content, dialect, walked)
 
 
-@examples(200)
+@examples(120)
 @given(st.data(), dialects(), st.sampled_from(State))
 def test_masks_agree_with_the_rules_byte_by_byte(data: st.DataObject, dialect: Dialect, state: State) -> None:
     """From every start state the first byte that breaks a rule is named, and where none does, all is counted."""

@@ -74,7 +74,7 @@ def check_against_slow_reader(data: bytes, dialect: Dialect, walked: Walk) -> No
     assert outcome.tail == outcome.delimiters - (walked.delimiters_before[-1] if walked.ends else 0)
 
 
-@examples(200)
+@examples(120)
 @given(st.data(), rare_dialects(), BLOCKS)
 def test_records_are_a_slow_readers(data: st.DataObject, dialect: Dialect, block_bytes: int) -> None:
     """Delimiters of several bytes, cut anywhere by the blocks, and every other rule of the dialect."""

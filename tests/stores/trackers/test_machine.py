@@ -34,6 +34,7 @@ from splitjoin_cli.stores.trackers.base import (
     Superseded,
 )
 from splitjoin_cli.testing.jobs import unfinished
+from tests.seldom import seldom
 from tests.stores.trackers.rigs import DynamoDbRig, MemoryRig, SqliteRig
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ TestSqlite.settings = settings(
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("server", ["dynalite_server", "ministack_server"])
+@pytest.mark.parametrize("server", ["dynalite_server", seldom("ministack_server")])
 def test_dynamodb(request: pytest.FixtureRequest, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same machine on real servers, for fewer steps."""
     running: DynamoDbServer = request.getfixturevalue(server)
