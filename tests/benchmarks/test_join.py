@@ -77,6 +77,7 @@ def test_missing_server_is_no_skipped_benchmark(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.server
+@pytest.mark.soak
 def test_suite_measures_the_join(tmp_path: Path) -> None:
     """Loaders, tracker and status, one round each: nothing is left out, every figure is of work that was done."""
     report = tmp_path / "report.json"
