@@ -281,9 +281,10 @@ def join_tables(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[
 
         yield small_chunks.compare(options.small_chunks, options.rounds, options.disk)
     if "values" in wanted:
-        from benchmarks import values  # noqa: PLC0415 -- as above
+        from benchmarks import comparing, values  # noqa: PLC0415 -- as above
 
         yield values.compare(options.load_size, options.rounds)
+        yield comparing.compare(options.load_size, options.rounds)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -72,8 +72,11 @@ class Engine(Protocol):
     def load(self, path: Path) -> None:
         """One chunk into the table, in one transaction."""
 
+    def cursor(self) -> AbstractContextManager[Any]:
+        """One of the bare driver's."""
+
     def rows(self) -> int:
-        """In the table now."""
+        """In the table now; nothing of an embedded database is open then."""
 
     def close(self) -> None:
         """Free the connection."""
@@ -108,6 +111,11 @@ class Mariadb:
             f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE {TABLE} CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','"
             " OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n' IGNORE 1 LINES"
         )
+
+    def cursor(self) -> AbstractContextManager[Any]:
+        """See Engine."""
+        cursor: AbstractContextManager[Any] = self._connection.cursor()
+        return cursor
 
     def rows(self) -> int:
         """See Engine."""
@@ -158,6 +166,10 @@ class Postgres:
             while block := file.read(BLOCK_BYTES):
                 copy.write(block)
 
+    def cursor(self) -> AbstractContextManager[Any]:
+        """See Engine."""
+        return self._connection.cursor()
+
     def rows(self) -> int:
         """See Engine."""
         return int(self._ask(f"SELECT COUNT(*) FROM {TABLE}"))
@@ -192,6 +204,10 @@ class _Embedded:
             file.unlink()
         with closing(self._connect()) as connection:
             connection.execute(f"CREATE TABLE {TABLE} ({_columns(self.types)})")
+
+    def cursor(self) -> AbstractContextManager[Any]:
+        """See Engine."""
+        return closing(self._opened().cursor())
 
     def rows(self) -> int:
         """See Engine."""

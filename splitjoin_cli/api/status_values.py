@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.stored.around import Placed
     from splitjoin_cli.stores.chunks.base import ChunkStore
     from splitjoin_cli.stores.loaders.base import Ledger
-    from splitjoin_cli.stores.loaders.read_back import TableValues
+    from splitjoin_cli.stores.loaders.read_back import RowSink, TableValues
     from splitjoin_cli.stores.sources.base import Source
     from splitjoin_cli.stores.trackers.base import JobProgress
 
@@ -81,11 +81,41 @@ def table_values(request: ValuesRequest, progress: JobProgress, ledger: Ledger) 
         found = compare_values(
             table.rules,
             _key(request.key, table),
-            lambda: ((number, row) for number, chunk in chunks.begin() for row in table.records(chunk)),
-            table.rows,
+            _FileSide(chunks, table),
+            _TableSide(table),
+            converted=table.converted,
         )
         chunks.check_unchanged()
         return replace(found, compared_parts=chunks.count)
+
+
+class _FileSide:
+    """See Side: the chunks' records."""
+
+    def __init__(self, chunks: _Chunks, table: TableValues) -> None:
+        """``table``: reads them as its loader does."""
+        self._chunks, self._table = chunks, table
+        self.number = 0
+
+    def read(self, sink: RowSink) -> None:
+        """See Side."""
+        for number, chunk in self._chunks.begin():
+            self.number = number
+            self._table.read_records(chunk, sink)
+
+
+class _TableSide:
+    """See Side: the table's rows."""
+
+    number = 0
+
+    def __init__(self, table: TableValues) -> None:
+        """They are read at one moment."""
+        self._table = table
+
+    def read(self, sink: RowSink) -> None:
+        """See Side."""
+        self._table.read_rows(sink)
 
 
 def _key(asked: Sequence[str], table: TableValues) -> list[int]:

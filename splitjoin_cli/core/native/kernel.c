@@ -463,6 +463,7 @@ EXPORT uint64_t sj_combine(uint64_t left, uint64_t right, uint64_t right_size) {
 
 #include "names.h"
 #include "files.h"
+#include "rows.h"
 #include "staged.h"
 #include "lines.h"
 

@@ -20,7 +20,7 @@ from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.judges import Rules
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
 from splitjoin_cli.stores.loaders.plain import plain_pieces
-from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, told
+from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn
 from splitjoin_cli.stores.loaders.widths import checked_rows
 from splitjoin_cli.stores.loaders.windows import Windows
 
@@ -191,11 +191,10 @@ class _DuckdbSession(Session):
         described = self._connection.execute(f"{sql} LIMIT 0").description or []
         return [(str(name), str(kind)) for name, kind, *_ in described]
 
-    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+    def batches(self, sql: str, values: Sequence[object] = ()) -> Generator[list[tuple[Any, ...]], None, None]:
         found = self._connection.execute(sql, list(values))
         while rows := found.fetchmany(FETCHED_ROWS):
-            for row in rows:
-                yield tuple(map(told, row))
+            yield rows
 
     def close(self) -> None:
         self._connection.close()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.model import Dialect
 
-__all__ = ["NullRule", "field_pattern", "line_end_pattern", "skipped_lines", "value_of"]
+__all__ = ["NullRule", "field_pattern", "line_end_pattern", "null_texts", "skipped_lines", "value_of"]
 
 NullRule = Literal["never", "word", "empty"]
 """Which unquoted field is NULL: none, the word NULL (MySQL's rule), the empty one (PostgreSQL's)."""
@@ -71,7 +71,7 @@ def value_of(dialect: Dialect, null_rule: NullRule) -> Callable[[re.Match[str]],
     if quote:
         escaped = f"|{re.escape(escape)}(?s:.)" if escape else ""
         undouble = re.compile(f"{re.escape(quote)}{{2}}{escaped}").sub
-    nulls = _nulls(dialect, null_rule)
+    nulls = null_texts(dialect, null_rule)
 
     def letter(found: re.Match[str]) -> str:
         return letters.get(found[0][1], found[0][1]) if found[0][0] == escape else found[0][1]
@@ -92,7 +92,7 @@ def value_of(dialect: Dialect, null_rule: NullRule) -> Callable[[re.Match[str]],
     return value
 
 
-def _nulls(dialect: Dialect, null_rule: NullRule) -> frozenset[str]:
+def null_texts(dialect: Dialect, null_rule: NullRule) -> frozenset[str]:
     """The texts of unquoted fields that are NULL."""
     if dialect.nulls is not None:
         return frozenset(dialect.nulls)

@@ -17,11 +17,11 @@ from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.pipe import Pipe
 from splitjoin_cli.stores.loaders.plain import plain_blocks
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
-from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, pyformat, told
+from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, pyformat
 from splitjoin_cli.stores.loaders.widths import checked_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
@@ -285,15 +285,14 @@ class MysqlSession(Session):
         self.run(sql, values)
         return list(self._cursor.fetchall())
 
-    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+    def batches(self, sql: str, values: Sequence[object] = ()) -> Generator[list[tuple[Any, ...]], None, None]:
         """See Session. The server waits while nothing is fetched; where it is left, its rest is not read."""
         cursor: Any = self._connection.cursor(pymysql.cursors.SSCursor)
         ended = False
         try:
             cursor.execute(pyformat(sql) if values else sql, tuple(values) or None)
             while rows := cursor.fetchmany(FETCHED_ROWS):
-                for row in rows:
-                    yield tuple(map(told, row))
+                yield list(rows)
             ended = True
         finally:
             if ended:

@@ -16,7 +16,7 @@ from splitjoin_cli.stores.loaders.fields import text_lines
 from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.plain import plain_blocks
 from splitjoin_cli.stores.loaders.server import CONNECT_SECONDS, ServerLoader
-from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, pyformat, told
+from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, pyformat
 from splitjoin_cli.stores.loaders.widths import checked_rows
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RUN_SETTING", "PostgresqlLoader", "PostgresqlSession"]
 
 NAME_BYTES = 63
+COPIED_BYTES = 256 * 1024
 """Longer names are cut by PostgreSQL (NAMEDATALEN), and would meet each other."""
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 RUN_SETTING = "splitjoin.run_id"
@@ -252,13 +253,24 @@ class PostgresqlSession(Session):
         self.run(sql, values)
         return self._cursor.fetchall()
 
-    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+    def batches(self, sql: str, values: Sequence[object] = ()) -> Generator[list[tuple[Any, ...]], None, None]:
         """See Session. By a cursor on the server, which lives as long as the transaction."""
         self.run(f"DECLARE splitjoin_rows NO SCROLL CURSOR FOR {sql}", values)
         while rows := self.rows(f"FETCH {FETCHED_ROWS} FROM splitjoin_rows"):
-            for row in rows:
-                yield tuple(map(told, row))
+            yield rows
         self.run("CLOSE splitjoin_rows")
+
+    def copied(self, sql: str, values: Sequence[object] = ()) -> Generator[bytes, None, None]:
+        """See Session. A row is a message of its own: they are gathered."""
+        statement = cast("Any", f"COPY ({pyformat(sql) if values else sql}) TO STDOUT")
+        with self._cursor.copy(statement, tuple(values) or None) as copy:
+            block = bytearray()
+            for row in copy:
+                block += row  # at once: rows that are kept take several times as long
+                if len(block) >= COPIED_BYTES:
+                    yield bytes(block)
+                    block.clear()
+            yield bytes(block)
 
     def copy(self, sql: str, blocks: Iterable[bytes | memoryview]) -> int:
         """Feed a COPY; return the rows that it took."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from splitjoin_cli.core.errors import LoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
 __all__ = ["FETCHED_ROWS", "QUESTION_MARK", "AgainError", "Columns", "Session", "TableColumn", "pyformat", "told"]
 
@@ -53,11 +53,27 @@ class Session(ABC):
         """Run a query."""
 
     @abstractmethod
-    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
-        """Run a query whose values are told as text, and give its rows as they come: few are held at once.
+    def batches(self, sql: str, values: Sequence[object] = ()) -> Generator[list[tuple[Any, ...]], None, None]:
+        """Run a query, and give its rows as they come, some at a time: few are held at once.
 
         Nothing else MUST be run until the last one came. One that is left before that may end the connection.
         """
+
+    def copied(self, sql: str, values: Sequence[object] = ()) -> Generator[bytes, None, None] | None:
+        """The rows of a query as PostgreSQL's COPY writes them, whole ones in each block; None: nothing does that here.
+
+        As for ``batches``.
+        """
+        del sql, values
+        return None
+
+    bytes_are_text: ClassVar[bool] = True
+    """Whether bytes in a query's row are told as the text that they are in UTF-8."""
+
+    @staticmethod
+    def told(value: object) -> str | None:
+        """A value of a query's row as text."""
+        return told(value)
 
     def insert_absent(self, sql: str, values: Sequence[object]) -> bool:
         """Insert one row. False where its key is there; waits for a transaction that is about to put it there."""

@@ -20,11 +20,11 @@ from splitjoin_cli.stores.loaders.body import NotPlainError, body_blocks
 from splitjoin_cli.stores.loaders.fields import decoded
 from splitjoin_cli.stores.loaders.header import chunk_records
 from splitjoin_cli.stores.loaders.ledger import LedgerLoader
-from splitjoin_cli.stores.loaders.session import AgainError, Columns, Session, TableColumn, told
+from splitjoin_cli.stores.loaders.session import FETCHED_ROWS, AgainError, Columns, Session, TableColumn, told
 from splitjoin_cli.stores.loaders.widths import check_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.stores.loaders.base import ChunkToLoad, LoadTarget
@@ -198,6 +198,8 @@ def _naming(rows: _Counted | _Taken) -> Iterator[None]:
 
 
 class _SqliteSession(Session):
+    bytes_are_text = False
+
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         place = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else path
         self._connection = sqlite3.connect(
@@ -220,10 +222,15 @@ class _SqliteSession(Session):
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, tuple(values)).fetchall()
 
-    def texts(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[str | None, ...]]:
+    def batches(self, sql: str, values: Sequence[object] = ()) -> Generator[list[tuple[Any, ...]], None, None]:
         with closing(self._connection.execute(sql, tuple(values))) as cursor:
-            for row in cursor:
-                yield tuple(map(_told, row))
+            while rows := cursor.fetchmany(FETCHED_ROWS):
+                yield rows
+
+    @staticmethod
+    def told(value: object) -> str | None:
+        """See Session; a BLOB, which no load makes, as its literal."""
+        return f"x'{value.hex()}'" if isinstance(value, bytes) else told(value)
 
     def begin(self) -> None:
         self.run("BEGIN IMMEDIATE")  # a read lock that wants to write could only fail
@@ -233,11 +240,6 @@ class _SqliteSession(Session):
 
     def close(self) -> None:
         self._connection.close()
-
-
-def _told(value: object) -> str | None:
-    """As ``told``; a BLOB, which no load makes, as its literal."""
-    return f"x'{value.hex()}'" if isinstance(value, bytes) else told(value)
 
 
 def _load_plain(session: _SqliteSession, sql: str, chunk: ChunkToLoad, width: int, most_bytes: int) -> int:

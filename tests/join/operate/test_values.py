@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitjoin_cli.join.operate.values import ChangedRow, ChangedValue, FoundRow, Limits, Values, compare_values
+from splitjoin_cli.core.native import kernel
+from splitjoin_cli.join.operate.values import (
+    ChangedRow,
+    ChangedValue,
+    FoundRow,
+    Limits,
+    Values,
+    compare_values,
+    hashing,
+)
 from splitjoin_cli.stores.loaders.exact.base import ColumnRule
 from splitjoin_cli.stores.loaders.exact.equality import Kind
 from splitjoin_cli.stores.loaders.session import TableColumn
@@ -17,6 +26,8 @@ from tests.laws import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from splitjoin_cli.stores.loaders.read_back import RowSink
 
 Row = tuple[str | None, ...]
 SMALL = Limits(rows=3, data_bytes=4000, passes=1000, buckets=7)
@@ -43,7 +54,34 @@ def compared(
     limits: Limits | None = None,
 ) -> Values:
     """The comparison."""
-    return compare_values(rules, key, lambda: iter(file), lambda: iter(table), limits=limits)
+    rows = [(0, row) for row in table]
+    return compare_values(rules, key, Rows(file), Rows(rows), converted=converted, limits=limits)
+
+
+def converted(place: int, texts: Sequence[str]) -> list[str | None]:
+    """What a database says of days in words."""
+    return ["2024-01-31" if place == 1 and text == "31 Jan 2024" else None for text in texts]
+
+
+class Rows:
+    """A side."""
+
+    def __init__(self, rows: Sequence[tuple[int, Row]]) -> None:
+        self._rows, self.number = rows, 0
+
+    def read(self, sink: RowSink) -> None:
+        for number, row in self._rows:
+            self.number = number
+            sink.rows([row])
+
+
+@pytest.fixture(params=["kernel", "Python"], autouse=True)
+def _kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the compiled functions, and without."""
+    if request.param == "Python":
+        monkeypatch.setattr(hashing, "kernel", lambda: None)
+    elif kernel() is None:
+        pytest.skip("the package was built without a compiler")
 
 
 @pytest.mark.parametrize("key", [(0,), (), (1, 0), (2,)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -15,10 +15,11 @@ from splitjoin_cli.testing.loading import TABLE
 from tests.stores.loaders import rigs
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
-    from splitjoin_cli.stores.loaders.read_back import ReadBackEngine
+    from splitjoin_cli.stores.loaders.read_back import ReadBackEngine, RowSink, TableValues
+    from splitjoin_cli.stores.loaders.session import Session
     from splitjoin_cli.testing.loading import LoaderRig
 
 rig = rigs.rig
@@ -55,6 +56,35 @@ MORE: dict[str, tuple[tuple[str, str, str], ...]] = {
 }  # fmt: skip
 
 
+class Loaded:
+    """A side: some chunks, or the table."""
+
+    def __init__(self, table: TableValues, chunks: Sequence[ChunkToLoad] | None) -> None:
+        self._table, self._chunks, self.number = table, chunks, 0
+
+    def read(self, sink: RowSink) -> None:
+        if self._chunks is None:
+            self._table.read_rows(sink)
+        for chunk in self._chunks or ():
+            self.number = chunk.number
+            self._table.read_records(chunk, sink)
+
+
+class Leaves:
+    """Ends the reading with the first rows."""
+
+    def __init__(self, *, takes_text: bool) -> None:
+        self.takes_text = takes_text
+
+    def copied(self, data: bytes) -> None:
+        assert data.startswith(b"0\tn\n")
+        raise EOFError
+
+    def values(self, rows: list[tuple[Any, ...]], session: Session) -> None:
+        assert tuple(map(session.told, rows[0])) == ("0", "n")
+        raise EOFError
+
+
 def engine(rig: LoaderRig, run_column: str | None = None) -> ReadBackEngine:
     """What reads the table back."""
     return cast("ReadBackEngine", cast("rigs.Rig", rig).made(LoadTarget(TABLE, run_column=run_column)))
@@ -66,12 +96,8 @@ def values_of(rig: LoaderRig, chunks: Sequence[ChunkToLoad], run_column: str | N
         assert table.numbers == [chunk.number for chunk in chunks]
         table.begin(chunks[0])
         names = [rule.column.name for rule in table.rules]
-        return compare_values(
-            table.rules,
-            [names.index(name) for name in table.primary_key()],
-            lambda: ((chunk.number, row) for chunk in chunks for row in table.records(chunk)),
-            table.rows,
-        )
+        key = [names.index(name) for name in table.primary_key()]
+        return compare_values(table.rules, key, Loaded(table, chunks), Loaded(table, None), converted=table.converted)
 
 
 def many_types(rig: LoaderRig, kind: str) -> list[ChunkToLoad]:
@@ -122,16 +148,43 @@ def test_rows_lost_doubled_and_of_another_run(rig: LoaderRig) -> None:
     assert caught.value.message == f"table {TABLE} has no column elsewhere"
 
 
-def test_a_reading_that_is_left_before_its_end(rig: LoaderRig) -> None:
+UNUSUAL = {
+    "sqlite": ("TEXT", "Jan 31 2024", "Feb 1 2024"),
+    "duckdb": ("TIMESTAMP", "epoch", "1970-01-02 00:00:00"),
+    "mysql": ("DATETIME", "2024-01-31 10.15.00", "2024-02-01 10:15:00"),
+    "postgresql": ("DATE", "Jan 31 2024", "2024-02-01"),
+}
+"""A type, a text that no rule reads, and another value than it says."""
+
+
+def test_a_spelling_that_no_rule_reads_is_the_databases_to_convert(
+    rig: LoaderRig, request: pytest.FixtureRequest
+) -> None:
+    """So a value that was changed is found nevertheless, and one that the database cannot read is a difference."""
+    kind, text, other = UNUSUAL[request.node.callspec.params["rig"]]
+    rig.query(f"CREATE TABLE {TABLE} (id INTEGER PRIMARY KEY, v {kind})")
+    chunks = [chunk_of(f"1,{text}\n2,{text}\n".encode(), header=b"id,v\n")]
+    with contextlib.closing(rig.loader()) as loader:
+        loader.load(chunks[0])
+    assert values_of(rig, chunks).agree
+    rig.query(f"UPDATE {TABLE} SET v = '{other}' WHERE id = 2")
+    (changed,) = values_of(rig, chunks).changed
+    assert [(one.column, one.file, one.table) for one in changed.values] == [("v", text, other)]
+    odd = [chunk_of(f"1,{text}\n2,never\n".encode(), header=b"id,v\n")]
+    (changed,) = values_of(rig, odd).changed
+    assert [one.file for one in changed.values] == ["never"]
+
+
+@pytest.mark.parametrize("takes_text", [False, True])
+def test_a_reading_that_is_left_before_its_end(rig: LoaderRig, *, takes_text: bool) -> None:
     """It ends at once, without an error of its own; the next one finds all rows."""
     chunks = [chunk_of(b"".join(b"%d,n\n" % number for number in range(3000)))]
     with contextlib.closing(rig.loader()) as loader:
         loader.load(chunks[0])
     with engine(rig).read_values(JOB, RUN) as table:
         table.begin(chunks[0])
-        rows = iter(table.rows())
-        assert next(rows) == ("0", "n")
-        cast("Generator[object]", rows).close()
+        with pytest.raises(EOFError):
+            table.read_rows(cast("RowSink", Leaves(takes_text=takes_text)))
     assert values_of(rig, chunks).agree
 
 

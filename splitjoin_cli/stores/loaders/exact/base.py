@@ -131,6 +131,25 @@ class ExactValues(ABC):
         into = f"INSERT INTO {self._table} ({', '.join(names)}) {self.overriding}"
         return self._session.run(f"{into}SELECT {', '.join(values)} FROM {self.staging} s{order}")
 
+    def converted(self, rule: ColumnRule, texts: Sequence[str]) -> list[str | None]:
+        """What a column would make of texts, as a query tells it, and writes nothing; None: nothing, or not known."""
+        found: list[str | None] = []
+        for start in range(0, len(texts), BATCH):
+            some = texts[start : start + BATCH]
+            found += self._converted(rule, some)
+        return found
+
+    def _converted(self, rule: ColumnRule, texts: Sequence[str]) -> list[str | None]:
+        """The same of BATCH texts at most."""
+        del rule
+        return [None] * len(texts)
+
+    def _told(self, value: str, texts: Sequence[str]) -> list[str | None]:
+        """Ask for ``value`` of each text: SQL with one ``?``."""
+        asked = " UNION ALL ".join(f"SELECT {place}, {value}" for place in range(len(texts)))
+        told = {int(row[0]): row[1] for row in self._session.rows(asked, texts)}
+        return [None if told[place] is None else str(told[place]) for place in range(len(texts))]
+
     def drop(self) -> None:
         """Remove the table of texts."""
         self._session.run(f"DROP TABLE {self.staging}")
@@ -154,6 +173,10 @@ class ExactValues(ABC):
     def told_of(self, rule: ColumnRule, value: str) -> str:
         """The same, as a text for whoever reads it, as SQL."""
         return self.shown_of(rule, value)
+
+    def copied_of(self, rule: ColumnRule, value: str) -> str:
+        """How a column's values are asked for where a database tells them as texts by itself, as SQL."""
+        return self.told_of(rule, value)
 
     def unsure(self, rules: Sequence[ColumnRule], alias: str = "s.") -> str:
         """The condition that a record has a value that may be changed, as SQL."""

@@ -100,6 +100,10 @@ class DuckdbValues(ExactValues):
         """See ExactValues: rows of a transaction that is not over count from a large number."""
         return int(self._session.rows(f"SELECT COUNT(*) FROM {self.staging} s WHERE s.rowid <= {key}")[0][0])
 
+    def _converted(self, rule: ColumnRule, texts: Sequence[str]) -> list[str | None]:
+        """See ExactValues."""
+        return self._told(self.shown_of(rule, f"TRY_CAST(? AS {rule.column.type})"), texts)
+
     def undo(self) -> None:
         """See ExactValues: after an error nothing but the whole transaction can be undone."""
         self._session.rollback()

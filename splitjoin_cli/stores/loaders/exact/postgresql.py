@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+import psycopg
+
 from splitjoin_cli.stores.loaders.exact.base import BATCH, ColumnRule, Doubt, ExactValues, TypeRule, pairs
 from splitjoin_cli.stores.loaders.exact.equality import Kind
 
@@ -137,6 +139,23 @@ class PostgresqlValues(ExactValues):
     def told_of(self, rule: ColumnRule, value: str) -> str:
         """See ExactValues: the driver would make other values of most types."""
         return f"CAST({self.shown_of(rule, value)} AS text)"
+
+    def _converted(self, rule: ColumnRule, texts: Sequence[str]) -> list[str | None]:
+        """See ExactValues: one that cannot be converted is an error, and is asked for alone."""
+        value = self.told_of(rule, rule.value.replace("{text}", "CAST(? AS text)"))
+        self.save()
+        try:
+            return self._told(value, texts)
+        except psycopg.Error:
+            self.undo()
+            if len(texts) == 1:
+                return [None]
+            half = len(texts) // 2
+            return self._converted(rule, texts[:half]) + self._converted(rule, texts[half:])
+
+    def copied_of(self, rule: ColumnRule, value: str) -> str:
+        """See ExactValues: by its type's own output, as a cast would; no locale is in an amount that is cast."""
+        return self.told_of(rule, value) if rule.kind == Kind.MONEY else value
 
     def number(self, key: str) -> int:
         """See ExactValues."""
