@@ -20,6 +20,7 @@ from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, location
 from splitjoin_cli.stores.sinks.s3 import S3Sink
 from splitjoin_cli.testing.bodies import Bytes
+from splitjoin_cli.testing.probing import ProbingContract
 from splitjoin_cli.testing.sinks import MIB, PART, SinkContract, names, noise
 from splitjoin_cli.testing.small_objects import SmallObjectContract
 from splitjoin_cli.testing.staging import CopyingSinkContract, StagingSinkContract
@@ -194,6 +195,11 @@ class TestSinks(SinkContract):
 
 class TestSmallObjects(SmallObjectContract):
     pass
+
+
+@pytest.mark.parametrize("rig", [S3, ODD_S3], indirect=True)
+class TestProbing(ProbingContract):
+    """Those whose store may lack something."""
 
 
 @STAGING

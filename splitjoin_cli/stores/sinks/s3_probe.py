@@ -14,7 +14,7 @@ from splitjoin_cli.core.names import PROBE_PREFIX
 from splitjoin_cli.stores.sinks.base import TriedWrites
 from splitjoin_cli.stores.sinks.s3_copy import is_refusal
 from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, CHANGED_CODES, DIGEST_REFUSALS
-from splitjoin_cli.stores.sinks.s3_sweep import abort_older, older_than, store_time
+from splitjoin_cli.stores.sinks.s3_sweep import abort_older, store_time
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import S3Location
@@ -28,6 +28,9 @@ BODY = b"splitjoin tries what this store can do, and removes this object again.\
 CHECKSUM = checksums.encode(checksums.crc64(BODY))
 WAYS = ((True, True), (False, True), (True, False), (False, False))
 """With the checksum, with the condition: a store may refuse the one and know the other."""
+SETTLED_SECONDS = 3.0
+"""So long no command that lives needs for its two writes; stores date in whole seconds."""
+LOOK_SECONDS, LOOKS = 0.5, 10
 UNLISTED_CODES = frozenset({"NotImplemented", "XNotImplemented", "MethodNotAllowed", "501", "405"})
 
 
@@ -35,7 +38,7 @@ class S3Prober:
     """A Prober of one place."""
 
     def __init__(self, place: S3Prefix, *, began: float) -> None:
-        """``began``: what probes left before it (time.monotonic) is of killed ones, as with uploads."""
+        """``began``: uploads that were begun before it (time.monotonic) are of killed commands, as a sweep has it."""
         self._place, self._began = place, began
         self._bucket = place.bucket.apart(PATIENCE)
         self._left: list[SplitjoinError] = []
@@ -127,18 +130,29 @@ class S3Prober:
         return bool(answer.get("CopyPartResult", {}).get("ETag"))
 
     def remove_stale(self) -> int:
-        """As in Prober."""
+        """As in Prober. What is young may be of a command that lives, which removes it soon: it is looked at again."""
+        there, removed = self._objects(), 0
+        for _ in range(LOOKS):
+            old = [key for key, age in there.items() if age >= SETTLED_SECONDS]
+            for key in old:
+                self._remove(key)
+            removed += len(old)
+            young = there.keys() - old
+            if not young or self._bucket.stop.wait(LOOK_SECONDS):
+                break
+            there = {key: age for key, age in self._objects().items() if key in young}
+        return removed
+
+    def _objects(self) -> dict[str, float]:
+        """The objects of probes in this place, with their ages in seconds by the store's clock, a second too high."""
         prefix = self._place.key(PROBE_PREFIX)
         page = self._bucket.checked("list_objects_v2", None, Prefix=listed_prefix(self._bucket.name, prefix))
-        limit = older_than(self._began, store_time(page))
-        stale = [
-            item["Key"]
+        now = store_time(page)
+        return {
+            item["Key"]: (now - item.get("LastModified", now)).total_seconds()
             for item in page.get("Contents", ())
-            if str(item.get("Key")).startswith(prefix) and item.get("LastModified", limit) < limit
-        ]
-        for key in stale:
-            self._remove(key)
-        return len(stale)
+            if str(item.get("Key")).startswith(prefix)
+        }
 
     def _new_key(self) -> str:
         return self._place.key(f"{PROBE_PREFIX}{secrets.token_hex(16)}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.s3 import Bucket
     from splitjoin_cli.stores.sinks.s3_multipart import Uploads
 
-__all__ = ["abort_doubtful", "abort_older", "older_than", "store_time", "sweep"]
+__all__ = ["abort_doubtful", "abort_older", "store_time", "sweep"]
 
 # What stores answer that know no empty listing of uploads: none is open.
 NONE_OPEN_CODES = frozenset({"404", "NoSuchUpload", "NoSuchKey", "NotFound"})
@@ -64,15 +64,11 @@ def abort_older(bucket: Bucket, key_prefix: str, *, began: float) -> None:
 
 
 def _is_older(upload: _OpenUpload, began: float) -> bool:
-    return upload.initiated < older_than(began, upload.now)
-
-
-def older_than(began: float, now: datetime) -> datetime:
-    """What the store dates before this was there before ``began`` (time.monotonic). ``now``: by the store's clock.
+    """Whether it was begun before ``began`` (time.monotonic), by the store's clock.
 
     Its Date header has whole seconds: what came within the same second counts as older.
     """
-    return now - timedelta(seconds=time.monotonic() - began - 1)
+    return upload.initiated < upload.now - timedelta(seconds=time.monotonic() - began - 1)
 
 
 def abort_doubtful(uploads: Uploads, *, began: float) -> None:

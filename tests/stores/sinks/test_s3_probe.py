@@ -11,6 +11,7 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.errors import AccessError, StoreError
 from splitjoin_cli.core.model import S3Location
 from splitjoin_cli.core.names import PROBE_PREFIX
+from splitjoin_cli.stores.sinks import s3_probe
 from splitjoin_cli.stores.sinks.s3 import S3Sink
 from tests.servers import odd_stores
 from tests.servers.proxy import proxied
@@ -172,14 +173,19 @@ def test_a_store_that_does_not_copy(
     assert what_is_there(client, fault_bucket) == []
 
 
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is so young that a command may still need it."""
+    monkeypatch.setattr(s3_probe, "SETTLED_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("settled")
 def test_what_killed_commands_left_goes(prober: S3Prober, client: S3Client, fault_bucket: str) -> None:
-    """Objects and uploads of that name in the place, and nothing else; not what came later."""
+    """Objects and uploads of that name in the place, and nothing else."""
     stale, other = f"{PREFIX}{PROBE_PREFIX}0", f"{PREFIX}acme_1-1-1.csv"
     for key in (stale, other):
         client.put_object(Bucket=fault_bucket, Key=key, Body=b"")
         client.create_multipart_upload(Bucket=fault_bucket, Key=key)
-    prober._began = time.monotonic() - 60
-    assert prober.remove_stale() == 0
     prober._began = time.monotonic() + 1
     assert (prober.remove_stale(), prober.try_uploads()) == (1, True)
     assert what_is_there(client, fault_bucket) == [other, other]
@@ -188,6 +194,28 @@ def test_what_killed_commands_left_goes(prober: S3Prober, client: S3Client, faul
     client.abort_multipart_upload(Bucket=fault_bucket, Key=other, UploadId=upload["UploadId"])
 
 
+def test_what_a_living_command_needs_stays(
+    prober: S3Prober, proxy: Proxy, client: S3Client, fault_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A young object is looked at until it is gone, and not removed from here; what comes later is not waited for."""
+    monkeypatch.setattr(s3_probe, "SETTLED_SECONDS", 3600.0)
+    monkeypatch.setattr(s3_probe, "LOOK_SECONDS", 0.0)
+    young, later = (f"{PREFIX}{PROBE_PREFIX}{name}" for name in ("young", "later"))
+    client.put_object(Bucket=fault_bucket, Key=young, Body=b"")
+    asked = record(proxy)
+
+    def end_of_the_other(_: Asked) -> None:
+        if len(asked) == 2:
+            client.delete_object(Bucket=fault_bucket, Key=young)
+            client.put_object(Bucket=fault_bucket, Key=later, Body=b"")
+
+    proxy.answering = end_of_the_other
+    assert prober.remove_stale() == 0
+    assert [one.method for one in asked] == ["GET", "GET", "GET"]
+    client.delete_object(Bucket=fault_bucket, Key=later)
+
+
+@pytest.mark.usefixtures("settled")
 def test_what_may_not_be_removed_is_named(
     prober: S3Prober, proxy: Proxy, source: S3Location, client: S3Client, fault_bucket: str
 ) -> None:
