@@ -13,24 +13,24 @@ import pytest
 TESTS = Path(__file__).parent
 DIFFERENCES: dict[str, tuple[str, ...]] = {
     "DynamoDB throttles, and refuses what a transaction holds (TransactionConflict); no emulator does": (
-        "stores/trackers/test_dynamodb.py::test_h12_throttling_is_repeated_and_no_failed_condition",
-        "stores/trackers/test_dynamodb.py::test_h12_throttling_without_end_is_an_error",
-        "stores/trackers/test_dynamodb.py::test_h12_throttling_and_lost_answers_under_load_count_exactly",
-        "stores/trackers/test_dynamodb.py::test_a_throttled_duplicate_is_a_duplicate_all_the_same",
+        "stores/trackers/test_dynamodb_faults.py::test_h12_throttling_is_repeated_and_no_failed_condition",
+        "stores/trackers/test_dynamodb_faults.py::test_h12_throttling_without_end_is_an_error",
+        "stores/trackers/test_dynamodb_faults.py::test_h12_throttling_and_lost_answers_under_load_count_exactly",
+        "stores/trackers/test_dynamodb_faults.py::test_a_throttled_duplicate_is_a_duplicate_all_the_same",
         "join/test_hazards.py::test_h12_throttling_is_patience_and_no_answer",
     ),
     "a failed condition may come without the old item (dynalite never has it, MiniStack always)": (
-        "stores/trackers/test_dynamodb.py::test_a_failed_condition_without_its_item_is_read_consistently",
-        "stores/trackers/test_dynamodb.py::test_a_failed_condition_with_its_item_needs_no_read",
+        "stores/trackers/test_dynamodb_faults.py::test_a_failed_condition_without_its_item_is_read_consistently",
+        "stores/trackers/test_dynamodb_faults.py::test_a_failed_condition_with_its_item_needs_no_read",
     ),
     "an answer is lost after the request was applied; emulators on the loopback interface lose none": (
-        "stores/trackers/test_dynamodb.py::test_h4_lost_responses_change_nothing",
+        "stores/trackers/test_dynamodb_faults.py::test_h4_lost_responses_change_nothing",
         "join/test_hazards.py::test_h4_a_lost_response_counts_once",
         "stores/sinks/test_s3.py::test_a_lost_answer_is_survived",
         "stores/sinks/test_s3.py::test_a_claim_whose_answer_was_lost_is_still_ours",
     ),
     "BatchGetItem leaves keys out when it is throttled": (
-        "stores/trackers/test_dynamodb.py::test_what_a_batch_leaves_out_is_asked_for_again",
+        "stores/trackers/test_dynamodb_faults.py::test_what_a_batch_leaves_out_is_asked_for_again",
     ),
     "S3 answers 409 ConditionalRequestConflict to conditional writes that meet": (
         "stores/sinks/test_s3.py::test_a_conflict_of_conditional_writes_is_repeated",

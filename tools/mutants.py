@@ -61,7 +61,11 @@ STORES = "tests/stores/trackers"
 RULES = f"{STORES}/test_rules.py {STORES}/test_repairs.py {STORES}/test_memory.py"
 MEMORY = (f"{RULES} {CONTRACT} -k (memory)or(rules)or(test_repairs)",)
 SQLITE = (f"{CONTRACT} -k sqlite", f"{STORES}/test_sqlite.py")
-DYNAMODB = (f"{CONTRACT} -k dynalite", f"{STORES}/test_dynamodb.py")
+DYNAMODB = (
+    f"{CONTRACT} -k dynalite",
+    f"{STORES}/test_dynamodb.py {STORES}/test_dynamodb_faults.py {STORES}/test_dynamodb_races.py",
+    f"{STORES}/test_dynamodb_sweep.py {STORES}/test_published_counter.py",
+)
 JOIN = (
     "tests/join/test_worker.py tests/join/test_sweep.py tests/join/test_lease.py tests/join/test_machine.py",
     "tests/join/test_hazards.py tests/join/test_explore.py",
