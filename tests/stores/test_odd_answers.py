@@ -136,6 +136,17 @@ def completes(asked: Asked) -> bool:
     return asked.method == "POST" and "uploadId" in asked.query
 
 
+def test_a_store_that_sums_the_checksums_of_parts_is_told_none_of_the_whole(
+    sink: S3Sink, proxy: Proxy, client: S3Client
+) -> None:
+    """As MiniStack: each part was compared by itself, and their order is that of their numbers."""
+    with_checksum = "x-amz-checksum-crc64nvme"
+    proxy.refuse = lambda asked: (400, "BadDigest") if completes(asked) and with_checksum in asked.headers else None
+    put_parts(sink, client)
+    (stored,) = sink.list()
+    assert (stored.name, stored.size) == (CHUNK, len(BIG.data))
+
+
 def test_a_copy_without_an_etag_is_refused(sink: S3Sink, proxy: Proxy, client: S3Client) -> None:
     """200, and nothing was copied: the caller streams."""
     proxy.alter = odd_stores.copies_without_etag
@@ -198,6 +209,18 @@ def test_no_listing_of_uploads_is_an_empty_one(sink: S3Sink, proxy: Proxy) -> No
     """404 where none is open."""
     proxy.alter = odd_stores.no_empty_listing_of_uploads
     assert sink.sweep("acme") == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [(501, "NotImplemented"), (405, "MethodNotAllowed")])
+def test_a_store_that_aborts_no_uploads_ends_nothing(client: S3Client, proxy: Proxy, status: int, code: str) -> None:
+    """As s3rver: after a copy that cannot be believed the chunk is streamed, and closing the sink is no error."""
+    proxy.refuse = lambda asked: (status, code) if asked.method == "DELETE" and "uploadId" in asked.query else None
+    proxy.alter = odd_stores.copies_without_etag
+    sink = S3Sink(f"s3://{BUCKET}/{secrets.token_hex(8)}/", client=client, retry=QUICK, jobs=4)
+    with pytest.raises(CopyRefusedError):
+        copy(sink, client)
+    assert sink.put(CHUNK, BIG, checksum=None).size == len(BIG.data)
+    sink.close()
 
 
 @pytest.mark.parametrize("field", ["UploadId", "Initiated", "Key"])
