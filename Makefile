@@ -31,6 +31,8 @@ CHROMIUM := .cache/chromium
 CHROMIUM_STAMP := $(CHROMIUM)/.installed
 EXPORTERS := .cache/exporters
 EXPORTERS_STAMP := $(EXPORTERS)/.installed
+STORES := .cache/stores
+STORES_STAMP := $(STORES)/.installed
 GENERATED := docs/reference/commands.md docs/guide/aws.md # cog writes parts of them
 
 # What make test-fast leaves to make test: servers, whole commands, and files that take seconds by themselves.
@@ -115,8 +117,11 @@ fix: venv ## Format, mend what ruff can mend, write the generated parts of the d
 .PHONY: exporters
 exporters: venv servers $(EXPORTERS_STAMP) ## Fetch the exporters that docs/exporters.md tries, beside those of the tests
 
+.PHONY: stores
+stores: venv servers $(STORES_STAMP) ## Fetch the stores that docs/stores.md tries, beside those of the tests
+
 .PHONY: soak
-soak: venv servers exporters ## Run the tests that take minutes, and the laws against twenty times as many examples
+soak: venv servers exporters stores ## Run the tests that take minutes, and the laws against twenty times as many examples
 	pytest -m soak --capture=no
 	LAW_FACTOR=20 pytest -n $(TEST_WORKERS) -m "hypothesis and not soak"
 	$(MAKE) lint-template EACH=1
@@ -173,6 +178,10 @@ $(NPM_STAMP): tools/npm.txt $(SERVERS_STAMP)
 
 $(EXPORTERS_STAMP): $(SERVERS_STAMP) tools/exporters.sh tools/exporters.txt tools/exporters_npm.txt tools/debian_packages.sh
 	bash tools/exporters.sh $(PYTHON) $(SERVERS) $(EXPORTERS)
+	@touch $@
+
+$(STORES_STAMP): $(SERVERS_STAMP) tools/stores.sh tools/stores.txt tools/stores_npm.txt tools/debian_packages.sh
+	bash tools/stores.sh $(PYTHON) $(SERVERS) $(STORES)
 	@touch $@
 
 $(CHROMIUM_STAMP): tools/chromium.sh tools/debian_packages.sh
