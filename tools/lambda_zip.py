@@ -1,7 +1,7 @@
 """Builds the zips of the two Lambda functions: the modules that a handler uses, what they need, and nothing else.
 
 The worker's has the databases' drivers. The split function's has the compiled kernel, which Zig builds for the
-function's architecture on any machine; where there is no Zig, it has numpy and awscrt instead, and that is said.
+function's architecture on any machine; where there is no Zig, it scans with numpy, and that is said.
 The same input gives the same bytes (with the same zlib): versions are those of constraints.txt, entries are sorted,
 times and modes are fixed, and what pip writes of the place and time of an installation is left out. botocore is in
 neither: Lambda's runtime has it.
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import grimp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "splitjoin_cli"
@@ -44,8 +44,10 @@ FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-s")  # 
 DRIVERS = {"mysql": ("PyMySQL",), "postgresql": ("psycopg", "psycopg-binary")}
 ALWAYS = ("isal",)  # gzip
 HTTP = ("requests", "certifi", "charset-normalizer", "idna", "urllib3")
-UNCOMPILED = ("numpy", "awscrt")
-"""What scans and computes checksums where there is no kernel."""
+SMALL_CHUNKS = ("numpy",)
+"""What finds where small chunks end; it scans as well, where there is no kernel."""
+UNCOMPILED = ("awscrt",)
+"""What computes checksums where there is no kernel."""
 LAST_WITHOUT_ZSTD = (3, 13)  # from the next Python on the standard library reads Zstandard
 LAST_WITH_EXTENSIONS = (3, 12)  # psycopg asks for typing-extensions up to here
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can tell
@@ -122,9 +124,17 @@ def build(out: Path, *, python: str, architecture: str, drivers: Sequence[str]) 
     _build(out, HANDLER, wheels, python=python, architecture=architecture)
 
 
-def build_split(out: Path, *, python: str, architecture: str, kernel: Path | None) -> None:
-    """Make the split function's zip at ``out``; without a ``kernel`` it has what works without one."""
-    wheels = requirements(python, (), (*HTTP, *(() if kernel else UNCOMPILED)))
+def split_requirements(python: str, *, compiled: bool) -> list[str]:
+    """The split function's wheels. ``compiled``: it has a kernel, else what works without one."""
+    return requirements(python, (), (*HTTP, *SMALL_CHUNKS, *(() if compiled else UNCOMPILED)))
+
+
+def build_split(
+    out: Path, *, python: str, architecture: str, kernel: Path | None, without: Collection[str] = ()
+) -> None:
+    """Make the split function's zip at ``out``. ``without``: wheels that whoever runs it does without."""
+    needed = split_requirements(python, compiled=kernel is not None)
+    wheels = [wheel for wheel in needed if wheel.partition("==")[0] not in without]
     compiled = () if kernel is None else ((KERNEL, kernel),)
     _build(out, SPLIT_HANDLER, wheels, python=python, architecture=architecture, others=compiled)
 

@@ -110,12 +110,13 @@ def test_what_is_in_it(function_zip: Path) -> None:
 
 
 def test_what_is_in_the_split_functions(split_zip: Path) -> None:
-    """What scans and stores, with the kernel and without what only works where there is none; no loader, no driver."""
+    """What scans and stores, with the kernel; no loader, no driver. Here it is built without numpy."""
     with zipfile.ZipFile(split_zip) as archive:
         names = archive.namelist()
         assert archive.read(lambda_zip.KERNEL) == LIBRARY.read_bytes()
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name and ".libs/" not in name}
-    expected = {"splitjoin_cli", "backports", "isal", "requests", "certifi", "charset_normalizer", "idna", "urllib3"}
+    http = {"requests", "certifi", "charset_normalizer", "idna", "urllib3"}
+    expected = {"splitjoin_cli", "backports", "isal", *http}
     compiled = {top for top in tops if top.endswith(".so")}  # charset_normalizer's own
     assert tops - compiled == {top for top in expected if top != "backports" or _wanted(top)}
     ours = {name.split("/")[1] for name in names if name.startswith("splitjoin_cli/")}
@@ -124,10 +125,12 @@ def test_what_is_in_the_split_functions(split_zip: Path) -> None:
     assert split_zip.stat().st_size < 3_000_000
 
 
-def test_a_split_function_without_a_compiler() -> None:
-    """It has what scans and computes checksums without the kernel, at the versions that the tests run with."""
-    wheels = lambda_zip.requirements("3.13", (), (*lambda_zip.HTTP, *lambda_zip.UNCOMPILED))
-    assert {"numpy", "awscrt"} <= {wheel.partition("==")[0] for wheel in wheels}
+def test_the_wheels_of_the_split_function() -> None:
+    """Numpy cuts small chunks and scans where there is no kernel; awscrt computes checksums there."""
+    compiled, plain = (lambda_zip.split_requirements("3.13", compiled=one) for one in (True, False))
+    names = {wheel.partition("==")[0] for wheel in compiled}
+    assert names == {*lambda_zip.ALWAYS, *lambda_zip.HTTP, "numpy", "backports.zstd"}
+    assert [wheel.partition("==")[0] for wheel in set(plain) - set(compiled)] == ["awscrt"]
     assert lambda_zip.compiled_kernel(Path("no/zig/here"), "arm64", Path("out")) is None
 
 

@@ -29,9 +29,9 @@ def build_zip(directory: Path) -> Path:
 
 
 def build_split_zip(directory: Path) -> Path:
-    """The same of the split function, with the kernel of this machine's own compiler."""
-    out = directory / "split.zip"
-    lambda_zip.build_split(out, python=PYTHON, architecture=ARCHITECTURE, kernel=LIBRARY)
+    """The same of the split function, with the kernel of this machine's own compiler; without numpy, which is large."""
+    out, large = directory / "split.zip", lambda_zip.SMALL_CHUNKS
+    lambda_zip.build_split(out, python=PYTHON, architecture=ARCHITECTURE, kernel=LIBRARY, without=large)
     return out
 
 

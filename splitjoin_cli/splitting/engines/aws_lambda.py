@@ -22,7 +22,7 @@ from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.splitting.engines.base import Failed, NotNowError
 from splitjoin_cli.splitting.engines.dispatch import pause_seconds
 from splitjoin_cli.splitting.engines.invocation import HELLO, MOST_BYTES, Greeting, too_large, unit_event
-from splitjoin_cli.splitting.engines.wire import answer_text, release
+from splitjoin_cli.splitting.engines.wire import answer_text, protocol, release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,6 +184,11 @@ class LambdaEngine(StaysHere):
             raise EngineError(
                 f"{self._what} has splitjoin {greeting.release}, and this command is splitjoin {release()}",
                 hint="build its zip with this release (make lambda), and update the stack",
+            )
+        if greeting.protocol != protocol():
+            raise EngineError(
+                f"{self._what} is another build of splitjoin {release()}, which writes units of work in another way",
+                hint="build its zip from the same sources as this command (make lambda), and update the stack",
             )
         if tuple(int(part) for part in greeting.botocore.split(".")[:2]) < LEAST_BOTOCORE:
             raise EngineError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.splitting.engines.base import Failed
-from splitjoin_cli.splitting.engines.wire import answer_text, release
+from splitjoin_cli.splitting.engines.wire import answer_text, protocol, release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ MOST_BYTES = 6 * 1024 * 1024
 class Greeting(NamedTuple):
     """What a function says that it is. ``kernel``: the level of the compiled kernel, None where it scans with numpy.
 
-    ``botocore``: its version there.
+    ``botocore``: its version there. ``protocol``: of units, as wire.py has it.
     """
 
     release: str
@@ -33,13 +33,16 @@ class Greeting(NamedTuple):
     machine: str
     kernel: str | None
     botocore: str
+    protocol: str
 
     @classmethod
     def here(cls, botocore: str) -> Greeting:
         """Of this process."""
         compiled = kernel()
         python = ".".join(platform.python_version_tuple()[:2])
-        return cls(release(), python, platform.machine(), None if compiled is None else compiled.name, botocore)
+        return cls(
+            release(), python, platform.machine(), None if compiled is None else compiled.name, botocore, protocol()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As the function answers it."""
@@ -71,9 +74,14 @@ def unit_in(event: Mapping[str, Any]) -> str | None:
 
 
 def bounded(answer: str, unit: str) -> str:
-    """``answer``, or what says that it is too large to be returned."""
+    """``answer``; less the stairs, which can be done without; or what says that it is too large to be returned."""
     size = len(json.dumps(answer))
-    return answer if size <= MOST_BYTES else answer_text(too_large("the answer", size), unit)
+    if size <= MOST_BYTES:
+        return answer
+    fields = json.loads(answer)
+    if fields.get("stairs") is not None:
+        return bounded(json.dumps(fields | {"stairs": None}, separators=(",", ":")), unit)
+    return answer_text(too_large("the answer", size), unit)
 
 
 def too_large(what: str, size: int) -> Failed:

@@ -10,7 +10,7 @@ from dataclasses import fields as fields_of
 from functools import cache
 from itertools import accumulate, chain
 from operator import sub
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, get_args, overload
 from zlib import compress, decompress
 
 from splitjoin_cli.core.aws.options import ObjectOptions
@@ -69,6 +69,14 @@ def release() -> str:
         __name__.partition(".")[0]
     ].__version__  # the root is above this layer, and always loaded
     return version
+
+
+@cache
+def protocol() -> str:
+    """A mark of how units and answers are written: two builds of one release may differ in it."""
+    kinds = (*get_args(Unit), *get_args(Answer), SourceSpec, SinkSpec, HeaderSpec, Reach)
+    shape = [(kind.__name__, list(kind.__annotations__.items())) for kind in kinds]
+    return hashlib.blake2b(repr(shape).encode(), digest_size=8).hexdigest()
 
 
 def unit_text(unit: Unit) -> str:

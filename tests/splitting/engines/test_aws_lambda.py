@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +21,12 @@ from splitjoin_cli.splitting.engines import aws_lambda, dispatch, invocation
 from splitjoin_cli.splitting.engines.aws_lambda import LambdaEngine
 from splitjoin_cli.splitting.engines.base import Failed, NotNowError, Reach, Scanned, ScanUnit, SourceSpec
 from splitjoin_cli.splitting.engines.dispatch import TRIES, Dispatcher, Work
-from splitjoin_cli.splitting.engines.invocation import Greeting
+from splitjoin_cli.splitting.engines.invocation import Greeting, bounded
 from splitjoin_cli.splitting.engines.place import Place
-from splitjoin_cli.splitting.engines.wire import release, unit_text
+from splitjoin_cli.splitting.engines.wire import answer_of, answer_text, release, unit_text
 from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.stairs import Stairs
+from splitjoin_cli.splitting.survey import Found
 from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.servers.lambda_service import REQUEST_ID, LambdaService, Reply
 
@@ -236,6 +240,12 @@ def test_an_answer_that_is_too_large(engine: LambdaEngine, function: Function, m
     found = failed(engine)
     assert re.fullmatch(r"the answer has \d+ bytes, and Lambda takes 100", found.message)
     assert function.times == 3
+    text, nothing = unit_text(unit()), Found()
+    scanned = Scanned(None, 0, nothing, nothing, -1, (nothing, nothing, nothing))
+    places = sorted(random.Random(1).sample(range(1 << 40), 1000))
+    many = answer_text(replace(scanned, stairs=Stairs(places, places)), text)
+    monkeypatch.setattr(invocation, "MOST_BYTES", 1000)
+    assert answer_of(bounded(many, text), text) == scanned
 
 
 def test_a_unit_that_is_too_large_is_not_sent(
@@ -355,6 +365,12 @@ def test_another_release_and_an_old_runtime(service: LambdaService, function: Fu
     message, hint = refused(service)
     assert message == f"the function splits has splitjoin 9.9.9, and this command is splitjoin {release()}"
     assert hint == "build its zip with this release (make lambda), and update the stack"
+    function.says = [Reply(own._replace(protocol="0" * 16).to_json())]
+    message, hint = refused(service)
+    assert message == (
+        f"the function splits is another build of splitjoin {release()}, which writes units of work in another way"
+    )
+    assert hint == "build its zip from the same sources as this command (make lambda), and update the stack"
     function.says = [Reply(own._replace(botocore="1.36.40").to_json())]
     message, hint = refused(service)
     assert message == "the function splits has botocore 1.36.40, and splitjoin needs 1.37 or later"
