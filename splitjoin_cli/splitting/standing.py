@@ -96,8 +96,11 @@ class Placing:
         return NumberRanges.of_flags(chunks.flags_of(plan))
 
     def forget(self, standing: NumberRanges) -> None:
-        """Nothing is asked of these chunks any more, which ``standing`` gave and somebody else keeps."""
-        if isinstance(self._existing.chunks, StoredChunks) and standing:
+        """Nothing is asked of these chunks any more, which ``standing`` gave and somebody else keeps.
+
+        Where they are all, nothing more takes memory, and to forget them would take time alone.
+        """
+        if isinstance(self._existing.chunks, StoredChunks) and 0 < len(standing) < len(self._plan.chunks):
             self._existing.chunks.forget(standing)
 
     def missing(
