@@ -53,6 +53,7 @@ def status(
     values: bool = False,
     into: str | None = None,
     source: arguments.Path | None = None,
+    encoding: str | None = None,
     key: Iterable[str] = (),
     run_column: str | None = None,
     secret: str | None = None,
@@ -83,6 +84,7 @@ def status(
         values=values,
         into=into,
         source=source,
+        encoding=encoding,
         key=key,
         run_column=run_column,
         secret=secret,
@@ -123,8 +125,8 @@ class StatusRequest:
     """What is to be looked at. ``file_name``: None for all jobs.
 
     ``load``: the database whose ledger is read; ``reconcile``: it is compared with the tracker, too; ``values``: and
-    its table with the chunks, or with ``source``; ``key``: the columns that tell rows apart. ``html``: the file that
-    the page is written to.
+    its table with the chunks, or with ``source``, in ``encoding``; ``key``: the columns that tell rows apart.
+    ``html``: the file that the page is written to.
     """
 
     file_name: str | None
@@ -136,6 +138,7 @@ class StatusRequest:
     reconcile: bool
     values: bool
     source: str | None
+    encoding: str | None
     key: tuple[str, ...]
     html: FilePath | None
     aws: AwsOptions
@@ -152,6 +155,7 @@ def status_request(
     values: bool = False,
     into: str | None = None,
     source: arguments.Path | None = None,
+    encoding: str | None = None,
     key: Iterable[str] = (),
     run_column: str | None = None,
     secret: str | None = None,
@@ -165,6 +169,8 @@ def status_request(
     if into and not reconcile and html is None:
         raise UsageError("--into is for --reconcile", hint="give --reconcile too")
     key = (key,) if isinstance(key, str) else tuple(key)
+    if encoding is not None and source is None:
+        raise UsageError("--encoding is for --source", hint="give --source too, or leave it out")
     _check_values(values, reconcile, {"--source": source, "--key": key, "--run-column": run_column})
     if html is not None:
         from splitjoin_cli.api.page.file import check_page
@@ -183,6 +189,7 @@ def status_request(
         reconcile=reconcile,
         values=values,
         source=None if source is None else os.fspath(source),
+        encoding=encoding,
         key=key,
         html=None if html is None else FilePath(html),
         aws=aws,
@@ -359,7 +366,14 @@ class OneJob:
 
         request = self._request
         dest = None if request.dest is None else str(request.dest)
-        asked = ValuesRequest(load=load, dest=dest, source=request.source, key=request.key, aws=request.aws)
+        asked = ValuesRequest(
+            load=load,
+            dest=dest,
+            source=request.source,
+            encoding=request.encoding,
+            key=request.key,
+            aws=request.aws,
+        )
         return table_values(asked, progress, ledger)
 
 

@@ -48,12 +48,14 @@ HEADER_BLOCK = 1024 * 1024
 class ValuesRequest:
     """What is compared with what. ``dest``: None for where the tracker says that the chunks are.
 
-    ``source``: instead of the chunks. ``key``: the columns that tell rows apart; empty for the primary key.
+    ``source``: instead of the chunks; ``encoding``: its own, None for any that keeps ASCII. ``key``: the columns that
+    tell rows apart; empty for the primary key.
     """
 
     load: LoadRequest
     dest: str | None
     source: str | None
+    encoding: str | None
     key: tuple[str, ...]
     aws: AwsOptions
 
@@ -145,6 +147,7 @@ class _Chunks:
         from splitjoin_cli.stores.chunks.any import Chunks
 
         self._run_id, self._numbers, self._file_name = run_id, numbers, progress.file_name
+        self._encoding = request.encoding
         self._store: ChunkStore = stack.enter_context(closing(Chunks(request.aws)))
         self._uris: dict[int, str] = {}
         self._manifest: Manifest | None = None
@@ -157,7 +160,7 @@ class _Chunks:
             self._look(dest, request)
         self._source: Source | None = None
         if request.source is not None:
-            self._source = _opened(request.source, request.aws)
+            self._source = _opened(request.source, request.encoding, request.aws)
             stack.callback(self._source.close)
         self.count = len(numbers) if self._source is None or self._manifest is not None else 1
 
@@ -166,7 +169,7 @@ class _Chunks:
         if self._source is None:
             return self._stored(self._numbers)
         if self._manifest is None:
-            return iter([(1, _whole(self._source, self._file_name, self._run_id))])
+            return iter([(1, _whole(self._source, self._encoding, self._file_name, self._run_id))])
         return self._of_source(self._source, self._manifest)
 
     def check_unchanged(self) -> None:
@@ -282,18 +285,20 @@ def _header(placed: Placed, manifest: Manifest) -> bytes:
     return bytes(header)
 
 
-def _opened(spec: str, aws: AwsOptions) -> Source:
+def _opened(spec: str, encoding: str | None, aws: AwsOptions) -> Source:
     from splitjoin_cli.stores.sources.open import open_source
 
     try:
-        return open_source(os.fspath(spec), aws=aws)
+        return open_source(os.fspath(spec), encoding=encoding, aws=aws)
     except BadInputError as exc:
-        exc.hint = "compare with the chunks instead: leave --source out"
+        exc.hint = f"{exc.hint}; or compare with the chunks: leave --source out"
         raise
 
 
-def _whole(source: Source, file_name: str, run_id: str) -> ChunkToLoad:
-    """The whole source as one chunk, its dialect guessed: no manifest says it."""
+def _whole(source: Source, encoding: str | None, file_name: str, run_id: str) -> ChunkToLoad:
+    """The whole source as one chunk, its dialect guessed: no manifest says it. ``encoding``: that was typed."""
+    from splitjoin_cli.stores.sources.transcode import chunk_encoding
+
     buffer, filled = memoryview(bytearray(SNIFFED_BYTES)), 0
     with closing(source.stream()) as stream:
         while filled < len(buffer) and (got := stream.readinto(buffer[filled:])):
@@ -306,7 +311,7 @@ def _whole(source: Source, file_name: str, run_id: str) -> ChunkToLoad:
         number=1,
         total=1,
         rows=None,
-        dialect=found.dialect,
+        dialect=found.dialect if encoding is None else replace(found.dialect, encoding=chunk_encoding(encoding)),
         header_bytes=found.header_bytes,
         header_lines=found.header_lines,
         compression=None,

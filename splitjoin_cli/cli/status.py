@@ -116,6 +116,7 @@ class WatchCommand(click.Command):
 @options.option(
     "--source", type=Text(), metavar="SOURCE", help="With --values: compare with the export instead of the chunks."
 )
+@options.option("--encoding", type=Text(), metavar="NAME", help="Encoding of SOURCE, as it was given to split.")
 @options.option(
     "--key",
     type=Text(),
@@ -188,7 +189,7 @@ def _without_values(ctx: click.Context, values: dict[str, Any]) -> None:
         if values["watch"] is not None:
             raise UsageError("--values reads the whole table, which --watch would repeat", hint="leave --watch out")
         return
-    for name in ("source", "key", "run_column"):
+    for name in ("source", "encoding", "key", "run_column"):
         if not options.typed(ctx, name):
             values[name] = () if name == "key" else None
 

@@ -104,7 +104,7 @@ def test_a_damaged_table(loaded: Loaded) -> None:
     assert loaded.status("--json", "--key", "NAME").document["values"]["key"] == ["name"]
 
 
-@pytest.mark.parametrize("form", ["plain", "compressed"])
+@pytest.mark.parametrize("form", ["plain", "compressed", "UTF-16"])
 def test_the_source_instead_of_the_chunks(loaded: Loaded, form: str) -> None:
     """By the manifest's ranges, a stream too; without the manifest it is one chunk."""
     damaged(loaded)
@@ -112,13 +112,18 @@ def test_the_source_instead_of_the_chunks(loaded: Loaded, form: str) -> None:
     if form == "compressed":
         source = loaded.place / "acme.csv.gz"
         source.write_bytes(gzip.compress(loaded.export.read_bytes()))
+    told = ["--source", str(source), "--json"]
+    if form == "UTF-16":
+        source.write_bytes(source.read_text().encode("utf-16"))
+        assert "or compare with the chunks: leave --source out" in loaded.status(*told).document["error"]["hint"]
+        told += ["--encoding", "utf-16"]
     for chunk in (loaded.place / "chunks").glob("*.csv"):
         chunk.unlink()
     assert loaded.status().code == 1
-    ran = loaded.status("--source", str(source), "--json")
+    ran = loaded.status(*told)
     assert (ran.code, ran.document["values"]["chunks"], ran.document["values"]["compared_parts"]) == (12, [2, 3], 6)
     (loaded.place / "chunks" / f"{NAME}.manifest.json").unlink()
-    found = loaded.status("--source", str(source), "--json").document["values"]
+    found = loaded.status(*told).document["values"]
     assert (found["chunks"], found["compared_parts"], found["missing_rows"], found["changed_rows"]) == ([1], 1, 1, 1)
 
 
@@ -154,6 +159,9 @@ def test_a_column_or_a_database_that_is_not_there(loaded: Loaded) -> None:
 USAGE: dict[str, tuple[list[str], str, str]] = {
     "values alone": (["--values"], "--values is for --reconcile", "give --reconcile and --into URL too"),
     "no database": (["--values", "--reconcile"], "--reconcile needs a database", "give --into URL"),
+    "encoding alone": (
+        ["--values", "--encoding=utf-16"], "--encoding is for --source", "give --source too, or leave it out"
+    ),
     "source alone": (["--source=x"], "--source is for --values", "give --reconcile --values too"),
     "key alone": (["--key=x"], "--key is for --values", "give --reconcile --values too"),
     "run column alone": (["--run-column=x"], "--run-column is for --values", "give --reconcile --values too"),
