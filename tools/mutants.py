@@ -279,7 +279,7 @@ TARGETS = (
         for module, functions in (
             ("equality", "alike"),
             ("amounts", "amounts"),
-            ("numbers", "number numbers_alike shortest_single"),
+            ("numbers", "number numbers_alike shortest_single _said"),
             (
                 "moments",
                 (

@@ -60,7 +60,7 @@ class ColumnForms:
         if kind == Kind.INSTANT:
             said, kept = self._instants.said, self._instants.kept
         elif kind in _FLOATS:
-            said, kept = _number, partial(_float, _FLOATS[kind])
+            said, kept = (partial(_float, shortest) for shortest in _FLOATS[kind])
         elif kind in _MOMENTS:
             said, kept = partial(_MOMENTS[kind], is_kept=False), partial(_MOMENTS[kind], is_kept=True)
         else:
@@ -82,20 +82,20 @@ class ColumnForms:
     @property
     def of_file(self) -> As:
         """How the kernel comes to the form of the file's texts."""
-        return self._natively(_NATIVE, As.LOCAL_SAID)
+        return self._natively(As.LOCAL_SAID)
 
     @property
     def of_table(self) -> As:
         """How the kernel comes to the form of what the table tells."""
-        return self._natively({**_NATIVE, **_NATIVE_KEPT}, As.LOCAL_KEPT)
+        return self._natively(As.LOCAL_KEPT)
 
-    def _natively(self, known: Mapping[Kind, As], local: As) -> As:
+    def _natively(self, local: As) -> As:
         if self.rule.is_list:
             return As.ODD
         if self._kind == Kind.INSTANT:
             is_local = self._instants.is_local
             return As.ODD if is_local is None else local if is_local else As.INSTANT
-        return known.get(self._kind, As.ODD)
+        return _NATIVE.get(self._kind, As.ODD)
 
 
 def _remembering(form: Callable[[str], str]) -> Callable[[str], str]:
@@ -274,9 +274,9 @@ _FORMS: Mapping[Kind, Callable[[str], str]] = {
     Kind.DOCUMENT: _document,
     Kind.SPAN: _span,
 }
-_FLOATS: Mapping[Kind, Callable[[str], str]] = {
-    Kind.SINGLE: numbers.shortest_single,
-    Kind.DOUBLE: numbers.shortest_double,
+_FLOATS: Mapping[Kind, tuple[Callable[[str], str], Callable[[str], str]]] = {
+    Kind.SINGLE: (numbers.said_single, numbers.shortest_single),
+    Kind.DOUBLE: (numbers.said_double, numbers.shortest_double),
 }
 _MOMENTS: Mapping[Kind, Callable[..., str]] = {
     Kind.DATE: _date,
@@ -289,8 +289,8 @@ _NATIVE: Mapping[Kind, As] = {
     Kind.PADDED: As.PADDED,
     Kind.CASED_MEMBER: As.PADDED,
     Kind.NUMBER: As.NUMBER,
-    Kind.SINGLE: As.NUMBER,
-    Kind.DOUBLE: As.NUMBER,
+    Kind.SINGLE: As.SINGLE,
+    Kind.DOUBLE: As.DOUBLE,
     Kind.BOOLEAN: As.BOOLEAN,
     Kind.DATE: As.DATE,
     Kind.DATETIME: As.DATETIME,
@@ -298,5 +298,3 @@ _NATIVE: Mapping[Kind, As] = {
     Kind.HEXADECIMAL: As.HEX,
     Kind.MEMBER: As.MEMBER,
 }
-_NATIVE_KEPT: Mapping[Kind, As] = {Kind.SINGLE: As.SINGLE, Kind.DOUBLE: As.DOUBLE}
-"""Otherwise than the file's: a float may be told in more digits than mean it."""

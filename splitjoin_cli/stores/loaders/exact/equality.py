@@ -92,11 +92,15 @@ _RULES: Mapping[Kind, Callable[[str, str], bool]] = {
 }
 
 
+_FLOATS = frozenset({Kind.SINGLE, Kind.DOUBLE})
+"""Of which a database may tell more digits than the type keeps of a text."""
+
+
 def alike(kind: Kind, text: str, kept: str, *, is_list: bool = False) -> bool:
     """Whether ``kept``, as the database tells it, is the value that ``text`` says in a file.
 
     ``is_list``: both are lists (of lists) of such values. NULL is neither: which fields are, the loaders' rule says.
     """
-    if text == kept:
+    if text == kept and kind not in _FLOATS:
         return True
     return words.lists_alike(text, kept, _RULES[kind]) if is_list else _RULES[kind](text, kept)

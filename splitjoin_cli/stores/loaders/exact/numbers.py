@@ -6,8 +6,21 @@ import re
 import struct
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
-__all__ = ["doubles_alike", "number", "numbers_alike", "shortest_double", "shortest_single", "singles_alike"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "doubles_alike",
+    "number",
+    "numbers_alike",
+    "said_double",
+    "said_single",
+    "shortest_double",
+    "shortest_single",
+    "singles_alike",
+]
 
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _DIGITS_OF_SINGLE = range(1, 10)
@@ -63,11 +76,32 @@ def shortest_double(kept: str) -> str:
     return repr(float(kept))
 
 
+def said_double(text: str) -> str:
+    """The shortest decimal of the float that a text is the decimal of, too, in 16 digits; else the text itself."""
+    return _said(text, 16, lambda value: value, shortest_double)
+
+
+def said_single(text: str) -> str:
+    """The same of a 32-bit float, in 8 digits."""
+    return _said(text, 8, _single, shortest_single)
+
+
+def _said(text: str, digits: int, rounded: Callable[[float], float], shortest: Callable[[str], str]) -> str:
+    said = number(text)
+    if said is None or not said.is_finite():
+        return text
+    try:
+        value = rounded(float(said))
+    except OverflowError:
+        return text
+    return shortest(repr(value)) if said == Decimal(f"{value:.{digits}g}") else text
+
+
 def doubles_alike(text: str, kept: str) -> bool:
-    """Whether a text is the shortest decimal of the float that is kept, in whatever spelling."""
-    return numbers_alike(text, shortest_double(kept))
+    """Whether a text says the float that is kept: in its shortest decimal, or in that of 16 digits."""
+    return numbers_alike(said_double(text), shortest_double(kept))
 
 
 def singles_alike(text: str, kept: str) -> bool:
-    """The same, where a database tells a 32-bit float as a 64-bit one."""
-    return numbers_alike(text, shortest_single(kept))
+    """The same of a 32-bit float, in 8 digits, where a database may tell it as a 64-bit one."""
+    return numbers_alike(said_single(text), shortest_single(kept))
