@@ -157,6 +157,16 @@ def test_a_copy_without_an_etag_is_refused(sink: S3Sink, proxy: Proxy, client: S
     assert "Uploads" not in client.list_multipart_uploads(Bucket=BUCKET, Prefix=sink.properties.uri.split("/", 3)[3])
 
 
+@pytest.mark.parametrize("code", ["InternalError", "500"])
+def test_a_copy_that_fails_at_each_try_is_refused(sink: S3Sink, proxy: Proxy, client: S3Client, code: str) -> None:
+    """As fauxqs: 500 to each UploadPartCopy, and all else is well: the caller streams."""
+    proxy.refuse = lambda asked: (500, code) if asked.copies else None
+    with pytest.raises(CopyRefusedError) as caught:
+        copy(sink, client)
+    uri = f"{sink.properties.uri}{CHUNK}"
+    assert caught.value.message == f"s3:UploadPartCopy {uri}: the store refuses to copy the range ({code})"
+
+
 def test_a_copy_of_another_size_is_removed(sink: S3Sink, proxy: Proxy, client: S3Client, server: S3Server) -> None:
     """The store says that all is well and holds something else: it goes, and the caller streams."""
     key = f"{sink.properties.uri}{CHUNK}".split("/", 3)[3]

@@ -30,6 +30,7 @@ COPY_MIN_BYTES = 2 * SENT_BYTES
 COPIED_PART_BYTES = 256 * MIB
 # What CompleteMultipartUpload answers where the parts are not what the store said that it had copied.
 NOT_COPIED_CODES = frozenset({"InvalidPart", "InvalidPartOrder", "InvalidRequest", "InvalidArgument", "EntityTooSmall"})
+BROKEN_CODES = frozenset({"InternalError", "500"})
 CHANGED_CODES = frozenset({"PreconditionFailed", "412", "NoSuchKey", "NoSuchVersion"})
 
 
@@ -122,7 +123,9 @@ def _refusal(upload: Upload, source: S3Location, error: Exception) -> SplitjoinE
     code = aws.error_code(error)
     if code in CHANGED_CODES:
         return SourceChangedError(f"s3://{source.bucket}/{source.key}: the source changed while it was copied")
-    if not is_refusal(error):
+    # A store that fails at each try of a copy may well take the bytes: there is no other way to it. AWS is only busy.
+    broken = code in BROKEN_CODES and not upload.place.bucket.is_on_aws
+    if not broken and not is_refusal(error):
         return None
     return CopyRefusedError(f"s3:UploadPartCopy {upload.uri}: the store refuses to copy the range ({code})")
 
