@@ -27,6 +27,7 @@ from tests.e2e.command import Splitjoin
 from tests.e2e.csvs import bulk
 from tests.e2e.kills import stored
 from tests.servers.dask import DaskCluster, start
+from tests.stores.sources.http_server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -249,6 +250,13 @@ def test_over_tls(tmp_path: Path, splitjoin_s3: Splitjoin, bucket: Bucket, wante
         assert own.address.startswith("tls://")
         splitjoin_s3.within(**ours).ok(*command(bucket, "dask/", own.engine))
         assert stored(bucket, "dask/") == wanted
+        with serving(bulk(60 * MIB)) as served:  # with a query, which goes to workers over TLS, and into no log
+            source = f"{served.url}?token=hunter2"
+            ran = splitjoin_s3.within(**ours).ok("split", source, f"{bucket.uri}web/", *OPTIONS, "--engine", own.engine)
+            assert all("token=hunter2" in path for path in served.paths)
+        assert "hunter2" not in ran.stdout + ran.stderr + (directory / "workers.log").read_text()
+        chunks = {name: held[:2] for name, held in wanted.items() if isinstance(held, tuple)}
+        assert {name: held[:2] for name, held in stored(bucket, "web/").items() if isinstance(held, tuple)} == chunks
         began = time.monotonic()
         other = splitjoin_s3.within(**environment(*certificates(tmp_path, "theirs")))
         ran = other(*command(bucket, "x/", own.engine))
