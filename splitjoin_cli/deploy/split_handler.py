@@ -12,23 +12,15 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import Any, Protocol, final
 
-from splitjoin_cli.core.errors import AccessError, EventError
+from splitjoin_cli.core.errors import EventError
 from splitjoin_cli.deploy.json_logs import JsonLogs, log_level
 from splitjoin_cli.splitting.engines.base import MergeUnit, StoreUnit, VerifyUnit
 from splitjoin_cli.splitting.engines.invocation import Greeting, asks_greeting, bounded, unit_in
-from splitjoin_cli.splitting.engines.place import Place, open_sink, open_source, open_stored
+from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.unit import run_text
-from splitjoin_cli.splitting.engines.wire import unit_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from splitjoin_cli.splitting.engines.base import SinkSpec, SourceSpec, StoredSpec
-    from splitjoin_cli.splitting.engines.place import OpenStored
-    from splitjoin_cli.stores.sinks.base import Sink
-    from splitjoin_cli.stores.sources.base import Source
+from splitjoin_cli.splitting.engines.wire import UNREADABLE, unit_of
 
 __all__ = ["Context", "SplitFunction", "handler"]
 
@@ -51,7 +43,7 @@ class Context(Protocol):
     aws_request_id: str
 
 
-def handler(event: Mapping[str, Any], context: Context) -> object:
+def handler(event: object, context: Context) -> object:
     """Lambda's entry point. Raises EventError for an event that is none of ours."""
     logs, function = _made()
     logs.begin(context.aws_request_id)
@@ -66,13 +58,13 @@ class SplitFunction:
         """``place``: what units reach."""
         self._place = place
 
-    def __call__(self, event: Mapping[str, Any]) -> object:
+    def __call__(self, event: object) -> object:
         """What the command reads of one invocation: a greeting, or the text of an answer."""
-        if asks_greeting(event):
+        if isinstance(event, dict) and asks_greeting(event):
             from splitjoin_cli.core.aws.client import sdk_version  # noqa: PLC0415 -- botocore is slow to import
 
             return Greeting.here(sdk_version()).to_json()
-        unit = unit_in(event)
+        unit = unit_in(event) if isinstance(event, dict) else None
         if unit is None:
             raise EventError("not an event of splitjoin split --engine lambda:")
         began = time.monotonic()
@@ -98,44 +90,23 @@ def _shape(text: str) -> tuple[str | None, int | None, int]:
     """What a unit is about: a name, its chunk (of several the first), and bytes."""
     try:
         unit = unit_of(text)
-    except (ValueError, KeyError, TypeError):  # its answer says what is wrong with it
+        if isinstance(unit, VerifyUnit):
+            return unit.place.uri, unit.chunks[0].number, unit.weight
+        if isinstance(unit, MergeUnit):
+            return unit.part.name, unit.first, unit.weight
+        return unit.name if isinstance(unit, StoreUnit) else unit.source.uri, unit.number, unit.weight
+    except UNREADABLE:  # its answer says what is wrong with it
         asked = _read(text)
         return asked.get("name"), asked.get("number"), 0
-    if isinstance(unit, VerifyUnit):
-        return unit.place.uri, unit.chunks[0].number, unit.weight
-    if isinstance(unit, MergeUnit):
-        return unit.part.name, unit.first, unit.weight
-    return unit.name if isinstance(unit, StoreUnit) else unit.source.uri, unit.number, unit.weight
 
 
 def _read(unit: str) -> dict[str, Any]:
     """A unit's fields, as far as its text can be read."""
     try:
         fields = json.loads(unit)
-    except ValueError:
+    except UNREADABLE:
         return {}
     return fields if isinstance(fields, dict) else {}
-
-
-def _source(spec: SourceSpec) -> Source:
-    _check_remote(spec.uri)
-    return open_source(spec)
-
-
-def _sink(spec: SinkSpec) -> Sink:
-    _check_remote(spec.uri)
-    return open_sink(spec)
-
-
-def _stored(spec: StoredSpec) -> OpenStored:
-    _check_remote(spec.uri)
-    return open_stored(spec)
-
-
-def _check_remote(uri: str) -> None:
-    """Raise AccessError for a path: whoever may invoke the function must not read or write its own files."""
-    if "://" not in uri or uri.lower().startswith("file:"):
-        raise AccessError(f"the split function reads s3:// and http(s)://, writes s3://, and takes no path: {uri}")
 
 
 _MAKING = threading.RLock()
@@ -145,9 +116,7 @@ _MAKING = threading.RLock()
 @functools.cache
 def _made_once() -> tuple[JsonLogs, SplitFunction]:
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "splitjoin")
-    return JsonLogs(level=log_level(os.environ)), SplitFunction(
-        Place(_source, _sink, _stored, worker=f"the function {name}")
-    )
+    return JsonLogs(level=log_level(os.environ)), SplitFunction(Place(worker=f"the function {name}", takes_paths=False))
 
 
 def _made() -> tuple[JsonLogs, SplitFunction]:

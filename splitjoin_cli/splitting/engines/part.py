@@ -66,6 +66,7 @@ def write_part(unit: MergeUnit, place: Place) -> Merged:
     """Write the part of a unit. Raises CorruptObjectError, StoreError."""
     with place.stored(unit.place) as stored:
         if unit.part.sink is None:
+            place.check_path(unit.part.name)
             with _opened(unit.part) as out:
                 bodies = _Bodies(unit, out)
                 bodies.copy(stored.place)

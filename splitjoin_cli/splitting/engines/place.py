@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import SourceChangedError
+from splitjoin_cli.core.errors import AccessError, SourceChangedError
 from splitjoin_cli.core.places import is_http
 from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.splitting.stored.judge import StoredPlace
@@ -114,12 +114,14 @@ class Place(StaysHere):
         opens_stored: Callable[[StoredSpec], OpenStored] | None = None,
         *,
         worker: str | None = None,
+        takes_paths: bool = True,
     ) -> None:
         """``opens_source`` and so on: instead of what this process reaches by itself.
 
-        ``worker``: how messages call it, this machine's name by default.
+        ``worker``: how messages call it, this machine's name by default. ``takes_paths``: whether units may read and
+        write this machine's files.
         """
-        self.worker = worker or f"worker {platform.node()}"
+        self.worker, self._takes_paths = worker or f"worker {platform.node()}", takes_paths
         self._sources: _Shelf[SourceSpec, Source] = _Shelf(opens_source or open_source)
         self._sinks: _Shelf[SinkSpec, Sink] = _Shelf(opens_sink or open_sink, _leaves_nothing)
         self._stored: _Shelf[StoredSpec, OpenStored] = _Shelf(opens_stored or open_stored, _leaves_nothing)
@@ -128,6 +130,8 @@ class Place(StaysHere):
     @contextmanager
     def source(self, spec: SourceSpec) -> Iterator[Source]:
         """The source that ``spec`` names, as it was planned. Raises SourceChangedError where it is another one."""
+        if not is_http(spec.uri):
+            self.check_path(spec.uri)
         with self._sources.use(spec) as source:
             found = source.properties
             if (found.size, found.validator) != (spec.size, spec.validator):
@@ -140,11 +144,22 @@ class Place(StaysHere):
 
     def sink(self, spec: SinkSpec) -> AbstractContextManager[Sink]:
         """The sink that ``spec`` names."""
+        self.check_path(spec.uri)
         return self._sinks.use(spec)
 
     def stored(self, spec: StoredSpec) -> AbstractContextManager[OpenStored]:
         """The place of stored chunks that ``spec`` names."""
+        self.check_path(spec.uri)
         return self._stored.use(spec)
+
+    def check_path(self, uri: str) -> None:
+        """Raise AccessError for what is no S3 URI, where this place takes no paths.
+
+        Only the schemes that are known are let through: ``/tmp/x://../etc`` is a path, too.
+        """
+        if not self._takes_paths and not uri.startswith("s3://"):
+            what = "reads s3:// and http(s)://, writes s3://, and takes no path"
+            raise AccessError(f"the split function {what}: {uri}")
 
     def header(self, source: Source, spec: SourceSpec, header: HeaderSpec) -> bytes:
         """The header's bytes. Raises SourceChangedError where they are others."""

@@ -37,7 +37,7 @@ from splitjoin_cli.splitting.engines.base import (
 from splitjoin_cli.splitting.engines.part import write_part
 from splitjoin_cli.splitting.engines.pieces import cut_pieces
 from splitjoin_cli.splitting.engines.place import Place
-from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_text, release, unit_of
+from splitjoin_cli.splitting.engines.wire import UNREADABLE, OtherReleaseError, answer_text, release, unit_of
 from splitjoin_cli.splitting.one_chunk import Sender, Way
 from splitjoin_cli.splitting.ranges import Lane, Ranged, Rules, scan_range
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner
@@ -81,7 +81,7 @@ def run_text(text: str, place: Place) -> str:
     except OtherReleaseError as exc:
         message = f"{place.worker} has splitjoin {release()}, and the command {exc.found}"
         return answer_text(Failed("EngineError", message, None, fatal=True, again=False), text)
-    except (ValueError, KeyError, TypeError) as exc:
+    except UNREADABLE as exc:
         message = f"{place.worker} cannot read its unit: {type(exc).__name__}: {exc}"
         return answer_text(Failed("EngineError", message, None, fatal=True, again=False), text)
     return answer_text(run_unit(unit, place), text)

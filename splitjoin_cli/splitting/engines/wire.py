@@ -48,8 +48,10 @@ from splitjoin_cli.stores.sinks.base import Condition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OtherReleaseError", "answer_of", "answer_text", "release", "unit_of", "unit_text"]
+__all__ = ["UNREADABLE", "OtherReleaseError", "answer_of", "answer_text", "release", "unit_of", "unit_text"]
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What is raised for a text that is no unit, or no answer, whatever it is instead."""
 _BYTES = "latin-1"
 """Delimiters and letters are bytes: each is a character of JSON's text."""
 
@@ -91,7 +93,7 @@ def unit_text(unit: Unit) -> str:
 
 
 def unit_of(text: str) -> Unit:
-    """The unit of a text. Raises OtherReleaseError, and ValueError, KeyError or TypeError for what is none."""
+    """The unit of a text. Raises OtherReleaseError, and what UNREADABLE has for what is none."""
     fields: dict[str, Any] = json.loads(text)
     if fields["version"] != release():
         raise OtherReleaseError(fields["version"])
@@ -201,7 +203,7 @@ def answer_text(answer: Answer, unit: str) -> str:
 
 
 def answer_of(text: str, unit: str) -> Answer:
-    """The answer to a unit. Raises OtherReleaseError; ValueError, KeyError or TypeError for what does not answer it."""
+    """The answer to a unit. Raises OtherReleaseError, and what UNREADABLE has for what does not answer it."""
     fields: dict[str, Any] = json.loads(text)
     if fields["version"] != release():
         raise OtherReleaseError(fields["version"])
