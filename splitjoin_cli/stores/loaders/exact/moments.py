@@ -169,7 +169,7 @@ def _same_parts(text: str, kept: str) -> bool:
         if not _PARTED_TEXT.fullmatch(text.strip()):
             return False
     held = _PARTED.findall(kept)
-    if len(parts) > len(held) or not parts:
+    if not held:
         return False
     places = zip_longest(parts, [held[0][begin:], *held[1:]], fillvalue="0")
     return all(
