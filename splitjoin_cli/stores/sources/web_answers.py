@@ -15,11 +15,20 @@ from splitjoin_cli.stores.sources.url import missing_package
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["TIMEOUTS_SECONDS", "Version", "check_coding", "length_of", "new_session", "refused", "required_total"]
+__all__ = [
+    "TIMEOUTS_SECONDS",
+    "Version",
+    "check_coding",
+    "coding_of",
+    "length_of",
+    "new_session",
+    "refused",
+    "required_total",
+]
 
 TIMEOUTS_SECONDS = (30.0, 120.0)  # to connect, and between two reads
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
-_READABLE_CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
+_READABLE_CODINGS = frozenset({"", "gzip", "x-gzip", "zstd"})
 """What is undone by the bytes' own magic, whoever packed them; another coding would be taken for text."""
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII)
 
@@ -94,7 +103,8 @@ def required_total(uri: str, content_range: str, position: int | None, size: int
     ``position``: the start that was asked for, None where the range was refused. ``size``: what it was, where known.
     """
     found = _CONTENT_RANGE.fullmatch(content_range.strip())
-    if position is not None and (found is None or found[1] is None or int(found[1]) != position):
+    starts = None if found is None or found[1] is None or int(found[2]) < int(found[1]) else int(found[1])
+    if position is not None and starts != position:
         raise changed(uri, f"asked for the bytes from {position} on, the server sent {content_range[:80]!r}")
     if found is None or found[3] == "*":
         return None
@@ -104,9 +114,15 @@ def required_total(uri: str, content_range: str, position: int | None, size: int
     return total
 
 
+def coding_of(headers: Mapping[str, str]) -> str:
+    """The coding of a body, empty where it has none."""
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
+
+
 def check_coding(uri: str, headers: Mapping[str, str]) -> None:
     """Raise SourceError for a body in a coding that is taken for text."""
-    coding = headers.get("Content-Encoding", "").strip().lower()
+    coding = coding_of(headers)
     if coding not in _READABLE_CODINGS:
         raise SourceError(
             f"cannot read {uri}: the server sends it coded as {coding[:40]!r}, which was not asked for",

@@ -20,6 +20,7 @@ from splitjoin_cli.stores.sources.web_answers import (
     TIMEOUTS_SECONDS,
     Version,
     check_coding,
+    coding_of,
     length_of,
     new_session,
     refused,
@@ -83,7 +84,7 @@ class HttpRanges(StaysHere):
         self._ends: OrderedDict[int, int] = OrderedDict()
         self._closed = False
         self._session = new_session(self._uri, url, KEPT)
-        self._version = Version(None, None, None)
+        self._version, self._coding = Version(None, None, None), ""
         try:
             self._version = self._asked_first()
         except BaseException:
@@ -112,13 +113,9 @@ class HttpRanges(StaysHere):
         while done < len(view):
             try:
                 count = self._some(offset + done, view[done:])
-            except Exception as exc:
-                if is_final(exc) or isinstance(exc, UsageError):
-                    raise
+            except Exception as exc:  # noqa: BLE001 -- raised again, but for what the next try may make good
                 failures += 1
-                if failures == _TRIES:
-                    raise self._lost(offset + done, exc) from None
-                self._sleep(_FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
+                self._pause(failures, offset + done, exc)
                 continue
             done, failures = done + count, 0
             if came is not None:
@@ -139,7 +136,7 @@ class HttpRanges(StaysHere):
     def check_unchanged(self) -> None:
         """See Source: one byte is asked for."""
         if self._version.size:
-            self._part(0, 1).close()
+            self._read_first()
         elif self._asked_first().size:
             raise changed(self._uri, "it was empty, and is not any more")
 
@@ -151,6 +148,24 @@ class HttpRanges(StaysHere):
         for part in idle:
             part.close()
         self._session.close()
+
+    def _read_first(self) -> None:
+        """The first byte, of the version that was opened."""
+        for failures in range(1, _TRIES + 1):
+            try:
+                self._part(0, 1).close()
+            except Exception as exc:  # noqa: BLE001 -- as in read_at
+                self._pause(failures, 0, exc)
+            else:
+                return
+
+    def _pause(self, failures: int, position: int, exc: Exception) -> None:
+        """Wait before the next try. Raises ``exc`` where none makes it good, and SourceError after the last one."""
+        if is_final(exc):
+            raise exc
+        if failures == _TRIES:
+            raise self._lost(position, exc) from None
+        self._sleep(_FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
 
     def _some(self, position: int, view: memoryview) -> int:
         """At least one byte from ``position`` on, from the answer that stands there or from another one."""
@@ -197,6 +212,9 @@ class HttpRanges(StaysHere):
         if status == _PARTIAL:
             total = required_total(self._uri, headers.get("Content-Range", ""), start, self._version.size)
             self._require_same(headers, total)
+            if coding_of(headers) != self._coding:  # some send ranges of what they made of the file, under one ETag
+                now = coding_of(headers)[:40]
+                raise SourceError(f"cannot read {self._uri}: a range of it came coded as {now!r}, not {self._coding!r}")
             if strong is not None and headers.get(strong[0]) != strong[1]:
                 raise changed(self._uri, f"an answer does not have the {strong[0]} that it had: {strong[1]}")
             return min(end, _last_of(headers["Content-Range"]) + 1)
@@ -243,6 +261,7 @@ class HttpRanges(StaysHere):
         if answer.status_code != _PARTIAL:
             raise refused(self._uri, answer.status_code)
         check_coding(self._uri, answer.headers)
+        self._coding = coding_of(answer.headers)
         total = required_total(self._uri, content_range, 0, None)
         if total is None:
             raise self._unfit("the server does not say how long the file is, and workers read a source by ranges")

@@ -13,6 +13,7 @@ from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.stores.sources.open import open_source
 from splitjoin_cli.stores.sources.url import redacted
 from splitjoin_cli.stores.sources.web import HttpSource
+from splitjoin_cli.stores.sources.web_answers import required_total
 from splitjoin_cli.stores.sources.web_ranges import HttpRanges
 from splitjoin_cli.testing.reading import drained, read_range, read_through
 from tests.stores.sources.http_server import Misbehaviour, Resource, serving
@@ -543,6 +544,39 @@ class TestRanges:
         assert caught.value.message == f"cannot open {resource.url}: the server answered 503"
         assert "hunter" not in chain_of(caught.value)
         source.close()
+
+    def test_the_last_look_outlives_refusals_that_pass(self, resource: Resource) -> None:
+        """All chunks are stored by then; that it changed is said at once."""
+        pauses: list[float] = []
+        source = HttpRanges(resource.url, sleep=pauses.append)
+        resource.refusals = [503, 429]
+        source.check_unchanged()
+        assert pauses == [0.5, 1]
+        resource.data = DATA[::-1]
+        with pytest.raises(SourceChangedError):
+            source.check_unchanged()
+        assert pauses == [0.5, 1]
+        resource.refusals = [503] * 9
+        with pytest.raises(SourceError, match=r"answered 503$"):
+            source.check_unchanged()
+        source.close()
+
+    def test_a_range_of_another_coding_is_not_read(self, resource: Resource) -> None:
+        """As proxies send it that pack what they pass on, and leave the ETag as it is."""
+        resource.content_encoding = "identity"
+        source = HttpRanges(resource.url, sleep=lambda _: None)
+        resource.content_encoding = None
+        assert read_range(source, 7, 70) == DATA[7:77]
+        resource.content_encoding = "gzip"
+        with pytest.raises(SourceError) as caught:
+            read_range(source, 1000, 20)
+        assert caught.value.message == f"cannot read {resource.url}: a range of it came coded as 'gzip', not ''"
+        source.close()
+
+    def test_a_range_that_ends_before_it_begins_is_none(self) -> None:
+        """It would be read to the end of the connection."""
+        with pytest.raises(SourceChangedError, match="asked for the bytes from 5 on, the server sent 'bytes 5-3/10'"):
+            required_total("http://localhost/a.csv", "bytes 5-3/10", 5, 10)
 
     def test_a_time_of_change_is_a_validator(self, resource: Resource) -> None:
         """Where the answer was made a second or more after it."""
