@@ -253,6 +253,7 @@ def test_over_tls(tmp_path: Path, splitjoin_s3: Splitjoin, bucket: Bucket, wante
         with serving(bulk(60 * MIB)) as served:  # with a query, which goes to workers over TLS, and into no log
             source = f"{served.url}?token=hunter2"
             ran = splitjoin_s3.within(**ours).ok("split", source, f"{bucket.uri}web/", *OPTIONS, "--engine", own.engine)
+            splitjoin_s3.within(**ours).ok("verify", f"{bucket.uri}web/", "--source", source, "--engine", own.engine)
             assert all("token=hunter2" in path for path in served.paths)
         assert "hunter2" not in ran.stdout + ran.stderr + (directory / "workers.log").read_text()
         chunks = {name: held[:2] for name, held in wanted.items() if isinstance(held, tuple)}
