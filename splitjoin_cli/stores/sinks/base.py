@@ -363,7 +363,7 @@ class Prober(Protocol):
         """Whether the store copies a range of ``source`` into an upload."""
 
     def remove_stale(self) -> int:
-        """Remove the objects that killed probes left; how many there were."""
+        """Remove the objects that killed probes left, up to one that cannot be; how many are gone."""
 
     def stop(self) -> None:
         """End what is under way at its next request, but for what removes what is there."""

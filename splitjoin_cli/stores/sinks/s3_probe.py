@@ -130,13 +130,19 @@ class S3Prober:
         return bool(answer.get("CopyPartResult", {}).get("ETag"))
 
     def remove_stale(self) -> int:
-        """As in Prober. What is young may be of a command that lives, which removes it soon: it is looked at again."""
+        """As in Prober. What is young may be of a command that lives, which removes it soon: it is looked at again.
+
+        Where one cannot be removed, the others are left alone: each command may have left one, and would try them all.
+        """
+        if self._left:
+            return 0
         there, removed = self._objects(), 0
         for _ in range(LOOKS):
             old = [key for key, age in there.items() if age >= SETTLED_SECONDS]
             for key in old:
-                self._remove(key)
-            removed += len(old)
+                if not self._remove(key):
+                    return removed
+                removed += 1
             young = there.keys() - old
             if not young or self._bucket.stop.wait(LOOK_SECONDS):
                 break
@@ -157,13 +163,15 @@ class S3Prober:
     def _new_key(self) -> str:
         return self._place.key(f"{PROBE_PREFIX}{secrets.token_hex(16)}")
 
-    def _remove(self, key: str) -> None:
-        """Remove the object; why it cannot be is in ``left``."""
+    def _remove(self, key: str) -> bool:
+        """Remove the object. Whether it is gone; why not is in ``left``."""
         try:
             self._bucket.checked("delete_object", key, stoppable=False)
         except SplitjoinError as exc:
             if exc.__cause__ is None or aws.error_code(exc.__cause__) not in ABSENT_CODES:
                 self._left.append(exc)
+                return False
+        return True
 
     def _abort(self, key: str, upload: str) -> None:
         try:

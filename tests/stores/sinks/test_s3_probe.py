@@ -225,8 +225,26 @@ def test_what_may_not_be_removed_is_named(
     assert prober.try_copy(source) is True
     assert [str(error).partition(" ")[0] for error in prober.left] == ["s3:DeleteObject", "s3:AbortMultipartUpload"]
     proxy.refuse = lambda _: None
+    prober.left.clear()
     prober._began = time.monotonic() + 1
     assert (prober.remove_stale(), prober.try_uploads()) == (1, True)
+    assert what_is_there(client, fault_bucket) == []
+
+
+@pytest.mark.usefixtures("settled")
+def test_where_one_may_not_be_removed_the_others_are_not_tried(
+    prober: S3Prober, proxy: Proxy, client: S3Client, fault_bucket: str
+) -> None:
+    """Each command left one there: a warning, and a request, for each of them would be more each day."""
+    left = [f"{PREFIX}{PROBE_PREFIX}{number}" for number in range(3)]
+    for key in left:
+        client.put_object(Bucket=fault_bucket, Key=key, Body=b"")
+    proxy.refuse = lambda asked: (403, "AccessDenied") if asked.method == "DELETE" else None
+    assert (prober.remove_stale(), len(prober.left)) == (0, 1)
+    asked = record(proxy)
+    assert (prober.remove_stale(), asked) == (0, [])
+    prober.left.clear()
+    assert prober.remove_stale() == 3
     assert what_is_there(client, fault_bucket) == []
 
 
