@@ -12,7 +12,8 @@ struct NAMED(regular) {
     uint32_t state, over; /* after them; how many bytes the last delimiter reaches over their end, where it does */
 };
 
-/* Whether they are such, from a state without anything begun, the first ``skip`` bytes being the end of a delimiter. */
+/* Whether they are such, from a state without anything begun. The first ``skip`` bytes were read already, with the word
+   before: they are the end of a delimiter, or of a record, and mean nothing any more. */
 ALWAYS TARGET static inline int NAMED(read_regular)(const uint8_t *bytes, const struct NAMED(needles) *needles,
                                                     const VECTOR *others, uint32_t delimiter_size, uint32_t state,
                                                     uint32_t skip, struct NAMED(regular) *out) {
@@ -21,6 +22,10 @@ ALWAYS TARGET static inline int NAMED(read_regular)(const uint8_t *bytes, const 
     for (uint32_t i = 1; i < delimiter_size; i++) starts &= EQUAL_BITS(bytes + i, others[i]);
     const uint64_t skipped = (UINT64_C(1) << skip) - 1;
     starts &= ~skipped;
+    word.quotes &= ~skipped;
+    word.feeds &= ~skipped;
+    word.returns &= ~skipped;
+    word.escapes &= ~skipped;
     uint64_t all = starts | skipped, twice = 0;
     for (uint32_t i = 1; i < delimiter_size; i++) {
         all |= starts << i;

@@ -179,6 +179,20 @@ def test_spaces_before_a_quote_are_skipped_across_words(name: str, spaces: int) 
         assert (outcome.defect, outcome.records, outcome.delimiters) == (None, 32, 32)
 
 
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("start", [b"||||c|", b"\\||", b"||||c"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_record_that_ends_in_the_next_word_is_one(name: str, start: bytes, end: bytes) -> None:
+    """Behind a byte that began a delimiter, the last of a word that masks cannot read: the next one's first is read."""
+    scanner = MAKERS[name](Alphabet.of(Dialect("||", escapechar="\\")), 1024)
+    for before in range(64, 192):
+        data = b"b" * before + start + end + b"c||d\n" * 40
+        block = memoryview(data)
+        outcome, ends = scanner.outcome(block, State.FIELD), scanner.ends(block, State.FIELD)
+        assert (outcome.defect, outcome.records) == (None, 41)
+        assert list(ends) == [end + 1 for end, byte in enumerate(data) if byte == ord("\n")]
+
+
 @pytest.mark.parametrize(
     ("data", "delimiter", "stray", "kind", "offset"),
     [
