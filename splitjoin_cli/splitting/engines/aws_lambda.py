@@ -39,6 +39,8 @@ SPARE_SECONDS = 30
 """How much longer an answer is waited for than the function may take: a cold start comes before its time begins."""
 REFUSED_SECONDS = 300.0
 """A function that takes no unit for so long does the split no good."""
+TAKEN_SECONDS = 60.0
+"""A refusal comes sooner: a unit that is under way for so long was taken."""
 LEAST_BOTOCORE = (1, 37)
 """As pyproject.toml has it: Lambda's runtime brings its own."""
 ARN_FIELDS = 7
@@ -103,14 +105,16 @@ class LambdaEngine(StaysHere):
         keep_alive(self._client)
         self._refused_since: float | None = None
         self._refusal = ""
+        self._lock = threading.Lock()
+        self._began: dict[object, float] = {}  # invocations under way
         self._waiters = _Waiters(self._wanted)
         self.greeting = self._greeted()
 
     @property
     def in_flight(self) -> int:
         """As in Engine."""
-        since = self._refused_since
-        if since is not None and self._clock() - since > REFUSED_SECONDS:
+        since, now = self._refused_since, self._clock()
+        if since is not None and now - since > REFUSED_SECONDS and not self._is_at_work(now):
             raise EngineError(
                 f"{self._what} has taken no unit for {REFUSED_SECONDS / 60:.0f} minutes: {self._refusal}",
                 hint=f"raise its reserved concurrency, or the account's, or use fewer --jobs; then {RESUME}",
@@ -231,8 +235,23 @@ class LambdaEngine(StaysHere):
             raise ValueError(f"the function answered {answer[:80]!r}")  # noqa: TRY004 -- an answer that is none
         return text
 
+    def _is_at_work(self, now: float) -> bool:
+        """Whether it has taken a unit that has not ended: others may be refused as long as that takes."""
+        with self._lock:
+            return any(now - began > TAKEN_SECONDS for began in self._began.values())
+
     def _invoked(self, event: bytes) -> tuple[str, Failed | None]:
         """What the function returned; or what it failed with. Raises EngineError, NotNowError."""
+        mark = object()
+        with self._lock:
+            self._began[mark] = self._clock()
+        try:
+            return self._invoked_once(event)
+        finally:
+            with self._lock:
+                del self._began[mark]
+
+    def _invoked_once(self, event: bytes) -> tuple[str, Failed | None]:
         try:
             response = self._client.invoke(FunctionName=self._function, InvocationType="RequestResponse", Payload=event)
             answer = response["Payload"].read().decode("utf-8", "replace")

@@ -165,6 +165,34 @@ def test_a_function_that_takes_no_unit_for_long_is_the_end(service: LambdaServic
     assert engine.in_flight == 100
 
 
+def test_a_function_at_work_may_refuse_others_for_long(service: LambdaService, function: Function) -> None:
+    """Where fewer run at once than are wanted, and each takes minutes: what is under way was taken."""
+    now, begun, released = [0.0], threading.Event(), threading.Event()
+    engine = LambdaEngine("splits", service.options, clock=lambda: now[0])
+
+    def works(event: dict[str, Any]) -> Reply:
+        if begun.is_set():
+            return THROTTLED
+        begun.set()
+        released.wait(60)
+        return function(event)
+
+    service.invoke = works
+    long = engine.submit(unit_text(unit()))
+    assert begun.wait(60)
+    assert isinstance(met(engine), NotNowError)
+    now[0] = 301.0
+    assert engine.in_flight == 100
+    released.set()
+    assert long.exception(60) is None
+    assert engine.in_flight == 100
+    assert isinstance(met(engine), NotNowError)
+    now[0] = 700.0
+    with pytest.raises(EngineError, match="has taken no unit for 5 minutes"):
+        _ = engine.in_flight
+    engine.close()
+
+
 def test_a_function_that_ends_before_the_unit_is_tried_again(engine: LambdaEngine, function: Function) -> None:
     """By its own time-out, in both spellings; by the kernel, for want of memory; by the runtime."""
     function.says = [
