@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # DuckDB's text of a FLOAT, beside its text of a DOUBLE.
 #
-# Guess, written before the run: both are the shortest that reads back as the same value: 1234567.8 stays 1234567.8 in both.
+# Guess, as one has it without a run: both are the shortest that reads back as the same value: 1234567.8 stays 1234567.8 in both.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # MariaDB's LOAD DATA in strict mode and a text that is one character too long for its column, CHAR(3) or VARCHAR(3).
 #
-# Guess, written before the run: 'abc' and a tab is an error, as 'abcd' is, in both: a tab is no padding.
+# Guess, as one has it without a run: 'abc' and a tab is an error, as 'abcd' is, in both: a tab is no padding.
 set -euo pipefail
 place=$(mktemp -d /tmp/finding.XXXXXX)
 chmod 755 "$place"

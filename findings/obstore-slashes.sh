@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # obstore's list() of a bucket that has a key with one slash too many, on moto's server.
 #
-# Guess, written before the run: list() gives each key as it is, and get() of what list() gave reads that object.
+# Guess, as one has it without a run: list() gives each key as it is, and get() of what list() gave reads that object.
 set -euo pipefail
 place=$(mktemp -d)
 server=

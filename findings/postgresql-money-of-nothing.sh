@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # PostgreSQL's money, in the locale C, and texts that numeric refuses.
 #
-# Guess, written before the run: money refuses them too, an empty text and a mere minus sign above all.
+# Guess, as one has it without a run: money refuses them too, an empty text and a mere minus sign above all.
 set -euo pipefail
 place=$(mktemp -d /tmp/finding.XXXXXX)
 chmod 755 "$place"

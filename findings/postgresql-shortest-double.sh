@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # PostgreSQL's text of a double precision, which is the shortest since version 12, beside Python's, which is too.
 #
-# Guess, written before the run: both print the same number of digits; 2e22 comes out as 2e+22, 1e23 as 1e+23 and 2e23 as 2e+23.
+# Guess, as one has it without a run: both print the same number of digits; 2e22 comes out as 2e+22, 1e23 as 1e+23 and 2e23 as 2e+23.
 set -euo pipefail
 place=$(mktemp -d /tmp/finding.XXXXXX)
 chmod 755 "$place"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # rclone's check of two buckets of which one has one changed byte, in an object of one part and in one of two, both written by boto3.
 #
-# Guess, written before the run: it reports the difference and exits 1 both times; sizes are the same, so it reads what it has no MD5 of.
+# Guess, as one has it without a run: it reports the difference and exits 1 both times; sizes are the same, so it reads what it has no MD5 of.
 set -euo pipefail
 place=$(mktemp -d)
 server=

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # rclone's copy between two buckets of one store, by one remote of its configuration and by two that are the same but for the name.
 #
-# Guess, written before the run: the name that a store has in a configuration makes no difference; both copies have the object's own
+# Guess, as one has it without a run: the name that a store has in a configuration makes no difference; both copies have the object's own
 # metadata and its Content-Encoding.
 set -euo pipefail
 place=$(mktemp -d)
