@@ -45,7 +45,8 @@ for table in t v; do
     for file in letter tab; do
         sql d -e "LOAD DATA INFILE '$place/data/$file.csv' INTO TABLE $table FIELDS TERMINATED BY ',' ESCAPED BY '' LINES TERMINATED BY '\n';
             SHOW WARNINGS; SELECT HEX(note) FROM $table" > "$table-$file.txt" 2>&1 || true
-        echo "seen, $(sql d -e "SELECT COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_NAME = '$table'"), $file: $(tail -n 2 "$table-$file.txt" | paste -sd' ')"
+        column=$(sql d -e "SELECT COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_NAME = '$table'")
+        echo "seen, $column, $file: $(tail -n 2 "$table-$file.txt" | paste -sd' ')"
     done
 done
 grep -q 'ERROR 1406' t-letter.txt && grep -q 'ERROR 1406' v-letter.txt && [ "$(cat t-tab.txt)" = 616263 ] && grep -q '^Note.1265' v-tab.txt
