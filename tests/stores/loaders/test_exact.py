@@ -198,6 +198,18 @@ def test_more_doubtful_records_than_are_held_at_once(rig: LoaderRig, loader: Loa
     assert loader.load(chunk_of(data, header=HEADER)).rows == 1000
 
 
+@pytest.mark.parametrize("rig", ["duckdb"], indirect=True)
+@pytest.mark.parametrize(("text", "kept"), [("['it''s']", "[its]"), ("[a 'b' c, d]", "[a b c, d]"), ("['a'b]", "[ab]")])
+def test_quotes_that_a_list_of_texts_loses(rig: LoaderRig, loader: Loader, text: str, kept: str) -> None:
+    """DuckDB leaves them out; those around a text, and escaped ones, are none of its characters."""
+    make(rig, "VARCHAR[]")
+    error = fails(BadRowError, loader, chunk_of(f'1,"{text}"\n'.encode(), header=HEADER))
+    assert f"column v (VARCHAR[]) would change '{text}' to '{kept}'" in error.message
+    kept_ones = b"""1,"['a, b', c]"\n2,"['it\\'s', NULL]"\n3,"[C:\\d]"\n4,[]\n"""
+    loader.load(chunk_of(kept_ones, header=HEADER))
+    assert rows_of(rig, "id, v") == [(1, ["a, b", "c"]), (2, ["it's", None]), (3, ["C:\\d"]), (4, [])]
+
+
 @pytest.mark.parametrize("rig", ["sqlite"], indirect=True)
 def test_a_strict_table_of_any_takes_what_it_is_given(rig: LoaderRig, loader: Loader) -> None:
     """Elsewhere ANY is a word that SQLite makes numbers of."""

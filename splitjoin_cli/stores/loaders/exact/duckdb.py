@@ -66,6 +66,8 @@ TYPES: Mapping[str, TypeRule] = {
 """By the type's name without what is in parentheses; ``{scale}`` and ``{fraction}`` are the column's own."""
 _FRACTIONS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP_NS": 9, "TIME_NS": 9}
 _LIST = re.compile(r"(?:\[\d*\])+$")
+_PLAIN_LIST = "NOT regexp_matches({text}, '[''\"]')"
+"""Of texts: quotes that are doubled, or stand within (``['it''s', a "b" c]``), are left out of them without a word."""
 _SCALE = re.compile(r"\(\d+,(\d+)\)$")
 
 
@@ -122,6 +124,10 @@ def _rule(column: TableColumn) -> ColumnRule:
     fraction = f"([.][0-9]{{1,{most}}})?" if most else ""
     sure = rule.sure.replace("{fraction}", fraction).replace("{scale}", scale[1] if scale else "0")
     is_list = element != column.type
-    sure = "1 = 0" if is_list else sure
+    kind = rule.kind
+    if is_list:
+        sure = "1 = 0"
+        if name == "VARCHAR":
+            kind, sure = Kind.TEXT, _PLAIN_LIST
     shown = f"CAST({'{value}' if is_list else rule.shown} AS VARCHAR)"
-    return ColumnRule(column, column.type, rule.kind, value, sure, shown, is_list=is_list, spelled=rule.spelled)
+    return ColumnRule(column, column.type, kind, value, sure, shown, is_list=is_list, spelled=rule.spelled)
