@@ -13,6 +13,7 @@ from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.transfer import CHANGES
 from splitjoin_cli.stores.sinks.base import ABSENT
+from splitjoin_cli.stores.sinks.documents import put_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,18 +46,8 @@ def _stored_again(sink: Sink, name: str, held: OpenSmall) -> bool:
     """Whether what is held under a name could be stored as if the name were free; a large one goes piece by piece."""
     if held.size <= PIECE_BYTES:
         return sink.put_small(name, held.read_at(0, held.size), when=ABSENT)
-    writer = sink.writer(name, when=ABSENT)
-    try:
-        for start in range(0, held.size, PIECE_BYTES):
-            writer.write(held.read_at(start, PIECE_BYTES))
-        writer.commit(checksum=None)
-    except ObjectChangedError:
-        writer.abort()
-        return False
-    except BaseException:
-        writer.abort()
-        raise
-    return True
+    pieces = (held.read_at(start, PIECE_BYTES) for start in range(0, held.size, PIECE_BYTES))
+    return put_blocks(sink, name, pieces, when=ABSENT)
 
 
 def unconditional(uri: str) -> UsageError:

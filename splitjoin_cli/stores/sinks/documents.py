@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 from splitjoin_cli.core.errors import ObjectChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from splitjoin_cli.stores.sinks.base import Condition, Sink
 
-__all__ = ["Document", "put_document"]
+__all__ = ["Document", "put_blocks", "put_document"]
 
 SMALL_CHUNKS = 20_000
 """A document of so many chunks is stored in one piece."""
@@ -31,9 +31,14 @@ def put_document(sink: Sink, name: str, document: Document, chunks: int, *, when
     """
     if chunks <= SMALL_CHUNKS:
         return sink.put_small(name, b"".join(document.blocks()), when=when)
+    return put_blocks(sink, name, document.blocks(), when=when)
+
+
+def put_blocks(sink: Sink, name: str, blocks: Iterable[bytes], *, when: Condition) -> bool:
+    """Store an object block by block; False, and nothing done, where ``when`` does not hold. Raises StoreError."""
     writer = sink.writer(name, when=when)
     try:
-        for block in document.blocks():
+        for block in blocks:
             writer.write(block)
         writer.commit(checksum=None)
     except ObjectChangedError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from splitjoin_cli.core.bytes.buffers import new_buffer
@@ -30,13 +30,13 @@ from splitjoin_cli.stores.sinks.memory import MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.laws import examples
 from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
+from tests.splitting.exports import Export
 from tests.splitting.runs import request
 from tests.splitting.test_speculate import long_exports
 
 if TYPE_CHECKING:
     from splitjoin_cli.splitting.engines.in_process import InProcess
     from splitjoin_cli.splitting.request import Size
-    from tests.splitting.exports import Export
 
 HEADER = b"id,name\n"
 RECORDS = [b'%d,"na\nme %d"\n' % (number, number) for number in range(300)]
@@ -95,7 +95,7 @@ class Shuffles:
 
 
 class Hears(Silent):
-    """What is told: warnings, and bytes by phase."""
+    """What is told: warnings, and bytes by phase, which begins anew where a file is scanned once more."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -103,11 +103,12 @@ class Hears(Silent):
         self.name, self.lock = "", threading.Lock()
 
     def phase(self, name: str, total_bytes: int | None, total_chunks: int | None) -> None:  # noqa: ARG002 -- Observer's
-        self.name = name
+        with self.lock:
+            self.name, self.moved[name] = name, 0
 
     def advance(self, size: int) -> None:
         with self.lock:
-            self.moved[self.name] = self.moved.get(self.name, 0) + size
+            self.moved[self.name] += size
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -204,7 +205,12 @@ def test_a_wrong_guess_is_mended_by_a_worker(monkeypatch: pytest.MonkeyPatch) ->
     assert ranges[-1][1] == len(data)
 
 
+FEW_RECORDS = Export((b"a,b\n", *[b"x,x\n"] * 14, b'x,"' + b"1,2\n" * 30 + b'"\n'), Dialect(",", header=False))
+"""Three chunks of them need their number first: the file is scanned twice."""
+
+
 @examples(60)
+@example(export=FEW_RECORDS, size=ChunkCount(3), block_bytes=16, look=2, seed=0)
 @given(
     export=long_exports(),
     size=st.one_of(
