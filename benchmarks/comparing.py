@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import peers
-from benchmarks.loading import TABLE, Ours, chunked, opened_engines
+from benchmarks.loading import TABLE, Ours, chunked, in_each
 from benchmarks.rates import RateTable, Way, in_turns
 from benchmarks.report import filesystem
-from benchmarks.surroundings import say
 from benchmarks.values import TYPES
 from splitjoin_cli.join.chunk import chunk_to_load
 from splitjoin_cli.join.operate.values import compare_values
@@ -36,28 +35,24 @@ FASTEST = "the driver alone: SELECT * and fetchmany of all rows, as its own valu
 
 def compare(size: int, rounds: int) -> RateTable:
     """All four databases; one whose server is not installed is left out, and said."""
-    groups: list[Group] = []
-    left_out: list[str] = []
     scratch_in = Path(tempfile.gettempdir())
     with chunked(scratch_in, size) as chunks:
-        for name, opened in opened_engines(chunks.paths[0].parent.parent).items():
-            try:
-                with opened() as engine:
-                    engine.types = TYPES[name]
-                    ours = Ours(engine)
-                    ours.prepare()
-                    ours.load(chunks.paths)
-                    ours.rows()
-                    groups.append(in_turns(name, chunks.rows, rounds, _ways(engine, chunks)))
-            except LookupError as exc:
-                say(f"{name} is left out: {exc}")
-                left_out.append(f"{name}: {str(exc).splitlines()[-1]}")
+
+        def compared(name: str, engine: Engine) -> Group:
+            engine.types = TYPES[name]
+            ours = Ours(engine)
+            ours.prepare()
+            ours.load(chunks.paths)
+            ours.rows()
+            return in_turns(name, chunks.rows, rounds, _ways(engine, chunks))
+
+        groups, left_out = in_each(chunks, compared)
         notes = (
             f"{chunks.rows:,} records, {size:,} bytes, {len(chunks.paths)} chunks, loaded into typed columns before.",
             "Ours reads the chunks, too, and the table as texts; nothing differs. Its goal is 0.5 of the bare client.",
             f"Medians of {rounds} interleaved rounds. Chunks and databases lie on {filesystem(scratch_in)}.",
         )
-    return RateTable("A loaded table beside its chunks", "database", "row", notes, tuple(groups), tuple(left_out))
+    return RateTable("A loaded table beside its chunks", "database", "row", notes, groups, left_out)
 
 
 class Counted:

@@ -275,25 +275,32 @@ class Sqlite(_Embedded):
 
 def compare(size: int, rounds: int) -> RateTable:
     """All four databases; one whose server is not installed is left out, and said."""
-    groups: list[Group] = []
-    left_out: list[str] = []
     scratch_in = Path(tempfile.gettempdir())
     with chunked(scratch_in, size) as chunks:
-        place = chunks.paths[0].parent.parent
-        for name, opened in opened_engines(place).items():
-            try:
-                with opened() as engine:
-                    groups.append(in_turns(name, chunks.rows, rounds, _ways(engine, chunks), with_servers))
-            except LookupError as exc:
-                say(f"{name} is left out: {exc}")
-                left_out.append(f"{name}: {str(exc).splitlines()[-1]}")
+        groups, left_out = in_each(
+            chunks, lambda name, engine: in_turns(name, chunks.rows, rounds, _ways(engine, chunks), with_servers)
+        )
         notes = (
             f"{chunks.rows:,} records, {size:,} bytes, {len(chunks.paths)} chunks, one at a time, into text columns.",
             "Connections, table and ledger are made before the clock starts; afterwards the table's rows are counted.",
             f"Medians of {rounds} interleaved rounds. The servers run here, set up for tests: they wait for no disk.",
             f"Chunks and databases lie on {filesystem(scratch_in)}.",
         )
-    return RateTable("Loaders against the bare client", "database", "row", notes, tuple(groups), tuple(left_out), WHOSE)
+    return RateTable("Loaders against the bare client", "database", "row", notes, groups, left_out, WHOSE)
+
+
+def in_each(chunks: Chunked, compared: Callable[[str, Engine], Group]) -> tuple[tuple[Group, ...], tuple[str, ...]]:
+    """What is compared in each database; and why others, whose servers are not installed, are left out."""
+    groups: list[Group] = []
+    left_out: list[str] = []
+    for name, opened in opened_engines(chunks.paths[0].parent.parent).items():
+        try:
+            with opened() as engine:
+                groups.append(compared(name, engine))
+        except LookupError as exc:
+            say(f"{name} is left out: {exc}")
+            left_out.append(f"{name}: {str(exc).splitlines()[-1]}")
+    return tuple(groups), tuple(left_out)
 
 
 def opened_engines(place: Path) -> dict[str, Callable[[], AbstractContextManager[Engine]]]:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import peers
-from benchmarks.loading import Engine, Ours, chunked, opened_engines
+from benchmarks.loading import Engine, Ours, chunked, in_each
 from benchmarks.rates import WHOSE, RateTable, Way, in_turns, with_servers
 from benchmarks.report import filesystem
-from benchmarks.surroundings import say
 
 if TYPE_CHECKING:
     from benchmarks.loading import Chunked
@@ -28,26 +27,20 @@ TYPES = {
 
 def compare(size: int, rounds: int) -> RateTable:
     """All four databases; one whose server is not installed is left out, and said."""
-    groups: list[Group] = []
-    left_out: list[str] = []
     scratch_in = Path(tempfile.gettempdir())
     with chunked(scratch_in, size) as chunks:
-        for name, opened in opened_engines(chunks.paths[0].parent.parent).items():
-            try:
-                with opened() as engine:
-                    engine.types = TYPES[name]
-                    groups.append(in_turns(name, chunks.rows, rounds, _ways(engine, chunks), with_servers))
-            except LookupError as exc:
-                say(f"{name} is left out: {exc}")
-                left_out.append(f"{name}: {str(exc).splitlines()[-1]}")
+
+        def compared(name: str, engine: Engine) -> Group:
+            engine.types = TYPES[name]
+            return in_turns(name, chunks.rows, rounds, _ways(engine, chunks), with_servers)
+
+        groups, left_out = in_each(chunks, compared)
         notes = (
             f"{chunks.rows:,} records, {size:,} bytes, {len(chunks.paths)} chunks, one at a time, into typed columns.",
             f"Medians of {rounds} interleaved rounds. The servers run here, set up for tests: they wait for no disk.",
             f"Chunks and databases lie on {filesystem(scratch_in)}. No value is changed by its column.",
         )
-    return RateTable(
-        "Exact values against the plain load", "database", "row", notes, tuple(groups), tuple(left_out), WHOSE
-    )
+    return RateTable("Exact values against the plain load", "database", "row", notes, groups, left_out, WHOSE)
 
 
 def _ways(engine: Engine, chunks: Chunked) -> tuple[Way, Way]:

@@ -7,8 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from splitjoin_cli.api import arguments
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.places import S3Place, is_http, is_s3
+from splitjoin_cli.core.places import S3Place, is_http, is_s3, parse_place
+from splitjoin_cli.core.units import MAX_JOBS
 from splitjoin_cli.splitting.request import DEFAULT_JOBS
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ __all__ = [
     "THREADS",
     "EngineRequest",
     "asked_jobs",
+    "asked_of_stored",
     "check_source",
-    "check_stored",
     "checked_engine",
     "open_engine",
     "reaches_paths",
@@ -245,7 +247,30 @@ def reaches_paths(engine: str) -> bool:
     return engine == THREADS or engine.startswith(DASK)
 
 
-def check_stored(request: EngineRequest) -> None:
+def asked_of_stored(
+    place: arguments.Path,
+    engine: str,
+    *,
+    allow_plain_dask: bool,
+    jobs: int | None,
+    aws: AwsOptions,
+    limited: bool,
+    source: arguments.Path | None = None,
+) -> EngineRequest:
+    """What ``verify`` and ``merge`` ask of an engine. Raises UsageError. ``limited``: --bwlimit was given."""
+    asked = EngineRequest(
+        engine=checked_engine(engine, limited=limited),
+        allow_plain_dask=allow_plain_dask,
+        jobs=None if jobs is None else arguments.at_once("jobs", jobs, MAX_JOBS),
+        aws=aws,
+        destination=parse_place(os.fspath(place)),
+        source="" if source is None else os.fspath(source),
+    )
+    _check_stored(asked)
+    return asked
+
+
+def _check_stored(request: EngineRequest) -> None:
     """Raise UsageError for a place of chunks that the workers of an engine cannot reach."""
     place = request.destination
     if reaches_paths(request.engine) or isinstance(place, S3Place):

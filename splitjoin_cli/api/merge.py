@@ -16,8 +16,7 @@ from splitjoin_cli.api.engines import (
     THREADS,
     EngineRequest,
     asked_jobs,
-    check_stored,
-    checked_engine,
+    asked_of_stored,
     open_engine,
     reaches_paths,
     stored_spec,
@@ -25,9 +24,8 @@ from splitjoin_cli.api.engines import (
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import StoreError, UsageError
-from splitjoin_cli.core.places import is_s3, parse_place
+from splitjoin_cli.core.places import is_s3
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.core.units import MAX_JOBS
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import Session
@@ -92,14 +90,9 @@ def merge(
     began = time.monotonic()
     aws = arguments.aws(profile, region, endpoint_url, session)
     bandwidth = shared(arguments.bandwidth(bwlimit))
-    asked = EngineRequest(
-        engine=checked_engine(engine, limited=bwlimit is not None),
-        allow_plain_dask=allow_plain_dask,
-        jobs=None if jobs is None else arguments.at_once("jobs", jobs, MAX_JOBS),
-        aws=aws,
-        destination=parse_place(os.fspath(place)),
+    asked = asked_of_stored(
+        place, engine, allow_plain_dask=allow_plain_dask, jobs=jobs, aws=aws, limited=bwlimit is not None
     )
-    check_stored(asked)
     jobs = asked_jobs(asked.jobs)
     request = StoredRequest(place=asked.destination, file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth)
     dialect = arguments.dialect(keywords)[0] if keywords else None

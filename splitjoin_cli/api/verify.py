@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,9 +12,8 @@ from splitjoin_cli.api.engines import (
     THREADS,
     EngineRequest,
     asked_jobs,
+    asked_of_stored,
     check_source,
-    check_stored,
-    checked_engine,
     open_engine,
     source_spec,
     stored_spec,
@@ -23,9 +21,8 @@ from splitjoin_cli.api.engines import (
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.core.places import is_http, parse_place
+from splitjoin_cli.core.places import is_http
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.core.units import MAX_JOBS
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import Session
@@ -107,15 +104,9 @@ def verify(
     _check_options(option, encoded=encoding is not None, every=all, finished=finished)
     aws = arguments.aws(profile, region, endpoint_url, session)
     bandwidth = shared(arguments.bandwidth(bwlimit))
-    asked = EngineRequest(
-        engine=checked_engine(engine, limited=bwlimit is not None),
-        allow_plain_dask=allow_plain_dask,
-        jobs=None if jobs is None else arguments.at_once("jobs", jobs, MAX_JOBS),
-        aws=aws,
-        destination=parse_place(os.fspath(place)),
-        source="" if source is None else os.fspath(source),
+    asked = asked_of_stored(
+        place, engine, allow_plain_dask=allow_plain_dask, jobs=jobs, aws=aws, limited=bwlimit is not None, source=source
     )
-    check_stored(asked)
     jobs = asked_jobs(asked.jobs)
     request = StoredRequest(place=asked.destination, file_name=name, jobs=jobs, aws=aws, bandwidth=bandwidth)
     if all:
