@@ -47,6 +47,13 @@ def test_the_same_lots_give_the_same_run_and_all_trouble_is_overcome() -> None:
     assert quiet.planned < first.planned
 
 
+def test_the_last_ones_do_not_wait_for_their_deadlines() -> None:
+    """Some of them were lost without a word: their backups are answered within seconds, not after two minutes."""
+    one = found(300, Shape(workers=20, silence=10, seed=1))
+    assert one.planned + one.stored < 30
+    assert one.tries - 2 * one.result.total_parts < 20
+
+
 def test_simulated_workers_answer_as_real_ones() -> None:
     """The plan is that of a split of the same bytes here, records and checksums included."""
     export = Export(3 * CHUNK, tile_bytes=TILE)

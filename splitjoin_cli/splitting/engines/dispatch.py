@@ -39,6 +39,12 @@ OVERTAKEN = 8
 It is lost, most likely, long before its deadline says so; and what is scanned behind it has to be kept until it comes.
 Where the whole engine pauses, none overtakes another.
 """
+BACKUP_TIMES, BACKUP_SECONDS = 3.0, 5.0
+"""When no work is left that has not begun, a unit that takes so many times what the slowest of its peers took, and at
+least so many seconds, is sent once more beside itself: a backup task, as MapReduce has them (J. Dean and S. Ghemawat,
+"MapReduce: Simplified Data Processing on Large Clusters", OSDI 2004, section 3.6). Until then none overtakes it."""
+PEERS = 64
+"""The last so many answers say what a unit takes."""
 LEAST_DUE = 64
 """Deadlines that are kept whatever became of their units."""
 FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 20.0
@@ -70,7 +76,10 @@ def error_of(failed: Failed) -> SplitjoinError:
 
 @dataclass(eq=False, slots=True)
 class Work:
-    """A unit, and what its answer is for. ``done`` may give more work, which comes before all that has not begun."""
+    """A unit, and what its answer is for. ``done`` may give more work, which comes before all that has not begun.
+
+    ``flying``: what was sent and not answered, with the time at which it was. ``backed_up``: see BACKUP_TIMES.
+    """
 
     unit: Unit
     done: Callable[[Answer], Work | None]
@@ -78,8 +87,9 @@ class Work:
     sent: int = 0
     refused: int = 0
     due: float = 0.0
-    flying: list[Future[str]] = field(default_factory=list)
+    flying: dict[Future[str], float] = field(default_factory=dict)
     settled: bool = False
+    backed_up: bool = False
     trouble: str | None = None
 
     def __post_init__(self) -> None:
@@ -119,7 +129,9 @@ class Dispatcher:
         self._order = itertools.count()
         self._queue: deque[tuple[int, Work]] = deque()  # as they were sent: how many had been answered by then
         self._answered = 0
-        self._open: set[Work] = set()
+        self._open: dict[Work, None] = {}  # in the order in which they were begun
+        self._peers: deque[tuple[int, float]] = deque(maxlen=PEERS)  # weights of units, and the seconds they took
+        self._next_look = 0.0
         self.abandoned = False
         """Whether a unit that nobody waits for any more may still run, or was killed half-way."""
 
@@ -132,6 +144,8 @@ class Dispatcher:
                 wanted = max(self._engine.in_flight, 1)  # also where no unit is left to be sent: is it still there?
                 while more and len(self._open) < wanted:
                     more = self._begin(coming)
+                if not more:
+                    self._back_up()
                 if self._open:
                     self._wait()
         except BaseException:
@@ -145,11 +159,11 @@ class Dispatcher:
         return work is not None
 
     def _send(self, work: Work) -> None:
-        self._open.add(work)
+        self._open[work] = None
         work.sent += 1
         future = self._engine.submit(work.text)
-        work.flying.append(future)
-        work.due = self._now() + self._deadline(work.unit.weight)
+        work.flying[future] = now = self._now()
+        work.due = now + self._deadline(work.unit.weight)
         heapq.heappush(self._due, (work.due, next(self._order), work))
         if len(self._due) > LEAST_DUE + 4 * len(self._open):  # most were answered long before they were due
             self._due = [entry for entry in self._due if _is_live(entry)]
@@ -172,7 +186,7 @@ class Dispatcher:
             self._overtaken()
 
     def _take(self, work: Work, future: Future[str]) -> None:
-        work.flying.remove(future)
+        took = self._now() - work.flying.pop(future)
         try:
             answer = answer_of(future.result(), work.text)
         except OtherReleaseError as exc:
@@ -192,6 +206,8 @@ class Dispatcher:
         if isinstance(answer, Failed) and answer.again and work.sent < TRIES:
             self._lost(work, answer.message)
             return
+        if not isinstance(answer, Failed) and not work.flying:  # else what it took says nothing of others
+            self._peers.append((max(work.unit.weight, 1), took))
         self._settle(work, answer)
 
     def _lost(self, work: Work, trouble: str) -> None:
@@ -256,10 +272,30 @@ class Dispatcher:
                 trace.note("unit overtaken", unit=work.what, sent=work.sent)
                 self._send(work)
 
+    def _back_up(self) -> None:
+        """Send those beside themselves that take far longer than their peers, once, but for their last try."""
+        now = self._now()
+        if not self._peers or now < self._next_look:
+            return
+        self._next_look = now + CHECK_SECONDS
+        for work in list(self._open):
+            if work.backed_up or not work.flying or work.sent >= TRIES - 1:
+                continue
+            seconds = now - max(work.flying.values())
+            if seconds > max(BACKUP_TIMES * self._slowest(work.unit.weight), BACKUP_SECONDS):
+                work.backed_up = True
+                trace.note("unit backed up", unit=work.what, sent=work.sent, seconds=round(seconds, 3))
+                self._send(work)
+
+    def _slowest(self, weight: int) -> float:
+        """What a unit of so many bytes takes, by what those of half as many or more took, or else the largest."""
+        least = min(weight / 2, max(heavy for heavy, _ in self._peers))
+        return max(seconds * max(weight / heavy, 1.0) for heavy, seconds in self._peers if heavy >= least)
+
     def _settle(self, work: Work, answer: Answer) -> None:
         work.settled = True
         self._answered += 1
-        self._open.discard(work)
+        self._open.pop(work, None)
         self._drop(work)
         more = work.done(answer)
         if more is not None:

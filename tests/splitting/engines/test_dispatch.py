@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import heapq
+import itertools
+from collections import deque
 from concurrent.futures import Future
+from queue import Empty
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +74,48 @@ class Clock:
     def __call__(self) -> float:
         self.now += 900
         return self.now
+
+
+class Turning:
+    """A Pace whose clock goes on when something is waited for, and an engine whose answers take as long as is said.
+
+    ``takes``: seconds, by the unit and which time it is sent; None: it is never answered.
+    """
+
+    name = "turning"
+    in_flight = 3
+
+    def __init__(self, takes: Callable[[str, int], float | None]) -> None:
+        self.takes, self.now, self.sent = takes, 0.0, list[tuple[float, str]]()
+        self.coming, self.came = list[tuple[float, int, Future[str], str]](), deque[object]()
+        self.pace = Pace(now=lambda: self.now, inbox=lambda: self)
+
+    def submit(self, unit: str) -> Future[str]:
+        future: Future[str] = Future()
+        self.sent.append((self.now, unit))
+        seconds = self.takes(unit, sum(unit == one for _, one in self.sent))
+        if seconds is not None:
+            heapq.heappush(self.coming, (self.now + seconds, len(self.sent), future, unit))
+        return future
+
+    def put(self, item: object) -> None:
+        self.came.append(item)
+
+    def get(self, *, timeout: float) -> object:
+        until = self.now + timeout
+        while not self.came and self.coming and self.coming[0][0] <= until:
+            self.now, _, future, unit = heapq.heappop(self.coming)
+            future.set_result(answer_text(NOTHING, unit))
+        if self.came:
+            return self.came.popleft()
+        self.now = until
+        raise Empty
+
+    def cancel(self, _future: Future[str]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def works(count: int, done: Callable[[Answer], Work | None]) -> Iterator[Work]:
@@ -151,6 +197,43 @@ def test_a_unit_that_many_others_overtook_is_sent_beside_itself() -> None:
     Dispatcher(deaf, pace=Pace(now=lambda: clock() if len(answers) == 99 else 0.0)).run(works(100, answers.append))
     assert [isinstance(answer, Failed) for answer in answers].count(True) == 1
     assert len(deaf.sent) == 99 + TRIES
+
+
+def test_the_last_unit_has_a_backup_long_before_its_deadline() -> None:
+    """When it takes three times what its slowest peer took; one alone, and no more for those that came in time."""
+    lost = Turning(lambda unit, times: None if '"number":8,' in unit and times == 1 else 4.0 if times == 1 else 1.0)
+    answers: list[Answer] = []
+    Dispatcher(lost, pace=lost.pace).run(works(8, answers.append))
+    assert answers == [NOTHING] * 8
+    assert len(lost.sent) == 9
+    sent, unit = lost.sent[-1]
+    assert '"number":8,' in unit
+    assert 8 + 3 * 4 < sent <= 8 + 3 * 4 + 2 * dispatch.CHECK_SECONDS
+    assert lost.now == sent + 1
+    slow = Turning(lambda unit, _: 11.0 if '"number":8,' in unit else 4.0)
+    Dispatcher(slow, pace=slow.pace).run(works(8, answers.append))
+    assert len(slow.sent) == 8
+
+
+def test_a_backup_waits_some_seconds_and_has_one_of_the_tries() -> None:
+    """Peers of a moment say little; a unit without peers, and one whose backup is lost, too, wait for the deadline."""
+    deaf = Turning(lambda unit, times: None if '"number":8,' in unit and times < TRIES else 0.01)
+    Dispatcher(deaf, pace=deaf.pace).run(works(8, lambda _: None))
+    times = [sent for sent, unit in deaf.sent if '"number":8,' in unit]
+    waits = [later - sooner for sooner, later in itertools.pairwise(times)]
+    assert dispatch.BACKUP_SECONDS < waits[0] <= dispatch.BACKUP_SECONDS + 2 * dispatch.CHECK_SECONDS
+    assert [round(wait) for wait in waits[1:]] == [round(deadline_seconds(9))] * 2
+    alone = Turning(lambda _, times: None if times == 1 else 0.01)
+    Dispatcher(alone, pace=alone.pace).run(works(1, lambda _: None))
+    assert round(alone.now) == round(deadline_seconds(9))
+
+
+def test_a_unit_is_compared_with_peers_of_its_weight() -> None:
+    """A small one beside large ones has their time; a large one the time that its bytes take at the largest's pace."""
+    dispatcher = Dispatcher(Scripted(lambda _, __: NOTHING))
+    dispatcher._peers.extend([(10, 2.0), (900, 50.0), (1000, 30.0)])
+    expected = {1: 50.0, 1000: 50.0 * 1000 / 900, 4000: 120.0}
+    assert {weight: dispatcher._slowest(weight) for weight in expected} == expected
 
 
 def test_what_was_answered_is_forgotten_before_it_was_due() -> None:
