@@ -50,10 +50,11 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Splitjoin:
-    """The command in one directory and one environment."""
+    """The command in one directory and one environment. ``seconds``: what a run may take."""
 
     directory: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = SECONDS
 
     def __call__(self, *arguments: str | Path, stdin: bytes | None = None, **env: str) -> Ran:
         """Run it to its end; ``env`` adds to the environment."""
@@ -64,7 +65,7 @@ class Splitjoin:
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
-            timeout=SECONDS,
+            timeout=self.seconds,
             check=False,
         )
         ran = Ran(done.returncode, done.stdout, done.stderr.decode())
@@ -95,7 +96,7 @@ class Splitjoin:
 
     def within(self, **env: str) -> Splitjoin:
         """The same command with more in its environment."""
-        return Splitjoin(self.directory, {**self.env, **env})
+        return Splitjoin(self.directory, {**self.env, **env}, self.seconds)
 
     def environment(self, **more: str) -> dict[str, str]:
         """This process's own, which tests keep clean, and what was added."""

@@ -14,7 +14,7 @@ from splitjoin_cli.core.native import LIBRARY
 from tools import lambda_zip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -28,11 +28,16 @@ def build_zip(directory: Path) -> Path:
     return out
 
 
-def build_split_zip(directory: Path) -> Path:
+def build_split_zip(directory: Path, without: Collection[str] = lambda_zip.SMALL_CHUNKS) -> Path:
     """The same of the split function, with the kernel of this machine's own compiler; without numpy, which is large."""
-    out, large = directory / "split.zip", lambda_zip.SMALL_CHUNKS
-    lambda_zip.build_split(out, python=PYTHON, architecture=ARCHITECTURE, kernel=LIBRARY, without=large)
+    out = directory / "split.zip"
+    lambda_zip.build_split(out, python=PYTHON, architecture=ARCHITECTURE, kernel=LIBRARY, without=without)
     return out
+
+
+def build_whole_split_zip(directory: Path) -> Path:
+    """As it is deployed, numpy included."""
+    return build_split_zip(directory, without=())
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +50,12 @@ def function_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def split_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The split function's, likewise."""
     return _once(tmp_path_factory, "split-zip", build_split_zip)
+
+
+@pytest.fixture(scope="session")
+def whole_split_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with all that a split may need."""
+    return _once(tmp_path_factory, "whole-split-zip", build_whole_split_zip)
 
 
 def _once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Path]) -> Path:

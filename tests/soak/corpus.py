@@ -1,22 +1,12 @@
-"""A corpus of odd exports, split on a Dask cluster and on threads: the same files, or the same error."""
+"""A corpus of odd exports: what scans and transfers of every kind have to bear."""
 
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import pytest
-
-from tests.e2e.command import Splitjoin
 from tests.e2e.csvs import bulk
-from tests.e2e.kills import kept
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.servers.dask import DaskCluster
-
-pytestmark = pytest.mark.soak
 MIB = 1024 * 1024
 SIZE = ("--chunk-size", "1500KiB")
 
@@ -100,20 +90,3 @@ CORPUS = {
     "gzip": Odd(bulk(6 * MIB), ("--compress", "gzip")),
     "zstd, rows": Odd(bulk(6 * MIB), ("--compress", "zstd"), ("--rows", "9999")),
 }
-
-
-@pytest.mark.parametrize("odd", CORPUS.values(), ids=CORPUS.keys())
-def test_odd_exports_are_split_alike(tmp_path: Path, dask_cluster: DaskCluster, odd: Odd) -> None:
-    """Files byte for byte, manifest included, and what is said of them; or exit code and error."""
-    splitjoin = Splitjoin(tmp_path, {})
-    (tmp_path / "acme.csv").write_bytes(odd.data)
-    command = ("split", "acme.csv")
-    options = ("--client=acme", "--date=d", *odd.size, *odd.options, "--json")
-    wanted = splitjoin(*command, "threads", *options)
-    found = splitjoin(*command, "dask", *options, "--engine", dask_cluster.engine)
-    assert found.code == wanted.code, found
-    if wanted.code:
-        assert found.error == wanted.error
-        return
-    assert kept(tmp_path / "dask") == kept(tmp_path / "threads")
-    assert found.document["warnings"] == wanted.document["warnings"]
