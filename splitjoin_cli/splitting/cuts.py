@@ -7,6 +7,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from splitjoin_cli.core.bytes.crc64 import combine
+from splitjoin_cli.splitting.records.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,6 +180,18 @@ class ByCount:
     def taken(self) -> None:
         """One of the cuts."""
         self._cuts += 1
+
+    @property
+    def targets(self) -> Targets | None:
+        """Where chunks should end, once a body of some bytes has begun."""
+        if self._body is None or self._size <= self._body.offset:
+            return None
+        return Targets(self._body.offset, self._size - self._body.offset, self._count)
+
+    @property
+    def room(self) -> int | None:
+        """Cut k is at most so many records, the header's too, and k; None: their number is not known."""
+        return None if self._records is None or self._body is None else self._bound(0) - self._cuts - 1
 
     def fell_short(self, chunks: ChunkTable, records: int) -> bool:
         """Whether a plan made without knowing the records has too few chunks, or one without a record at the end."""

@@ -43,6 +43,7 @@ from splitjoin_cli.splitting.engines.base import (
 )
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
 from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.targets import Targets
 from splitjoin_cli.splitting.stored.bodies import BodyFacts
 from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
 from splitjoin_cli.stores.sinks.base import ABSENT
@@ -128,7 +129,7 @@ class EngineContract:
             assert (answer.outcome.records, answer.crc) == (unit.number, crc64(body))
 
     def test_small_chunks_are_found_in_a_range(self, engine: Engine, scan: ScanUnit) -> None:
-        """Where chunks of a size, or of so many rows, end in it, and what they hold."""
+        """Where chunks of a size, or of so many rows, or so many chunks, end in it, and what they hold."""
         answer = _run(engine, replace(scan, capacity=1000))
         assert isinstance(answer, Scanned)
         assert answer.stairs is not None
@@ -153,6 +154,15 @@ class EngineContract:
         rows = _run(engine, replace(cut, rows=60, capacity=None, before=20))
         assert isinstance(rows, Pieces)
         assert rows.rows == (40,) + (60,) * 7
+        targets = Targets(0, len(BODY), 10)
+        answer = _run(engine, replace(scan, targets=targets))
+        assert isinstance(answer, Scanned)
+        assert answer.lead is not None
+        tenths = _run(engine, replace(cut, capacity=None, targets=targets, done=4, before=20))
+        assert isinstance(tenths, Pieces)
+        assert len(tenths.ends) == 9 - 4
+        assert tenths.ends[-1] <= targets.place(9) < tenths.ends[-1] + 20
+        assert sum(tenths.rows) <= 9 + answer.lead
 
     def test_what_breaks_the_rules_is_an_answer(self, engine: Engine, scan: ScanUnit) -> None:
         """Fields that are not as many as expected, where that is strict."""

@@ -193,7 +193,7 @@ SPOILERS = [lost, done_and_lost, cancelled, twice, anothers, late, unreadable, r
 SIZES = st.one_of(
     st.builds(ChunkSize, st.integers(40, 200)),
     st.builds(ChunkSize, st.integers(1, 40)),
-    st.builds(ChunkCount, st.integers(1, 6)),
+    st.builds(ChunkCount, st.integers(1, 30)),
     st.builds(RowCount, st.integers(1, 9)),
 )
 

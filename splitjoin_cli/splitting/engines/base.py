@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.records.stairs import Stairs
+    from splitjoin_cli.splitting.records.targets import Targets
     from splitjoin_cli.splitting.stored.bodies import BodyFacts
     from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
     from splitjoin_cli.splitting.survey import Found
@@ -106,7 +107,7 @@ class ScanUnit:
     ``range``: places of the source. ``expected``: delimiters of a record. ``strict``: another number is an error.
     ``letters``: to be looked for after the escape character. ``encoding``: of the bytes, None where they are sure to
     be right. ``header``: lines like it are counted; None: they are not. ``version``: of splitjoin, which the worker
-    MUST have. ``capacity``: bytes of a chunk, whose stairs are wanted; None: they are not.
+    MUST have. ``capacity``: bytes of a chunk, whose stairs are wanted; ``targets``: whose lead is; None: they are not.
     """
 
     version: str
@@ -120,6 +121,7 @@ class ScanUnit:
     encoding: str | None
     header: HeaderSpec | None
     capacity: int | None = None
+    targets: Targets | None = None
 
     @property
     def what(self) -> str:
@@ -238,8 +240,9 @@ def _chunks_text(first: int, last: int) -> str:
 class CutUnit:
     """Cut a range that was scanned, from one record's end to another's. Pure.
 
-    Chunks are of so many ``rows``, or else of at most ``capacity`` bytes. ``before``: rows, or bytes, of the chunk that
-    is open where it begins. ``number``: of the range. ``expected``: delimiters of a record.
+    Chunks are of so many ``rows``, or of at most ``capacity`` bytes, or end at ``targets``, of which ``done`` are cut,
+    with ``room`` for the next ones, where it is known. ``before``: bytes, where there is a capacity, else rows, of the
+    chunk that is open where the range begins. ``number``: of the range. ``expected``: delimiters of a record.
     """
 
     version: str
@@ -251,6 +254,9 @@ class CutUnit:
     rows: int | None
     capacity: int | None
     before: int
+    targets: Targets | None = None
+    done: int = 0
+    room: int | None = None
 
     @property
     def what(self) -> str:
@@ -271,7 +277,7 @@ class Scanned:
     """What a range held; places count from its start. ``outcome``: None where its bytes break the rules.
 
     ``large``: records that loaders refuse. ``blanks``, ``letter``: what a Watch saw. ``seen``: what a Survey did.
-    ``stairs``: None where they were not asked for, or there are too many records.
+    ``stairs``: None where they were not asked for, or there are too many records. ``lead``: of the targets.
     """
 
     outcome: Outcome | None
@@ -281,6 +287,7 @@ class Scanned:
     letter: int
     seen: tuple[Found, Found, Found]
     stairs: Stairs | None = None
+    lead: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

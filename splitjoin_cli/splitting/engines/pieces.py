@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.progress import Tally
-from splitjoin_cli.splitting.cuts import ByRows, BySize, Mark
+from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark
 from splitjoin_cli.splitting.engines.base import Pieces
 from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.outcome import State
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.cuts import CutRule
     from splitjoin_cli.splitting.engines.base import CutUnit
     from splitjoin_cli.splitting.ranges import Lane
+    from splitjoin_cli.splitting.records.targets import Targets
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["cut_pieces"]
@@ -39,6 +40,31 @@ class _RowsFrom(ByRows):
         return super().cut(start._replace(records=self._first - self.rows), last, ends, block_end)
 
 
+class _CountFrom(ByCount):
+    """Chunks that end at ``targets``, of which ``done`` are cut, and the next chunk has ``before`` records already."""
+
+    def __init__(self, targets: Targets, unit: CutUnit) -> None:
+        super().__init__(targets.chunks, size=targets.start + targets.size, records=None)
+        super().begin(Mark(targets.start, 0, 0, 0))
+        self._cuts = self._done = unit.done
+        self._before, self._room = unit.before, unit.room
+
+    def begin(self, body: Mark) -> None:
+        """It has begun, before the range."""
+
+    def may_cut(self, start: Mark, records: int, block_end: int) -> bool:
+        return super().may_cut(self._from(start), records, block_end)
+
+    def cut(self, start: Mark, last: Mark, ends: Sequence[int] | memoryview, block_end: int) -> int:
+        return super().cut(self._from(start), last, ends, block_end)
+
+    def _from(self, start: Mark) -> Mark:
+        return start._replace(records=-self._before) if self._cuts == self._done else start
+
+    def _bound(self, seen: int) -> int:
+        return super()._bound(seen) if self._room is None else self._room + self._cuts + 1
+
+
 class _PieceBuilder(PlanBuilder):
     """Chunks as pieces: the first one's begins with the range."""
 
@@ -55,9 +81,9 @@ class _PieceBuilder(PlanBuilder):
 
 def cut_pieces(unit: CutUnit, source: Source, lane: Lane) -> Pieces | None:
     """The pieces of a range that begins and ends where a record does; None where it breaks the rules by now."""
-    rows, size = unit.rows, unit.capacity
-    rule: CutRule = _RowsFrom(rows, unit.before) if rows is not None else BySize(size or 0)
-    builder = _PieceBuilder(rule, before_bytes=0 if rows is not None else unit.before, expected=unit.expected)
+    rule = _rule(unit)
+    before = unit.before if isinstance(rule, BySize) else 0
+    builder = _PieceBuilder(rule, before_bytes=before, expected=unit.expected)
     announce(source, unit.range)
     state, position = int(State.FIELD), unit.range.start
     while position < unit.range.end:
@@ -79,3 +105,10 @@ def cut_pieces(unit: CutUnit, source: Source, lane: Lane) -> Pieces | None:
         delimiters=builder.delimiters,
         crc=builder.crc,
     )
+
+
+def _rule(unit: CutUnit) -> CutRule:
+    """Where chunks end, counted from the range's start."""
+    if unit.targets is not None:
+        return _CountFrom(unit.targets, unit)
+    return BySize(unit.capacity or 0) if unit.rows is None else _RowsFrom(unit.rows, unit.before)

@@ -15,9 +15,10 @@ from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.core.units import size_text
 from splitjoin_cli.splitting.engines.ahead import LookAhead, looks_at_once
 from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Scanned, ScanUnit
+from splitjoin_cli.splitting.engines.courses import TooManyError, course_of
 from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
 from splitjoin_cli.splitting.engines.pace import Pace
-from splitjoin_cli.splitting.engines.spans import Spans, TooManyError, can_be_cut, span_bytes
+from splitjoin_cli.splitting.engines.spans import Spans, span_bytes
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.guesses import Guess, Guesses, guessable, look_bytes
 from splitjoin_cli.splitting.plan import Large
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineScan"]
 
+TOO_SMALL = "chunks are very small"
 MENDS = 16
 """How many wrong guesses are mended; a source with more is scanned in order from there on."""
 
@@ -94,14 +96,19 @@ class EngineScan:
     def _find_spans(self) -> None:
         """Let spans be scanned, then cut; nothing is done where they cannot be."""
         planned, survey = self._builder, self._survey
-        spans = self._spans = Spans(planned, self._span_bytes)
+        span_size = span_bytes(self._options.block_bytes)
+        course = course_of(planned, span_size)
+        if course is None:
+            self._why = TOO_SMALL
+            return
+        spans = self._spans = Spans(planned, course, span_size)
         found = Survey(survey.form, survey.at, b"\n")
         self._builder, self._survey = spans.shadow, found
         try:
             self._find_all()
         except TooManyError:
             self._observer.advance(planned.position - spans.shadow.position)
-            self._is_done, self._why = False, "chunks are very small"
+            self._is_done, self._why = False, TOO_SMALL
             return
         finally:
             self._builder, self._survey = planned, survey
@@ -127,18 +134,12 @@ class EngineScan:
         """Why workers cannot scan this source; None: they can."""
         if self._size < self._least:
             return "it is small"
-        if self._is_small() and not can_be_cut(self._builder, self._span_bytes):
-            return f"chunks are smaller than {size_text(self._least)}"
         return None if guessable(self._options.alphabet) else "a stray quote may be data"
 
     @property
     def _least(self) -> int:
         """Fewer bytes are not worth a guess."""
         return LEAST_BLOCKS * self._options.block_bytes
-
-    @property
-    def _span_bytes(self) -> int:
-        return span_bytes(self._options.block_bytes)
 
     def _is_small(self) -> bool:
         """Whether chunks are too small to be guessed each by itself, or are of rows."""
@@ -182,6 +183,7 @@ class EngineScan:
 
     def _work(self, guess: Guess, done: Callable[[Guess, Scanned], None]) -> Work:
         options, watch, start = self._options, self._builder.watch, self._place_of(guess.start)
+        course = None if self._spans is None else self._spans.course
         unit = ScanUnit(
             version=release(),
             source=self._remote.source,
@@ -193,7 +195,8 @@ class EngineScan:
             letters=b"" if watch is None else watch.letters,
             encoding=self._survey.form.encoding,
             header=self._header if self._survey.form.line else None,
-            capacity=None if self._spans is None else self._spans.capacity,
+            capacity=None if course is None else course.capacity,
+            targets=None if course is None or course.targets is None else course.targets.seen_from(guess.start),
         )
 
         def answered(answer: Answer) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, final
 from splitjoin_cli.core.bytes.crc64 import combine
 from splitjoin_cli.core.errors import EngineError, SourceChangedError
 from splitjoin_cli.core.model import ByteRange
-from splitjoin_cli.splitting.cuts import ByRows, BySize, Mark
+from splitjoin_cli.splitting.cuts import BySize, Mark
 from splitjoin_cli.splitting.engines.base import CutUnit, Failed, Pieces
 from splitjoin_cli.splitting.engines.dispatch import Work, error_of
 from splitjoin_cli.splitting.engines.wire import release
@@ -22,29 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from splitjoin_cli.splitting.engines.base import Answer, Scanned, SourceSpec
+    from splitjoin_cli.splitting.engines.courses import Course, Open
     from splitjoin_cli.splitting.engines.dispatch import Dispatcher
     from splitjoin_cli.splitting.guesses import Guess
     from splitjoin_cli.splitting.records.base import Alphabet
 
-__all__ = ["Spans", "TooManyError", "can_be_cut", "span_bytes"]
+__all__ = ["Spans", "span_bytes"]
 
 SPAN_BLOCKS = 16
 """A span has so many blocks: 64 MiB of a source on S3."""
-MOST_CUTS = 20_000
-"""Of a span: more are more to be told than is worth it."""
-
-
-def can_be_cut(builder: PlanBuilder, span_bytes: int) -> bool:
-    """Whether a plan's chunks can be had this way, as far as its rule tells."""
-    rule = builder.rule
-    if isinstance(rule, ByRows):
-        return True
-    limit = builder.limit(0, 1)
-    return isinstance(rule, BySize) and limit is not None and 2 * span_bytes <= MOST_CUTS * limit
-
-
-class TooManyError(Exception):
-    """A span has more chunks, or records, than can be told."""
 
 
 def span_bytes(block_bytes: int) -> int:
@@ -53,11 +39,11 @@ def span_bytes(block_bytes: int) -> int:
 
 
 class _Span(NamedTuple):
-    """A range that is proved. ``before``: bytes of the chunk that is open at its start, or records."""
+    """A range that is proved. ``open``: the chunk at its start."""
 
     start: int
     end: int
-    before: int
+    open: Open
     crlf: int
     crc: int
 
@@ -66,8 +52,8 @@ class _Span(NamedTuple):
 class Spans:
     """Of one source. ``builder`` takes the chunks; ``shadow`` is fed with spans meanwhile."""
 
-    def __init__(self, builder: PlanBuilder, span_bytes: int) -> None:
-        """``builder`` knows the header, and the fields of a record."""
+    def __init__(self, builder: PlanBuilder, course: Course, span_bytes: int) -> None:
+        """``builder`` knows the header, and the fields of a record; ``course`` is that of its chunks."""
         self._builder, start = builder, builder.position
         self.shadow = PlanBuilder(
             BySize(start + span_bytes),
@@ -77,10 +63,7 @@ class Spans:
         )
         self.shadow.records, self.shadow.delimiters = builder.records, builder.delimiters
         self.shadow.expected_delimiters = builder.expected_delimiters
-        rule = builder.rule
-        self._rows = rule.rows if isinstance(rule, ByRows) else None
-        self.capacity = None if self._rows is not None else (builder.limit(start, 1) or 0) - start
-        self._cut, self._counted = start, 0  # the last cut, or the records of the chunk that is open
+        self.course = course
         self._spans: list[_Span] = []
         self._waiting: dict[int, Pieces] = {}
         self._done = 0
@@ -89,18 +72,8 @@ class Spans:
         """The next span is proved. Raises TooManyError where it has more chunks, or records, than can be told."""
         outcome = answer.outcome
         assert outcome is not None  # noqa: S101 -- it is proved
-        if self._rows is not None:
-            before, self._counted = self._counted, (self._counted + outcome.records) % self._rows
-            if outcome.records // self._rows > MOST_CUTS:
-                raise TooManyError
-        elif answer.stairs is None:
-            raise TooManyError
-        else:
-            before = guess.start - self._cut
-            reach = self._cut + (self.capacity or 0) - guess.start
-            if reach < guess.end - guess.start:  # else the chunk that is open goes on behind the span
-                self._cut = guess.start + answer.stairs.last_cut(reach)
-        self._spans.append(_Span(guess.start, guess.end, before, outcome.crlf, answer.crc))
+        here = self.course.enter(guess.start, guess.end - guess.start, answer)
+        self._spans.append(_Span(guess.start, guess.end, here, outcome.crlf, answer.crc))
 
     def cut_all(
         self, dispatcher: Dispatcher, source: SourceSpec, alphabet: Alphabet, place_of: Callable[[int], int], uri: str
@@ -116,6 +89,7 @@ class Spans:
     def _works(
         self, source: SourceSpec, alphabet: Alphabet, place_of: Callable[[int], int], uri: str
     ) -> Iterator[Work]:
+        course = self.course
         for index, span in enumerate(self._spans):
             start = place_of(span.start)
             unit = CutUnit(
@@ -125,9 +99,12 @@ class Spans:
                 range=ByteRange(start, start + span.end - span.start),
                 alphabet=alphabet,
                 expected=self._builder.expected_delimiters or 0,
-                rows=self._rows,
-                capacity=self.capacity,
-                before=span.before,
+                rows=course.rows,
+                capacity=course.capacity,
+                before=span.open.before,
+                targets=None if course.targets is None else course.targets.seen_from(span.start),
+                done=span.open.done,
+                room=span.open.room,
             )
             yield Work(unit, partial(self._answered, index, uri))
 

@@ -136,7 +136,7 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
         form = form.with_header(place.header(source, unit.source, unit.header))
     start = unit.range.start
     announce(source, unit.range)
-    ends = None if unit.capacity is None else array("q")
+    ends = None if unit.capacity is None and unit.targets is None else array("q")
     found = scan_range(
         _lane(unit.alphabet, block_bytes),
         source,
@@ -156,10 +156,11 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
         from splitjoin_cli.splitting.records.stairs import stairs_of  # noqa: PLC0415 -- only for small chunks
 
         stairs = stairs_of(ends, 0, unit.capacity)
-    return _scanned(found, start, stairs)
+    lead = None if unit.targets is None or ends is None else unit.targets.lead(ends, unit.range.size)
+    return _scanned(found, start, stairs, lead)
 
 
-def _scanned(found: Ranged, start: int, stairs: Stairs | None) -> Scanned:
+def _scanned(found: Ranged, start: int, stairs: Stairs | None, lead: int | None) -> Scanned:
     """What was found, its places counted from the range's start."""
 
     def place(total: int, first: int) -> Found:
@@ -177,6 +178,7 @@ def _scanned(found: Ranged, start: int, stairs: Stairs | None) -> Scanned:
         letter if letter == NO_OFFSET else letter - start,
         (place(*survey.invalid), place(*survey.marks), place(*survey.lines)),
         stairs,
+        lead,
     )
 
 

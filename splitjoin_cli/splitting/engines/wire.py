@@ -39,6 +39,7 @@ from splitjoin_cli.splitting.engines.base import (
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.outcome import Defect, Kind, Outcome
 from splitjoin_cli.splitting.records.stairs import Stairs
+from splitjoin_cli.splitting.records.targets import Targets
 from splitjoin_cli.splitting.stored.bodies import BodyFacts
 from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
 from splitjoin_cli.splitting.stored.problems import Problem
@@ -104,15 +105,23 @@ def unit_of(text: str) -> Unit:
 
 
 def _scan_unit(fields: dict[str, Any]) -> ScanUnit:
-    delimiter, *others = fields["alphabet"]
-    fields["alphabet"] = Alphabet(delimiter.encode(_BYTES), *others)
-    return ScanUnit(**(fields | _ranged(fields) | {"letters": fields["letters"].encode(_BYTES)}))
+    own = _records(fields) | {"letters": fields["letters"].encode(_BYTES)}
+    return ScanUnit(**(fields | _ranged(fields) | own))
 
 
 def _cut_unit(fields: dict[str, Any]) -> CutUnit:
+    own = {"source": _source(fields["source"]), "range": ByteRange(**fields["range"])}
+    return CutUnit(**(fields | own | _records(fields)))
+
+
+def _records(fields: dict[str, Any]) -> dict[str, Any]:
+    """What records are, and how many of them a chunk should have."""
     delimiter, *others = fields["alphabet"]
-    own = {"alphabet": Alphabet(delimiter.encode(_BYTES), *others), "range": ByteRange(**fields["range"])}
-    return CutUnit(**(fields | own | {"source": _source(fields["source"])}))
+    targets = fields["targets"]
+    return {
+        "alphabet": Alphabet(delimiter.encode(_BYTES), *others),
+        "targets": None if targets is None else Targets(*targets),
+    }
 
 
 def _store_unit(fields: dict[str, Any]) -> StoreUnit:
