@@ -7,9 +7,10 @@ bytes break the rules of quoting one way or the other (Ge et al., "Speculative D
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from splitjoin_cli.splitting.records.outcome import State
+from splitjoin_cli.splitting.records.outcome import NO_OFFSET, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +39,13 @@ class Guess(NamedTuple):
     end: int
 
 
+class KeptEnds(Protocol):
+    """Tells which ends of lines a chunk may have."""
+
+    def __call__(self, text: memoryview, ends: memoryview) -> int:
+        """The last of them in a text that begins where a line does; NO_OFFSET: there is none."""
+
+
 class Readable(Protocol):
     """What a look needs of a source."""
 
@@ -53,9 +61,11 @@ def guessable(alphabet: Alphabet) -> bool:
 class Guesses:
     """Of one source. It belongs to one thread at a time."""
 
-    def __init__(self, source: Readable, alphabet: Alphabet, scanner: BlockScanner) -> None:
-        """``scanner``: one of ``alphabet``."""
-        self._source, self._alphabet, self._scanner = source, alphabet, scanner
+    def __init__(
+        self, source: Readable, alphabet: Alphabet, scanner: BlockScanner, kept: KeptEnds | None = None
+    ) -> None:
+        """``scanner``: one of ``alphabet``. ``kept``: tells the ends that a chunk may have; None: it may have any."""
+        self._source, self._alphabet, self._scanner, self._kept = source, alphabet, scanner, kept
 
     def each(self, start: int, number: int, limit: Callable[[int, int], int | None], size: int) -> Iterator[Guess]:
         """Chunk ``number``, from ``start`` on, and those after it, as long as there is a guess.
@@ -70,32 +80,45 @@ class Guesses:
             start, number = end, number + 1
 
     def last_end(self, low: int, limit: int) -> int | None:
-        """The last record end in (low, limit], by the only lawful way to read the bytes before it, or the likelier."""
+        """The last end of a chunk in (low, limit], by the only lawful way to read the bytes before, or the likelier."""
         look = FIRST_LOOK
         for _ in range(LOOKS):
             begin = max(low, limit - look)
             text = memoryview(bytearray(limit - begin))
             text = text[: self._source.read_at(begin, text)]
-            if begin > low and len(self._alphabet.delimiter) > 1:  # not from the middle of a delimiter
+            if begin > low and (len(self._alphabet.delimiter) > 1 or self._kept is not None):
+                # Not from the middle of a delimiter, nor from where a line may look blank that is not.
                 first = bytes(text).find(b"\n") + 1
                 begin, text = begin + first, text[first:]
             if not text:
                 look *= 8
                 continue
             found = self._likely(text, is_start=begin == low)
-            if found is not None and found.records:
-                return begin + found.last_end
+            end = NO_OFFSET if found is None else self._last_of(text, *found)
+            if end != NO_OFFSET:
+                return begin + end
             if begin == low:
                 return None
             look *= 8
         return None
 
-    def _likely(self, text: memoryview, *, is_start: bool) -> Outcome | None:
-        """How the bytes of a look are likely to be read; None where they say nothing."""
+    def _last_of(self, text: memoryview, state: int, outcome: Outcome) -> int:
+        """The last end that a chunk may have in a look that is read from ``state``; NO_OFFSET: there is none."""
+        if self._kept is None or not outcome.records:
+            return outcome.last_end
+        ends = self._scanner.ends(text, state)
+        if state == State.QUOTED:  # what the first line begins with is not known
+            first: int = ends[0]
+            found = self._kept(text[first:], memoryview(array("q", (end - first for end in ends[1:]))))
+            return found if found == NO_OFFSET else found + first
+        return self._kept(text, ends)
+
+    def _likely(self, text: memoryview, *, is_start: bool) -> tuple[State, Outcome] | None:
+        """How the bytes of a look are likely to be read, from which state; None where they say nothing."""
         outside, inside = (self._scanner.outcome(text, state) for state in (State.FIELD, State.QUOTED))
         if is_start:
-            return outside if outside.defect is None else None
+            return (State.FIELD, outside) if outside.defect is None else None
         if outside.defect is None:
             sure = inside.defect is not None or self._alphabet.quote is None
-            return outside if sure or not inside.records else None
-        return inside if inside.defect is None else None
+            return (State.FIELD, outside) if sure or not inside.records else None
+        return (State.QUOTED, inside) if inside.defect is None else None

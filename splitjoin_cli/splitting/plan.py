@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.splitting.cuts import CutRule
     from splitjoin_cli.splitting.records.base import BlockScanner
-    from splitjoin_cli.splitting.records.lines import LineSorter
+    from splitjoin_cli.splitting.records.lines import LineSorter, Skipped, Skips
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.records.watch import Watch
 
@@ -62,7 +62,7 @@ class PlanBuilder:
     def __init__(self, rule: CutRule, *, header: bool, start: Mark, watch: Watch | None = None) -> None:
         """``start``: the source's beginning: offset 0, with nothing before it. ``watch``: sees each block.
 
-        ``sorter``: what tells the lines that are no records, where some may not be.
+        ``sorter``: what tells the lines that are no records, where some may not be; ``skips``: which.
         """
         self._rule = rule
         self.skipped = 0
@@ -76,6 +76,7 @@ class PlanBuilder:
         self.ragged = Ragged()
         self.large = Large()
         self.sorter: LineSorter | None = None
+        self.skips: Skips | None = None
         self.watch = watch
         if not header:
             rule.begin(start)
@@ -156,12 +157,21 @@ class PlanBuilder:
         return self._rule.limit(start, number)
 
     def take(
-        self, size: int, outcome: Outcome, crc: int, large: Large, watch: Watch | None = None, *, last: bool = False
+        self,
+        size: int,
+        outcome: Outcome,
+        crc: int,
+        large: Large,
+        watch: Watch | None = None,
+        skipped: Skipped | None = None,  # noqa: ARG002 -- what others want to know
+        *,
+        last: bool = False,
     ) -> None:
         """Take a whole chunk of ``size`` bytes, from the last cut, where this stands, to the last end up to its limit.
 
         ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME; ``large``: its large records;
-        ``watch``: saw its blocks. ``last``: the source's end, which may follow, ends the chunk.
+        ``watch``: saw its blocks. ``skipped``: its lines that are no records. ``last``: the source's end, which may
+        follow, ends the chunk.
         """
         if self.watch is not None and watch is not None:
             self.watch.add(watch)
@@ -181,10 +191,16 @@ class PlanBuilder:
             self._append(end)
             self._rule.taken()
 
-    def take_cuts(self, cuts: Iterable[Mark], end: Mark, crlf: int) -> None:
+    def take_cuts(
+        self,
+        cuts: Iterable[Mark],
+        end: Mark,
+        crlf: int,
+        skipped: Skipped | None = None,  # noqa: ARG002 -- what others want to know
+    ) -> None:
         """Take bytes that were cut somewhere else, from a record's end, where this stands, to another one, ``end``.
 
-        ``cuts``: where chunks end in them; ``crlf``: of their record ends.
+        ``cuts``: where chunks end in them; ``crlf``: of their record ends; ``skipped``: their lines that are none.
         """
         for mark in cuts:
             self._append(mark)

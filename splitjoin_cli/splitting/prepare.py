@@ -11,7 +11,6 @@ from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity
 from splitjoin_cli.core.format.runs import run_id
 from splitjoin_cli.core.names import plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
-from splitjoin_cli.core.units import size_text
 from splitjoin_cli.splitting.around import Around
 from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark
 from splitjoin_cli.splitting.digest import digest_of
@@ -21,6 +20,7 @@ from splitjoin_cli.splitting.locate import read_blocks
 from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.plan_warnings import probe_warnings, scan_warnings
 from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.lines import Skips
 from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
 from splitjoin_cli.splitting.records.watch import LETTERS, Watch
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.scan import Scanned
     from splitjoin_cli.stores.sinks.base import Copier, Sink
     from splitjoin_cli.stores.sources.base import Source
-
-
-SKIPS_LINES = "some lines are not rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +211,8 @@ class Preparation:
         size = self._records.properties.size or self._source.properties.stored_bytes  # else counted as it is stored
         self._observer.phase("splitting" if staged else "scanning", size, None)
         header, survey = b"", self._survey()
-        if self._remote is not None and isinstance(builder, SkippingPlanBuilder):
-            self._observer.warn(f"{size_text(size or 0)} are scanned here, and not by workers: {SKIPS_LINES}")
         try:
-            if not isinstance(builder, SkippingPlanBuilder) and not switched(SPECULATION):
+            if (self._remote is not None or builder.skips is None) and not switched(SPECULATION):
                 header = self._scan_ahead(builder, staging, options, survey, executor)
             found = Scan(
                 self._records,
@@ -257,7 +252,10 @@ class Preparation:
     def _builder(self, rule: CutRule) -> PlanBuilder:
         dialect, start, watch = self._request.dialect, Mark(0, 0, 0, 0), self._watch()
         if dialect.skip_blank_lines or dialect.skip_repeated_headers:
-            return SkippingPlanBuilder(rule, dialect=dialect, watch=watch, start=start)
+            skips = Skips(dialect.skip_blank_lines, dialect.skip_repeated_headers, isinstance(rule, BySize))
+            return SkippingPlanBuilder(
+                rule, alphabet=self._alphabet, skips=skips, header=dialect.header, start=start, watch=watch
+            )
         return PlanBuilder(rule, header=dialect.header, start=start, watch=watch)
 
     def _watch(self) -> Watch:

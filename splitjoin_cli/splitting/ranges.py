@@ -7,6 +7,7 @@ guess is the file's, since both begin a record there, and in that reading it was
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core.bytes.crc64 import crc64
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.guesses import Guess
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.records.base import BlockScanner
+    from splitjoin_cli.splitting.records.lines import LineCount, LineSorter, Skipped
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.records.watch import Watch
     from splitjoin_cli.splitting.survey import Survey
@@ -57,6 +59,7 @@ class Ranged(NamedTuple):
     large: Large
     watch: Watch | None
     survey: Survey
+    skipped: Skipped | None = None
 
 
 class Output(NamedTuple):
@@ -79,6 +82,11 @@ def begin(lane: Lane, source: Source, builder: PlanBuilder, survey: Survey) -> b
     before = lane.scanner.outcome(first, State.FIELD)
     if before.defect is not None or len(first) * LEAST_BLOCKS > len(lane.buffer):
         return None
+    if builder.skips is not None and builder.skips.blanks:
+        if not builder.header_pending and builder.sorter is not None:
+            before = _first_solid(lane, text, outcome, builder.sorter)
+        if not before.delimiters:
+            return None  # what is wrong then is said in order
     if not builder.header_pending:
         builder.expected_delimiters = before.delimiters
         return b""
@@ -93,6 +101,16 @@ def begin(lane: Lane, source: Source, builder: PlanBuilder, survey: Survey) -> b
     return header
 
 
+def _first_solid(lane: Lane, text: memoryview, outcome: Outcome, sorter: LineSorter) -> Outcome:
+    """What comes up to the first record's end, which has blank lines before it; nothing where it is not plain."""
+    found = None if outcome.defect is not None else sorter.sort(text, lane.scanner.ends(text, State.FIELD), 0)
+    sorter.begin()
+    if outcome.defect is not None or (found is not None and not found.records):
+        return nothing(State.FIELD)
+    end = outcome.first_end if found is None else found.records[0]
+    return lane.scanner.outcome(text[:end], State.FIELD)
+
+
 def scan_range(  # noqa: PLR0913 -- what is scanned, with what, for what
     lane: Lane,
     source: Source,
@@ -105,11 +123,13 @@ def scan_range(  # noqa: PLR0913 -- what is scanned, with what, for what
     tally: Tally,
     out: Output | None = None,
     ends: array[int] | None = None,
+    lines: LineCount | None = None,
 ) -> Ranged | None:
     """What the bytes from ``start``, a record's, to ``end`` hold. None where they break the rules, or nobody cares.
 
     ``watch`` and ``survey``: as nothing has come to them yet. ``tally`` hears of the bytes as they come.
-    ``ends`` gets all record ends, counted from ``start``.
+    ``lines`` counts those that are no records, where some may be. ``ends`` gets all ends that a chunk may have, counted
+    from ``start``.
     """
     position, outcome, crc, large = start, nothing(State.FIELD), 0, Large()
     filled, written = 0, 0
@@ -120,33 +140,40 @@ def scan_range(  # noqa: PLR0913 -- what is scanned, with what, for what
         room = lane.buffer[filled:]
         text = room[: read_planned(source, position, room[: end - position], tally.add)]
         found = lane.scanner.outcome(text, outcome.end)
-        if (out is not None and out.given_up()) or _breaks(rules, text, outcome, found, lane.scanner):
+        sorter = None if lines is None else lines.sorter
+        if (out is not None and out.given_up()) or _breaks(rules, text, outcome, found, lane.scanner, sorter):
             return None
         if watch is not None:
-            uneven = _is_uneven(rules.expected, outcome, found)
+            uneven = lines is None and _is_uneven(rules.expected, outcome, found)
             watch.look(text, position, outcome.end, found, lane.scanner, uneven=uneven)
         crc = crc64(text, crc)
         survey.see(text)
         if out is not None:
             out.write_at(written, lane.buffer[: filled + len(text)])
             written += filled + len(text)
+        if lines is not None or (ends is not None and found.records):
+            here = lane.scanner.ends(text, outcome.end, position - start)
+            here = here if lines is None else lines.take(text, here, position - start)
+            if ends is not None and len(here):
+                ends.frombytes(here.cast("B"))
         if found.records:
-            if ends is not None:
-                ends.frombytes(lane.scanner.ends(text, outcome.end, position - start).cast("B"))
             large.measure(start + max(outcome.last_end, 0), position + found.first_end)
         outcome = join(outcome, position - start, found)
         position += len(text)
         tally.settle(position - start)
         filled = 0
-    return Ranged(outcome, crc, large, watch, survey)
+    return Ranged(outcome, crc, large, watch, survey, None if lines is None else lines.skipped)
 
 
-def _breaks(rules: Rules, text: memoryview, before: Outcome, found: Outcome, scanner: BlockScanner) -> bool:
+def _breaks(
+    rules: Rules, text: memoryview, before: Outcome, found: Outcome, scanner: BlockScanner, sorter: LineSorter | None
+) -> bool:
     if found.defect is not None:
         return True
-    return rules.strict and (
-        scanner.first_ragged(text, before.end, before=before.tail, expected=rules.expected) is not None
-    )
+    if not rules.strict:
+        return False
+    find = scanner.first_ragged if sorter is None else partial(sorter.first_ragged, scanner)
+    return find(text, before.end, before=before.tail, expected=rules.expected) is not None
 
 
 def _is_uneven(expected: int | None, before: Outcome, found: Outcome) -> bool:
@@ -177,7 +204,8 @@ class Proofs:
             if start != self._builder.position:
                 break  # guessed from an end that was wrong: whatever it held, it is not this chunk
             at_end = number == self._last
-            self._builder.take(end - start, held.outcome, held.crc, held.large, held.watch, last=at_end)
+            outcome, crc, large, watch, _, skipped = held
+            self._builder.take(end - start, outcome, crc, large, watch, skipped, last=at_end)
             held.survey.end()
             self._survey.take(held.survey)
             proved.append(number)
@@ -186,4 +214,7 @@ class Proofs:
 
 def ends_as_guessed(guess: Guess, found: Ranged | None) -> bool:
     """Whether the last record of a range ends with it."""
-    return found is not None and found.outcome.last_end == guess.end - guess.start
+    if found is None:
+        return False
+    last = found.outcome.last_end if found.skipped is None else found.skipped.last
+    return last == guess.end - guess.start

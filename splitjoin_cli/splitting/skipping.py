@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import UsageError
-from splitjoin_cli.splitting.cuts import AT_LAST, WAIT, BySize, Mark
+from splitjoin_cli.splitting.cuts import AT_LAST, WAIT, Mark
 from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.lines import BLANK, RECORD, REPEATED, LineSorter, header_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from splitjoin_cli.core.model import Dialect
     from splitjoin_cli.splitting.cuts import CutRule
-    from splitjoin_cli.splitting.records.base import BlockScanner
-    from splitjoin_cli.splitting.records.lines import Sorted
+    from splitjoin_cli.splitting.plan import Large
+    from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
+    from splitjoin_cli.splitting.records.lines import Skipped, Skips, Sorted
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.records.watch import Watch
 
@@ -32,13 +32,21 @@ __all__ = ["SkippingPlanBuilder"]
 class SkippingPlanBuilder(PlanBuilder):
     """See PlanBuilder. ``records`` and ``delimiters`` are those of records alone."""
 
-    def __init__(self, rule: CutRule, *, dialect: Dialect, watch: Watch, start: Mark) -> None:
+    def __init__(
+        self,
+        rule: CutRule,
+        *,
+        alphabet: Alphabet,
+        skips: Skips,
+        header: bool,
+        start: Mark,
+        watch: Watch | None = None,
+    ) -> None:
         """As PlanBuilder's, for a dialect that skips lines."""
-        super().__init__(rule, header=dialect.header, start=start, watch=watch)
-        self._alphabet, self._repeats = watch.alphabet, dialect.skip_repeated_headers
-        self._blanks = dialect.skip_blank_lines
-        self.sorter: LineSorter = LineSorter(watch.alphabet, blanks=self._blanks)
-        self._by_size = isinstance(rule, BySize)
+        super().__init__(rule, header=header, start=start, watch=watch)
+        self._alphabet, self.skips, self._repeats, self._blanks = alphabet, skips, skips.repeats, skips.blanks
+        self.sorter: LineSorter = LineSorter(alphabet, blanks=skips.blanks)
+        self._by_size = skips.solid
         self._head = bytearray()
         self.blank_lines = self.repeated_headers = 0
         self._solid = start  # behind the last line that is not blank
@@ -87,6 +95,38 @@ class SkippingPlanBuilder(PlanBuilder):
         if unended and self.expected_delimiters is None:
             self._set_expected(end.delimiters)
         return self._end_at(end, unended=unended)
+
+    def take(
+        self,
+        size: int,
+        outcome: Outcome,
+        crc: int,
+        large: Large,
+        watch: Watch | None = None,
+        skipped: Skipped | None = None,
+        *,
+        last: bool = False,
+    ) -> None:
+        """See PlanBuilder."""
+        if skipped is not None:
+            self._count(blanks=skipped.blanks, repeated=skipped.repeated)
+            records = outcome.records - skipped.blanks - skipped.repeated
+            delimiters = outcome.delimiters - (self.expected_delimiters or 0) * skipped.repeated
+            outcome = outcome._replace(records=records, delimiters=delimiters)
+        super().take(size, outcome, crc, large, watch, last=last)
+        self._begin_line()
+
+    def take_cuts(self, cuts: Iterable[Mark], end: Mark, crlf: int, skipped: Skipped | None = None) -> None:
+        """See PlanBuilder."""
+        if skipped is not None:
+            self._count(blanks=skipped.blanks, repeated=skipped.repeated)
+        super().take_cuts(cuts, end, crlf)
+        self._begin_line()
+
+    def _begin_line(self) -> None:
+        """This stands behind a line that a chunk may end with."""
+        self._solid, self._line_start = self._last, self.position
+        self.sorter.begin()
 
     def _begin_body(self) -> None:
         """The header's end is here."""

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -26,7 +27,7 @@ from splitjoin_cli.stores.sinks.memory import MemoryStore
 from splitjoin_cli.testing.engines import EngineContract
 from tests.laws import examples
 from tests.servers.lambda_service import LambdaService, Reply
-from tests.splitting.csvs import dialects
+from tests.splitting.csvs import BOM, dialects
 from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
 from tests.splitting.exports import exports
 from tests.splitting.runs import request
@@ -206,6 +207,7 @@ SIZES = st.one_of(
     seed=st.integers(0, 1 << 16),
     spoil=st.sampled_from(SPOILERS),
     span_blocks=st.sampled_from([2, 3, 16]),
+    skips=st.sampled_from([(False, False), (False, False), (True, False), (False, True), (True, True)]),
     options=st.fixed_dictionaries(
         {"strict": st.booleans(), "compress": st.sampled_from([None, None, "gzip"])},
         optional={"skip": st.builds(Skip, lines=st.integers(0, 2), trailer=st.integers(0, 1))},
@@ -219,13 +221,18 @@ def test_no_engine_changes_what_is_stored(
     seed: int,
     spoil: Callable[[Bad, str], Future[str]],
     span_blocks: int,
+    skips: tuple[bool, bool],
     options: dict[str, Any],
 ) -> None:
     """Of whatever file and dialect: the objects of the split on threads, manifest included; or its error."""
-    asked: dict[str, Any] = {"size": size, "dialect": export.dialect, **options}
+    dialect = replace(export.dialect, skip_blank_lines=skips[0], skip_repeated_headers=skips[1])
+    asked: dict[str, Any] = {"size": size, "dialect": dialect, **options}
     first, *body = export.records
     body = [record for record in body if record.strip()]  # blank lines are found or not by where blocks begin
-    data, store = first + b"".join(body[:-1]) * 4 + b"".join(body[-1:]), MemoryStore()
+    lines = body[:-1] * 4 + body[-1:]
+    if dialect.skip_blank_lines or dialect.skip_repeated_headers:
+        lines = with_others(lines, first, seed, blanks=dialect.skip_blank_lines)
+    data, store = first + b"".join(lines), MemoryStore()
     short, spanning = (
         mock.patch.object(dispatch, "FIRST_PAUSE_SECONDS", 0.001),
         mock.patch.object(spans, "SPAN_BLOCKS", span_blocks),
@@ -239,3 +246,15 @@ def test_no_engine_changes_what_is_stored(
     else:
         assert found == wanted
     assert not store.unfinished
+
+
+def with_others(lines: list[bytes], header: bytes, seed: int, *, blanks: bool) -> list[bytes]:
+    """Lines with some between them, and behind them, that may be no records."""
+    others = [header.removeprefix(BOM)] * header.endswith(b"\n") + [b"\n", b" \t\r\n", b"\n\n\n"] * blanks
+    draw = random.Random(seed)
+    if not others:
+        return lines
+    places = [draw.randrange(len(lines) + 1) for _ in range(draw.randrange(6))]
+    for place in sorted(places, reverse=True):
+        lines = [*lines[:place], draw.choice(others), *lines[place:]]
+    return lines

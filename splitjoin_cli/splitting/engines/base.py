@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import ByteRange, Compression, StoredObject
     from splitjoin_cli.splitting.engines.pace import Pace
     from splitjoin_cli.splitting.records.base import Alphabet
+    from splitjoin_cli.splitting.records.lines import Skipped, Skips
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.records.stairs import Stairs
     from splitjoin_cli.splitting.records.targets import Targets
@@ -108,6 +109,7 @@ class ScanUnit:
     ``letters``: to be looked for after the escape character. ``encoding``: of the bytes, None where they are sure to
     be right. ``header``: lines like it are counted; None: they are not. ``version``: of splitjoin, which the worker
     MUST have. ``capacity``: bytes of a chunk, whose stairs are wanted; ``targets``: whose lead is; None: they are not.
+    ``skips``: lines that are no records, which are counted, with ``header`` those like it.
     """
 
     version: str
@@ -122,6 +124,7 @@ class ScanUnit:
     header: HeaderSpec | None
     capacity: int | None = None
     targets: Targets | None = None
+    skips: Skips | None = None
 
     @property
     def what(self) -> str:
@@ -243,6 +246,7 @@ class CutUnit:
     Chunks are of so many ``rows``, or of at most ``capacity`` bytes, or end at ``targets``, of which ``done`` are cut,
     with ``room`` for the next ones, where it is known. ``before``: bytes, where there is a capacity, else rows, of the
     chunk that is open where the range begins. ``number``: of the range. ``expected``: delimiters of a record.
+    ``skips``: lines that are no records; ``header``: which may be repeated.
     """
 
     version: str
@@ -257,6 +261,8 @@ class CutUnit:
     targets: Targets | None = None
     done: int = 0
     room: int | None = None
+    skips: Skips | None = None
+    header: HeaderSpec | None = None
 
     @property
     def what(self) -> str:
@@ -278,6 +284,7 @@ class Scanned:
 
     ``large``: records that loaders refuse. ``blanks``, ``letter``: what a Watch saw. ``seen``: what a Survey did.
     ``stairs``: None where they were not asked for, or there are too many records. ``lead``: of the targets.
+    ``skipped``: lines that are no records, though ``outcome`` has them; None where there are none such.
     """
 
     outcome: Outcome | None
@@ -288,6 +295,7 @@ class Scanned:
     seen: tuple[Found, Found, Found]
     stairs: Stairs | None = None
     lead: int | None = None
+    skipped: Skipped | None = None
 
 
 @dataclass(frozen=True, slots=True)

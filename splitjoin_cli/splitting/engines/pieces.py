@@ -8,8 +8,10 @@ from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark
 from splitjoin_cli.splitting.engines.base import Pieces
 from splitjoin_cli.splitting.plan import PlanBuilder
+from splitjoin_cli.splitting.records.lines import header_text
 from splitjoin_cli.splitting.records.outcome import State
 from splitjoin_cli.splitting.scan import read_planned
+from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.stores.sources.base import announce
 
 if TYPE_CHECKING:
@@ -65,25 +67,35 @@ class _CountFrom(ByCount):
         return super()._bound(seen) if self._room is None else self._room + self._cuts + 1
 
 
-class _PieceBuilder(PlanBuilder):
+class _Pieces(PlanBuilder):
     """Chunks as pieces: the first one's begins with the range."""
 
-    def __init__(self, rule: CutRule, *, before_bytes: int, expected: int) -> None:
-        super().__init__(rule, header=False, start=Mark(0, 0, 0, 0))
-        self.expected_delimiters = expected
+    excess: dict[int, int]
+
+    def go_on(self, before_bytes: int, expected: int) -> None:
+        """Begin in the middle of a chunk, which has so many bytes already."""
+        self.expected_delimiters, self.excess = expected, {}
         self._start = Mark(-before_bytes, 0, 0, 0)
-        self.excess: dict[int, int] = {}
 
     def note_ragged(self, number: int, excess: int) -> None:
         """See PlanBuilder."""
         self.excess[number] = excess
 
 
-def cut_pieces(unit: CutUnit, source: Source, lane: Lane) -> Pieces | None:
-    """The pieces of a range that begins and ends where a record does; None where it breaks the rules by now."""
-    rule = _rule(unit)
-    before = unit.before if isinstance(rule, BySize) else 0
-    builder = _PieceBuilder(rule, before_bytes=before, expected=unit.expected)
+class _SkippingPieces(_Pieces, SkippingPlanBuilder):
+    """The same, where some lines are no records."""
+
+
+def cut_pieces(unit: CutUnit, source: Source, lane: Lane, header: bytes) -> Pieces | None:
+    """The pieces of a range that begins and ends where a chunk may; None where it breaks the rules by now."""
+    rule, start = _rule(unit), Mark(0, 0, 0, 0)
+    if unit.skips is None:
+        builder = _Pieces(rule, header=False, start=start)
+    else:
+        builder = _SkippingPieces(rule, alphabet=unit.alphabet, skips=unit.skips, header=False, start=start)
+        if unit.skips.repeats:
+            builder.sorter.header = header_text(header, unit.alphabet)
+    builder.go_on(unit.before if isinstance(rule, BySize) else 0, unit.expected)
     announce(source, unit.range)
     state, position = int(State.FIELD), unit.range.start
     while position < unit.range.end:

@@ -23,6 +23,7 @@ from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.guesses import Guess, Guesses, guessable, look_bytes
 from splitjoin_cli.splitting.plan import Large
 from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Proofs, Ranged, begin, ends_as_guessed
+from splitjoin_cli.splitting.records.lines import LineCount
 from splitjoin_cli.splitting.records.open import new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
 from splitjoin_cli.splitting.survey import Found, Survey
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.engines.base import Answer, Remote
+    from splitjoin_cli.splitting.guesses import KeptEnds
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.scan import ScanOptions
     from splitjoin_cli.stores.sources.base import Source
@@ -60,7 +62,7 @@ class EngineScan:
         self._remote, self._source, self._builder, self._options = remote, source, builder, options
         self._observer, self._survey, self._place_of = observer, survey, place_of
         self._dispatcher = Dispatcher(remote.engine, pace=remote.pace, check=remote.check)
-        self._header = HeaderSpec(0, 0, 0)
+        self._header, self._header_bytes = HeaderSpec(0, 0, 0), b""
         self._size = source.properties.size or 0
         self._proofs = Proofs(builder, survey)
         self._wrong = self._is_done = False
@@ -83,7 +85,7 @@ class EngineScan:
             self._tell_rest(why or "the header is long, or breaks a rule")
             return b""
         self._observer.advance(len(header))
-        self._header = HeaderSpec(self._place_of(0), len(header), crc64(header))
+        self._header, self._header_bytes = HeaderSpec(self._place_of(0), len(header), crc64(header)), header
         if self._is_small():
             self._find_spans()
         else:
@@ -101,7 +103,7 @@ class EngineScan:
         if course is None:
             self._why = TOO_SMALL
             return
-        spans = self._spans = Spans(planned, course, span_size)
+        spans = self._spans = Spans(planned, course, self._header, span_size)
         found = Survey(survey.form, survey.at, b"\n")
         self._builder, self._survey = spans.shadow, found
         try:
@@ -125,10 +127,23 @@ class EngineScan:
         ahead = LookAhead(self._source, readers, self._builder.limit, self._size, at_once)
         try:
             looks = new_scanner(alphabet, max(block_bytes, look_bytes()))
-            self._scan_all(ahead, Guesses(ahead, alphabet, looks))
+            self._scan_all(ahead, Guesses(ahead, alphabet, looks, self._kept()))
         finally:
             ahead.close()
             readers.shutdown(cancel_futures=True)
+
+    def _kept(self) -> KeptEnds | None:
+        """What tells the ends that a chunk may have, where some lines are no records."""
+        skips, alphabet, header = self._builder.skips, self._options.alphabet, self._header_bytes
+        if skips is None:
+            return None
+
+        def last(text: memoryview, ends: memoryview) -> int:
+            lines = LineCount(alphabet, skips, header)
+            lines.take(text, ends, 0)
+            return lines.skipped.last
+
+        return last
 
     def _why_not(self) -> str | None:
         """Why workers cannot scan this source; None: they can."""
@@ -183,7 +198,7 @@ class EngineScan:
 
     def _work(self, guess: Guess, done: Callable[[Guess, Scanned], None]) -> Work:
         options, watch, start = self._options, self._builder.watch, self._place_of(guess.start)
-        course = None if self._spans is None else self._spans.course
+        course, skips = None if self._spans is None else self._spans.course, self._builder.skips
         unit = ScanUnit(
             version=release(),
             source=self._remote.source,
@@ -194,9 +209,10 @@ class EngineScan:
             strict=options.strict,
             letters=b"" if watch is None else watch.letters,
             encoding=self._survey.form.encoding,
-            header=self._header if self._survey.form.line else None,
+            header=self._header if self._survey.form.line or (skips is not None and skips.repeats) else None,
             capacity=None if course is None else course.capacity,
             targets=None if course is None or course.targets is None else course.targets.seen_from(guess.start),
+            skips=skips,
         )
 
         def answered(answer: Answer) -> None:
@@ -261,7 +277,8 @@ class EngineScan:
         large = place(answer.large)
         # The foot is that of any record's end: what lies across it was looked at by the worker.
         survey = Survey(self._survey.form, guess.end, b"\n", invalid, marks, lines)
-        return Ranged(answer.outcome, answer.crc, Large(large.total, max(large.first, 0)), watch, survey)
+        large_ones = Large(large.total, max(large.first, 0))
+        return Ranged(answer.outcome, answer.crc, large_ones, watch, survey, answer.skipped)
 
     def _keep_end(self) -> None:
         """Keep the last bytes that were scanned, as a scan here does."""
@@ -272,4 +289,7 @@ class EngineScan:
 
 
 def _last_end(answer: Scanned) -> int:
+    """The last end that a chunk may have in a range; NO_OFFSET: there is none."""
+    if answer.skipped is not None:
+        return answer.skipped.last
     return NO_OFFSET if answer.outcome is None else answer.outcome.last_end

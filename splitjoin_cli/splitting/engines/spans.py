@@ -21,11 +21,12 @@ from splitjoin_cli.splitting.plan import PlanBuilder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from splitjoin_cli.splitting.engines.base import Answer, Scanned, SourceSpec
+    from splitjoin_cli.splitting.engines.base import Answer, HeaderSpec, Scanned, SourceSpec
     from splitjoin_cli.splitting.engines.courses import Course, Open
     from splitjoin_cli.splitting.engines.dispatch import Dispatcher
     from splitjoin_cli.splitting.guesses import Guess
     from splitjoin_cli.splitting.records.base import Alphabet
+    from splitjoin_cli.splitting.records.lines import Skipped
 
 __all__ = ["Spans", "span_bytes"]
 
@@ -46,15 +47,16 @@ class _Span(NamedTuple):
     open: Open
     crlf: int
     crc: int
+    skipped: Skipped | None
 
 
 @final
 class Spans:
     """Of one source. ``builder`` takes the chunks; ``shadow`` is fed with spans meanwhile."""
 
-    def __init__(self, builder: PlanBuilder, course: Course, span_bytes: int) -> None:
+    def __init__(self, builder: PlanBuilder, course: Course, header: HeaderSpec, span_bytes: int) -> None:
         """``builder`` knows the header, and the fields of a record; ``course`` is that of its chunks."""
-        self._builder, start = builder, builder.position
+        self._builder, self._header, start = builder, header, builder.position
         self.shadow = PlanBuilder(
             BySize(start + span_bytes),
             header=False,
@@ -62,7 +64,7 @@ class Spans:
             watch=None if builder.watch is None else builder.watch.again(),
         )
         self.shadow.records, self.shadow.delimiters = builder.records, builder.delimiters
-        self.shadow.expected_delimiters = builder.expected_delimiters
+        self.shadow.expected_delimiters, self.shadow.skips = builder.expected_delimiters, builder.skips
         self.course = course
         self._spans: list[_Span] = []
         self._waiting: dict[int, Pieces] = {}
@@ -73,7 +75,7 @@ class Spans:
         outcome = answer.outcome
         assert outcome is not None  # noqa: S101 -- it is proved
         here = self.course.enter(guess.start, guess.end - guess.start, answer)
-        self._spans.append(_Span(guess.start, guess.end, here, outcome.crlf, answer.crc))
+        self._spans.append(_Span(guess.start, guess.end, here, outcome.crlf, answer.crc, answer.skipped))
 
     def cut_all(
         self, dispatcher: Dispatcher, source: SourceSpec, alphabet: Alphabet, place_of: Callable[[int], int], uri: str
@@ -89,7 +91,7 @@ class Spans:
     def _works(
         self, source: SourceSpec, alphabet: Alphabet, place_of: Callable[[int], int], uri: str
     ) -> Iterator[Work]:
-        course = self.course
+        course, skips = self.course, self._builder.skips
         for index, span in enumerate(self._spans):
             start = place_of(span.start)
             unit = CutUnit(
@@ -105,6 +107,8 @@ class Spans:
                 targets=None if course.targets is None else course.targets.seen_from(span.start),
                 done=span.open.done,
                 room=span.open.room,
+                skips=skips,
+                header=self._header if skips is not None and skips.repeats else None,
             )
             yield Work(unit, partial(self._answered, index, uri))
 
@@ -131,7 +135,7 @@ class Spans:
             begin.delimiters + pieces.delimiters,
             combine(begin.crc, pieces.crc, span.end - span.start),
         )
-        builder.take_cuts(_marks(begin, pieces, builder.expected_delimiters or 0), end, span.crlf)
+        builder.take_cuts(_marks(begin, pieces, builder.expected_delimiters or 0), end, span.crlf, span.skipped)
         rule = builder.rule
         if isinstance(rule, BySize):
             rule.oversized += pieces.oversized

@@ -40,6 +40,7 @@ from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.wire import UNREADABLE, OtherReleaseError, answer_text, release, unit_of
 from splitjoin_cli.splitting.one_chunk import Sender, Way
 from splitjoin_cli.splitting.ranges import Lane, Ranged, Rules, scan_range
+from splitjoin_cli.splitting.records.lines import LineCount
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
 from splitjoin_cli.splitting.records.watch import Watch
@@ -106,7 +107,7 @@ def _run(unit: Unit, place: Place) -> Answer:
     with place.source(unit.source) as source:
         if isinstance(unit, ScanUnit):
             return _scan(unit, source, place)
-        return _cut(unit, source) if isinstance(unit, CutUnit) else _store(unit, source, place)
+        return _cut(unit, source, place) if isinstance(unit, CutUnit) else _store(unit, source, place)
 
 
 def _failed(error: SplitjoinError, worker: str) -> Failed:
@@ -131,9 +132,10 @@ def _lane(alphabet: Alphabet, block_bytes: int) -> Lane:
 def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
     """Scan a range, with a scanner and a buffer that no other thread has."""
     block_bytes = best_block_bytes(source.properties.read_bytes)
+    header = b"" if unit.header is None else place.header(source, unit.source, unit.header)
     form = SurveyForm(unit.encoding, headers=unit.header is not None)
-    if unit.header is not None:
-        form = form.with_header(place.header(source, unit.source, unit.header))
+    if unit.skips is None or not unit.skips.repeats:
+        form = form.with_header(header)
     start = unit.range.start
     announce(source, unit.range)
     ends = None if unit.capacity is None and unit.targets is None else array("q")
@@ -147,6 +149,7 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
         survey=Survey(form, at=start, foot=b"\n"),
         tally=Tally(lambda _: None),
         ends=ends,
+        lines=None if unit.skips is None else LineCount(unit.alphabet, unit.skips, header),
     )
     if found is None:
         nothing = Found()
@@ -179,11 +182,13 @@ def _scanned(found: Ranged, start: int, stairs: Stairs | None, lead: int | None)
         (place(*survey.invalid), place(*survey.marks), place(*survey.lines)),
         stairs,
         lead,
+        found.skipped,
     )
 
 
-def _cut(unit: CutUnit, source: Source) -> Pieces:
-    pieces = cut_pieces(unit, source, _lane(unit.alphabet, best_block_bytes(source.properties.read_bytes)))
+def _cut(unit: CutUnit, source: Source, place: Place) -> Pieces:
+    header = b"" if unit.header is None else place.header(source, unit.source, unit.header)
+    pieces = cut_pieces(unit, source, _lane(unit.alphabet, best_block_bytes(source.properties.read_bytes)), header)
     if pieces is None:
         uri = source.properties.uri
         raise SourceChangedError(f"{uri} changed while it was scanned: a record breaks a rule now", hint="run again")

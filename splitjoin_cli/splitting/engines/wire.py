@@ -37,6 +37,7 @@ from splitjoin_cli.splitting.engines.base import (
     VerifyUnit,
 )
 from splitjoin_cli.splitting.records.base import Alphabet
+from splitjoin_cli.splitting.records.lines import Skipped, Skips
 from splitjoin_cli.splitting.records.outcome import Defect, Kind, Outcome
 from splitjoin_cli.splitting.records.stairs import Stairs
 from splitjoin_cli.splitting.records.targets import Targets
@@ -110,17 +111,17 @@ def _scan_unit(fields: dict[str, Any]) -> ScanUnit:
 
 
 def _cut_unit(fields: dict[str, Any]) -> CutUnit:
-    own = {"source": _source(fields["source"]), "range": ByteRange(**fields["range"])}
-    return CutUnit(**(fields | own | _records(fields)))
+    return CutUnit(**(fields | _ranged(fields) | _records(fields)))
 
 
 def _records(fields: dict[str, Any]) -> dict[str, Any]:
     """What records are, and how many of them a chunk should have."""
     delimiter, *others = fields["alphabet"]
-    targets = fields["targets"]
+    targets, skips = fields["targets"], fields["skips"]
     return {
         "alphabet": Alphabet(delimiter.encode(_BYTES), *others),
         "targets": None if targets is None else Targets(*targets),
+        "skips": None if skips is None else Skips(*skips),
     }
 
 
@@ -230,8 +231,9 @@ def _scanned(fields: dict[str, Any]) -> Scanned:
     found = {name: Found(*fields[name]) for name in ("large", "blanks")}
     invalid, marks, lines = (Found(*one) for one in fields["seen"])
     stairs = None if fields["stairs"] is None else Stairs(*map(_unpacked, fields["stairs"]))
+    skipped = None if fields["skipped"] is None else Skipped(*fields["skipped"])
     own = {"outcome": _outcome(fields["outcome"]), "seen": (invalid, marks, lines), "stairs": stairs}
-    return Scanned(**(fields | found | own))
+    return Scanned(**(fields | found | own | {"skipped": skipped}))
 
 
 def _pieces(fields: dict[str, Any]) -> Pieces:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.native import Kernel
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner, FieldCount
 
-__all__ = ["BLANK", "RECORD", "REPEATED", "LineSorter", "Sorted", "header_text"]
+__all__ = ["BLANK", "RECORD", "REPEATED", "LineCount", "LineSorter", "Skipped", "Skips", "Sorted", "header_text"]
 
 RECORD, BLANK, REPEATED = range(3)
 _ARE = tuple(bytes(number == kind for number in range(256)) for kind in (RECORD, BLANK, REPEATED))
@@ -32,6 +32,22 @@ class Sorted(NamedTuple):
     solid: array[int]
     blanks: array[int]
     repeated: array[int]
+
+
+class Skips(NamedTuple):
+    """Which lines are no records: ``blanks``, ``repeats`` of the header. ``solid``: a chunk may end with the latter."""
+
+    blanks: bool
+    repeats: bool
+    solid: bool
+
+
+class Skipped(NamedTuple):
+    """Lines of a range that are no records. ``last``: the last end that a chunk may have, from the range's start."""
+
+    blanks: int = 0
+    repeated: int = 0
+    last: int = NO_OFFSET
 
 
 class LineSorter:
@@ -174,6 +190,31 @@ class LineSorter:
                 *(self._blanks, white, self._returns, text.address, size, found.address + 1),
             )
         return others, kinds
+
+
+class LineCount:
+    """Counts the lines of a range that are no records, block by block. ``skipped``: what there were so far."""
+
+    def __init__(self, alphabet: Alphabet, skips: Skips, header: bytes) -> None:
+        """``header``: as it stands in the source, byte order mark and line end included."""
+        text = header_text(header, alphabet) if skips.repeats else None
+        self.sorter, self._solid = LineSorter(alphabet, blanks=skips.blanks, header=text), skips.solid
+        self.skipped = Skipped()
+
+    def take(self, block: memoryview, ends: memoryview, base: int) -> memoryview:
+        """The next block, which begins at ``base``, and its ``ends``: those that a chunk may have."""
+        found, skipped = self.sorter.sort(block, ends, base), self.skipped
+        if found is None:
+            if len(ends):
+                self.skipped = skipped._replace(last=ends[-1])
+            return ends
+        kept = found.solid if self._solid else found.records
+        self.skipped = Skipped(
+            skipped.blanks + len(found.blanks),
+            skipped.repeated + len(found.repeated),
+            kept[-1] if kept else skipped.last,
+        )
+        return memoryview(kept)
 
 
 def header_text(header: bytes, alphabet: Alphabet) -> bytes:
