@@ -8,6 +8,8 @@ bytes break the rules of quoting one way or the other (Ge et al., "Speculative D
 from __future__ import annotations
 
 from array import array
+from itertools import repeat
+from operator import eq, sub
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET, State
@@ -54,7 +56,7 @@ class Readable(Protocol):
 
 
 def guessable(alphabet: Alphabet) -> bool:
-    """Whether a look can tell one reading from the other: not where a stray quote is data."""
+    """Whether a look can tell the only lawful reading: not where a stray quote is data."""
     return alphabet.stray == "error" or alphabet.quote is None
 
 
@@ -62,10 +64,21 @@ class Guesses:
     """Of one source. It belongs to one thread at a time."""
 
     def __init__(
-        self, source: Readable, alphabet: Alphabet, scanner: BlockScanner, kept: KeptEnds | None = None
+        self,
+        source: Readable,
+        alphabet: Alphabet,
+        scanner: BlockScanner,
+        *,
+        expected: int | None = None,
+        kept: KeptEnds | None = None,
     ) -> None:
-        """``scanner``: one of ``alphabet``. ``kept``: tells the ends that a chunk may have; None: it may have any."""
+        """``scanner``: one of ``alphabet``. ``expected``: delimiters of a record, where no quote is out of place.
+
+        ``kept``: tells the ends that a chunk may have; None: it may have any.
+        """
         self._source, self._alphabet, self._scanner, self._kept = source, alphabet, scanner, kept
+        self._expected = expected
+        self._from_line = len(alphabet.delimiter) > 1 or kept is not None or not guessable(alphabet)
 
     def each(self, start: int, number: int, limit: Callable[[int, int], int | None], size: int) -> Iterator[Guess]:
         """Chunk ``number``, from ``start`` on, and those after it, as long as there is a guess.
@@ -86,8 +99,8 @@ class Guesses:
             begin = max(low, limit - look)
             text = memoryview(bytearray(limit - begin))
             text = text[: self._source.read_at(begin, text)]
-            if begin > low and (len(self._alphabet.delimiter) > 1 or self._kept is not None):
-                # Not from the middle of a delimiter, nor from where a line may look blank that is not.
+            if begin > low and self._from_line:
+                # Not from the middle of a delimiter, nor where a quote, or a line, may look like what it is not.
                 first = bytes(text).find(b"\n") + 1
                 begin, text = begin + first, text[first:]
             if not text:
@@ -120,5 +133,22 @@ class Guesses:
             return (State.FIELD, outside) if outside.defect is None else None
         if outside.defect is None:
             sure = inside.defect is not None or self._alphabet.quote is None
-            return (State.FIELD, outside) if sure or not inside.records else None
+            if sure or not inside.records:
+                return State.FIELD, outside
+            return None if guessable(self._alphabet) else self._more_even(text, outside, inside)
         return (State.QUOTED, inside) if inside.defect is None else None
+
+    def _more_even(self, text: memoryview, outside: Outcome, inside: Outcome) -> tuple[State, Outcome] | None:
+        """The reading in which more records have the expected fields; nearly always both are the same at their end."""
+        if (outside.last_end, outside.end) == (inside.last_end, inside.end):
+            return State.FIELD, outside
+        even = [self._evenness(text, state) for state in (State.FIELD, State.QUOTED)]
+        if even[0] == even[1]:
+            return None
+        return (State.FIELD, outside) if even[0] > even[1] else (State.QUOTED, inside)
+
+    def _evenness(self, text: memoryview, state: State) -> int:
+        """How many more of the records that begin and end in a look have the expected fields than have others."""
+        before = self._scanner.delimiters_before(text, state, self._scanner.ends(text, state))
+        even: int = sum(map(eq, map(sub, before[1:], before), repeat(self._expected)))
+        return 2 * even - len(before)

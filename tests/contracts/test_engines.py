@@ -35,6 +35,7 @@ from tests.splitting.runs import request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from splitjoin_cli.core.model import StrayQuote
     from splitjoin_cli.splitting.engines.base import Engine
     from splitjoin_cli.splitting.request import Size
     from tests.servers.dask import DaskCluster
@@ -208,6 +209,7 @@ SIZES = st.one_of(
     spoil=st.sampled_from(SPOILERS),
     span_blocks=st.sampled_from([2, 3, 16]),
     skips=st.sampled_from([(False, False), (False, False), (True, False), (False, True), (True, True)]),
+    stray=st.sampled_from(["error", "error", "literal", "mysql"]),
     options=st.fixed_dictionaries(
         {"strict": st.booleans(), "compress": st.sampled_from([None, None, "gzip"])},
         optional={"skip": st.builds(Skip, lines=st.integers(0, 2), trailer=st.integers(0, 1))},
@@ -222,16 +224,19 @@ def test_no_engine_changes_what_is_stored(
     spoil: Callable[[Bad, str], Future[str]],
     span_blocks: int,
     skips: tuple[bool, bool],
+    stray: StrayQuote,
     options: dict[str, Any],
 ) -> None:
     """Of whatever file and dialect: the objects of the split on threads, manifest included; or its error."""
-    dialect = replace(export.dialect, skip_blank_lines=skips[0], skip_repeated_headers=skips[1])
+    dialect = replace(export.dialect, skip_blank_lines=skips[0], skip_repeated_headers=skips[1], stray_quote=stray)
     asked: dict[str, Any] = {"size": size, "dialect": dialect, **options}
     first, *body = export.records
     body = [record for record in body if record.strip()]  # blank lines are found or not by where blocks begin
     lines = body[:-1] * 4 + body[-1:]
     if dialect.skip_blank_lines or dialect.skip_repeated_headers:
         lines = with_others(lines, first, seed, blanks=dialect.skip_blank_lines)
+    if stray != "error" and dialect.quotechar is not None:
+        lines = [with_quote(line, dialect.quotechar.encode(), seed + number) for number, line in enumerate(lines)]
     data, store = first + b"".join(lines), MemoryStore()
     short, spanning = (
         mock.patch.object(dispatch, "FIRST_PAUSE_SECONDS", 0.001),
@@ -246,6 +251,12 @@ def test_no_engine_changes_what_is_stored(
     else:
         assert found == wanted
     assert not store.unfinished
+
+
+def with_quote(line: bytes, quote: bytes, seed: int) -> bytes:
+    """One line in eight gets a quote somewhere."""
+    at = random.Random(seed).randrange(8 * len(line)) if line else 0
+    return line if at >= len(line) else line[:at] + quote + line[at:]
 
 
 def with_others(lines: list[bytes], header: bytes, seed: int, *, blanks: bool) -> list[bytes]:

@@ -20,7 +20,7 @@ from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
 from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.spans import Spans, span_bytes
 from splitjoin_cli.splitting.engines.wire import release
-from splitjoin_cli.splitting.guesses import Guess, Guesses, guessable, look_bytes
+from splitjoin_cli.splitting.guesses import Guess, Guesses, look_bytes
 from splitjoin_cli.splitting.plan import Large
 from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Proofs, Ranged, begin, ends_as_guessed
 from splitjoin_cli.splitting.records.lines import LineCount
@@ -42,7 +42,10 @@ __all__ = ["EngineScan"]
 
 TOO_SMALL = "chunks are very small"
 MENDS = 16
-"""How many wrong guesses are mended; a source with more is scanned in order from there on."""
+"""How many wrong guesses are mended, and one more for as many chunks as units are under way, which a wrong guess costs.
+
+A source with more is scanned in order from there on.
+"""
 
 
 class EngineScan:
@@ -79,10 +82,9 @@ class EngineScan:
         """
         alphabet, block_bytes = self._options.alphabet, self._options.block_bytes
         lane = Lane(new_buffer(block_bytes), new_scanner(alphabet, block_bytes))
-        why = self._why_not()
-        header = None if why is not None else begin(lane, self._source, self._builder, self._survey)
+        header = None if self._size < self._least else begin(lane, self._source, self._builder, self._survey)
         if header is None:
-            self._tell_rest(why or "the header is long, or breaks a rule")
+            self._tell_rest("the header is long, or breaks a rule")
             return b""
         self._observer.advance(len(header))
         self._header, self._header_bytes = HeaderSpec(self._place_of(0), len(header), crc64(header)), header
@@ -127,7 +129,8 @@ class EngineScan:
         ahead = LookAhead(self._source, readers, self._builder.limit, self._size, at_once)
         try:
             looks = new_scanner(alphabet, max(block_bytes, look_bytes()))
-            self._scan_all(ahead, Guesses(ahead, alphabet, looks, self._kept()))
+            expected = self._builder.expected_delimiters
+            self._scan_all(ahead, Guesses(ahead, alphabet, looks, expected=expected, kept=self._kept()))
         finally:
             ahead.close()
             readers.shutdown(cancel_futures=True)
@@ -144,12 +147,6 @@ class EngineScan:
             return lines.skipped.last
 
         return last
-
-    def _why_not(self) -> str | None:
-        """Why workers cannot scan this source; None: they can."""
-        if self._size < self._least:
-            return "it is small"
-        return None if guessable(self._options.alphabet) else "a stray quote may be data"
 
     @property
     def _least(self) -> int:
@@ -168,7 +165,9 @@ class EngineScan:
             self._observer.warn(f"{size_text(left)} are scanned here, and not by workers: {why}")
 
     def _scan_all(self, ahead: LookAhead, guesses: Guesses) -> None:
-        for _ in range(MENDS):
+        wrong = 0
+        while wrong < MENDS + len(self._builder.chunks) // max(self._remote.engine.in_flight, 1):
+            wrong += 1
             self._wrong = False
             self._proofs = Proofs(self._builder, self._survey)
             try:

@@ -35,6 +35,7 @@ from tests.splitting.runs import request
 from tests.splitting.test_speculate import long_exports
 
 if TYPE_CHECKING:
+    from splitjoin_cli.core.model import StrayQuote
     from splitjoin_cli.splitting.engines.in_process import InProcess
     from splitjoin_cli.splitting.request import Size
 
@@ -173,6 +174,24 @@ def test_workers_scan_lines_that_are_no_records(size: object) -> None:
     assert not [warning for warning in hears.warnings if "by workers" in warning]
 
 
+DIRTY = [b'1,5" disk\n', b'2,"5" disk"\n', b'3,"x"y\n', b'4,"""\n', b'5,"1\n2"\n']
+"""A reading that begins in the wrong state is soon the right one: at a quote between a delimiter and data."""
+
+
+@pytest.mark.parametrize("stray", ["literal", "mysql"])
+@pytest.mark.parametrize("size", [ChunkSize(300), ChunkSize(40), RowCount(7), ChunkCount(9)])
+def test_workers_scan_where_a_stray_quote_is_data(stray: StrayQuote, size: object) -> None:
+    """And guesses are right, for looks of some records."""
+    hears = Hears()
+    data = HEADER + b"".join(record + DIRTY[number % 5] for number, record in enumerate(RECORDS))
+    with mock.patch.object(spans, "SPAN_BLOCKS", 20), mock.patch.object(guesses, "FIRST_LOOK", 128):
+        ranges = scanned(data, hears, size=size, dialect=Dialect(stray_quote=stray))
+    assert [start for start, _ in ranges[1:]] == [stop for _, stop in ranges[:-1]]
+    assert (ranges[0][0], ranges[-1][1]) == (len(HEADER), len(data))
+    assert hears.moved["scanning"] == len(data)
+    assert not [warning for warning in hears.warnings if "by workers" in warning]
+
+
 @pytest.mark.parametrize("what", ["courses.MOST_CUTS", "unit.MOST_ENDS"])
 def test_chunks_of_which_more_are_to_be_told_than_is_worth_it(what: str) -> None:
     """They are scanned here, as if nothing had been tried."""
@@ -254,20 +273,6 @@ def test_wrong_guesses_change_nothing(*, export: Export, size: Size, block_bytes
         found = split_on(export.data, store, request(**asked), engine=engine, observer=hears, block_bytes=block_bytes)
     assert found == wanted
     assert isinstance(wanted, tuple) or hears.moved["scanning"] == len(export.data)
-
-
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        ({"size": ChunkSize(300), "dialect": Dialect(stray_quote="literal")}, "a stray quote may be data"),
-    ],
-    ids=["literal"],
-)
-def test_what_is_not_for_workers_is_scanned_here_and_said(options: dict[str, Any], why: str) -> None:
-    """With the same objects."""
-    hears = Hears()
-    assert scanned(EXPORT, hears, **options) == []
-    assert f"{len(EXPORT)} bytes are scanned here, and not by workers: {why}" in hears.warnings
 
 
 def test_a_header_that_is_not_ordinary_is_scanned_here() -> None:
