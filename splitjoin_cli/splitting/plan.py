@@ -18,6 +18,7 @@ from splitjoin_cli.core.format.chunk_table import ChunkTable
 from splitjoin_cli.core.names import MAX_TOTAL
 from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.splitting.cuts import AT_LAST, WAIT, Mark, crc_between
+from splitjoin_cli.splitting.records.watch import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -112,10 +113,12 @@ class PlanBuilder:
         self.position += len(mark)
         self.skipped = len(mark)
 
-    def feed(self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner) -> array[int]:
+    def feed(
+        self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner, *, blanks: int = ANYWHERE
+    ) -> array[int]:
         """Take the next block, which starts in ``state``; return the cuts it decides, absolute.
 
-        The first may lie before the block.
+        The first may lie before the block. ``blanks``: where blank lines may be, see Watch.
         """
         base = self.position
         records = self.records + outcome.records
@@ -129,7 +132,8 @@ class PlanBuilder:
             if not self._header_pending:
                 cuts = self._cut_all(block, state, scanner, ends)
         if self.watch is not None:
-            self.watch.look(block, base, state, outcome, scanner, uneven=self._is_uneven(outcome))
+            several = bool(self.expected_delimiters)
+            self.watch.look(block, base, state, outcome, scanner, several=several, blanks=blanks)
         hashed, crc = 0, self.crc
         if self._start.offset > base and cuts:
             hashed, crc = self._start.offset - base, self._start.crc
@@ -144,13 +148,6 @@ class PlanBuilder:
         self.delimiters += outcome.delimiters
         self.crlf += outcome.crlf
         return cuts
-
-    def _is_uneven(self, outcome: Outcome) -> bool:
-        """Whether the records that end in a block, the header aside, have other than the expected delimiters."""
-        records = self.records + outcome.records - self._last.records
-        delimiters = self.delimiters + outcome.delimiters - outcome.tail - self._last.delimiters
-        expected = self.expected_delimiters
-        return bool(expected) and outcome.records > 0 and delimiters != records * (expected or 0)
 
     def limit(self, start: int, number: int) -> int | None:
         """See CutRule."""

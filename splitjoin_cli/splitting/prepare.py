@@ -269,7 +269,8 @@ class Preparation:
         """What all bytes are looked through for. What was transcoded is valid."""
         dialect, encoding = self._request.dialect, self._request.encoding
         judged = None if encoding is not None and needs_transcoding(encoding) else dialect.encoding
-        form = SurveyForm(judged, headers=dialect.header and not dialect.skip_repeated_headers)
+        headers = dialect.header and not dialect.skip_repeated_headers
+        form = SurveyForm.of(self._alphabet, judged, headers=headers)
         return Survey(form, keeps=LOOK_BYTES)
 
     def _found(self, builder: PlanBuilder, found: Scanned, rule: CutRule, staging: StagedChunks | None) -> Planned:

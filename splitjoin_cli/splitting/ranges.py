@@ -143,11 +143,12 @@ def scan_range(  # noqa: PLR0913 -- what is scanned, with what, for what
         sorter = None if lines is None else lines.sorter
         if (out is not None and out.given_up()) or _breaks(rules, text, outcome, found, lane.scanner, sorter):
             return None
+        seen = survey.form.look(text)
         if watch is not None:
-            uneven = lines is None and _is_uneven(rules.expected, outcome, found)
-            watch.look(text, position, outcome.end, found, lane.scanner, uneven=uneven)
+            several = bool(rules.expected) and (sorter is None or not sorter.blanks)
+            watch.look(text, position, outcome.end, found, lane.scanner, several=several, blanks=seen.blanks)
         crc = crc64(text, crc)
-        survey.see(text)
+        survey.add(text, seen)
         if out is not None:
             out.write_at(written, lane.buffer[: filled + len(text)])
             written += filled + len(text)
@@ -174,12 +175,6 @@ def _breaks(
         return False
     find = scanner.first_ragged if sorter is None else partial(sorter.first_ragged, scanner)
     return find(text, before.end, before=before.tail, expected=rules.expected) is not None
-
-
-def _is_uneven(expected: int | None, before: Outcome, found: Outcome) -> bool:
-    """Whether the records that end in a block have other than the expected delimiters; ``before``: the range's."""
-    begun = before.tail if before.records else before.delimiters
-    return bool(expected) and begun + found.delimiters - found.tail != found.records * (expected or 0)
 
 
 class Proofs:

@@ -25,6 +25,7 @@ from splitjoin_cli.splitting.locate import byte_of, find_open_quote, line_of, re
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET, Defect, Kind, State
 from splitjoin_cli.splitting.records.table import ending_of
+from splitjoin_cli.splitting.records.watch import ANYWHERE
 from splitjoin_cli.splitting.survey import Survey, SurveyForm
 from splitjoin_cli.stores.sources.window import WindowSource
 
@@ -165,13 +166,13 @@ class Scan:
         with self._scanning:
             outcomes = scanner.scan(text).outcomes if text else None
         form = self._survey.form
-        seen = form.look(text) if text and form.looks else None
+        seen = form.look(text) if text else None
         with self._turn:
             self._turn.wait_for(lambda: self._current == number or self._error is not None)
             if self._error is not None:
                 return False
         # Only the thread whose turn it is gets here: the planner needs no lock of its own.
-        writes = self._take(buffer[:filled], text, outcomes, scanner)
+        writes = self._take(buffer[:filled], text, outcomes, scanner, ANYWHERE if seen is None else seen.blanks)
         self._survey_block(buffer[:filled], text, form, seen)
         with self._turn:
             self._current += 1
@@ -199,7 +200,12 @@ class Scan:
         return number, 0 if wanted <= 0 else read_planned(self._source, offset, buffer[:wanted], came)
 
     def _take(
-        self, piece: memoryview, text: memoryview, outcomes: tuple[Outcome | None, ...] | None, scanner: BlockScanner
+        self,
+        piece: memoryview,
+        text: memoryview,
+        outcomes: tuple[Outcome | None, ...] | None,
+        scanner: BlockScanner,
+        blanks: int,
     ) -> list[Write]:
         """In its turn: let planner and consumer have a block; ``text`` is ``piece`` less a byte order mark."""
         builder, state = self._builder, self._state
@@ -214,7 +220,7 @@ class Scan:
                 raise self._bad(outcome.defect, builder.position)
             if self._options.strict:
                 self._check_fields(text, state, scanner)
-            cuts = builder.feed(text, state, outcome, scanner)
+            cuts = builder.feed(text, state, outcome, scanner, blanks=blanks)
             self._state = outcome.end
         if pending:
             self._keep_header(piece, base)
@@ -229,9 +235,8 @@ class Scan:
             survey.form = survey.form.with_header(bytes(self._header))
         survey.at += len(piece) - len(text)
         survey.keep(text)
-        if text and survey.form.looks:
-            again = seen is None or form is not survey.form
-            survey.add(text, survey.form.look(text) if again or seen is None else seen)
+        if seen is not None:
+            survey.add(text, seen if form is survey.form else survey.form.look(text))
 
     def _keep_header(self, piece: memoryview, base: int) -> None:
         end = len(piece) if self._builder.header_pending else self._builder.header.offset - base

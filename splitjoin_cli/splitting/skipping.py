@@ -15,6 +15,7 @@ from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.splitting.cuts import AT_LAST, WAIT, Mark
 from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.lines import BLANK, RECORD, REPEATED, LineSorter, header_text
+from splitjoin_cli.splitting.records.watch import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,7 +63,9 @@ class SkippingPlanBuilder(PlanBuilder):
         """See PlanBuilder."""
         return self.position > self._line_start and self.sorter.last() == RECORD
 
-    def feed(self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner) -> array[int]:
+    def feed(
+        self, block: memoryview, state: int, outcome: Outcome, scanner: BlockScanner, *, blanks: int = ANYWHERE
+    ) -> array[int]:
         """See PlanBuilder."""
         base = self.position
         ends: Sequence[int] | memoryview = scanner.ends(block, state, base)
@@ -75,7 +78,8 @@ class SkippingPlanBuilder(PlanBuilder):
         found = None if self._header_pending else self.sorter.sort(block[begun:], ends, base + begun)
         cuts = self._take_lines(block, state, outcome, scanner, ends, found)
         if self.watch is not None:
-            self.watch.look(block, base, state, outcome, scanner, uneven=False)
+            several = bool(self.expected_delimiters) and not self._blanks
+            self.watch.look(block, base, state, outcome, scanner, several=several, blanks=blanks)
         if outcome.records:
             self._line_start = base + outcome.last_end
         self.position, self.crlf = base + len(block), self.crlf + outcome.crlf
@@ -88,6 +92,8 @@ class SkippingPlanBuilder(PlanBuilder):
         end, unended = self._solid, False
         if self.position > self._line_start:
             kind = self.sorter.last()
+            if self.watch is not None and not self._blanks:
+                self.watch.end(self.position, several=bool(self.expected_delimiters))
             self._count(blanks=kind == BLANK, repeated=kind == REPEATED)
             if kind != BLANK:
                 end = Mark(self.position, self.records + (kind != REPEATED), self._delimiters_at_end(kind), self.crc)

@@ -6,13 +6,18 @@ Blocks are looked at on any thread, and put together in order: what lies across 
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
 from splitjoin_cli.core.native import SURVEY, Bytes, kernel
 from splitjoin_cli.core.switches import SCANNER, switched
+from splitjoin_cli.splitting.records.watch import EVEN, ODD
+
+if TYPE_CHECKING:
+    from splitjoin_cli.splitting.records.base import Alphabet
 
 __all__ = ["Found", "Seen", "Survey", "SurveyForm"]
 
@@ -21,15 +26,20 @@ MAX_LINE_BYTES = 64 * 1024
 UTF8 = "utf-8"
 _SINGLE = 0x80
 _LF = b"\n"
+_BLANK = re.compile(rb"\n(?=[ \t]*\r?\n)")
 
 
 class Seen(NamedTuple):
-    """What one block holds. ``lead`` and ``tail``: bytes at its ends that are judged with its neighbours'."""
+    """What one block holds. ``lead`` and ``tail``: bytes at its ends that are judged with its neighbours'.
+
+    ``blanks``: where blank lines may be, as ``Watch.look`` takes it.
+    """
 
     found: tuple[Found, Found, Found]
     lead: bytes
     tail: bytes
     size: int
+    blanks: int
 
 
 class Found(NamedTuple):
@@ -52,17 +62,20 @@ NOTHING = Found()
 class SurveyForm:
     """What is looked for. ``encoding``: of the bytes; None where they are sure to be right.
 
-    ``line``: the header's text. ``headers``: whether lines like it are to be looked for once it is known.
+    ``line``: the header's text. ``headers``: whether lines like it are to be looked for once it is known. ``quote``:
+    the byte whose number says whether a line end is in quotes; None where it does not.
     """
 
     encoding: str | None
     line: bytes = b""
     headers: bool = False
+    quote: int | None = None
 
-    @property
-    def looks(self) -> bool:
-        """Whether there is anything to look for."""
-        return self.encoding is not None or bool(self.line)
+    @classmethod
+    def of(cls, alphabet: Alphabet, encoding: str | None, *, headers: bool) -> SurveyForm:
+        """Of a source in an alphabet."""
+        tells = alphabet.stray == "error" and alphabet.escape is None
+        return cls(encoding, headers=headers, quote=alphabet.quote if tells else None)
 
     def with_header(self, header: bytes) -> SurveyForm:
         """The same, once the header is known, with its byte order mark and line end."""
@@ -76,17 +89,17 @@ class SurveyForm:
         if compiled is None:
             return self._look_slowly(block)
         out = SURVEY()
-        utf8 = self.encoding == UTF8
+        utf8, quote = self.encoding == UTF8, -1 if self.quote is None else self.quote
         with Bytes(block) as place:
             compiled.functions.sj_survey(
-                compiled.level, place.address, place.size, self.line, len(self.line), utf8, out
+                compiled.level, place.address, place.size, self.line, len(self.line), quote, utf8, out
             )
-        invalid, first_invalid, marks, first_mark, lines, first_line, lead, tail = out
+        invalid, first_invalid, marks, first_mark, lines, first_line, lead, tail, blanks, *_ = out
         found = Found(invalid, first_invalid), Found(marks, first_mark), Found(lines, first_line)
         if self.encoding is not None and not utf8:
-            return self._of_encoding(block, found[2])
+            return self._of_encoding(block, found[2], blanks)
         size = len(block)
-        return Seen(found, bytes(block[:lead]), bytes(block[size - tail :]) if tail else b"", size)
+        return Seen(found, bytes(block[:lead]), bytes(block[size - tail :]) if tail else b"", size, blanks)
 
     def _look_slowly(self, block: memoryview) -> Seen:
         data = bytes(block)
@@ -94,18 +107,31 @@ class SurveyForm:
         while self.line and (at := data.find(_LF + self.line, at + 1)) >= 0:
             if data[at + 1 + len(self.line) : at + 2 + len(self.line)] in (b"\n", b"\r"):
                 lines = lines.and_then(Found(1, at + 1))
+        blanks = self._blanks(data)
         if self.encoding is None:
-            return Seen((NOTHING, NOTHING, lines), b"", b"", len(data))
+            return Seen((NOTHING, NOTHING, lines), b"", b"", len(data), blanks)
         if self.encoding != UTF8:
-            return self._of_encoding(block, lines)
+            return self._of_encoding(block, lines, blanks)
         lead = len(data[:3]) - len(data[:3].lstrip(_CONTINUING))
         tail = _open_tail(data[lead:])
         text = data[lead : len(data) - tail]
         invalid, marks = _not_in(UTF8, text), _marks(text)
         found = NOTHING.and_then(invalid, lead), NOTHING.and_then(marks, lead), lines
-        return Seen(found, data[:lead], data[len(data) - tail :] if tail else b"", len(data))
+        return Seen(found, data[:lead], data[len(data) - tail :] if tail else b"", len(data), blanks)
 
-    def _of_encoding(self, block: memoryview, lines: Found) -> Seen:
+    def _blanks(self, data: bytes) -> int:
+        found, counted, quotes = 0, 0, 0
+        for feed in _BLANK.finditer(data):
+            if self.quote is None:
+                return EVEN | ODD
+            quotes += data.count(self.quote, counted, feed.start())
+            counted = feed.start()
+            found |= ODD if quotes % 2 else EVEN
+            if found == EVEN | ODD:
+                break
+        return found
+
+    def _of_encoding(self, block: memoryview, lines: Found, blanks: int) -> Seen:
         """Another encoding than UTF-8: by its codec, from the first line end to the last, which no character holds."""
         assert self.encoding is not None  # noqa: S101 -- the caller looked
         data = bytes(block)
@@ -114,13 +140,13 @@ class SurveyForm:
             found = [(data.count(byte), data.find(byte)) for byte in odd] if not data.isascii() else []
             places = [place for count, place in found if count]
             invalid = Found(sum(count for count, _ in found), min(places)) if places else NOTHING
-            return Seen((invalid, NOTHING, lines), b"", b"", len(data))
+            return Seen((invalid, NOTHING, lines), b"", b"", len(data), blanks)
         first, last = data.find(_LF) + 1, data.rfind(_LF) + 1
         if not last:
-            return Seen((NOTHING, NOTHING, lines), data, b"", len(data))
+            return Seen((NOTHING, NOTHING, lines), data, b"", len(data), blanks)
         text = data[first:last]
         invalid = NOTHING.and_then(_not_in(self.encoding, text), first)
-        return Seen((invalid, NOTHING, lines), data[:first], data[last:], len(data))
+        return Seen((invalid, NOTHING, lines), data[:first], data[last:], len(data), blanks)
 
 
 _CONTINUING = bytes(range(0x80, 0xC0))
@@ -193,8 +219,7 @@ class Survey:
 
     def see(self, block: memoryview) -> None:
         """Look at the next block, and add it."""
-        if self.form.looks:
-            self.add(block, self.form.look(block))
+        self.add(block, self.form.look(block))
 
     def keep(self, block: memoryview) -> None:
         """Keep what may be the source's last bytes."""

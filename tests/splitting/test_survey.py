@@ -12,7 +12,7 @@ from tests.laws import examples
 
 PIECES = st.sampled_from(
     [
-        *(b"a", b"\n", b"id,n\n", b"id,n\r\n", b"id,n", b"x" * 40),
+        *(b"a", b"\n", b"id,n\n", b"id,n\r\n", b"id,n", b"x" * 40, b"\n\n", b"\n \t\r\n", b"x"),
         *("é".encode(), "漢".encode(), "😀".encode(), b"\xef\xbb\xbf"),
         *(b"\xe9", b"\x80", b"\xff", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"),
     ]
@@ -81,6 +81,8 @@ def test_every_level_of_the_kernel_finds_the_same(pieces: list[bytes], offset: i
     for kernel in kernels():
         out = SURVEY()
         with Bytes(data) as place:
-            kernel.functions.sj_survey(kernel.level, place.address, place.size, b"id,n", 4, 1, out)
+            kernel.functions.sj_survey(kernel.level, place.address, place.size, b"id,n", 4, ord("x"), 1, out)
         found.append(list(out))
     assert found == found[:1] * len(found)
+    if found:
+        assert found[0][8] == SurveyForm(None, quote=ord("x"))._look_slowly(memoryview(data)).blanks

@@ -20,7 +20,7 @@ __all__ = ["DIALECT", "OUTCOME", "RAGGED", "Bytes", "Errands", "Kernel", "Table"
 
 LIBRARY = Path(__file__).with_name("kernel.so")
 DIALECT = ctypes.c_int32 * 4  # delimiter, quote, escape, CR; -1: none
-SURVEY = ctypes.c_int64 * 8  # struct survey in survey.h
+SURVEY = ctypes.c_int64 * 11  # struct survey in survey.h
 OUTCOME = ctypes.c_int64 * 10  # struct outcome in kernel.c
 RAGGED = ctypes.c_int64 * 2  # what sj_ragged found
 
@@ -88,7 +88,10 @@ _SIGNATURES = {
         ),
     ),
     "sj_escaped": (_NUMBER, (_ADDRESS, _NUMBER, _NUMBER, ctypes.c_int32, _ADDRESS, _NUMBER)),
-    "sj_survey": (None, (ctypes.c_int32, _ADDRESS, _SIZE, ctypes.c_char_p, _SIZE, ctypes.c_int32, SURVEY)),
+    "sj_survey": (
+        None,
+        (ctypes.c_int32, _ADDRESS, _SIZE, ctypes.c_char_p, _SIZE, ctypes.c_int32, ctypes.c_int32, SURVEY),
+    ),
     "sj_crc": (_CRC, (ctypes.c_int32, _ADDRESS, _SIZE, _CRC)),
     "sj_combine": (_CRC, (_CRC, _CRC, _CRC)),
     **files.SIGNATURES,

@@ -1,4 +1,5 @@
-/* What a block holds that its reader should know of: bytes that are no UTF-8, byte order marks, lines equal to the header.
+/* What a block holds that its reader should know of: bytes that are no UTF-8, byte order marks, lines equal to the header,
+   and whether there may be blank lines.
 
    Whether some bytes are UTF-8 is told by three lookups for each 32 bytes: Keiser & Lemire, "Validating UTF-8 In Less Than
    One Instruction Per Byte" (Software: Practice and Experience 51, 2021). Where they are not, and on other machines, a
@@ -11,9 +12,20 @@
 enum { ASCII, SHORT, UTF8, INVALID };
 
 /* Counts, and the offset of the first of each (NO_OFFSET). ``lead`` and ``tail``: bytes at the block's ends that may be of
-   a character which lies in two blocks: they are not judged. */
+   a character which lies in two blocks: they are not judged. ``blanks``: whether a blank line follows a LF with an even
+   number of quotes before it in the block (EVEN), or an odd one (ODD); ``counted``: how far quotes were counted, ``odd``:
+   whether their number is. */
+enum { EVEN = 1, ODD = 2 };
 struct survey {
-    int64_t invalid, first_invalid, marks, first_mark, lines, first_line, lead, tail;
+    int64_t invalid, first_invalid, marks, first_mark, lines, first_line, lead, tail, blanks, counted, odd;
+};
+
+/* ``line``: what a line is to be compared with, less its end; ``size`` 0: there is none. ``quote``: -1 where a number of
+   quotes says nothing. */
+struct wanted {
+    const uint8_t *line;
+    size_t size;
+    int32_t quote, level;
 };
 
 /* The bytes of the character at ``bytes``, by RFC 3629; 0: it is none. */
@@ -63,21 +75,62 @@ static int judge_portable(const uint8_t *bytes, size_t size) {
     return ASCII;
 }
 
-static int is_line(const uint8_t *block, size_t size, size_t feed, const uint8_t *line, size_t line_size) {
-    const size_t end = feed + 1 + line_size;
-    return end < size && (block[end] == '\n' || block[end] == '\r') && !memcmp(block + feed + 1, line, line_size);
+/* Whether the number of quotes from ``from`` up to ``to`` is odd. */
+#define IS_ODD(QUOTES)                                                                                         \
+    uint64_t odd = 0;                                                                                          \
+    for (; from < to && from + 64 <= size; from += 64)                                                         \
+        odd ^= to - from < 64 ? (QUOTES) & ((UINT64_C(1) << (to - from)) - 1) : (QUOTES);                      \
+    for (; from < to; from++) odd ^= block[from] == quote;                                                     \
+    return __builtin_parityll(odd);
+
+static int odd_portable(const uint8_t *block, size_t size, size_t from, size_t to, int32_t quote) {
+    IS_ODD(equal_bits(block + from, UINT64_C(0x0101010101010101) * (uint8_t)quote))
 }
 
-static void count_line(size_t feed, struct survey *out) {
-    if (!out->lines++) out->first_line = (int64_t)feed + 1;
+#ifdef X86
+__attribute__((target("avx2"))) static int odd_avx2(const uint8_t *block, size_t size, size_t from, size_t to,
+                                                    int32_t quote) {
+    const __m256i quotes = _mm256_set1_epi8((char)quote);
+    IS_ODD(equal_bits_avx2(block + from, quotes))
+}
+#endif
+
+/* A blank line follows the LF at ``feed``: spaces and tabs up to its end. Quotes are counted from one such place to the next. */
+static void note_blank(const uint8_t *block, size_t size, size_t feed, const struct wanted *wanted, struct survey *out) {
+    size_t end = feed + 1;
+    while (end < size && (block[end] == ' ' || block[end] == '\t')) end++;
+    if (end < size && block[end] == '\r') end++;
+    if (end >= size || block[end] != '\n') return;
+    if (wanted->quote < 0) {
+        out->blanks = EVEN | ODD;
+        return;
+    }
+#ifdef X86
+    out->odd ^= wanted->level > 0 ? odd_avx2(block, size, (size_t)out->counted, feed, wanted->quote)
+                                  : odd_portable(block, size, (size_t)out->counted, feed, wanted->quote);
+#else
+    out->odd ^= odd_portable(block, size, (size_t)out->counted, feed, wanted->quote);
+#endif
+    out->counted = (int64_t)feed;
+    out->blanks |= out->odd ? ODD : EVEN;
+}
+
+/* Look at the line that follows the LF at ``feed``. */
+static void see_line(const uint8_t *block, size_t size, size_t feed, const struct wanted *wanted, struct survey *out) {
+    const size_t end = feed + 1 + wanted->size;
+    if (wanted->size && end < size && (block[end] == '\n' || block[end] == '\r') &&
+        !memcmp(block + feed + 1, wanted->line, wanted->size) && !out->lines++)
+        out->first_line = (int64_t)feed + 1;
+    if (feed + 1 < size && block[feed + 1] <= ' ' && out->blanks != (EVEN | ODD))
+        note_blank(block, size, feed, wanted, out);
 }
 
 /* Those that a LF from ``from`` up to ``to`` comes before. */
-static void lines_portable(const uint8_t *block, size_t size, size_t from, size_t to, const uint8_t *line, size_t line_size,
+static void lines_portable(const uint8_t *block, size_t size, size_t from, size_t to, const struct wanted *wanted,
                            struct survey *out) {
     const uint8_t *at = block + from, *stop = block + to;
     while (at < stop && (at = memchr(at, '\n', (size_t)(stop - at)))) {
-        if (is_line(block, size, (size_t)(at - block), line, line_size)) count_line((size_t)(at - block), out);
+        see_line(block, size, (size_t)(at - block), wanted, out);
         at++;
     }
 }
@@ -142,50 +195,46 @@ SURVEY_TARGET static int judge_avx2(const uint8_t *bytes, size_t size) {
     return _mm256_testz_si256(errors, errors) ? UTF8 : INVALID;
 }
 
-/* Which of 64 bytes are ``byte``, one bit each. */
-SURVEY_TARGET static inline uint64_t bits_avx2(const uint8_t *bytes, __m256i byte) {
-    const __m256i low = _mm256_loadu_si256((const __m256i *)bytes);
-    const __m256i high = _mm256_loadu_si256((const __m256i *)(bytes + 32));
-    const uint32_t first = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte));
-    const uint32_t second = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte));
-    return (uint64_t)second << 32 | first;
+/* Which of 32 bytes are a LF that a byte follows which the line begins with, or a blank one may. */
+SURVEY_TARGET static inline __m256i begins_avx2(const uint8_t *bytes, __m256i first) {
+    const __m256i these = _mm256_loadu_si256((const __m256i *)bytes);
+    const __m256i next = _mm256_loadu_si256((const __m256i *)(bytes + 1));
+    const __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(next, _mm256_set1_epi8(' ')), next);
+    const __m256i feeds = _mm256_cmpeq_epi8(these, _mm256_set1_epi8('\n'));
+    return _mm256_and_si256(feeds, _mm256_or_si256(_mm256_cmpeq_epi8(next, first), low));
 }
 
-/* A line is looked at where its first byte follows a LF. */
-SURVEY_TARGET static void lines_avx2(const uint8_t *block, size_t size, size_t from, size_t to, const uint8_t *line,
-                                     size_t line_size, struct survey *out) {
-    const __m256i feed = _mm256_set1_epi8('\n'), first = _mm256_set1_epi8((char)line[0]);
+/* A line is looked at where such a byte follows a LF. */
+SURVEY_TARGET static void lines_avx2(const uint8_t *block, size_t size, size_t from, size_t to, const struct wanted *wanted,
+                                     struct survey *out) {
+    const __m256i first = _mm256_set1_epi8(wanted->size ? (char)wanted->line[0] : ' ');
     size_t at = from;
     for (; at + 64 <= to && at + 64 < size; at += 64) {
-        const uint64_t follows = bits_avx2(block + at, first) >> 1 | (uint64_t)(block[at + 64] == line[0]) << 63;
-        uint64_t bits = bits_avx2(block + at, feed) & follows;
-        for (; bits; bits &= bits - 1) {
-            const size_t place = at + (size_t)__builtin_ctzll(bits);
-            if (is_line(block, size, place, line, line_size)) count_line(place, out);
-        }
+        const __m256i low = begins_avx2(block + at, first), high = begins_avx2(block + at + 32, first);
+        const __m256i both = _mm256_or_si256(low, high);
+        if (_mm256_testz_si256(both, both)) continue;
+        uint64_t bits = (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 | (uint32_t)_mm256_movemask_epi8(low);
+        for (; bits; bits &= bits - 1) see_line(block, size, at + (size_t)__builtin_ctzll(bits), wanted, out);
     }
     for (; at < to; at++)
-        if (block[at] == '\n' && is_line(block, size, at, line, line_size)) count_line(at, out);
+        if (block[at] == '\n') see_line(block, size, at, wanted, out);
 }
 
 #define WIDE_TARGET __attribute__((target("avx512f,avx512bw,bmi")))
 
-WIDE_TARGET static void lines_avx512(const uint8_t *block, size_t size, size_t from, size_t to,
-                                                                         const uint8_t *line, size_t line_size,
-                                                                         struct survey *out) {
-    const __m512i feed = _mm512_set1_epi8('\n'), first = _mm512_set1_epi8((char)line[0]);
+WIDE_TARGET static void lines_avx512(const uint8_t *block, size_t size, size_t from, size_t to, const struct wanted *wanted,
+                                     struct survey *out) {
+    const __m512i feed = _mm512_set1_epi8('\n'), space = _mm512_set1_epi8(' ');
+    const __m512i first = _mm512_set1_epi8(wanted->size ? (char)wanted->line[0] : ' ');
     size_t at = from;
     for (; at + 64 <= to && at + 64 < size; at += 64) {
-        const __m512i bytes = _mm512_loadu_si512(block + at);
-        const uint64_t feeds = _mm512_cmpeq_epi8_mask(bytes, feed), firsts = _mm512_cmpeq_epi8_mask(bytes, first);
-        uint64_t bits = feeds & (firsts >> 1 | (uint64_t)(block[at + 64] == line[0]) << 63);
-        for (; bits; bits &= bits - 1) {
-            const size_t place = at + (size_t)__builtin_ctzll(bits);
-            if (is_line(block, size, place, line, line_size)) count_line(place, out);
-        }
+        const __m512i next = _mm512_loadu_si512(block + at + 1);
+        const uint64_t begins = _mm512_cmpeq_epi8_mask(next, first) | _mm512_cmple_epu8_mask(next, space);
+        uint64_t bits = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(block + at), feed) & begins;
+        for (; bits; bits &= bits - 1) see_line(block, size, at + (size_t)__builtin_ctzll(bits), wanted, out);
     }
     for (; at < to; at++)
-        if (block[at] == '\n' && is_line(block, size, at, line, line_size)) count_line(at, out);
+        if (block[at] == '\n') see_line(block, size, at, wanted, out);
 }
 
 /* As judge. Characters of two bytes are told by a bit for each byte: where one begins, the next byte goes on. No branch
@@ -231,21 +280,19 @@ static int judge(int32_t level, const uint8_t *bytes, size_t size) {
     return judge_portable(bytes, size);
 }
 
-static void survey_lines(int32_t level, const uint8_t *block, size_t size, size_t from, size_t to, const uint8_t *line,
-                         size_t line_size, struct survey *out) {
-    if (!line_size) return;
+static void survey_lines(int32_t level, const uint8_t *block, size_t size, size_t from, size_t to,
+                         const struct wanted *wanted, struct survey *out) {
 #ifdef X86
     if (level > 0) {
-        (level > 1 ? lines_avx512 : lines_avx2)(block, size, from, to, line, line_size, out);
+        (level > 1 ? lines_avx512 : lines_avx2)(block, size, from, to, wanted, out);
         return;
     }
 #endif
-    lines_portable(block, size, from, to, line, line_size, out);
+    lines_portable(block, size, from, to, wanted, out);
 }
 
 /* Piece by piece, so that the lines are looked for while it is in the fastest cache. No LF is in ``lead`` or ``tail``. */
-static void survey_text(int32_t level, const uint8_t *block, size_t size, const uint8_t *line, size_t line_size,
-                        struct survey *out) {
+static void survey_text(int32_t level, const uint8_t *block, size_t size, const struct wanted *wanted, struct survey *out) {
     size_t start = 0, end = size;
     while (start < size && start < 3 && (block[start] & 0xc0) == 0x80) start++;
     for (size_t back = 1; back <= 3 && back <= size - start; back++) {
@@ -262,18 +309,19 @@ static void survey_text(int32_t level, const uint8_t *block, size_t size, const 
         const int found = judge(level, block + start, stop - start);
         if (found == INVALID) count_invalid(block, start, stop, out);
         if (found >= UTF8) count_marks(block, start, stop, out);
-        survey_lines(level, block, size, start, stop, line, line_size, out);
+        survey_lines(level, block, size, start, stop, wanted, out);
         start = stop;
     }
 }
 
-/* A block of ``size`` >= 1 bytes; ``line``: what a line is to be compared with, less its end (``line_size`` 0: none);
-   ``text``: whether the block is to be UTF-8. */
-EXPORT void sj_survey(int32_t level, const uint8_t *block, size_t size, const uint8_t *line, size_t line_size, int32_t text,
-                      struct survey *out) {
-    *out = (struct survey){0, NO_OFFSET, 0, NO_OFFSET, 0, NO_OFFSET, 0, 0};
+/* A block of ``size`` >= 1 bytes; ``line``, ``line_size``, ``quote``: see struct wanted; ``text``: whether the block is to be
+   UTF-8. */
+EXPORT void sj_survey(int32_t level, const uint8_t *block, size_t size, const uint8_t *line, size_t line_size, int32_t quote,
+                      int32_t text, struct survey *out) {
+    const struct wanted wanted = {line, line_size, quote, level};
+    *out = (struct survey){.first_invalid = NO_OFFSET, .first_mark = NO_OFFSET, .first_line = NO_OFFSET};
     if (text)
-        survey_text(level, block, size, line, line_size, out);
+        survey_text(level, block, size, &wanted, out);
     else
-        survey_lines(level, block, size, 0, size, line, line_size, out);
+        survey_lines(level, block, size, 0, size, &wanted, out);
 }

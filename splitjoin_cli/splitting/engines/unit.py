@@ -133,7 +133,7 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
     """Scan a range, with a scanner and a buffer that no other thread has."""
     block_bytes = best_block_bytes(source.properties.read_bytes)
     header = b"" if unit.header is None else place.header(source, unit.source, unit.header)
-    form = SurveyForm(unit.encoding, headers=unit.header is not None)
+    form = SurveyForm.of(unit.alphabet, unit.encoding, headers=unit.header is not None)
     if unit.skips is None or not unit.skips.repeats:
         form = form.with_header(header)
     start = unit.range.start

@@ -59,7 +59,7 @@ class LineSorter:
 
     def __init__(self, alphabet: Alphabet, *, blanks: bool, header: bytes | None = None) -> None:
         """``blanks``: whether to look for blank lines. ``header``: a line's bytes (``header_text``), None for none."""
-        self._alphabet, self._blanks, self.header = alphabet, blanks, header
+        self._alphabet, self.blanks, self.header = alphabet, blanks, header
         meant = {alphabet.quote, alphabet.escape}
         if not alphabet.delimiter.strip(b" \t"):
             meant |= {*alphabet.delimiter}
@@ -79,7 +79,7 @@ class LineSorter:
             text = text.removesuffix(b"\r")
         if self.header is not None and text == self.header:
             return REPEATED
-        return BLANK if self._blanks and not text.strip(self._white) else RECORD
+        return BLANK if self.blanks and not text.strip(self._white) else RECORD
 
     def sort(self, block: memoryview, ends: Sequence[int] | memoryview, base: int) -> Sorted | None:
         """The block's ``ends`` (int64, absolute; the block begins at ``base``). None: all of them are of records."""
@@ -97,6 +97,10 @@ class LineSorter:
         by_kind = [array("q", compress(ends, kinds.translate(are))) for are in _ARE]
         solid = array("q", compress(ends, kinds.translate(_ARE_NOT_BLANK)))
         return Sorted(by_kind[RECORD], solid, by_kind[BLANK], by_kind[REPEATED])
+
+    def may_be_blank(self, block: memoryview) -> bool:
+        """Whether the line under way, which goes on with the block, may be a blank one."""
+        return self._begun is not None and block[0] <= ord(" ")
 
     def pass_over(self, block: memoryview, last_end: int) -> None:
         """Take a block without sorting its lines; ``last_end``: the offset after its last record end, -1: none."""
@@ -133,7 +137,7 @@ class LineSorter:
 
     def _blank_end(self, block: memoryview, at: int, begun: bytes | None) -> int | None:
         """The end of the line at ``at``, of which ``begun`` came before, where it is blank and ends in the block."""
-        if begun is None or not self._blanks:
+        if begun is None or not self.blanks:
             return None
         size = 64
         while True:
@@ -160,7 +164,7 @@ class LineSorter:
         if len(begun) <= most and self._may_be_header(begun):
             self._begun = begun
             return
-        blank = self._blanks and self.kind(self._begun + bytes(text)) == BLANK
+        blank = self.blanks and self.kind(self._begun + bytes(text)) == BLANK
         # However many blanks: one is as good. A CR may be the line end's.
         self._begun = self._white[:1] + b"\r" * (text[-1] == CR) if blank else None
 
@@ -187,7 +191,7 @@ class LineSorter:
         ):
             others: int = self._kernel.functions.sj_lines(
                 *(place.address, base, ends[0], offsets.address + 8, len(ends) - 1),
-                *(self._blanks, white, self._returns, text.address, size, found.address + 1),
+                *(self.blanks, white, self._returns, text.address, size, found.address + 1),
             )
         return others, kinds
 

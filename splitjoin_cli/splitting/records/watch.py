@@ -1,7 +1,8 @@
 """Watches the blocks of a scan for what its user should know: blank lines that are rows, letters that are escaped.
 
-It costs next to nothing where there is nothing to say: blank lines are looked for only in blocks whose records have
-other than the first record's number of fields, and the letters until the first one is found.
+What it finds depends on the bytes and the dialect alone, not on where blocks begin. It costs next to nothing where
+there is nothing to say: blank lines are counted only in blocks where ``survey`` saw that there may be some, and letters
+are looked for until the first one is found.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.native import Bytes
 from splitjoin_cli.splitting.records.lines import BLANK, LineSorter
 from splitjoin_cli.splitting.records.open import own_kernel
-from splitjoin_cli.splitting.records.outcome import NO_OFFSET, State
+from splitjoin_cli.splitting.records.outcome import NO_OFFSET, WITHIN, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
     from splitjoin_cli.splitting.records.outcome import Outcome
 
-__all__ = ["LETTERS", "Watch"]
+__all__ = ["ANYWHERE", "EVEN", "LETTERS", "ODD", "Watch"]
+
+EVEN, ODD = 1, 2
+"""Where in a block blank lines may be: behind an even number of quotes, or an odd one; as in survey.h."""
+ANYWHERE = EVEN | ODD
 
 LETTERS = b"0bfnrtvZN"
 """What means a control character, or NULL, after the escape character of MySQL's and PostgreSQL's text exports."""
@@ -53,10 +58,19 @@ class Watch:
         self._sorter.begin()
 
     def look(
-        self, block: memoryview, base: int, state: int, outcome: Outcome, scanner: BlockScanner, *, uneven: bool
+        self,
+        block: memoryview,
+        base: int,
+        state: int,
+        outcome: Outcome,
+        scanner: BlockScanner,
+        *,
+        several: bool,
+        blanks: int = ANYWHERE,
     ) -> None:
-        """``uneven``: the records that end in the block have not as many fields as they should."""
-        if uneven:
+        """``several``: records have several fields. ``blanks``: where a blank line may follow a LF, quoted or not."""
+        outside = blanks & (ODD if state in WITHIN else EVEN)
+        if several and outcome.records and (outside or self._sorter.may_be_blank(block)):
             ends: Sequence[int] | memoryview = scanner.ends(block, state, base)
             found = self._sorter.sort(block, ends, base)
             if found is not None and found.blanks:
