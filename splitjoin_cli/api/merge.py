@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.stored.joining import Joins
     from splitjoin_cli.splitting.stored.targets import PartsTarget, Target
+    from splitjoin_cli.stores.sinks.base import Sink
 
 __all__ = ["STDOUT", "MergeResult", "merge"]
 
@@ -103,7 +104,7 @@ def merge(
         merged = merge_stored(
             opened.sink,
             opened.open_chunk,
-            _elsewhere(stack, asked, target, os.fspath(out), observer or Silent()),
+            _elsewhere(stack, asked, opened.sink, target, os.fspath(out), observer or Silent()),
             executor=executor,
             jobs=jobs,
             file_name=name,
@@ -123,7 +124,7 @@ def merge(
 
 
 def _elsewhere(
-    stack: ExitStack, asked: EngineRequest, target: Target | PartsTarget, out: str, observer: Observer
+    stack: ExitStack, asked: EngineRequest, stored: Sink, target: Target | PartsTarget, out: str, observer: Observer
 ) -> Target | Joins:
     """What merges into ``target`` on an engine, which is closed with ``stack``. Raises UsageError, EngineError."""
     from splitjoin_cli.splitting.stored.targets import FileTarget, PartsTarget
@@ -135,8 +136,9 @@ def _elsewhere(
     from splitjoin_cli.splitting.engines.base import Reach, SinkSpec
     from splitjoin_cli.splitting.engines.merge import EngineMerge
 
-    sink = None
+    sink, copies = None, False
     if isinstance(target, PartsTarget):
+        copies = stored.copier is not None and stored.copier.copies_from == target.copies_from
         sink = SinkSpec(f"{out.rpartition('/')[0]}/", Reach(asked.aws.region, asked.aws.endpoint_url), ObjectOptions())
     elif not isinstance(target, FileTarget) or not target.at_any_place:
         what = "this process's standard output" if out == STDOUT else f"{out}, which is not a file"
@@ -148,7 +150,7 @@ def _elsewhere(
         )
     engine = open_engine(asked, stack, observer)
     assert engine is not None  # noqa: S101 -- it is not threads
-    return EngineMerge(engine, stored_spec(asked), target, sink)
+    return EngineMerge(engine, stored_spec(asked), target, sink, copies=copies)
 
 
 def _target(

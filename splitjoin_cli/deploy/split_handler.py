@@ -27,6 +27,10 @@ __all__ = ["Context", "SplitFunction", "handler"]
 _LOG = logging.getLogger(__name__)
 RUNTIME = "AWS_LAMBDA_RUNTIME_API"
 """Set where Lambda's runtime client runs this (Lambda Developer Guide, "Defined runtime environment variables")."""
+ROOM = (
+    "raise its ephemeral storage (aws lambda update-function-configuration --ephemeral-storage Size=MB, up to 10240); "
+    "or use smaller chunks, or --engine threads"
+)
 OUTCOMES = {
     "Scanned": "scanned",
     "Stored": "stored",
@@ -116,7 +120,8 @@ _MAKING = threading.RLock()
 @functools.cache
 def _made_once() -> tuple[JsonLogs, SplitFunction]:
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "splitjoin")
-    return JsonLogs(level=log_level(os.environ)), SplitFunction(Place(worker=f"the function {name}", takes_paths=False))
+    place = Place(worker=f"the function {name}", room=ROOM, takes_paths=False)
+    return JsonLogs(level=log_level(os.environ)), SplitFunction(place)
 
 
 def _made() -> tuple[JsonLogs, SplitFunction]:

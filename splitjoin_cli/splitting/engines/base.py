@@ -212,7 +212,7 @@ class MergeUnit:
     """Write the bodies of neighbouring chunks, one behind the other, as a part. Safe to repeat: it is the same part.
 
     ``first``: the first one's number; where that is 1, the header comes before. ``header``: what each chunk begins
-    with, whose ``start`` means nothing. ``size``: of the part.
+    with, whose ``start`` means nothing. ``size``: of the part. ``copies``: it is one chunk, which the store may copy.
     """
 
     version: str
@@ -223,6 +223,7 @@ class MergeUnit:
     chunks: tuple[BodyFacts, ...]
     size: int
     part: PartSpec
+    copies: bool = False
 
     @property
     def what(self) -> str:
@@ -332,11 +333,15 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The part that is there now. ``checksum``: its CRC-64/NVME. ``etag``: of a part of an object."""
+    """The part that is there now. ``checksum``: its CRC-64/NVME. ``etag``: of a part of an object.
+
+    ``copied``: by the store itself.
+    """
 
     size: int
     checksum: int
     etag: str | None
+    copied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from splitjoin_cli.splitting.stored.targets import FileTarget, PartsTarget
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.core.progress import Observer
@@ -35,6 +35,9 @@ MOST_PART_BYTES = 5 * 1024 * MIB
 PART_CHUNKS, MOST_CHUNKS = 4096, 20_000
 """A part with so many is full as soon as it has what S3 wants; and with so many it cannot be one unit."""
 LEAST_PART_BYTES = 5 * MIB
+MOST_COPIED_BYTES = 1024 * MIB
+"""A chunk with so many or fewer, and as many as a part has at least, is a part that the store may copy: at the 85
+MB/s of one request (AWS, "Best practices design patterns: optimizing Amazon S3 performance") that takes 13 seconds."""
 WAY_OUT = "use --engine threads"
 
 
@@ -43,10 +46,20 @@ class EngineMerge:
     """A Joins. ``run`` it once."""
 
     def __init__(
-        self, engine: Engine, place: StoredSpec, target: PartsTarget | FileTarget, sink: SinkSpec | None
+        self,
+        engine: Engine,
+        place: StoredSpec,
+        target: PartsTarget | FileTarget,
+        sink: SinkSpec | None,
+        *,
+        copies: bool = False,
     ) -> None:
-        """``place``: of the chunks. ``sink``: where ``target`` is on S3; None: it is a file that all workers see."""
+        """``place``: of the chunks. ``sink``: where ``target`` is on S3; None: it is a file that all workers see.
+
+        ``copies``: chunks and target are in one store, which may copy parts.
+        """
         self._engine, self._place, self._target, self._sink = engine, place, target, sink
+        self._copies = copies
         self._errors: dict[int, SplitjoinError] = {}
         self._parts: dict[int, Merged] = {}
 
@@ -58,17 +71,26 @@ class EngineMerge:
                 "without a manifest the sizes of compressed chunks are not known, and workers need them",
                 hint=WAY_OUT,
             )
-        runs = list(_runs(starts, whole.total))
+        self._copies = self._copies and whole.compression is None
+        runs = list(_runs(starts, whole.total, copies=self._copies))
         observer.phase("merging", starts[-1], whole.total)
         header = HeaderSpec(0, len(whole.header), crc64(whole.header))
         with self._target as target:
-            works = (self._work(whole, starts, number, run, header, observer) for number, run in enumerate(runs, 1))
-            Dispatcher(self._engine).run(works)
+            Dispatcher(self._engine).run(self._works(whole, starts, runs, header, observer))
             if self._errors:
                 raise self._errors[min(self._errors)]
             if isinstance(target, PartsTarget):
                 self._finish(target)
         return starts[-1]
+
+    def _works(
+        self, whole: WholeSet, starts: array[int], runs: Sequence[range], header: HeaderSpec, observer: Observer
+    ) -> Iterator[Work]:
+        """All of them; none any more once one has failed: those before it are under way, and may say more."""
+        for number, run in enumerate(runs, 1):
+            if self._errors:
+                return
+            yield self._work(whole, starts, number, run, header, observer)
 
     def _work(
         self,
@@ -90,8 +112,9 @@ class EngineMerge:
             chunks=tuple(_facts(whole, starts, chunk) for chunk in run),
             size=size,
             part=self._part(number, at),
+            copies=self._copies and len(run) == 1 and LEAST_PART_BYTES <= size <= MOST_COPIED_BYTES,
         )
-        return Work(unit, partial(self._answered, number, run, size, observer))
+        return Work(unit, partial(self._answered, unit, run, observer))
 
     def _part(self, number: int, at: int) -> PartSpec:
         target = self._target
@@ -99,10 +122,14 @@ class EngineMerge:
             return PartSpec(self._sink, target.name, target.upload_id, number, at)
         return PartSpec(None, str(target.writing_to), "", number, at)
 
-    def _answered(self, number: int, run: range, size: int, observer: Observer, answer: Answer) -> None:
-        if isinstance(answer, Merged) and answer.size == size:
+    def _answered(self, unit: MergeUnit, run: range, observer: Observer, answer: Answer) -> None:
+        number = unit.part.number
+        if isinstance(answer, Merged) and answer.size == unit.size:
             self._parts[number] = answer
-            observer.advance(size)
+            if self._copies and unit.copies and not answer.copied:
+                observer.detail("the store did not copy a chunk: workers send the bytes of the others")
+                self._copies = False
+            observer.advance(unit.size)
             chunks_done(observer, run, ChunkState.UPLOADED)
             return
         if not isinstance(answer, Failed):
@@ -125,9 +152,13 @@ def _facts(whole: WholeSet, starts: array[int], number: int) -> BodyFacts:
     return BodyFacts(whole.names(number), size, checksum, in_manifest=manifest is not None)
 
 
-def _runs(starts: array[int], total: int) -> Iterator[range]:
-    """The chunks of a part each, in order. Raises UsageError for one that fits into no part."""
+def _runs(starts: array[int], total: int, *, copies: bool = False) -> Iterator[range]:
+    """The chunks of a part each, in order. Raises UsageError for one that fits into no part.
+
+    ``copies``: one that may be copied is a part of its own.
+    """
     least = max(PART_BYTES, starts[-1] // MOST_PARTS)
+    alone = max(LEAST_PART_BYTES, starts[-1] // MOST_PARTS) if copies else least
     first, begin = 1, 0
     for number in range(1, total + 1):
         size = starts[number] - begin
@@ -135,7 +166,9 @@ def _runs(starts: array[int], total: int) -> Iterator[range]:
             raise UsageError(f"chunk {number} has more than 5 GiB, which is the most that a part has", hint=WAY_OUT)
         if number - first == MOST_CHUNKS:
             raise UsageError("the chunks are too small to be merged by workers", hint=WAY_OUT)
-        full = size >= least or (number - first + 1 >= PART_CHUNKS and size >= LEAST_PART_BYTES)
+        full = size >= (alone if number == first else least) or (
+            number - first + 1 >= PART_CHUNKS and size >= LEAST_PART_BYTES
+        )
         if number == total or full:
             yield range(first, number + 1)
             first, begin = number + 1, starts[number]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.splitting.engines.base import Merged
+from splitjoin_cli.splitting.engines.part_copy import copied_part
 from splitjoin_cli.splitting.stored.bodies import copy_body
 from splitjoin_cli.splitting.stored.chunks import ChunkReader
 
@@ -63,7 +66,7 @@ class _Bodies:
 
 
 def write_part(unit: MergeUnit, place: Place) -> Merged:
-    """Write the part of a unit. Raises CorruptObjectError, StoreError."""
+    """Write the part of a unit. Raises CorruptObjectError, and StoreError, also where its disk has too little room."""
     with place.stored(unit.place) as stored:
         if unit.part.sink is None:
             place.check_path(unit.part.name)
@@ -71,12 +74,31 @@ def write_part(unit: MergeUnit, place: Place) -> Merged:
                 bodies = _Bodies(unit, out)
                 bodies.copy(stored.place)
             return Merged(bodies.size, bodies.checksum, None)
-        with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
+        copied = copied_part(unit, unit.part.sink, stored.place, place) if unit.copies else None
+        if copied is not None:
+            return copied
+        with _room(unit.size, place), tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
             waiting = _Waiting(cast("BinaryIO", file), unit.size)
             bodies = _Bodies(unit, waiting)
             bodies.copy(stored.place)
             etag = _send(unit.part, unit.part.sink, waiting, place)
     return Merged(bodies.size, bodies.checksum, etag)
+
+
+@contextmanager
+def _room(size: int, place: Place) -> Iterator[None]:
+    """Raise StoreError where a part does not fit on the disk: at once, or when it is full by what others keep there."""
+    directory = tempfile.gettempdir()
+    free = shutil.disk_usage(directory).free
+    what = f"{place.worker} has no room for a part of {size} bytes: {directory} has"
+    if size > max(free, IN_MEMORY_BYTES):
+        raise StoreError(f"{what} {free} bytes free", hint=place.room)
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        raise StoreError(f"{what} no bytes left", hint=place.room) from exc
 
 
 def _send(part: PartSpec, spec: SinkSpec, body: _Waiting, place: Place) -> str:

@@ -114,14 +114,15 @@ class Place(StaysHere):
         opens_stored: Callable[[StoredSpec], OpenStored] | None = None,
         *,
         worker: str | None = None,
+        room: str = "free some, or set TMPDIR to a larger disk; or use smaller chunks, or --engine threads",
         takes_paths: bool = True,
     ) -> None:
         """``opens_source`` and so on: instead of what this process reaches by itself.
 
-        ``worker``: how messages call it, this machine's name by default. ``takes_paths``: whether units may read and
-        write this machine's files.
+        ``worker``: how messages call it, this machine's name by default. ``room``: what to do where its disk is full.
+        ``takes_paths``: whether units may read and write this machine's files.
         """
-        self.worker, self._takes_paths = worker or f"worker {platform.node()}", takes_paths
+        self.worker, self.room, self._takes_paths = worker or f"worker {platform.node()}", room, takes_paths
         self._sources: _Shelf[SourceSpec, Source] = _Shelf(opens_source or open_source)
         self._sinks: _Shelf[SinkSpec, Sink] = _Shelf(opens_sink or open_sink, _leaves_nothing)
         self._stored: _Shelf[StoredSpec, OpenStored] = _Shelf(opens_stored or open_stored, _leaves_nothing)

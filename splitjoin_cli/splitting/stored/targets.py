@@ -220,6 +220,11 @@ class PartsTarget:
         """What the parts are sent to."""
         return self._upload.id
 
+    @property
+    def copies_from(self) -> str:
+        """As in Copier."""
+        return self._sink.copies_from
+
     def finish(self, parts: Sequence[Part]) -> None:
         """Make the object visible: all parts in their order. Raises NameTakenError, CorruptObjectError, StoreError."""
         from splitjoin_cli.stores.sinks.s3_place import WantedObject  # noqa: PLC0415 -- botocore is slow to import

@@ -13,13 +13,13 @@ from splitjoin_cli.core.aws.directory_buckets import is_directory_bucket
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.aws.s3 import Bucket, parse_uri
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.errors import AccessError, ObjectChangedError, StoreError
+from splitjoin_cli.core.errors import AccessError, CopyRefusedError, ObjectChangedError, StoreError
 from splitjoin_cli.core.model import ByteRange, StoredObject
 from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.s3_body import BytesBody, plan_parts
-from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied
+from splitjoin_cli.stores.sinks.s3_copy import COPY_MIN_BYTES, copied, copy_part
 from splitjoin_cli.stores.sinks.s3_multipart import Upload, UploadLostError, Uploads
 from splitjoin_cli.stores.sinks.s3_place import ABSENT_CODES, S3Prefix, WantedObject
 from splitjoin_cli.stores.sinks.s3_probe import S3Prober
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.model import S3Location
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.stores.sinks.base import Body, Condition
+    from splitjoin_cli.stores.sinks.s3_multipart import Part
 
 __all__ = ["S3Sink"]
 
@@ -148,6 +149,15 @@ class S3Sink(StaysHere):
         It is finished, or aborted, where it was begun.
         """
         return Upload(self._uploads, name, None, upload_id=upload_id)
+
+    def copy_part(self, name: str, upload_id: str, number: int, source: S3Location, part: ByteRange) -> Part:
+        """A part of an upload that another process began, copied from ``source`` by the store.
+
+        Raises CopyRefusedError where it does not copy; SourceChangedError where ``source`` is another object by now.
+        """
+        if source.store != self.copies_from:
+            raise CopyRefusedError(f"{self._place.uri(name)}: the source is in another store")
+        return copy_part(self.upload(name, upload_id), number, source, part, lambda _: None)
 
     def copy(  # noqa: PLR0913 -- as in Copier
         self,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sinks.s3_multipart import Upload
     from splitjoin_cli.stores.sinks.s3_place import S3Prefix, WantedObject
 
-__all__ = ["COPY_MIN_BYTES", "copied", "is_refusal"]
+__all__ = ["COPY_MIN_BYTES", "copied", "copy_part", "is_refusal"]
 
 MIB = 1024 * 1024
 # S3: each part but the last holds at least 5 MiB, and a ranged copy wants a source of more than 5 MB.
@@ -65,7 +65,7 @@ def _copy_range(
     begin = ranges.start + first - prefix_bytes
     rest = plan_parts(ranges.end - begin, COPIED_PART_BYTES, MAX_PARTS - 1)
     copies = [
-        partial(_copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end), sent)
+        partial(copy_part, upload, number, source, ByteRange(begin + part.start, begin + part.end), sent)
         for number, part in enumerate(rest, 2)
     ]
     return upload.run([partial(_send_first, upload, read, first, sent), *copies])
@@ -94,7 +94,8 @@ def _looked_at(place: S3Prefix, stored: StoredObject, wanted: WantedObject) -> S
     return stored if found.checksum is None else found
 
 
-def _copy_part(upload: Upload, number: int, source: S3Location, part: ByteRange, sent: Moved) -> Part:
+def copy_part(upload: Upload, number: int, source: S3Location, part: ByteRange, sent: Moved) -> Part:
+    """Have the store copy a range of ``source`` as part ``number``. Raises as ``copied`` does."""
     pinned: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
     if source.version_id is not None:
         pinned["VersionId"] = source.version_id

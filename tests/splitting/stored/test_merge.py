@@ -281,6 +281,22 @@ def test_chunk_that_is_not_what_was_stored_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_units_behind_a_damaged_chunk_are_not_begun(tmp_path: Path) -> None:
+    """Those under way end; of several damaged chunks the first is named, as on threads, and no output is there."""
+    place = stored_split(HEADER, [[b"%d,some text\n" % number] for number in range(60)])
+    for number in (3, 4, 50):
+        name = f"{FILE_NAME}-{number:02d}-60.csv"
+        place.objects[name] = place.objects[name].replace(b"some", b"more")
+    out, submit = tmp_path / "out.csv", InProcess.submit
+    with (
+        mock.patch.object(InProcess, "submit", autospec=True, side_effect=submit) as sent,
+        pytest.raises(CorruptObjectError, match=rf"^{FILE_NAME}-03-60.csv has the checksum "),
+    ):
+        merged_into(out, place, "units")
+    assert sent.call_count < 30
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_damaged_compression_is_no_bad_input() -> None:
     """A chunk that cannot be decompressed is the store's fault: exit 1, not 4."""
     place = stored_split(HEADER, CHUNKS, compression="gzip")
@@ -382,3 +398,11 @@ def test_parts_end_where_chunks_do(sizes: list[int], expected: list[tuple[int, i
     with mock.patch.object(engine_merge, "PART_BYTES", 11):
         runs = list(engine_merge._runs(starts, len(sizes)))
     assert [(run.start, run.stop - 1) for run in runs] == expected
+
+
+def test_a_chunk_that_may_be_copied_is_a_part_of_its_own() -> None:
+    """Small ones go together, up to what is worth a unit; so does one that follows some of them."""
+    starts = array("q", accumulate([5, 6, 2, 2, 7, 30, 1], initial=1))
+    with mock.patch.multiple(engine_merge, PART_BYTES=10, LEAST_PART_BYTES=5):
+        runs = list(engine_merge._runs(starts, 7, copies=True))
+    assert [(run.start, run.stop - 1) for run in runs] == [(1, 1), (2, 2), (3, 5), (6, 6), (7, 7)]
