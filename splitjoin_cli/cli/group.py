@@ -53,7 +53,7 @@ Exit codes:
   10   no such job
   11   the name is taken by other content
   12   --check found a stuck or failed job
-  130  interrupted (143: terminated); run it again to resume
+  130  interrupted (143: terminated); run it again
 """
 
 
@@ -90,7 +90,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError as exc:
-            raise SplitjoinError(f"the other side closed a connection: {exc}", hint="run it again to resume") from exc
+            raise SplitjoinError(f"the other side closed a connection: {exc}", hint="run it again") from exc
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's
         """List the subcommands, from the table alone."""

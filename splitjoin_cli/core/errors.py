@@ -216,12 +216,12 @@ class ContinuationError(SplitjoinError):
 
 
 class StoppedError(SplitjoinError):
-    """A signal asked to stop; everything begun was undone and the same command resumes."""
+    """A signal asked to stop; everything begun was undone, and the same command goes on, or begins once more."""
 
     def __init__(self, signal_number: int) -> None:
         """``signal_number``: SIGINT (exit 130) or SIGTERM (exit 143)."""
         word = "interrupted" if signal_number == signal.SIGINT else "terminated"
-        super().__init__(f"{word} by {signal.Signals(signal_number).name}", hint="run the same command again to resume")
+        super().__init__(f"{word} by {signal.Signals(signal_number).name}", hint="run the same command again")
         self.signal_number = signal_number
         self.resume: str | None = None
         """The whole command that goes on where this one stopped, where it is known."""

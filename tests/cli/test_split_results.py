@@ -169,7 +169,7 @@ def test_a_lost_connection_is_no_closed_stdout(splitjoin: Splitjoin, core: Recor
     assert ran.document["error"] == {
         "code": 1,
         "message": "the other side closed a connection: [Errno 32] Broken pipe",
-        "hint": "run it again to resume",
+        "hint": "run it again",
     }
 
 

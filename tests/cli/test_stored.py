@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +45,20 @@ def prefix(s3_env: Bucket) -> str:
         metadata = {"splitjoin": place.metadata[name]} if name in place.metadata else {}
         s3_env.client().put_object(Bucket=s3_env.name, Key=f"in/{name}", Body=data, Metadata=metadata)
     return f"{s3_env.uri}in"
+
+
+@pytest.mark.parametrize("command", ["verify", "merge"])
+def test_what_was_interrupted_is_run_again(
+    splitjoin: Command, directory: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """From its beginning: there is nothing to resume, and nothing is said of it."""
+
+    def stopped(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(f"splitjoin_cli.api.{command}.{command}", stopped)
+    ran = splitjoin(command, str(directory), *(["out.csv"] if command == "merge" else []))
+    assert (ran.code, ran.stderr) == (143, "Error: terminated by SIGTERM\nHint: run the same command again\n")
 
 
 def test_verify_says_that_all_is_right(splitjoin: Command, directory: Path) -> None:

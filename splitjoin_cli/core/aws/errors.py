@@ -244,7 +244,7 @@ def _translate_local(error: BaseException, what: str) -> SplitjoinError:
         where = host_of(url) or "the endpoint"
         return StoreError(f"{what}: cannot connect to {where}", hint="check --endpoint-url and the network")
     if is_transient(error):
-        return StoreError(f"{what}: the connection was lost ({name})", hint="run again to resume")
+        return StoreError(f"{what}: the connection was lost ({name})", hint="run it again")
     return StoreError(f"{what}: {name}: {error}")
 
 

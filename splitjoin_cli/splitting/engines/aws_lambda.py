@@ -44,7 +44,7 @@ TAKEN_SECONDS = 60.0
 LEAST_BOTOCORE = (1, 37)
 """As pyproject.toml has it: Lambda's runtime brings its own."""
 ARN_FIELDS = 7
-RESUME = "run the same command again to resume"
+RESUME = "run the same command again"
 
 NOT_NOW_CODES = frozenset({
     *("TooManyRequestsException", "EC2ThrottledException", "ENILimitReachedException", "ENINotReadyException"),

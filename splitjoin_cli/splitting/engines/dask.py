@@ -48,7 +48,7 @@ DESERTED_SECONDS = 300.0
 """A cluster without any worker for so long is no use."""
 CALL_SECONDS = 60.0
 GATHERERS = 4
-RESUME = "when the cluster is well again, run the same command again to resume"
+RESUME = "when the cluster is well again, run the same command again"
 ENCRYPTED = ("tls", "wss")
 
 

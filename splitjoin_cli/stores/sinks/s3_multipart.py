@@ -206,7 +206,7 @@ class Upload:
             self._uploads.forget(self._id)
             raise UploadLostError(
                 f"{self._bucket.operation(method)} {self.uri}: the upload was ended by another process",
-                hint="run the same command again to resume",
+                hint="run the same command again",
             ) from exc
 
     def translating(self, method: str) -> AbstractContextManager[None]:
