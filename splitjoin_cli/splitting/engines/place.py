@@ -139,7 +139,7 @@ class Place(StaysHere):
                 raise SourceChangedError(
                     f"{found.uri} is another file here than the one that is being split: it has {found.size} bytes "
                     f"({found.validator}), and {spec.size} ({spec.validator}) were planned",
-                    hint="a path must lead to the same file on every worker; if it does, the file changed: run again",
+                    hint=_way_out(spec, found.size),
                 )
             yield source
 
@@ -183,6 +183,15 @@ class Place(StaysHere):
         self._sources.close()
         self._sinks.close()
         self._stored.close()
+
+
+def _way_out(spec: SourceSpec, size: int | None) -> str:
+    """What to do where a worker finds another source, of ``size`` bytes."""
+    if not is_http(spec.uri):
+        return "a path must lead to the same file on every worker; if it does, the file changed: run again"
+    from splitjoin_cli.stores.sources.web_answers import NODES  # noqa: PLC0415 -- only what is used is imported
+
+    return f"run again; {NODES}" if size == spec.size else "run again"
 
 
 def _leaves_nothing(spec: SinkSpec | StoredSpec) -> bool:

@@ -71,9 +71,9 @@ def limited(open_at: Callable[[int], Answer], bandwidth: Bandwidth | None) -> Ca
     return open_at if bandwidth is None else lambda position: _Limited(open_at(position), bandwidth)
 
 
-def changed(uri: str, what: str) -> SourceChangedError:
+def changed(uri: str, what: str, hint: str = AGAIN) -> SourceChangedError:
     """The error for a source that is another one than it was; ``what``: how that shows."""
-    return SourceChangedError(f"{uri} changed while it was read: {what}", hint=AGAIN)
+    return SourceChangedError(f"{uri} changed while it was read: {what}", hint=hint)
 
 
 def is_final(exc: Exception) -> bool:

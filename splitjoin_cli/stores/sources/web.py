@@ -23,6 +23,7 @@ from splitjoin_cli.stores.sources.web_answers import (
     length_of,
     new_session,
     refused,
+    require_same,
     required_total,
 )
 
@@ -153,9 +154,7 @@ class HttpSource(StaysHere):
             raise refused(self._uri, answer.status_code)
         check_coding(self._uri, answer.headers)
         version = Version.of(answer.headers, length_of(answer.headers))
-        difference = self._version.difference(version)
-        if difference is not None:
-            raise changed(self._uri, difference)
+        require_same(self._uri, self._version, version)
         return version
 
     def _ask_for_rest(self, position: int, strong: tuple[str, str]) -> _Answer | None:
@@ -184,9 +183,7 @@ class HttpSource(StaysHere):
     def _is_rest(self, headers: Mapping[str, str], position: int, strong: tuple[str, str]) -> bool:
         """Whether a partial answer proves its version. Raises SourceChangedError where it says that it is another."""
         total = required_total(self._uri, headers.get("Content-Range", ""), position, self._version.size)
-        difference = self._version.difference(Version.of(headers, total))
-        if difference is not None:
-            raise changed(self._uri, difference)
+        require_same(self._uri, self._version, Version.of(headers, total))
         return headers.get(strong[0]) == strong[1]
 
     def _get(self, headers: Mapping[str, str]) -> tuple[Any, Any]:

@@ -9,13 +9,14 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splitjoin_cli.core.errors import SourceError
-from splitjoin_cli.stores.sources.resumed import changed
+from splitjoin_cli.stores.sources.resumed import AGAIN, changed
 from splitjoin_cli.stores.sources.url import missing_package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "NODES",
     "TIMEOUTS_SECONDS",
     "Version",
     "check_coding",
@@ -23,6 +24,7 @@ __all__ = [
     "length_of",
     "new_session",
     "refused",
+    "require_same",
     "required_total",
 ]
 
@@ -30,6 +32,11 @@ TIMEOUTS_SECONDS = (30.0, 120.0)  # to connect, and between two reads
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 _READABLE_CODINGS = frozenset({"", "gzip", "x-gzip", "zstd"})
 """What is undone by the bytes' own magic, whoever packed them; another coding would be taken for text."""
+NODES = (
+    "if the file is still the same, the server has several nodes, and each sends an ETag of its own: fetch the file "
+    "with a program such as curl and split that, or have all nodes send the same ETag (Apache: FileETag MTime Size)"
+)
+"""What helps where only the ETag is another one. With INode, nodes differ (Apache HTTP Server, core, FileETag)."""
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII)
 
 
@@ -71,6 +78,11 @@ class Version(NamedTuple):
         ]
         return ", ".join(apart) or None
 
+    def is_alike(self, other: Version) -> bool:
+        """Whether all but the ETag is told and the same, so that another node of the server may have answered."""
+        told = self.last_modified is not None and self.size is not None
+        return told and (self.last_modified, self.size) == (other.last_modified, other.size)
+
     def repeats(self, first: Version) -> bool:
         """Whether this says all that ``first`` said of the file."""
         return all(mine is not None for mine, theirs in zip(self[:3], first[:3], strict=True) if theirs is not None)
@@ -89,6 +101,13 @@ def _is_older(earlier: str, later: str | None) -> bool:
         return (parsedate_to_datetime(later) - parsedate_to_datetime(earlier)).total_seconds() >= 1
     except (TypeError, ValueError):  # no dates; TypeError: one with a time zone, one without
         return False
+
+
+def require_same(uri: str, first: Version, now: Version) -> None:
+    """Raise SourceChangedError where an answer says other things of the file than the first one did."""
+    difference = first.difference(now)
+    if difference is not None:
+        raise changed(uri, difference, f"{AGAIN}; {NODES}" if first.is_alike(now) else AGAIN)
 
 
 def length_of(headers: Mapping[str, str]) -> int | None:

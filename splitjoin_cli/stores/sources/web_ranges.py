@@ -24,6 +24,7 @@ from splitjoin_cli.stores.sources.web_answers import (
     length_of,
     new_session,
     refused,
+    require_same,
     required_total,
 )
 
@@ -211,7 +212,7 @@ class HttpRanges(StaysHere):
         status, headers, strong = answer.status_code, answer.headers, self._version.strong
         if status == _PARTIAL:
             total = required_total(self._uri, headers.get("Content-Range", ""), start, self._version.size)
-            self._require_same(headers, total)
+            require_same(self._uri, self._version, Version.of(headers, total))
             if coding_of(headers) != self._coding:  # some send ranges of what they made of the file, under one ETag
                 now = coding_of(headers)[:40]
                 raise SourceError(f"cannot read {self._uri}: a range of it came coded as {now!r}, not {self._coding!r}")
@@ -219,7 +220,7 @@ class HttpRanges(StaysHere):
                 raise changed(self._uri, f"an answer does not have the {strong[0]} that it had: {strong[1]}")
             return min(end, _last_of(headers["Content-Range"]) + 1)
         if status == _OK:  # what If-Range does where the version is another one
-            self._require_same(headers, length_of(headers))
+            require_same(self._uri, self._version, Version.of(headers, length_of(headers)))
             raise changed(
                 self._uri, "the server sends all of it, where a range of the version that was opened was asked for"
             )
@@ -228,11 +229,6 @@ class HttpRanges(StaysHere):
         if status == _NO_SUCH_RANGE:
             raise changed(self._uri, f"it has no byte {start} any more")
         raise refused(self._uri, status)
-
-    def _require_same(self, headers: Mapping[str, str], total: int | None) -> None:
-        difference = self._version.difference(Version.of(headers, total))
-        if difference is not None:
-            raise changed(self._uri, difference)
 
     def _asked_first(self) -> Version:
         """What the answer to a request for the first byte says of the file. Raises SourceError, UsageError."""

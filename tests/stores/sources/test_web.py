@@ -11,9 +11,10 @@ import pytest
 from splitjoin_cli.core.errors import BadInputError, SourceChangedError, SourceError
 from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.stores.sources.open import open_source
+from splitjoin_cli.stores.sources.resumed import AGAIN
 from splitjoin_cli.stores.sources.url import redacted
 from splitjoin_cli.stores.sources.web import HttpSource
-from splitjoin_cli.stores.sources.web_answers import required_total
+from splitjoin_cli.stores.sources.web_answers import NODES, required_total
 from splitjoin_cli.stores.sources.web_ranges import HttpRanges
 from splitjoin_cli.testing.reading import drained, read_range, read_through
 from tests.stores.sources.http_server import Misbehaviour, Resource, serving
@@ -450,6 +451,20 @@ def test_weak_etag_is_compared_and_proves_no_range(resource: Resource, monkeypat
     assert ranges_asked(resource) == []
     with pytest.raises(SourceChangedError, match="ETag was"):
         read_over_a_break(resource, then=DATA[:-1])
+
+
+@pytest.mark.parametrize("opens", [open_impatiently, HttpRanges])
+@pytest.mark.parametrize("last_modified", ["Mon, 01 Jan 2024 00:00:00 GMT", None])
+def test_nodes_with_an_etag_each_are_named(
+    resource: Resource, opens: Callable[[str], HttpSource | HttpRanges], last_modified: str | None
+) -> None:
+    """Where time and size stay the same, the hint says what the cause may be, and the way out; else it is a change."""
+    resource.nodes, resource.last_modified = 2, last_modified
+    source = opens(resource.url)
+    with pytest.raises(SourceChangedError, match="changed while it was read: ETag was ") as caught:
+        read_through(source)
+    assert caught.value.hint == (AGAIN if last_modified is None else f"{AGAIN}; {NODES}")
+    source.close()
 
 
 def test_coding_that_was_not_asked_for(resource: Resource) -> None:
