@@ -278,9 +278,10 @@ class EngineContract:
         assert max(len(unit_text(unit)) for unit in (scan, store)) < 1_000
 
     def test_it_wants_units_and_has_a_name(self, engine: Engine) -> None:
-        """For as many as its workers can run, and more."""
+        """For as many as its workers can run, and more; and messages have words for these."""
         assert engine.in_flight >= 2
         assert engine.name
+        assert all(engine.words)
 
     def test_a_cancelled_unit_harms_nobody(self, engine: Engine, scan: ScanUnit) -> None:
         """Units after it are answered."""

@@ -24,6 +24,7 @@ from splitjoin_cli.core.model import ByteRange, StoredObject
 from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Scanned, Stored
 from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.wire import answer_text
+from splitjoin_cli.splitting.engines.words import CLUSTER
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
 from splitjoin_cli.splitting.survey import Found
 
@@ -149,7 +150,7 @@ class _Readers(Executor):
 class Cluster:
     """An Engine, what its store holds, and the Pace of its coordinator."""
 
-    name = "simulated"
+    name, words = "simulated", CLUSTER
 
     def __init__(self, shape: Shape, export: Export, chunk_bytes: int, clock: Clock | None = None) -> None:
         """``chunk_bytes``: at most, of a chunk: how many requests store it."""

@@ -23,6 +23,7 @@ from splitjoin_cli.splitting.engines.base import Failed, NotNowError
 from splitjoin_cli.splitting.engines.dispatch import pause_seconds
 from splitjoin_cli.splitting.engines.invocation import HELLO, MOST_BYTES, Greeting, too_large, unit_event
 from splitjoin_cli.splitting.engines.wire import answer_text, protocol, release
+from splitjoin_cli.splitting.engines.words import FUNCTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ class Facts(NamedTuple):
 class LambdaEngine(StaysHere):
     """An Engine that invokes a function, from as many threads as units are under way."""
 
-    name = "lambda"
+    name, words = "lambda", FUNCTION
 
     def __init__(
         self,
@@ -187,7 +188,7 @@ class LambdaEngine(StaysHere):
         if greeting.release != release():
             raise EngineError(
                 f"{self._what} has splitjoin {greeting.release}, and this command is splitjoin {release()}",
-                hint="build its zip with this release (make lambda), and update the stack",
+                hint=FUNCTION.install,
             )
         if greeting.protocol != protocol():
             raise EngineError(

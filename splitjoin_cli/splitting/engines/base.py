@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
     from splitjoin_cli.core.model import ByteRange, Compression, StoredObject
     from splitjoin_cli.splitting.engines.pace import Pace
+    from splitjoin_cli.splitting.engines.words import Words
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.lines import Skipped, Skips
     from splitjoin_cli.splitting.records.outcome import Outcome
@@ -390,6 +391,10 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """How messages call it, such as ``dask``."""
+
+    @property
+    def words(self) -> Words:
+        """How messages call its workers."""
 
     @property
     def in_flight(self) -> int:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from splitjoin_cli.splitting.engines.base import Answer, Engine, SourceSpec, StoredSpec
+    from splitjoin_cli.splitting.engines.words import Words
     from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
 
 __all__ = ["EngineCheck"]
 
-OTHER = "install the same release on all workers"
 UNIT_BYTES = 64 * 1024 * 1024
 UNIT_CHUNKS = 256
 """A unit has no more of either, unless one chunk alone does."""
@@ -50,16 +50,18 @@ class EngineCheck:
 
         def work(run: tuple[ChunkFacts, ...]) -> Work:
             unit = VerifyUnit(version=release(), place=self._place, source=source, facts=facts, chunks=run)
-            return Work(unit, partial(_answered, run, took))
+            return Work(unit, partial(_answered, self._engine.words, run, took))
 
         Dispatcher(self._engine, check=self._check).run(map(work, _runs(chunks)))
 
 
-def _answered(run: tuple[ChunkFacts, ...], took: Callable[[ChunkFacts, Judged], None], answer: Answer) -> None:
+def _answered(
+    words: Words, run: tuple[ChunkFacts, ...], took: Callable[[ChunkFacts, Judged], None], answer: Answer
+) -> None:
     if isinstance(answer, Failed):
         raise error_of(answer)
     if not isinstance(answer, Verified) or len(answer.chunks) != len(run):
-        raise EngineError("a worker answered something else than what it found in chunks", hint=OTHER)
+        raise EngineError(f"{words.one} answered something else than what it found in chunks", hint=words.log)
     for said, judged in zip(run, answer.chunks, strict=True):
         took(said, judged)
 

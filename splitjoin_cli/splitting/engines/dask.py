@@ -25,6 +25,7 @@ from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.splitting.engines.base import Failed
 from splitjoin_cli.splitting.engines.unit import run_here
 from splitjoin_cli.splitting.engines.wire import answer_text, release
+from splitjoin_cli.splitting.engines.words import CLUSTER
 
 try:
     import dask
@@ -122,7 +123,7 @@ def versions() -> tuple[str, str]:
 class DaskEngine(StaysHere):
     """An Engine on the workers of a scheduler. The units of others who use it are left alone."""
 
-    name = "dask"
+    name, words = "dask", CLUSTER
 
     def __init__(self, address: str, *, in_flight: int | None = None) -> None:
         """Connect, and compare versions. ``in_flight``: None for twice the workers' threads.

@@ -191,8 +191,8 @@ class Dispatcher:
             answer = answer_of(future.result(), work.text)
         except OtherReleaseError as exc:
             raise EngineError(
-                f"a worker has splitjoin {exc.found}, and this command is splitjoin {release()}",
-                hint="install the same release on all workers",
+                f"{self._engine.words.one} has splitjoin {exc.found}, and this command is splitjoin {release()}",
+                hint=self._engine.words.install,
             ) from exc
         except EngineError:
             raise
@@ -218,7 +218,7 @@ class Dispatcher:
             self._send(work)
         elif not work.flying:
             message = f"{self._engine.name}: cannot {work.what}: sent {work.sent} times; the last one: {trouble}"
-            self._settle(work, Failed("EngineError", message, "see the workers' logs", fatal=False, again=False))
+            self._settle(work, Failed("EngineError", message, self._engine.words.log, fatal=False, again=False))
 
     def _refused(self, work: Work, refusal: NotNowError) -> None:
         """Let it wait, unless the same unit is under way elsewhere, or was sent often enough."""
@@ -259,9 +259,9 @@ class Dispatcher:
                 self._send(work)
                 continue
             said = "" if work.trouble is None else f"; the last trouble was: {work.trouble}"
-            message = f"{self._engine.name}: no worker answered to {work.what}, sent {work.sent} times{said}"
-            hint = "look whether the cluster has workers, and whether they are busy with other work"
-            self._settle(work, Failed("EngineError", message, hint, fatal=False, again=False))
+            engine = self._engine
+            message = f"{engine.name}: {engine.words.silent} to {work.what}, sent {work.sent} times{said}"
+            self._settle(work, Failed("EngineError", message, engine.words.busy, fatal=False, again=False))
 
     def _overtaken(self) -> None:
         """Send those beside themselves that were sent long before what was answered, but for their last try."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 from splitjoin_cli.core.errors import EngineError
 from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.splitting.engines.unit import run_text
+from splitjoin_cli.splitting.engines.words import CLUSTER
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -21,7 +22,7 @@ __all__ = ["InProcess"]
 class InProcess(StaysHere):
     """An Engine of threads: for tests, and to see what the way through JSON costs."""
 
-    name = "in-process"
+    name, words = "in-process", CLUSTER
 
     def __init__(self, place: Place, threads: int = 2) -> None:
         """``place``: what the units reach, closed with this."""

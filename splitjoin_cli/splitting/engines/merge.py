@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.engines.base import Answer, Engine, SinkSpec, StoredSpec
+    from splitjoin_cli.splitting.engines.words import Words
     from splitjoin_cli.splitting.stored.joining import WholeSet
 
 __all__ = ["EngineMerge"]
@@ -65,14 +66,14 @@ class EngineMerge:
 
     def join(self, whole: WholeSet, observer: Observer) -> int:
         """See Joins."""
-        starts = whole.starts
+        starts, words = whole.starts, self._engine.words
         if starts is None:
             raise UsageError(
-                "without a manifest the sizes of compressed chunks are not known, and workers need them",
+                f"without a manifest the sizes of compressed chunks are not known, and {words.all} need them",
                 hint=WAY_OUT,
             )
         self._copies = self._copies and whole.compression is None
-        runs = list(_runs(starts, whole.total, copies=self._copies))
+        runs = list(_runs(starts, whole.total, words, copies=self._copies))
         observer.phase("merging", starts[-1], whole.total)
         header = HeaderSpec(0, len(whole.header), crc64(whole.header))
         with self._target as target:
@@ -127,13 +128,15 @@ class EngineMerge:
         if isinstance(answer, Merged) and answer.size == unit.size:
             self._parts[number] = answer
             if self._copies and unit.copies and not answer.copied:
-                observer.detail("the store did not copy a chunk: workers send the bytes of the others")
+                all_of_them = self._engine.words.all
+                observer.detail(f"the store did not copy a chunk: {all_of_them} send the bytes of the others")
                 self._copies = False
             observer.advance(unit.size)
             chunks_done(observer, run, ChunkState.UPLOADED)
             return
         if not isinstance(answer, Failed):
-            raise EngineError("a worker answered something else than what it wrote", hint="look at its log")
+            words = self._engine.words
+            raise EngineError(f"{words.one} answered something else than what it wrote", hint=words.log)
         self._errors[number] = error_of(answer)
         if answer.fatal:
             raise self._errors[number]
@@ -152,7 +155,7 @@ def _facts(whole: WholeSet, starts: array[int], number: int) -> BodyFacts:
     return BodyFacts(whole.names(number), size, checksum, in_manifest=manifest is not None)
 
 
-def _runs(starts: array[int], total: int, *, copies: bool = False) -> Iterator[range]:
+def _runs(starts: array[int], total: int, words: Words, *, copies: bool = False) -> Iterator[range]:
     """The chunks of a part each, in order. Raises UsageError for one that fits into no part.
 
     ``copies``: one that may be copied is a part of its own.
@@ -165,7 +168,7 @@ def _runs(starts: array[int], total: int, *, copies: bool = False) -> Iterator[r
         if size > MOST_PART_BYTES:
             raise UsageError(f"chunk {number} has more than 5 GiB, which is the most that a part has", hint=WAY_OUT)
         if number - first == MOST_CHUNKS:
-            raise UsageError("the chunks are too small to be merged by workers", hint=WAY_OUT)
+            raise UsageError(f"the chunks are too small to be merged by {words.all}", hint=WAY_OUT)
         full = size >= (alone if number == first else least) or (
             number - first + 1 >= PART_CHUNKS and size >= LEAST_PART_BYTES
         )

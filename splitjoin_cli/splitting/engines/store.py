@@ -100,7 +100,8 @@ class EngineTransfer:
             self._done(chunk, answer.object)
             return None
         if not isinstance(answer, Failed):
-            self._job.failed(chunk, CorruptObjectError(f"{unit.name}: a worker says that it stored another object"))
+            who = self._remote.engine.words.one
+            self._job.failed(chunk, CorruptObjectError(f"{unit.name}: {who} says that it stored another object"))
             return None
         error = error_of(answer)
         if answer.fatal:

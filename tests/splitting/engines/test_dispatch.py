@@ -26,6 +26,7 @@ from splitjoin_cli.splitting.engines.dispatch import (
 )
 from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.wire import answer_text, release
+from splitjoin_cli.splitting.engines.words import CLUSTER, FUNCTION
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.survey import Found
 
@@ -41,7 +42,7 @@ TROUBLE = Failed("StoreError", "the store is away", None, fatal=False, again=Tru
 class Scripted:
     """An engine that answers a unit as its script says; without a word it says nothing for ever."""
 
-    name = "scripted"
+    name, words = "scripted", CLUSTER
     in_flight = 3
 
     def __init__(self, script: Callable[[str, int], object]) -> None:
@@ -82,7 +83,7 @@ class Turning:
     ``takes``: seconds, by the unit and which time it is sent; None: it is never answered.
     """
 
-    name = "turning"
+    name, words = "turning", CLUSTER
     in_flight = 3
 
     def __init__(self, takes: Callable[[str, int], float | None]) -> None:
@@ -258,6 +259,26 @@ def test_silence_without_end_fails_the_unit() -> None:
     assert engine.cancelled == TRIES
 
 
+def test_an_engine_has_words_of_its_own() -> None:
+    """A function of Lambda is no cluster, and has no workers that its user could look at."""
+    texts = list[str]()
+    for script in (lambda _, __: None, lambda _, __: RuntimeError("502"), lambda unit, _: other_release(unit)):
+        engine = Scripted(script)
+        engine.words = FUNCTION
+        try:
+            [found] = outcome(engine, clock=Clock())
+            assert isinstance(found, Failed)
+            texts += [found.message, str(found.hint)]
+        except EngineError as exc:
+            texts += [exc.message, str(exc.hint)]
+    assert texts[::2] == [
+        "scripted: the function did not answer to scan chunk 1, sent 4 times",
+        "scripted: cannot scan chunk 1: sent 4 times; the last one: RuntimeError: 502",
+        f"the function has splitjoin 9.9.9, and this command is splitjoin {release()}",
+    ]
+    assert not any("worker" in text or "cluster" in text for text in texts)
+
+
 def test_a_unit_that_is_refused_waits_and_is_sent_any_number_of_times() -> None:
     """Nothing was run: a refusal is no try."""
     engine = Scripted(lambda _, times: NotNowError("Rate Exceeded") if times <= 5 * TRIES else NOTHING)
@@ -336,14 +357,15 @@ def test_what_is_asked_meanwhile_ends_all(monkeypatch: pytest.MonkeyPatch) -> No
         Dispatcher(Scripted(lambda _, __: None), check=check).run(works(1, lambda _: None))
 
 
+def other_release(unit: str) -> str:
+    """An answer of another release."""
+    return answer_text(NOTHING, unit).replace(f'"version":"{release()}"', '"version":"9.9.9"')
+
+
 def test_another_release_ends_all() -> None:
     """Its answers mean something else."""
-
-    def lies(unit: str, _: int) -> str:
-        return answer_text(NOTHING, unit).replace(f'"version":"{release()}"', '"version":"9.9.9"')
-
     with pytest.raises(EngineError) as error:
-        outcome(Scripted(lies))
+        outcome(Scripted(lambda unit, _: other_release(unit)))
     assert error.value.message == f"a worker has splitjoin 9.9.9, and this command is splitjoin {release()}"
     assert error.value.hint == "install the same release on all workers"
 

@@ -24,6 +24,7 @@ from splitjoin_cli.splitting.engines.base import HeaderSpec, Reach, ScanUnit, So
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.unit import run_unit
 from splitjoin_cli.splitting.engines.wire import release, unit_of
+from splitjoin_cli.splitting.engines.words import CLUSTER
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemoryStore
@@ -49,7 +50,7 @@ class Listens:
     """An engine that keeps the units that it is given."""
 
     def __init__(self, inner: InProcess) -> None:
-        self.inner, self.name, self.in_flight = inner, inner.name, inner.in_flight
+        self.inner, self.name, self.words, self.in_flight = inner, inner.name, inner.words, inner.in_flight
         self.scans: list[ScanUnit] = []
 
     def submit(self, unit: str) -> Future[str]:
@@ -68,7 +69,7 @@ class Listens:
 class Shuffles:
     """An engine that answers four units in any order, once it has them, or one when nothing more comes."""
 
-    name, in_flight = "shuffles", 4
+    name, words, in_flight = "shuffles", CLUSTER, 4
 
     def __init__(self, inner: InProcess, seed: int) -> None:
         self.inner, self.random = inner, random.Random(seed)

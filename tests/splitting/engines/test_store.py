@@ -34,7 +34,7 @@ class Meets:
     """An engine of which each store unit meets what the test says; None: it is run."""
 
     def __init__(self, inner: InProcess, meets: Callable[[StoreUnit, str], Future[str] | None]) -> None:
-        self.inner, self.meets, self.name, self.in_flight = inner, meets, "meets", 4
+        self.inner, self.meets, self.name, self.words, self.in_flight = inner, meets, "meets", inner.words, 4
         self.units: list[str] = []
 
     def submit(self, unit: str) -> Future[str]:

@@ -29,6 +29,7 @@ from splitjoin_cli.splitting.engines.base import Reach, StoredSpec
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.merge import EngineMerge
 from splitjoin_cli.splitting.engines.place import OpenStored, Place
+from splitjoin_cli.splitting.engines.words import CLUSTER
 from splitjoin_cli.splitting.stored.judge import StoredPlace
 from splitjoin_cli.splitting.stored.merge import FileTarget, Merged, ObjectTarget, StreamTarget, Target, merge
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
@@ -396,7 +397,7 @@ def test_parts_end_where_chunks_do(sizes: list[int], expected: list[tuple[int, i
     """Each has as much as is wanted, or more, but for the last one; the header counts."""
     starts = array("q", accumulate(sizes, initial=2))
     with mock.patch.object(engine_merge, "PART_BYTES", 11):
-        runs = list(engine_merge._runs(starts, len(sizes)))
+        runs = list(engine_merge._runs(starts, len(sizes), CLUSTER))
     assert [(run.start, run.stop - 1) for run in runs] == expected
 
 
@@ -404,5 +405,5 @@ def test_a_chunk_that_may_be_copied_is_a_part_of_its_own() -> None:
     """Small ones go together, up to what is worth a unit; so does one that follows some of them."""
     starts = array("q", accumulate([5, 6, 2, 2, 7, 30, 1], initial=1))
     with mock.patch.multiple(engine_merge, PART_BYTES=10, LEAST_PART_BYTES=5):
-        runs = list(engine_merge._runs(starts, 7, copies=True))
+        runs = list(engine_merge._runs(starts, 7, CLUSTER, copies=True))
     assert [(run.start, run.stop - 1) for run in runs] == [(1, 1), (2, 2), (3, 5), (6, 6), (7, 7)]
