@@ -19,8 +19,8 @@ from splitjoin_cli.core.model import Skip
 from splitjoin_cli.deploy.split_handler import SplitFunction
 from splitjoin_cli.splitting.engines import dispatch, spans
 from splitjoin_cli.splitting.engines.aws_lambda import LambdaEngine
-from splitjoin_cli.splitting.engines.base import NotNowError
 from splitjoin_cli.splitting.engines.in_process import InProcess
+from splitjoin_cli.splitting.engines.not_now import NotNowError
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemoryStore

@@ -19,9 +19,10 @@ from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.sockets import keep_alive
 from splitjoin_cli.core.errors import EngineError, NotFoundError, SplitjoinError
 from splitjoin_cli.core.unpicklable import StaysHere
-from splitjoin_cli.splitting.engines.base import Failed, NotNowError
+from splitjoin_cli.splitting.engines.base import Failed
 from splitjoin_cli.splitting.engines.dispatch import pause_seconds
 from splitjoin_cli.splitting.engines.invocation import HELLO, MOST_BYTES, Greeting, too_large, unit_event
+from splitjoin_cli.splitting.engines.not_now import NotNowError
 from splitjoin_cli.splitting.engines.wire import answer_text, protocol, release
 from splitjoin_cli.splitting.engines.words import FUNCTION
 

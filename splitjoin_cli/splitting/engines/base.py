@@ -36,7 +36,6 @@ __all__ = [
     "HeaderSpec",
     "MergeUnit",
     "Merged",
-    "NotNowError",
     "PartSpec",
     "Pieces",
     "Reach",
@@ -360,18 +359,6 @@ class Failed:
 
 
 Answer = Pieces | Scanned | Stored | Verified | Merged | Failed
-
-
-class NotNowError(Exception):
-    """An engine does not take this unit now, and may later: it has too much to do, or is being changed.
-
-    ``may_have_run``: that is not known, so this was one of the unit's tries; else it may be sent any number of times.
-    """
-
-    def __init__(self, message: str, *, may_have_run: bool = False) -> None:
-        """``message``: what the engine said."""
-        super().__init__(message)
-        self.may_have_run = may_have_run
 
 
 class Worker(Protocol):

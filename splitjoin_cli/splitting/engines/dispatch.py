@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core import errors as known
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import EngineError, SplitjoinError, StoreError
-from splitjoin_cli.splitting.engines.base import Failed, NotNowError
+from splitjoin_cli.splitting.engines.base import Failed
+from splitjoin_cli.splitting.engines.not_now import NotNowError
 from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
 
