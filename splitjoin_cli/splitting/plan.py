@@ -103,6 +103,11 @@ class PlanBuilder:
         return self._last.offset
 
     @property
+    def line_ends(self) -> int:
+        """Of lines so far, of which ``crlf`` end with CR LF."""
+        return self.records
+
+    @property
     def is_unended(self) -> bool:
         """Whether a record is under way: at the source's end, one without a line end."""
         return self.position > self._last.offset

@@ -308,7 +308,7 @@ class Scan:
             raise self._unclosed()
         if self._options.strict:
             self._check_last()
-        ends, crlf = builder.records, builder.crlf
+        ends, crlf = builder.line_ends, builder.crlf
         line_end: LineEnd | None = None if not ends else "\n" if not crlf else "\r\n" if crlf == ends else "mixed"
         cuts = builder.finish()
         header = bytes(self._header)

@@ -59,6 +59,11 @@ class SkippingPlanBuilder(PlanBuilder):
         return self._line_start
 
     @property
+    def line_ends(self) -> int:
+        """See PlanBuilder."""
+        return self.records + self.blank_lines + self.repeated_headers
+
+    @property
     def is_unended(self) -> bool:
         """See PlanBuilder."""
         return self.position > self._line_start and self.sorter.last() == RECORD

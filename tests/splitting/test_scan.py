@@ -19,8 +19,10 @@ from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.cuts import ByRows, BySize, Mark
 from splitjoin_cli.splitting.plan import PlanBuilder
+from splitjoin_cli.splitting.records.lines import Skips
 from splitjoin_cli.splitting.records.open import best_block_bytes
 from splitjoin_cli.splitting.scan import Scan, Scanned, ScanOptions
+from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.laws import examples
 from tests.splitting.csvs import BOM, ForwardOnly, alphabet_of, dialects, dirty_files, records_of, valid_files
@@ -255,6 +257,23 @@ def test_line_ends_and_header_lines(
     """As a loader must be told: LOAD DATA skips physical lines."""
     _, found = scanned(data, executor, block_bytes=3)
     assert (found.line_end, found.header_lines) == (line_end, lines)
+
+
+@pytest.mark.parametrize(
+    ("data", "line_end"),
+    [
+        (b"a,b\r\n\r\n1,2\r\na,b\r\n3,4", "\r\n"),
+        (b"a,b\r\n\n1,2\r\n", "mixed"),
+        (b"a,b\n\n1,2\n", "\n"),
+    ],
+)
+def test_line_ends_are_those_of_skipped_lines_too(executor: ThreadPoolExecutor, data: bytes, line_end: str) -> None:
+    """All of a file's lines end alike, or not: whether they are records is another question."""
+    skips, alphabet = Skips(blanks=True, repeats=True, solid=False), alphabet_of(Dialect())
+    builder = SkippingPlanBuilder(ByRows(10), alphabet=alphabet, skips=skips, header=True, start=Mark(0, 0, 0, 0))
+    options = ScanOptions(alphabet, THREADS, block_bytes=3)
+    found = Scan(MemorySource(data), builder, options, observer=Silent()).run(executor)
+    assert found.line_end == line_end
 
 
 def test_a_source_without_a_header(executor: ThreadPoolExecutor) -> None:
