@@ -18,6 +18,7 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import ByteRange, Dialect, Skip
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import guesses
+from splitjoin_cli.splitting.engines import scan as engine_scan
 from splitjoin_cli.splitting.engines import spans
 from splitjoin_cli.splitting.engines.ahead import LookAhead, looks_at_once
 from splitjoin_cli.splitting.engines.base import HeaderSpec, Reach, ScanUnit, SourceSpec
@@ -234,9 +235,14 @@ def test_what_is_left_out_moves_the_places() -> None:
     assert ranges[-1][1] == len(data) - len(b"300 rows\n")
 
 
-def test_a_wrong_guess_is_mended_by_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A field that looks like records, longer than any look: it costs a few ranges, and guesses go on behind it."""
+@pytest.mark.parametrize("mends", [16, 10])
+def test_a_wrong_guess_is_mended_by_a_worker(monkeypatch: pytest.MonkeyPatch, mends: int) -> None:
+    """A field that looks like records, longer than any look: it costs a few ranges, and guesses go on behind it.
+
+    More of them are mended where more chunks were right.
+    """
     monkeypatch.setattr(guesses, "FIRST_LOOK", 2)
+    monkeypatch.setattr(engine_scan, "MENDS", mends)
     hears = Hears()
     data = HEADER + b"".join([*RECORDS[:100], GIANT, *RECORDS[100:200], GIANT, *RECORDS])
     ranges = scanned(data, hears, size=ChunkSize(400))
