@@ -11,13 +11,14 @@ from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity
 from splitjoin_cli.core.format.runs import run_id
 from splitjoin_cli.core.names import plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
+from splitjoin_cli.core.units import size_text
 from splitjoin_cli.splitting.around import Around
 from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark
 from splitjoin_cli.splitting.digest import digest_of
 from splitjoin_cli.splitting.edges import LOOK_BYTES
 from splitjoin_cli.splitting.elsewhere import is_of_source
 from splitjoin_cli.splitting.locate import read_blocks
-from splitjoin_cli.splitting.plan import PlanBuilder
+from splitjoin_cli.splitting.plan import MAX_CHUNKS, PlanBuilder
 from splitjoin_cli.splitting.plan_warnings import probe_warnings, scan_warnings
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.lines import Skips
@@ -175,6 +176,8 @@ class Preparation:
         size = self._records.properties.size
         wanted = self._request.size
         totals: tuple[int, int] | None = None
+        if isinstance(wanted, ChunkSize) and size is not None:
+            self._say_if_too_many(size, wanted.size_bytes)
         if isinstance(wanted, ChunkCount) and size is None:
             builder, found, _ = self._scan(ByRows(1 << 62), executor, staged=False)
             totals = (found.size, found.rows)
@@ -192,6 +195,18 @@ class Preparation:
                 if staging is not None:
                     staging.discard()
                 raise
+
+    def _say_if_too_many(self, size: int, chunk_bytes: int) -> None:
+        """That a scan is likely to be for nothing: it ends at the first chunk too many, which may be hours later.
+
+        It is no error, since records larger than a chunk make fewer of them.
+        """
+        if size > MAX_CHUNKS * chunk_bytes:
+            chunks, least = -(-size // chunk_bytes), size_text(-(-size // MAX_CHUNKS))
+            self._observer.warn(
+                f"the source has about {chunks:,} chunks of {size_text(chunk_bytes)}, and a split has at most "
+                f"{MAX_CHUNKS:,}: unless many records are larger, it needs --chunk-size above {least}"
+            )
 
     def _scan(
         self, rule: CutRule, executor: Executor, *, staged: bool

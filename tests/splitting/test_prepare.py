@@ -10,6 +10,7 @@ from splitjoin_cli.core.errors import NameTakenError
 from splitjoin_cli.core.format.chunk_table import ChunkTable
 from splitjoin_cli.core.format.manifest import PlanFile
 from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.splitting import prepare
 from splitjoin_cli.splitting.request import ChunkSize
 from splitjoin_cli.stores.sinks.memory import MemoryStore
 from tests.splitting.runs import PLAN, Fate, Killed, MortalSink, TwoPass, chunks, request, split
@@ -47,3 +48,16 @@ def test_a_plan_that_cuts_at_escaped_newlines_is_not_resumed() -> None:
     result = split(copyable(EXPORT, store), TwoPass(store), replace(ASKED, force=True))
     assert result.plan.chunks.rows.tolist() == [1, 1]
     assert list(chunks(store).values()) == [b"id\tnote\n1\tone\\\ntwo\n", b"id\tnote\n2\tb\n"]
+
+
+def test_too_many_chunks_are_foretold_before_the_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the sizes alone; whether there are too many is known only at the first one too many."""
+    monkeypatch.setattr(prepare, "MAX_CHUNKS", 1)
+    store, heard = MemoryStore(), Listens()
+    split(copyable(EXPORT, store), TwoPass(store), replace(ASKED, size=ChunkSize(len(EXPORT))), observer=heard)
+    assert heard.warnings == []
+    split(copyable(EXPORT, store), TwoPass(store), replace(ASKED, force=True), observer=heard)
+    assert heard.warnings[0] == (
+        "the source has about 2 chunks of 16 bytes, and a split has at most 1: unless many records are larger, "
+        "it needs --chunk-size above 23 bytes"
+    )
