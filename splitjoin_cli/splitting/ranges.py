@@ -31,7 +31,19 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.survey import Survey
     from splitjoin_cli.stores.sources.base import Source
 
-__all__ = ["LEAST_BLOCKS", "Lane", "Output", "Proofs", "Ranged", "Rules", "begin", "ends_as_guessed", "scan_range"]
+__all__ = [
+    "LEAST_BLOCKS",
+    "Lane",
+    "Output",
+    "Proofs",
+    "Ranged",
+    "Rules",
+    "begin",
+    "ends_as_guessed",
+    "foot_of",
+    "keep_end",
+    "scan_range",
+]
 
 LEAST_BLOCKS = 2
 """A chunk of fewer blocks is not worth a guess, nor one whose header takes more than such a part of a block."""
@@ -96,9 +108,30 @@ def begin(lane: Lane, source: Source, builder: PlanBuilder, survey: Survey) -> b
     header = bytes(block[: builder.position])
     survey.at += len(header) - len(first)
     survey.see(first)
-    survey.end()
-    survey.form, survey.foot = survey.form.with_header(header), b"\n"
+    survey.begin_body(header)
     return header
+
+
+def foot_of(source: Source, line: bytes, body: int, place: int) -> bytes:
+    """The bytes before ``place`` that ``line``, looked for by a Survey, may begin in; the body begins at ``body``.
+
+    One without a line end in itself begins with ``place``, where a record does, or behind it.
+    """
+    if b"\n" not in line:
+        return b"\n"
+    before = memoryview(bytearray(min(place - body, len(line) + 1)))
+    if before:
+        read_planned(source, place - len(before), before, lambda _: None)
+    return (b"\n" + bytes(before))[-len(line) - 1 :]
+
+
+def keep_end(source: Source, survey: Survey, body: int, end: int) -> None:
+    """Keep the last bytes before ``end``, up to which ranges were scanned, as a scan in order does."""
+    last = memoryview(bytearray(min(survey.keeps, end)))
+    if last:
+        read_planned(source, end - len(last), last, lambda _: None)
+        survey.keep(memoryview(bytes(last).removeprefix(BYTE_ORDER_MARK)) if len(last) == end else last)
+    survey.foot = foot_of(source, survey.form.line, body, end)
 
 
 def _first_solid(lane: Lane, text: memoryview, outcome: Outcome, sorter: LineSorter) -> Outcome:
@@ -201,7 +234,7 @@ class Proofs:
             at_end = number == self._last
             outcome, crc, large, watch, _, skipped = held
             self._builder.take(end - start, outcome, crc, large, watch, skipped, last=at_end)
-            held.survey.end()
+            held.survey.close()
             self._survey.take(held.survey)
             proved.append(number)
         return proved

@@ -216,10 +216,7 @@ class Scan:
         cuts: Sequence[int] = ()
         if outcomes is not None:
             outcome = outcomes[state] or scanner.outcome(text, state)
-            if outcome.defect is not None:
-                raise self._bad(outcome.defect, builder.position)
-            if self._options.strict:
-                self._check_fields(text, state, scanner)
+            self._check(text, state, outcome, scanner)
             cuts = builder.feed(text, state, outcome, scanner, blanks=blanks)
             self._state = outcome.end
         if pending:
@@ -231,11 +228,14 @@ class Scan:
     def _survey_block(self, piece: memoryview, text: memoryview, form: SurveyForm, seen: Seen | None) -> None:
         """In its turn: add what was seen in a block; once the header is known, lines like it are looked for."""
         survey = self._survey
-        if survey.form.headers and not self._builder.header_pending:
-            survey.form = survey.form.with_header(bytes(self._header))
         survey.at += len(piece) - len(text)
         survey.keep(text)
-        if seen is not None:
+        if survey.form.headers and not self._builder.header_pending:
+            end = self._builder.header.offset - survey.at
+            survey.see(text[:end])
+            survey.begin_body(bytes(self._header))
+            survey.see(text[end:])
+        elif seen is not None:
             survey.add(text, seen if form is survey.form else survey.form.look(text))
 
     def _keep_header(self, piece: memoryview, base: int) -> None:
@@ -244,8 +244,33 @@ class Scan:
         if len(self._header) > limits.MAX_HEADER_BYTES:
             raise limits.endless_header(self._source.properties.uri, quoted=self._options.alphabet.quote is not None)
 
-    def _check_fields(self, piece: memoryview, state: int, scanner: BlockScanner) -> None:
-        """``--strict``: find the first record of the piece whose fields are not as many as the first record's."""
+    def _check(self, text: memoryview, state: int, outcome: Outcome, scanner: BlockScanner) -> None:
+        """Raise what is wrong in a block: the first by its place, wherever blocks begin.
+
+        The planner takes what comes before it, since that may be refused, too.
+        """
+        defect, sound = outcome.defect, len(text)
+        if defect is not None:
+            sound = max(defect.offset, 0)
+        found = self._ragged_in(text[:sound], state, scanner) if self._options.strict and sound else None
+        if found is not None:
+            sound, error = found
+        elif defect is not None:
+            error = self._bad(defect, self._builder.position)
+        else:
+            return
+        if sound:
+            before, pending, base = text[:sound], self._builder.header_pending, self._builder.position
+            self._builder.feed(before, state, scanner.outcome(before, state), scanner)
+            if pending:
+                self._keep_header(before, base)
+        raise error
+
+    def _ragged_in(self, piece: memoryview, state: int, scanner: BlockScanner) -> tuple[int, BadInputError] | None:
+        """``--strict``: the first record of the piece whose fields are not as many as the first record's.
+
+        The bytes before it in the piece, and the error; None: there is none.
+        """
         builder = self._builder
         expected = builder.expected_delimiters
         begun = builder.delimiters - builder.last_mark.delimiters
@@ -253,12 +278,12 @@ class Scan:
         find = scanner.first_ragged if sorter is None else partial(sorter.first_ragged, scanner)
         ragged = find(piece, state, before=begun, expected=expected)
         if ragged is None:
-            return
+            return None
         start = builder.line_start if ragged.start == NO_OFFSET else builder.position + ragged.start
         if expected is None:
             first = scanner.ends(piece, state)[0]
             expected = begun + scanner.delimiters_before(piece, state, [first])[0]
-        raise self.ragged_error(start, ragged.delimiters + 1, expected + 1)
+        return max(ragged.start, 0), self.ragged_error(start, ragged.delimiters + 1, expected + 1)
 
     def ragged_error(self, start: int, fields: int, expected: int) -> BadInputError:
         """The error for a record that begins at ``start``."""

@@ -17,7 +17,18 @@ from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.parallel import run_workers
 from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.splitting.guesses import Guesses, guessable
-from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Output, Proofs, Rules, begin, ends_as_guessed, scan_range
+from splitjoin_cli.splitting.ranges import (
+    LEAST_BLOCKS,
+    Lane,
+    Output,
+    Proofs,
+    Rules,
+    begin,
+    ends_as_guessed,
+    foot_of,
+    keep_end,
+    scan_range,
+)
 from splitjoin_cli.splitting.records.open import new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.survey import Survey, SurveyForm
 
@@ -83,6 +94,7 @@ class Speculation:
                 self._discard(staged, guess.end - guess.start)
         if self._error is not None:
             raise self._error
+        keep_end(self._source, self._survey, len(header), self._builder.position)
         return self._header
 
     def _scanner(self) -> BlockScanner:
@@ -162,10 +174,13 @@ class Speculation:
             guess.end,
             Rules(self._builder.expected_delimiters, self._options.strict),
             watch=None if watch is None else watch.again(),
-            survey=Survey(self._survey.form, at=guess.start, foot=b"\n"),
+            survey=Survey(self._survey.form, at=guess.start, foot=self._foot(guess.start)),
             tally=tally,
             out=Output(self._header, staged.write_at, lambda: self._is_given_up(guess.number)),
         )
+
+    def _foot(self, place: int) -> bytes:
+        return foot_of(self._source, self._survey.form.line, len(self._header), place)
 
     def _keep(self, guess: Guess, found: Ranged, staged: StagedObject) -> None:
         """Hand on what is proved from the first chunk to this one, in order."""

@@ -218,8 +218,13 @@ class Survey:
         self.at += seen.size
 
     def see(self, block: memoryview) -> None:
-        """Look at the next block, and add it."""
-        self.add(block, self.form.look(block))
+        """Look at the next block, and add it; one without bytes is passed over."""
+        if block:
+            self.add(block, self.form.look(block))
+
+    def begin_body(self, header: bytes) -> None:
+        """The header ends here: lines like it are those behind it, and may begin with its last byte."""
+        self.form, self.foot = self.form.with_header(header), _LF
 
     def keep(self, block: memoryview) -> None:
         """Keep what may be the source's last bytes."""
@@ -261,9 +266,13 @@ class Survey:
         keep = len(line) + 1
         self.foot = bytes(block[-keep:]) if len(block) >= keep else (self.foot + bytes(block))[-keep:]
 
+    def close(self) -> None:
+        """A record ends here: what is open is judged."""
+        self._judge(self.at)
+
     def end(self) -> None:
         """The source has ended: what is open is judged, and a last line needs no end."""
-        self._judge(self.at)
+        self.close()
         if self.form.line and self.foot == _LF + self.form.line:
             self.lines = self.lines.and_then(Found(1, self.at - len(self.form.line)))
 

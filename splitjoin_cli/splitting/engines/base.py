@@ -109,7 +109,8 @@ class ScanUnit:
     ``letters``: to be looked for after the escape character. ``encoding``: of the bytes, None where they are sure to
     be right. ``header``: lines like it are counted; None: they are not. ``version``: of splitjoin, which the worker
     MUST have. ``capacity``: bytes of a chunk, whose stairs are wanted; ``targets``: whose lead is; None: they are not.
-    ``skips``: lines that are no records, which are counted, with ``header`` those like it.
+    ``skips``: lines that are no records, which are counted, with ``header`` those like it. ``behind``: bytes of the
+    body that come before the range.
     """
 
     version: str
@@ -125,6 +126,7 @@ class ScanUnit:
     capacity: int | None = None
     targets: Targets | None = None
     skips: Skips | None = None
+    behind: int = 0
 
     @property
     def what(self) -> str:

@@ -22,7 +22,7 @@ from splitjoin_cli.splitting.engines.spans import Spans, span_bytes
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.guesses import Guess, Guesses, look_bytes
 from splitjoin_cli.splitting.plan import Large
-from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Proofs, Ranged, begin, ends_as_guessed
+from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Proofs, Ranged, begin, ends_as_guessed, keep_end
 from splitjoin_cli.splitting.records.lines import LineCount
 from splitjoin_cli.splitting.records.open import new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
@@ -92,7 +92,7 @@ class EngineScan:
             self._find_spans()
         else:
             self._find_all()
-        self._keep_end()
+        keep_end(self._source, self._survey, len(header), self._builder.position)
         if not self._is_done:
             self._tell_rest(self._why)
         return header
@@ -204,6 +204,7 @@ class EngineScan:
             number=guess.number,
             range=ByteRange(start, start + guess.end - guess.start),
             alphabet=options.alphabet,
+            behind=guess.start - len(self._header_bytes),
             expected=self._builder.expected_delimiters,
             strict=options.strict,
             letters=b"" if watch is None else watch.letters,
@@ -274,17 +275,10 @@ class EngineScan:
             watch.first_letter = answer.letter if answer.letter == NO_OFFSET else answer.letter + guess.start
         invalid, marks, lines = map(place, answer.seen)
         large = place(answer.large)
-        # The foot is that of any record's end: what lies across it was looked at by the worker.
+        # What lies across its end is looked at by the worker that has the next range.
         survey = Survey(self._survey.form, guess.end, b"\n", invalid, marks, lines)
         large_ones = Large(large.total, max(large.first, 0))
         return Ranged(answer.outcome, answer.crc, large_ones, watch, survey, answer.skipped)
-
-    def _keep_end(self) -> None:
-        """Keep the last bytes that were scanned, as a scan here does."""
-        end = self._builder.position
-        buffer = memoryview(bytearray(min(self._survey.keeps, end)))
-        if buffer:
-            self._survey.keep(buffer[: self._source.read_at(end - len(buffer), buffer)])
 
 
 def _last_end(answer: Scanned) -> int:

@@ -39,7 +39,7 @@ from splitjoin_cli.splitting.engines.pieces import cut_pieces
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.wire import UNREADABLE, OtherReleaseError, answer_text, release, unit_of
 from splitjoin_cli.splitting.one_chunk import Sender, Way
-from splitjoin_cli.splitting.ranges import Lane, Ranged, Rules, scan_range
+from splitjoin_cli.splitting.ranges import Lane, Ranged, Rules, foot_of, scan_range
 from splitjoin_cli.splitting.records.lines import LineCount
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
@@ -146,7 +146,7 @@ def _scan(unit: ScanUnit, source: Source, place: Place) -> Scanned:
         unit.range.end,
         Rules(unit.expected, unit.strict),
         watch=Watch(unit.alphabet, unit.letters),
-        survey=Survey(form, at=start, foot=b"\n"),
+        survey=Survey(form, at=start, foot=foot_of(source, form.line, start - unit.behind, start)),
         tally=Tally(lambda _: None),
         ends=ends,
         lines=None if unit.skips is None else LineCount(unit.alphabet, unit.skips, header),
@@ -170,7 +170,7 @@ def _scanned(found: Ranged, start: int, stairs: Stairs | None, lead: int | None)
         return Found(total, first - start) if total else Found()
 
     survey, watch = found.survey, found.watch
-    survey.end()
+    survey.close()
     assert watch is not None  # noqa: S101 -- it was given
     letter = watch.first_letter
     return Scanned(
