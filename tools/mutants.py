@@ -284,7 +284,7 @@ TARGETS = (
                 "moments",
                 (
                     "Moment.ordinal_seconds parse_moment _seconds _offset dates_alike datetimes_alike instants_alike"
-                    " times_alike _clocks _same_parts _same_moment _same_fraction"
+                    " _left_is_kept times_alike _clocks _same_parts _same_moment _same_fraction"
                 ),
             ),
             ("spans", "span_seconds _iso _verbose spans_alike"),

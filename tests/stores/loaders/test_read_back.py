@@ -43,6 +43,7 @@ MORE: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("f FLOAT", "0.1", ""), ("t TIME", "10:00", "-1 10:00:00"), ("j JSON", '"{""b"": 1, ""a"": []}"', "[]"),
         ("b BLOB", "é", "x"), ("c CHAR(5)", "ab", ""), ("y YEAR", "2024", ""),
         ("d6 DATETIME(6)", "2024-01-31 1:2:3.5", ""), ("d0 DATETIME", "2024-01-31 10.15.00", ""),
+        ("d1 DATETIME", "2024-01-31-10:15:00", ""), ("d2 DATETIME", "2024-01-31:10", ""),
         ("cased ENUM('a','A') COLLATE utf8mb4_bin", "a", "A"), ("n INET4", "010.001.002.003", ""),
     ),
     "postgresql": (

@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "values.md"
 TELLING = {
     "SQLite": ("INTEGER", "STRING"),
     "DuckDB": ("INTEGER",),
-    "MariaDB": ("INT", "YEAR", "ENUM('x', 'y')"),
+    "MariaDB": ("INT", "DATE", "YEAR", "ENUM('x', 'y')"),
     "PostgreSQL": ("numeric(10,2)", "date"),
 }
 

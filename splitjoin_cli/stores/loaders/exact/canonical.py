@@ -31,9 +31,9 @@ _OTHER = "?"
 """Begins the form of a text that no rule reads: none that one reads begins with it."""
 _KEPT_FORMS, _KEPT_CHARACTERS = 4096, 200
 _DAY_SECONDS = 86400
+_CLOCK = r"\d{1,3}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?"
 _USUAL = re.compile(
-    r"(?:\d{4,6}([-/.])\d{1,2}\1\d{1,2}|\d{8}(?:[T ]?\d{6}(?:\.\d+)?)?)?"
-    r"(?:(?:(?<=\d)[T ]+)?-?\d{1,3}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?)?"
+    rf"(?:(?:\d{{4,6}}([-/.])\d{{1,2}}\1\d{{1,2}}|\d{{8}})(?:[T ]+{_CLOCK})?|\d{{8}}[T ]?\d{{6}}(?:\.\d+)?|-?{_CLOCK})"
     r" *(?:Z|UTC|[+-]\d{1,2}(?::?\d\d(?::?\d\d)?)?)?"
 )
 _LOOSE = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.INSTANT, Kind.TIME, Kind.TIME_WITH_OFFSET, Kind.SPAN})

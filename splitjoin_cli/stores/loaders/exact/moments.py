@@ -15,11 +15,22 @@ _DATE = re.compile(r"(?<![\d.:])(\d{4,6})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
 _COMPACT = re.compile(r"(?<![\d.:])(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d)(\d\d)(?:(\d\d)(?:\.(\d+))?)?)?(?![\d:])")
 _CLOCK = re.compile(r"(?<![\d.:])(-?\d{1,3}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d*))?)?\s*([ap]m)?(?![\d:])", re.IGNORECASE)
 _BEHIND = re.compile(r"\s*([+-])(\d{1,2})(?::?(\d\d))?(?::?(\d\d))?")
-_ZERO = re.compile(r"\s*(?:Z|UTC|GMT|ZULU)\b", re.IGNORECASE)
-_ZONE = re.compile(r"[A-Za-z]+/[A-Za-z_]+|\b(?!AM\b|PM\b|BC\b|AD\b|T\b)[A-Z]{1,5}[TZ]\b|\bZ$")
+_ZERO = re.compile(r"\s*(?:Z|UTC|GMT|ZULU)(?![\w+-])", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+")
+_NAMES = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"),
+    *("december", "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"),
+)
+_NO_ZONES = frozenset({
+    *_NAMES, *(name[:3] for name in _NAMES), "sept", "tues", "weds", "thur", "thurs", "am", "pm", "bc", "ad", "t",
+    *("at", "on", "infinity", "epoch", "allballs"),
+})  # fmt: skip
+"""Words of a moment that name no zone: PostgreSQL's documentation, "Date/Time Configuration Files" and "Key Words"."""
 _OF_THE_LOAD = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 _DAYS_BEFORE = re.compile(r"\s*(-?)(\d{1,2}) +(\d.*)", re.DOTALL)
 _CLOCK_DIGITS = re.compile(r"(-?)(\d{1,7})(?:\.(\d*))?")
+_DIGITS_FRACTION = re.compile(r"(?<!\d)\d{6}\.(\d+)")
+_HALF = re.compile(r"[ap]m\b", re.IGNORECASE)
 _ISO_DIGITS = (4, 6)
 _PARTED = re.compile(r"\d+")
 _PARTED_TEXT = re.compile(r"\d{4,6}[-/.]\d{1,2}[-/.]\d{1,2}[ T:.-]\d{1,2}(?:[:.]\d{1,2}(?:[:.]\d{1,2}(?:\.\d+)?)?)?")
@@ -33,12 +44,14 @@ class Moment:
     """What a text says of a moment. ``date``: year (negative BC), month, day. ``seconds``: of the day, exactly.
 
     ``offset``: seconds east of UTC; None without one. ``zone``: it names a zone or an offset, known here or not.
+    ``left``: the text less all that.
     """
 
     date: tuple[int, int, int] | None
     seconds: Fraction | None
     offset: int | None
     zone: bool
+    left: str = ""
 
     @property
     def ordinal_seconds(self) -> Fraction | None:
@@ -54,7 +67,9 @@ class Moment:
 
 def parse_moment(text: str) -> Moment:
     """What ISO 8601, SQL and the usual compact forms say; parts that are written otherwise are None."""
-    text = text[:_LONGEST]
+    text = text.strip()
+    if len(text) > _LONGEST:
+        return Moment(None, None, None, zone=True)
     date = seconds = None
     rest = text
     if (found := _DATE.search(text)) is not None:
@@ -70,11 +85,18 @@ def parse_moment(text: str) -> Moment:
     if date is not None and re.search(r"\bBC\b", text):
         date = (-date[0], *date[1:])
     clock = _CLOCK.search(rest)
-    if clock is not None:
+    if clock is not None and not (date is not None and clock[1].startswith("-")):  # of a day, a sign begins an offset
         seconds = _seconds(*clock.groups())
-        rest = rest[clock.end() :]
-    offset, zone = _offset(rest, is_begun=date is not None or seconds is not None)
-    return Moment(date, seconds, offset, zone)
+        left, rest = rest[: clock.start()], rest[clock.end() :]
+    else:
+        left = ""
+    found = _ZERO.match(rest)
+    if found is None and (date is not None or seconds is not None):  # a sign at the very start is no offset's
+        found = _BEHIND.match(rest)
+    offset = None if found is None else _offset(found)
+    left += " " + (rest if found is None else rest[found.end() :])
+    zone = offset is not None or any(word.lower() not in _NO_ZONES for word in _WORD.findall(left))
+    return Moment(date, seconds, offset, zone, left)
 
 
 def _seconds(hours: str, minutes: str, seconds: str | None, fraction: str | None, half: str | None) -> Fraction:
@@ -86,15 +108,11 @@ def _seconds(hours: str, minutes: str, seconds: str | None, fraction: str | None
     return -exact if hours.startswith("-") else exact
 
 
-def _offset(rest: str, *, is_begun: bool) -> tuple[int | None, bool]:
-    """What follows a day or a time of day; a sign at the very start is no offset's."""
-    if _ZERO.match(rest):
-        return 0, True
-    found = _BEHIND.match(rest) if is_begun else None
-    if found is not None:
-        seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60 + int(found[4] or 0)
-        return (-seconds if found[1] == "-" else seconds), True
-    return None, _ZONE.search(rest) is not None
+def _offset(found: re.Match[str]) -> int:
+    if found.re is _ZERO:
+        return 0
+    seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60 + int(found[4] or 0)
+    return -seconds if found[1] == "-" else seconds
 
 
 def dates_alike(text: str, kept: str) -> bool:
@@ -102,7 +120,7 @@ def dates_alike(text: str, kept: str) -> bool:
     said, held = parse_moment(text), parse_moment(kept)
     if _OF_THE_LOAD.search(text) or said.zone or said.seconds:
         return False
-    return said.date is None or said.date == held.date
+    return said.date in (None, held.date) and _left_is_kept(said, held)
 
 
 def datetimes_alike(text: str, kept: str) -> bool:
@@ -110,9 +128,43 @@ def datetimes_alike(text: str, kept: str) -> bool:
     if _same_parts(text, kept):
         return True
     said, held = parse_moment(text), parse_moment(kept)
-    if said.zone or _OF_THE_LOAD.search(text):
+    if said.zone or _OF_THE_LOAD.search(text) or not _left_is_kept(said, held):
         return False
-    return _same_moment(said, held)
+    if said.date is not None and said.seconds is not None:
+        return _same_moment(said, held)
+    return said.date in (None, held.date) and (said.seconds is None or said.seconds == held.seconds)
+
+
+def _left_is_kept(said: Moment, held: Moment) -> bool:
+    """Whether the numbers that are left of a text, zeros aside, are what is kept and was not read: each of them once.
+
+    Another one may be an hour that a date does not keep, or an offset.
+    """
+    left = said.left
+    parts: list[set[int]] = []
+    if said.date is None and held.date is not None:
+        year, month, day = abs(held.date[0]), *held.date[1:]
+        left = re.sub(rf"(?<!\d){year % 100:02}{month:02}{day:02}", " ", left, count=1)
+        if left == said.left:
+            parts = [{day}, {year, year % 100}, set() if _WORD.search(left.replace("T", " ")) else {month}]
+    if said.seconds is None:
+        fraction = (held.seconds or Fraction(0)) % 1
+        whole = int(held.seconds or 0)
+        hour, minute, second = whole // 3600, whole // 60 % 60, whole % 60
+        parts.append({(hour * 100 + minute) * 100 + second, *(() if second else (hour * 100 + minute,))})
+        if not (minute or second):
+            parts[-1] |= {hour, hour % 12 or 12} if _HALF.search(left) else {hour}
+        found = _DIGITS_FRACTION.search(left)
+        if fraction != (Fraction(int(found[1]), 10 ** len(found[1])) if found else 0):
+            return False
+        left = left if found is None else left[: found.start(1)] + left[found.end(1) :]
+    for number in sorted(map(int, _PARTED.findall(left)), reverse=True):  # 2012 before 12, which may be a month
+        part = next((one for one in parts if number in one), None)
+        if part is not None:
+            parts.remove(part)
+        elif number:
+            return False
+    return True
 
 
 def instants_alike(text: str, kept: str) -> bool:
@@ -131,21 +183,21 @@ def instants_alike(text: str, kept: str) -> bool:
 def times_alike(text: str, kept: str, *, keeps_offset: bool = False) -> bool:
     """A time of day keeps no date, and no offset unless its type has one; MySQL's may be days."""
     held = parse_moment(kept)
+    if (found := _CLOCK_DIGITS.fullmatch(text.strip())) is not None:
+        return held.seconds in _clocks(*found.groups())
     days = _DAYS_BEFORE.fullmatch(text)
-    said = parse_moment(text)
-    if _OF_THE_LOAD.search(text) or said.date is not None:
-        return False
-    if said.zone and not keeps_offset:
+    said = parse_moment(text if days is None else days[3])
+    if _OF_THE_LOAD.search(text) or said.date is not None or (said.zone and not keeps_offset):
         return False
     if said.offset is not None and said.offset != held.offset:
         return False
-    seconds = said.seconds
-    if days is not None and seconds is not None:
-        seconds = int(days[2]) * _DAY_SECONDS + seconds
-        seconds = -seconds if days[1] else seconds
-    if (found := _CLOCK_DIGITS.fullmatch(text.strip())) is not None:
-        return held.seconds in _clocks(*found.groups())
-    return seconds is None or seconds == held.seconds
+    seconds, left = said.seconds, said.left.strip()
+    if days is not None:
+        if seconds is None and left.isdecimal():
+            seconds, left = Fraction(int(left) * 3600), ""
+        span = int(days[2]) * _DAY_SECONDS + (seconds or Fraction(0))
+        seconds = -span if days[1] else span
+    return not _PARTED.search(left) and (seconds is None or seconds == held.seconds)
 
 
 def _clocks(sign: str, digits: str, fraction: str | None) -> tuple[Fraction, ...]:
