@@ -196,7 +196,8 @@ class _Look:
         header = self._read_header(reader, keep)
         if said.number == 1:
             yield from self._header_record_problems(header)
-        buffer = memoryview(bytearray(min(SCAN_BYTES, said.end - said.start + 1)))
+        # also what took the place of a small chunk is not read a few bytes at a time
+        buffer = memoryview(bytearray(min(SCAN_BYTES, max(said.end - said.start, said.size) + 1)))
         counter = RecordCounter(facts.dialect, at=said.start, block_bytes=len(buffer), header=header)
         place = ByteRange(said.start, said.end)
         comparison = None if self._source is None else Comparison(self._source, place, len(buffer))

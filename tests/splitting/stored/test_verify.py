@@ -16,6 +16,7 @@ from splitjoin_cli.splitting.engines.check import EngineCheck
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.place import OpenStored, Place
 from splitjoin_cli.splitting.stored.judge import StoredPlace
+from splitjoin_cli.splitting.stored.records import RecordCounter
 from splitjoin_cli.splitting.stored.verify import KINDS, Kind, Problem, VerifyReport, verify
 from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.stream import StreamSource
@@ -183,6 +184,23 @@ def test_a_set_that_was_cut_inside_a_record_is_found(
         assert [problem for problem in report.problems if problem.kind != "rows"] == [Problem(1, "torn", torn)]
         assert report.rows is None
     assert checked(stored_split(header, [[whole, first + second], [whole]], dialect=dialect)).problems == ()
+
+
+def test_an_object_far_larger_than_its_chunk_is_read_in_large_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What took the place of a small chunk is not read a few bytes at a time."""
+    sizes: list[int] = []
+
+    def feed(counter: RecordCounter, block: memoryview) -> int:
+        sizes.append(len(block))
+        return fed(counter, block)
+
+    fed = RecordCounter.feed
+    monkeypatch.setattr(RecordCounter, "feed", feed)
+    place = stored_split(HEADER, CHUNKS)
+    place.objects[SECOND] = HEADER + b"3,c\n" * 10_000
+    assert {problem.kind for problem in checked(place).problems} >= {"size", "coverage", "rows", "checksum"}
+    assert sum(sizes) > 80_000  # here, and on an engine
+    assert len(sizes) < 20
 
 
 def test_a_header_that_was_cut_inside_a_record_is_found() -> None:
