@@ -224,6 +224,7 @@ class Survey:
 
     def begin_body(self, header: bytes) -> None:
         """The header ends here: lines like it are those behind it, and may begin with its last byte."""
+        self.close()
         self.form, self.foot = self.form.with_header(header), _LF
 
     def keep(self, block: memoryview) -> None:

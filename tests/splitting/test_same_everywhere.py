@@ -81,9 +81,12 @@ def outcome(asked: tuple[bytes, SplitRequest], way: str, block_bytes: int, look_
     return objects(store)
 
 
-def asked(data: bytes, *, strict: bool = False, skips: bool = False, size: int = 24) -> tuple[bytes, SplitRequest]:
+def asked(
+    data: bytes, *, strict: bool = False, skips: bool = False, size: int = 24, encoding: str = "utf-8"
+) -> tuple[bytes, SplitRequest]:
     """A split of a plain file."""
-    return data, request(dialect=Dialect(skip_blank_lines=skips), size=ChunkSize(size), strict=strict)
+    dialect = Dialect(skip_blank_lines=skips, encoding=encoding)
+    return data, request(dialect=dialect, size=ChunkSize(size), strict=strict)
 
 
 @examples(25)
@@ -92,6 +95,7 @@ def asked(data: bytes, *, strict: bool = False, skips: bool = False, size: int =
 @example(split=asked(b'a,b\n1\n1,"x"y\n', strict=True), blocks=(4, 7), look_bytes=1)  # two errors in a block
 @example(split=asked(b'a\nx"\n', skips=True), blocks=(3, 4), look_bytes=1)
 @example(split=asked(b"a,b\n" + b"1,2\n" * 10 + b"T,10\n"), blocks=(8, 7), look_bytes=64)  # a short chunk at the end
+@example(split=asked(b"a,\xff\n" + b"1,2\n" * 20, size=45, encoding="gb18030"), blocks=(16, 7), look_bytes=64)
 @given(
     split=splits(),
     blocks=st.tuples(st.sampled_from([3, 4, 7, 16, 64]), st.integers(3, 100)),
