@@ -256,6 +256,36 @@ CLMUL_TARGET static uint64_t crc_clmul(uint64_t crc, const uint8_t *bytes, size_
     return crc_tables(crc_tables(0, rest, 16), (const uint8_t *)in, size);
 }
 
+/* The same in registers of 32 bytes, for machines that have the multiplication in them and no AVX-512. */
+#define CLMUL_256_TARGET __attribute__((target("avx2,vpclmulqdq,pclmul,sse4.1")))
+
+CLMUL_256_TARGET static inline __m256i fold_256(__m256i state, __m256i by, __m256i next) {
+    const __m256i low = _mm256_clmulepi64_epi128(state, by, 0x00);
+    const __m256i high = _mm256_clmulepi64_epi128(state, by, 0x11);
+    return _mm256_xor_si256(_mm256_xor_si256(low, high), next);
+}
+
+CLMUL_256_TARGET static uint64_t crc_clmul_256(uint64_t crc, const uint8_t *bytes, size_t size) {
+    if (size < 256) return crc_clmul(crc, bytes, size);
+    __m256i state[4];
+    for (int i = 0; i < 4; i++) state[i] = _mm256_loadu_si256((const __m256i *)(bytes + 32 * i));
+    state[0] = _mm256_xor_si256(state[0], _mm256_zextsi128_si256(_mm_cvtsi64_si128((long long)crc)));
+    bytes += 128;
+    size -= 128;
+    const __m256i far = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)fold_by[3]));
+    const __m256i near = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)fold_by[1]));
+    while (size >= 128) {
+        for (int i = 0; i < 4; i++) state[i] = fold_256(state[i], far, _mm256_loadu_si256((const __m256i *)(bytes + 32 * i)));
+        bytes += 128;
+        size -= 128;
+    }
+    __m256i all = state[0];
+    for (int i = 1; i < 4; i++) all = fold_256(all, near, state[i]);
+    uint8_t rest[32];
+    _mm256_storeu_si256((__m256i *)rest, all);
+    return crc_tables(crc_tables(0, rest, 32), bytes, size);
+}
+
 VCLMUL_TARGET static inline __m512i fold_512(__m512i state, __m512i by, __m512i next) {
     const __m512i low = _mm512_clmulepi64_epi128(state, by, 0x00);
     const __m512i high = _mm512_clmulepi64_epi128(state, by, 0x11);
@@ -310,9 +340,9 @@ static struct level levels[3] = {LEVEL(portable, crc_tables)};
 static int known_levels = 1;
 
 #ifdef X86
-/* 2: what the avx512 level needs; 1: what avx2 needs; 0: neither. By CPUID (Intel SDM, volume 2), and by XGETBV: the
+/* 2: what the avx512 level needs; 1: what avx2 needs; 0: neither. ``has_vpclmul``: carry-less multiplication in wide registers. By CPUID (Intel SDM, volume 2), and by XGETBV: the
    system must keep the wide registers too. Not by __builtin_cpu_supports, which finds nothing under Zig's compiler. */
-static int machine_features(void) {
+static int machine_features(int *has_vpclmul) {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
     const unsigned clmul_sse41_popcnt_osxsave = 1u << 1 | 1u << 19 | 1u << 23 | 1u << 27;
@@ -328,6 +358,7 @@ static int machine_features(void) {
     if ((b & bmi1_avx2_bmi2) != bmi1_avx2_bmi2) return 0;
     const unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
     const unsigned vpclmul_vpopcnt = 1u << 10 | 1u << 14;
+    *has_vpclmul = (int)(c >> 10 & 1);
     const int wide = (b & f_dq_bw_vl) == f_dq_bw_vl && (c & vpclmul_vpopcnt) == vpclmul_vpopcnt;
     return wide && (kept & 0xe0) == 0xe0 ? 2 : 1;
 }
@@ -355,8 +386,9 @@ __attribute__((constructor)) static void prepare(void) {
         for (int n = 0; n < 64; n++) v = times_x(v);
         fold_by[i][0] = v;
     }
-    const int features = machine_features();
-    if (features >= 1) levels[known_levels++] = (struct level)LEVEL(avx2, crc_clmul);
+    int has_vpclmul = 0;
+    const int features = machine_features(&has_vpclmul);
+    if (features >= 1) levels[known_levels++] = (struct level)LEVEL(avx2, has_vpclmul ? crc_clmul_256 : crc_clmul);
     if (features >= 2) levels[known_levels++] = (struct level)LEVEL(avx512, crc_vclmul);
 #endif
 }

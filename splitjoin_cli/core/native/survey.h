@@ -176,23 +176,61 @@ SURVEY_TARGET static inline __m256i errors_of(__m256i input, __m256i previous) {
     return _mm256_xor_si256(must, special);
 }
 
-/* As judge. */
-SURVEY_TARGET static int judge_avx2(const uint8_t *bytes, size_t size) {
-    __m256i any = _mm256_setzero_si256();
-    size_t at = 0;
-    for (; at + 32 <= size; at += 32) any = _mm256_or_si256(any, _mm256_loadu_si256((const __m256i *)(bytes + at)));
-    uint8_t rest[32] = {0};
-    memcpy(rest, bytes + at, size - at);
-    any = _mm256_or_si256(any, _mm256_loadu_si256((const __m256i *)rest));
-    if (!_mm256_movemask_epi8(any)) return ASCII;
+/* As judge, for any bytes. */
+SURVEY_TARGET static int judge_by_lookups(const uint8_t *bytes, size_t size) {
     __m256i previous = _mm256_setzero_si256(), errors = previous;
-    for (at = 0; at + 32 <= size; at += 32) {
+    size_t at = 0;
+    for (; at + 32 <= size; at += 32) {
         const __m256i input = _mm256_loadu_si256((const __m256i *)(bytes + at));
         errors = _mm256_or_si256(errors, errors_of(input, previous));
         previous = input;
     }
+    uint8_t rest[32] = {0};
+    memcpy(rest, bytes + at, size - at);
     errors = _mm256_or_si256(errors, errors_of(_mm256_loadu_si256((const __m256i *)rest), previous));
     return _mm256_testz_si256(errors, errors) ? UTF8 : INVALID;
+}
+
+SURVEY_TARGET static inline uint64_t bits_of(__m256i low, __m256i high) {
+    return (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 | (uint32_t)_mm256_movemask_epi8(low);
+}
+
+/* As judge, in the way of judge_avx512, see there. */
+SURVEY_TARGET static int judge_avx2(const uint8_t *bytes, size_t size) {
+    const __m256i beyond = _mm256_set1_epi8((char)0xc0); /* with their sign, less than that are 0x80 to 0xbf */
+    const __m256i least = _mm256_set1_epi8((char)0xc2), most = _mm256_set1_epi8(0xdf - 0xc2);
+    uint64_t before = 0, errors = 0, any = 0;
+    uint8_t rest[GROUP_BYTES];
+    for (size_t at = 0; at < size; at += GROUP_BYTES) {
+        const uint8_t *group = bytes + at;
+        if (size - at < GROUP_BYTES) {
+            memset(rest, 0, sizeof rest);
+            memcpy(rest, group, size - at);
+            group = rest;
+        }
+        __m256i words[GROUP_BYTES / 32], all = _mm256_setzero_si256();
+        for (size_t word = 0; word < GROUP_BYTES / 32; word++) {
+            words[word] = _mm256_loadu_si256((const __m256i *)(group + 32 * word));
+            all = _mm256_or_si256(all, words[word]);
+        }
+        if (!(_mm256_movemask_epi8(all) | before >> 63)) {
+            before = 0;
+            continue;
+        }
+        for (size_t word = 0; word < GROUP_BYTES / 32; word += 2) {
+            const __m256i low = words[word], high = words[word + 1];
+            const __m256i low_past = _mm256_sub_epi8(low, least), high_past = _mm256_sub_epi8(high, least);
+            const uint64_t not_ascii = bits_of(low, high);
+            const uint64_t follow = bits_of(_mm256_cmpgt_epi8(beyond, low), _mm256_cmpgt_epi8(beyond, high));
+            const uint64_t first = bits_of(_mm256_cmpeq_epi8(_mm256_min_epu8(low_past, most), low_past),
+                                           _mm256_cmpeq_epi8(_mm256_min_epu8(high_past, most), high_past));
+            if (not_ascii ^ follow ^ first) return judge_by_lookups(bytes, size);
+            errors |= (first << 1 | before >> 63) ^ follow;
+            any |= first;
+            before = first;
+        }
+    }
+    return errors | before >> 63 ? INVALID : any ? SHORT : ASCII;
 }
 
 /* Which of 32 bytes are a LF that a byte follows which the line begins with, or a blank one may. */
@@ -262,7 +300,7 @@ WIDE_TARGET static int judge_avx512(const uint8_t *bytes, size_t size) {
             const uint64_t high = _mm512_movepi8_mask(words[word]);
             const uint64_t follow = _mm512_cmplt_epi8_mask(words[word], beyond);
             const uint64_t first = _mm512_cmplt_epu8_mask(_mm512_sub_epi8(words[word], least), range);
-            if (high ^ follow ^ first) return judge_avx2(bytes, size);
+            if (high ^ follow ^ first) return judge_by_lookups(bytes, size);
             errors |= (first << 1 | before >> 63) ^ follow;
             any |= first;
             before = first;
