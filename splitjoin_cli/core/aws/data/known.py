@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 __all__ = ["PARAMETERS", "Credentials", "KnownRequest", "Places", "UnusualRequestError", "learned", "places_of"]
 
@@ -182,6 +183,7 @@ def learned(
     """
     seen = {name.lower(): _text(value) for name, value in request.headers.items()}
     parts = urlsplit(request.url)
+    seen.setdefault("host", _host(parts))
     key = quote(parameters["Key"].encode(), safe="/~")
     scope = seen.get("authorization", "").partition("Credential=")[2].partition(",")[0].split("/")
     if len(scope) != 5 or not parts.path.endswith(f"/{key}"):  # noqa: PLR2004 -- key, date, region, service, aws4_request
@@ -206,6 +208,12 @@ def learned(
     if fixed.get("x-amz-content-sha256") != UNSIGNED_PAYLOAD or seen.keys() - made.keys() - VARIABLE:
         raise UnusualRequestError
     return replace(known, fixed={**fixed, "amz-sdk-request": FIRST_ATTEMPT})  # this one may have been a repeat
+
+
+def _host(parts: SplitResult) -> str:
+    """As botocore signs it, which leaves the header itself to its HTTP client unless awscrt signs."""
+    usual = {"http": ":80", "https": ":443"}
+    return parts.netloc.rpartition("@")[2].removesuffix(usual.get(parts.scheme, ":"))
 
 
 def _text(value: str | bytes) -> str:

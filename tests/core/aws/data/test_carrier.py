@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
+from botocore.auth import AUTH_TYPE_MAPS, S3SigV4Auth
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
+from botocore.crt.auth import CRT_AUTH_TYPE_MAPS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,16 +92,20 @@ VALUES = (
 )
 
 
+@pytest.mark.parametrize("signer", [S3SigV4Auth, CRT_AUTH_TYPE_MAPS["s3v4"]], ids=["python", "awscrt"])
 @pytest.mark.parametrize("token", [None, "a/long+token=="])
-def test_requests_are_those_that_botocore_makes(monkeypatch: pytest.MonkeyPatch, token: str | None) -> None:
-    """Signature and all, for any key, metadata, condition and part, whatever request was seen first."""
+def test_requests_are_those_that_botocore_makes(
+    monkeypatch: pytest.MonkeyPatch, token: str | None, signer: type[S3SigV4Auth]
+) -> None:
+    """Signature and all, for any key, metadata, condition and part, whatever request was seen first, and who signed."""
+    monkeypatch.setitem(AUTH_TYPE_MAPS, "s3v4", signer)
     made = store(monkeypatch, token=token)
     first = Carrier(made.client)
     assert carries(first, key="first")
     assert first._known is not None
     known = first._known[0]
-    signer: Any = made.client._request_signer
-    credentials = signer._credentials.get_frozen_credentials()
+    client: Any = made.client
+    credentials = client._request_signer._credentials.get_frozen_credentials()
     model = made.client.meta.service_model
 
     def seen_again(operation: str, method: str, parameters: Mapping[str, Any]) -> None:
