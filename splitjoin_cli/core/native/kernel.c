@@ -154,14 +154,17 @@ __attribute__((target("avx2"))) ALWAYS static inline uint64_t equal_bits_avx2(co
 #define SPREAD(byte) _mm256_set1_epi8(byte)
 #define EQUAL_BITS(bytes, needle) equal_bits_avx2(bytes, needle)
 #define PREFIX_XOR(bits) CLMUL_PREFIX_XOR(bits)
+#define BATCHES 1
 #include "scan.h"
 #include "table.h"
+#include "spans.h"
 #undef NAMED
 #undef TARGET
 #undef VECTOR
 #undef SPREAD
 #undef EQUAL_BITS
 #undef PREFIX_XOR
+#undef BATCHES
 
 #define NAMED(name) name##_avx512
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vpopcntdq,vpclmulqdq," BASE_FEATURES)))
