@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CopyRefusedError, CorruptObjectError, SourceChangedError
+from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.splitting.packed import Packed
 from splitjoin_cli.stores.sources.base import announce
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
-    from splitjoin_cli.core.model import ByteRange, Chunk, S3Location, StoredObject
+    from splitjoin_cli.core.model import Chunk, S3Location, StoredObject
     from splitjoin_cli.core.progress import Observer, Tally
     from splitjoin_cli.stores.sinks.base import Condition, Copier, ObjectWriter, Sink
     from splitjoin_cli.stores.sources.base import Source
@@ -78,21 +79,33 @@ class Sender:
         self._way, self._is_stopped = way, is_stopped
         self._copier = way.copier
 
-    def send(self, chunk: Chunk, name: str, metadata: str | None, when: Condition, tally: Tally) -> StoredObject:
-        """Store a chunk where ``when`` holds. Raises ObjectChangedError where not, and what source and sink raise."""
+    def streams(self, chunk: Chunk) -> bool:
+        """Whether all of its bytes pass here, from front to back; else the store copies it by itself."""
+        if self._way.compression is not None or self._copier is None or self._way.source.properties.s3 is None:
+            return True
+        return len(self._way.header) + chunk.range.size < self._copier.least_copy_bytes
+
+    def send(
+        self, chunk: Chunk, name: str, metadata: str | None, when: Condition, tally: Tally, end: int | None = None
+    ) -> StoredObject:
+        """Store a chunk where ``when`` holds. Raises ObjectChangedError where not, and what source and sink raise.
+
+        ``end``: up to which place the chunks behind it are sent next, on this thread; None: no further than this one.
+        """
         way = self._way
         body = ChunkBody(way.header, way.source, chunk.range)
+        coming = ByteRange(chunk.range.start, chunk.range.end if end is None else end)
         if way.compression is not None:
-            announce(way.source, chunk.range)
+            announce(way.source, coming)
             packed = Packed(tally)
             writer = way.sink.writer(name, metadata=metadata, when=when, sent=packed.sent)
             return self._compress(way.compression, chunk, body, writer, packed)
         s3, copier = way.source.properties.s3, self._copier
-        if copier is not None and s3 is not None and body.size >= copier.least_copy_bytes:
+        if copier is not None and s3 is not None and not self.streams(chunk):
             stored = self._copy(copier, name, metadata, chunk, body, s3, when, tally)
             if stored is not None:
                 return stored
-        announce(way.source, chunk.range)
+        announce(way.source, coming)
         return way.sink.put(name, body, checksum=chunk.checksum, metadata=metadata, when=when, sent=tally.add)
 
     def _copy(

@@ -173,7 +173,7 @@ class Sending:
         self._placing.forget(standing)
         missing = self._placing.missing(executor, self._skip, self._claim.place, standing)
         if remote is None:
-            Transfer(job, executor, request.at_once).run(missing)
+            Transfer(job, executor, request.at_once).run(missing, total)
         else:
             self._send_elsewhere(job, missing, remote)
         self._end_events()

@@ -23,6 +23,7 @@ from splitjoin_cli.core.parallel import in_any_order
 from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.splitting.one_chunk import COPY_BYTES, Sender, check_scanned
 from splitjoin_cli.splitting.packed import Packed
+from splitjoin_cli.splitting.stretches import MOST_BYTES, Stretches, neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,12 +69,24 @@ class Transfer:
         self._stop = threading.Event()
         self._sender = Sender(job.way, self._stop.is_set)
 
-    def run(self, chunks: Iterable[Chunk]) -> None:
-        """Send them all. Each ends in ``done`` or ``failed``; raises what makes all of them wrong."""
-        if self._way.source.properties.seekable:
+    def run(self, chunks: Iterable[Chunk], size: int) -> None:
+        """Send them all. Each ends in ``done`` or ``failed``; raises what makes all of them wrong.
+
+        ``size``: bytes of all together, at most.
+        """
+        properties = self._way.source.properties
+        if not properties.seekable:
+            self._stream(chunks)
+        elif not properties.read_bytes:
             self._bounded(partial(self._guarded, chunk, self._send) for chunk in chunks)
         else:
-            self._stream(chunks)
+            most = min(MOST_BYTES, -(-size // self._jobs))
+            stretches = neighbours(chunks, self._sender.streams, most_bytes=most)
+            self._bounded(Stretches(self._send_one).calls(stretches, self._jobs))
+
+    def _send_one(self, chunk: Chunk, end: int) -> None:
+        """Send one chunk of a stretch that goes on to ``end``."""
+        self._guarded(chunk, partial(self._send, end=end))
 
     def _bounded(self, calls: Iterable[Callable[[], None]]) -> None:
         """Run calls, at most ``jobs`` under way at any time; the first error that one raises ends it."""
@@ -104,30 +117,30 @@ class Transfer:
         else:
             self._job.done(chunk, stored)
 
-    def _send(self, chunk: Chunk) -> StoredObject:
+    def _send(self, chunk: Chunk, end: int | None = None) -> StoredObject:
         """Store a chunk over what was seen; where that has changed, look again: it may be stored by now."""
         tally = Tally(self._way.observer.advance)
         try:
-            stored = self._send_until_stored(chunk, tally)
+            stored = self._send_until_stored(chunk, tally, end)
         except BaseException:
             tally.settle(0)
             raise
         tally.settle(len(self._way.header) + chunk.range.size)
         return stored
 
-    def _send_until_stored(self, chunk: Chunk, tally: Tally) -> StoredObject:
+    def _send_until_stored(self, chunk: Chunk, tally: Tally, end: int | None) -> StoredObject:
         job = self._job
         when = job.when(chunk)
         for _ in range(CHANGES):
             try:
-                return self._sender.send(chunk, job.name(chunk), job.metadata(chunk), when, tally)
+                return self._sender.send(chunk, job.name(chunk), job.metadata(chunk), when, tally, end)
             except ObjectChangedError:
                 tally.settle(0)
                 place = job.again(chunk)
                 if place.stored is not None:
                     return place.stored
                 when = place.when
-        return self._sender.send(chunk, job.name(chunk), job.metadata(chunk), when, tally)
+        return self._sender.send(chunk, job.name(chunk), job.metadata(chunk), when, tally, end)
 
     def _stream(self, chunks: Iterable[Chunk]) -> None:
         """A source that cannot seek: one pass, chunk after chunk; what ends a chunk runs beside the next one."""

@@ -29,12 +29,14 @@ from splitjoin_cli.stores.sources.memory import MemorySource
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 from splitjoin_cli.stores.sources.stream import StreamSource
 from tests.splitting.runs import MANIFEST, PLAN, TwoPass, blocks_of, chunks, objects, request, split, stream_of
+from tests.stores.sources.counted import CountedSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.model import SourceProperties, StoredObject
     from splitjoin_cli.core.progress import Moved
+    from splitjoin_cli.stores.sinks.base import Body
     from splitjoin_cli.stores.sources.base import Source
 
 EXPORT = b"id,name\n" + b"".join(b"%d,name %d\n" % (number, number) for number in range(10))
@@ -144,6 +146,38 @@ def test_a_failed_chunk_stops_no_other(open_source: Callable[[bytes], Source], c
     assert again.resume is None
     undisturbed = MemoryStore()
     split(open_source(EXPORT), TwoPass(undisturbed), asked)
+    assert objects(store) == objects(undisturbed)
+
+
+class Breaks(TwoPass):
+    """The connection is lost in the middle of some chunks."""
+
+    def __init__(self, store: MemoryStore, names: set[str]) -> None:
+        super().__init__(store)
+        self.names = names
+
+    def put(self, name: str, body: Body, **options: Any) -> StoredObject:
+        if name in self.names:
+            body.read_at(0, memoryview(bytearray(12)))
+            raise StoreError(f"storing {name} failed: the connection was lost")
+        return super().put(name, body, **options)
+
+
+def test_neighbours_are_read_by_one_request_and_fail_alone() -> None:
+    """Where reads are requests: one for all chunks, one more behind each that failed; a resume reads the gaps alone."""
+    asked, store, failed = request(jobs=1), MemoryStore(), {NAMES[1], NAMES[4]}
+    source, undisturbed = CountedSource(EXPORT), MemoryStore()
+    split(source, TwoPass(undisturbed), asked)
+    body, ends = EXPORT.index(b"0,"), [EXPORT.index(b"%d,name" % (2 * number)) for number in range(1, 5)]
+    assert source.pinned.asked[-1] == (body, len(EXPORT))
+    before = source.pinned.asked[:-1]
+    source = CountedSource(EXPORT)
+    result = split(source, Breaks(store, failed), asked)
+    assert result.progress.errors.keys() == {2, 5}
+    assert source.pinned.asked[len(before) :] == [(body, len(EXPORT)), (ends[1], len(EXPORT))]
+    source = CountedSource(EXPORT)
+    split(source, TwoPass(store), asked)
+    assert source.pinned.asked == [(0, body), (ends[0], ends[1]), (ends[3], len(EXPORT))]
     assert objects(store) == objects(undisturbed)
 
 

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 def announce(source: object, part: ByteRange) -> None:
-    """Tell a source that ``part`` will be read at once from front to back, in pieces.
+    """Tell a source that ``part`` will be read at once from front to back, in pieces, by a reader that begins there.
 
-    It may have a method ``announce(part)``, as one does where each read is a request: it can then ask for all of it.
+    Or by one that goes on there, with what it has asked for. A source may have a method ``announce(part)``, as one
+    does where each read is a request: it can then ask for all of it.
     """
     tell = getattr(source, "announce", None)
     if tell is not None:

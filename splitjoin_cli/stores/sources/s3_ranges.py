@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import OrderedDict, deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.errors import SourceChangedError, SourceError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Moved
 
 __all__ = ["Cursors", "OpenRange", "PinnedObject", "ReadAhead", "read_parallel"]
+
+Value = TypeVar("Value")
 
 MIB = 1024 * 1024
 STEP_BYTES = 256 * 1024
@@ -144,14 +146,18 @@ class Cursors:
         self._idle: OrderedDict[int, tuple[OpenRange, int]] = OrderedDict()
         self._starts: OrderedDict[int, None] = OrderedDict()  # of readers that went on, the latest last
         self._ends: OrderedDict[int, int] = OrderedDict()  # of what was announced, by its start
+        self._begun: OrderedDict[int, None] = OrderedDict()  # starts of ranges that were announced and asked for
 
     def read(self, offset: int, view: memoryview, came: Moved | None = None) -> None:
         """Fill ``view`` from ``offset`` on; ``came`` hears of bytes as they come."""
         with self._lock:
             cursor, asked = self._idle.pop(offset, (None, 0))
             announced = self._ends.get(offset, 0) - offset
-        # A reader that was announced begins here; the one before, whose end this is, goes no further.
-        if cursor is None or (announced > 0 and not cursor.left):
+            # A reader that was announced begins here; the one before, whose end this is, goes no further.
+            begins = cursor is None or (announced > 0 and not cursor.left)
+            if begins and announced > 0:
+                _note(self._begun, offset, None)
+        if cursor is None or begins:
             asked = max(len(view), min(announced, LONGEST_RANGE_BYTES))
             cursor = OpenRange(self._pinned, ByteRange(offset, offset + asked))
         elif cursor.left < len(view):
@@ -165,11 +171,9 @@ class Cursors:
         self._keep(cursor, asked)
 
     def announce(self, part: ByteRange) -> None:
-        """A reader will begin at the start of ``part`` and go on to its end, no further."""
+        """A reader will begin at the start of ``part``, or go on there, to its end, no further."""
         with self._lock:
-            self._ends[part.start] = part.end
-            if len(self._ends) > STARTS_KEPT:
-                self._ends.popitem(last=False)
+            _note(self._ends, part.start, part.end)
 
     def close(self) -> None:
         """Drop all."""
@@ -186,21 +190,29 @@ class Cursors:
         with self._lock:
             if start in self._ends:
                 return max(least, min(self._ends[start], most))
-            self._starts[start] = None
-            if len(self._starts) > STARTS_KEPT:
-                self._starts.popitem(last=False)
+            _note(self._starts, start, None)
             return min((other for other in self._starts if least <= other < most), default=most)
 
     def _keep(self, cursor: OpenRange, asked: int) -> None:
         dropped: list[OpenRange] = []
         with self._lock:
-            if cursor.position in self._idle:
-                dropped.append(self._idle.pop(cursor.position)[0])
-            self._idle[cursor.position] = (cursor, asked)
+            if cursor.left and cursor.position in self._begun:
+                dropped.append(cursor)  # another reader, who was announced, has begun here: nobody wants what is left
+            else:
+                if cursor.position in self._idle:
+                    dropped.append(self._idle.pop(cursor.position)[0])
+                self._idle[cursor.position] = (cursor, asked)
             if len(self._idle) > self._limit:
                 dropped.append(self._idle.popitem(last=False)[1][0])
         for old in dropped:
             old.close()
+
+
+def _note(places: OrderedDict[int, Value], place: int, value: Value) -> None:
+    """Keep something of a place, and forget what was noted first where that is too much."""
+    places[place] = value
+    if len(places) > STARTS_KEPT:
+        places.popitem(last=False)
 
 
 def read_parallel(

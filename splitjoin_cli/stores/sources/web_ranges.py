@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from splitjoin_cli.core.errors import SourceError, UsageError
 from splitjoin_cli.core.model import SourceProperties
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpRanges"]
 
+Value = TypeVar("Value")
 _OK, _PARTIAL, _PRECONDITION_FAILED, _NO_SUCH_RANGE = 200, 206, 412, 416
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _TRIES = 4
@@ -46,7 +47,9 @@ LONGEST_RANGE_BYTES = 32 * 1024 * 1024
 GROWTH = 4
 """A reader that goes on where it stopped gets a longer range each time, up to that."""
 KEPT = 32
-"""Ranges that stand where a reader stopped, and ends that were announced."""
+"""Ranges that stand where a reader stopped."""
+ANNOUNCED = 1024
+"""Ends that were announced, and starts that came of it."""
 WAY_OUT = "store the file on S3 first, or use --engine threads"
 
 
@@ -83,6 +86,7 @@ class HttpRanges(StaysHere):
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, _Part] = OrderedDict()
         self._ends: OrderedDict[int, int] = OrderedDict()
+        self._begun: OrderedDict[int, None] = OrderedDict()  # starts of ranges that were announced and asked for
         self._closed = False
         self._session = new_session(self._uri, url, KEPT)
         self._version, self._coding = Version(None, None, None), ""
@@ -126,9 +130,7 @@ class HttpRanges(StaysHere):
     def announce(self, part: ByteRange) -> None:
         """As in ``base.announce``: one request asks for all of it."""
         with self._lock:
-            self._ends[part.start] = part.end
-            while len(self._ends) > KEPT:
-                self._ends.popitem(last=False)
+            _note(self._ends, part.start, part.end)
 
     def stream(self, came: Moved | None = None) -> PositionedStream:
         """See Source."""
@@ -173,6 +175,8 @@ class HttpRanges(StaysHere):
         with self._lock:
             part = self._idle.pop(position, None)
             announced = self._ends.get(position, position) - position
+            if announced > 0 and (part is None or part.position == part.end):
+                _note(self._begun, position, None)
         if part is None or part.position == part.end:
             longer = 0 if part is None else min(part.asked * GROWTH, LONGEST_RANGE_BYTES)
             part = self._part(position, max(len(view), announced, longer))
@@ -187,9 +191,12 @@ class HttpRanges(StaysHere):
     def _keep(self, part: _Part) -> None:
         dropped: list[_Part] = []
         with self._lock:
-            if part.position in self._idle:
-                dropped.append(self._idle.pop(part.position))
-            self._idle[part.position] = part
+            if part.position < part.end and part.position in self._begun:
+                dropped.append(part)  # another reader, who was announced, has begun here
+            else:
+                if part.position in self._idle:
+                    dropped.append(self._idle.pop(part.position))
+                self._idle[part.position] = part
             while len(self._idle) > KEPT:
                 dropped.append(self._idle.popitem(last=False)[1])
         for old in dropped:
@@ -290,6 +297,13 @@ class HttpRanges(StaysHere):
             f"({kind_of_error(exc)})",
             hint="run the same command again",
         )
+
+
+def _note(places: OrderedDict[int, Value], place: int, value: Value) -> None:
+    """Keep something of a place, and forget what was noted first where that is too much."""
+    places[place] = value
+    if len(places) > ANNOUNCED:
+        places.popitem(last=False)
 
 
 def _last_of(content_range: str) -> int:

@@ -518,6 +518,18 @@ class TestRanges:
         assert len(resource.requests) == 5
         source.close()
 
+    def test_neighbours_are_one_request(self, resource: Resource) -> None:
+        """The second one goes on with what is open; where another reader has begun, the rest is dropped."""
+        source = HttpRanges(resource.url)
+        for start, end in ((0, 600_000), (100_000, 600_000), (300_000, 600_000)):
+            source.announce(ByteRange(start, end))
+            assert read_range(source, start, 100_000) == DATA[start : start + 100_000]
+        assert read_range(source, 200_000, 100_000) == DATA[200_000:300_000]
+        assert read_range(source, 400_000, 200_000) == DATA[400_000:600_000]
+        assert resource.requests[1:] == [("GET", "bytes=0-599999"), ("GET", "bytes=300000-599999")]
+        assert len(source._idle) == 1
+        source.close()
+
     @pytest.mark.parametrize("misbehaviour", [None, "ranges answered in pieces"])
     def test_a_broken_connection_is_mended(self, resource: Resource, misbehaviour: Misbehaviour | None) -> None:
         """And refusals that pass; the version is proved each time."""
