@@ -16,7 +16,7 @@ from typing import Any, Protocol, final
 
 from splitjoin_cli.core.errors import EventError
 from splitjoin_cli.deploy.json_logs import JsonLogs, log_level
-from splitjoin_cli.splitting.engines.base import MergeUnit, StoreUnit, VerifyUnit
+from splitjoin_cli.splitting.engines.base import MergeUnit, StoreUnit, Unit, VerifyUnit
 from splitjoin_cli.splitting.engines.invocation import Greeting, asks_greeting, bounded, unit_in
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.unit import run_text
@@ -83,7 +83,10 @@ def _tell(unit: str, answer: str, seconds: float) -> None:
     outcome = OUTCOMES.get(said["answer"], "failed")
     what, number, size = _shape(unit)
     extra = {"chunk": number, "outcome": outcome, "seconds": round(seconds, 3)}
-    if outcome == "failed":
+    failed = [chunk for chunk in said.get("chunks", ()) if "code" in chunk] if outcome == "stored" else []
+    if failed:  # of several chunks the first: the command hears of each
+        said, extra["outcome"] = failed[0], "failed"
+    if extra["outcome"] == "failed":
         error = {"type": said.get("code"), "message": said.get("message")}
         _LOG.error("%s: %s", what, said.get("message"), extra={**extra, "error": error, "hint": said.get("hint")})
         return
@@ -93,15 +96,20 @@ def _tell(unit: str, answer: str, seconds: float) -> None:
 def _shape(text: str) -> tuple[str | None, int | None, int]:
     """What a unit is about: a name, its chunk (of several the first), and bytes."""
     try:
-        unit = unit_of(text)
-        if isinstance(unit, VerifyUnit):
-            return unit.place.uri, unit.chunks[0].number, unit.weight
-        if isinstance(unit, MergeUnit):
-            return unit.part.name, unit.first, unit.weight
-        return unit.name if isinstance(unit, StoreUnit) else unit.source.uri, unit.number, unit.weight
+        return _shape_of(unit_of(text))
     except UNREADABLE:  # its answer says what is wrong with it
         asked = _read(text)
         return asked.get("name"), asked.get("number"), 0
+
+
+def _shape_of(unit: Unit) -> tuple[str, int, int]:
+    if isinstance(unit, VerifyUnit):
+        return unit.place.uri, unit.chunks[0].number, unit.weight
+    if isinstance(unit, MergeUnit):
+        return unit.part.name, unit.first, unit.weight
+    if isinstance(unit, StoreUnit):
+        return unit.chunks[0].name, unit.chunks[0].number, unit.weight
+    return unit.source.uri, unit.number, unit.weight
 
 
 def _read(unit: str) -> dict[str, Any]:

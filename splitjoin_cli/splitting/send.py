@@ -175,15 +175,16 @@ class Sending:
         if remote is None:
             Transfer(job, executor, request.at_once).run(missing, total)
         else:
-            self._send_elsewhere(job, missing, remote)
+            listed = len(self._claim.existing.chunks)  # most of them stand, if it is a resume
+            self._send_elsewhere(job, missing, max(len(plan.chunks) - listed, 0), remote)
         self._end_events()
 
-    def _send_elsewhere(self, job: TransferJob, missing: Iterable[Chunk], remote: Remote) -> None:
+    def _send_elsewhere(self, job: TransferJob, missing: Iterable[Chunk], count: int, remote: Remote) -> None:
         from splitjoin_cli.splitting.engines.store import EngineTransfer  # noqa: PLC0415 -- only what is used is imported
 
         transfer = EngineTransfer(remote, job, self._plan.header_start)
         try:
-            transfer.run(missing)
+            transfer.run(missing, count)
         finally:
             self.may_go_on = transfer.may_go_on
 

@@ -29,22 +29,25 @@ def neighbours(
     joins: Callable[[Chunk], bool],
     *,
     most_bytes: int = MOST_BYTES,
-    most_chunks: int = MOST_CHUNKS,
+    most_chunks: Callable[[], int] = lambda: MOST_CHUNKS,
 ) -> Iterator[list[Chunk]]:
     """The chunks in lists of such as lie side by side, each as long as it may be; a chunk is alone unless it ``joins``.
 
-    A larger one than ``most_bytes`` is alone, too.
+    A larger one than ``most_bytes`` is alone, too. ``most_chunks`` is asked for each list.
     """
     held: list[Chunk] = []
+    most = 0
     for chunk in chunks:
         if held and (
-            len(held) >= most_chunks
+            len(held) >= most
             or chunk.range.start != held[-1].range.end
             or chunk.range.end - held[0].range.start > most_bytes
             or not (joins(chunk) and joins(held[-1]))
         ):
             yield held
             held = []
+        if not held:
+            most = most_chunks()
         held.append(chunk)
     if held:
         yield held

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,8 +22,9 @@ import pytest
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import EngineError
-from splitjoin_cli.core.model import ByteRange, Dialect
+from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.splitting.engines.base import (
+    ChunkSpec,
     CutUnit,
     Failed,
     HeaderSpec,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["ANSWER_SECONDS", "EngineContract"]
 
 HEADER = b"id,name\n"
+NAME = "acme_20240131-1-1.csv"
 BODY = b"".join(b'%d,"na\nme %d"\n' % (number, number) for number in range(500))
 ANSWER_SECONDS = 120
 """What a busy machine may take; a test that passes never waits for it."""
@@ -97,14 +100,9 @@ class EngineContract:
             version=release(),
             source=source,
             sink=SinkSpec(str(tmp_path / "out"), Reach(), ObjectOptions()),
-            name="acme_20240131-1-1.csv",
-            number=1,
             header=HeaderSpec(0, len(HEADER), crc64(HEADER)),
-            range=ByteRange(len(HEADER), len(HEADER + BODY)),
-            checksum=crc64(HEADER + BODY),
-            metadata=None,
+            chunks=(ChunkSpec(NAME, 1, len(HEADER), len(HEADER + BODY), crc64(HEADER + BODY), None, ABSENT),),
             compression=None,
-            when=ABSENT,
             copies=False,
         )
 
@@ -172,27 +170,47 @@ class EngineContract:
 
     def test_a_chunk_is_stored_once(self, engine: Engine, store: StoreUnit, tmp_path: Path) -> None:
         """The header, then the range. A second time its condition does not hold, and it is still the same file."""
-        answer = _run(engine, store)
-        assert isinstance(answer, Stored)
-        assert (answer.object.size, answer.object.checksum) == (len(HEADER + BODY), store.checksum)
-        path = tmp_path / "out" / store.name
+        (stored,) = _stored(engine, store)
+        assert isinstance(stored, StoredObject)
+        assert (stored.size, stored.checksum) == (len(HEADER + BODY), crc64(HEADER + BODY))
+        path = tmp_path / "out" / NAME
         inode = path.stat().st_ino
-        again = _run(engine, store)
+        (again,) = _stored(engine, store)
         assert isinstance(again, Failed)
         assert (again.code, again.fatal, again.again) == ("ObjectChangedError", False, False)
         assert path.read_bytes() == HEADER + BODY
         assert path.stat().st_ino == inode
 
+    def test_chunks_of_a_unit_are_stored_one_by_one(self, engine: Engine, store: StoreUnit, tmp_path: Path) -> None:
+        """One that is not as was scanned, or whose name is taken, keeps no other from being stored."""
+        ends = [len(HEADER), *(len(HEADER) + BODY.index(b'%d,"' % number) for number in (100, 200, 300))]
+        specs = [
+            ChunkSpec(f"acme_20240131-{number}-3.csv", number, start, end, crc64(HEADER + BODY[start - 8 : end - 8]),
+                      None, ABSENT)
+            for number, (start, end) in enumerate(pairwise(ends), 1)
+        ]  # fmt: skip
+        first, garbled, last = specs[0], specs[1]._replace(checksum=1), specs[2]
+        found = _stored(engine, replace(store, chunks=(first, garbled, last)))
+        assert [one.name if isinstance(one, StoredObject) else one.code for one in found] == [
+            first.name, "CorruptObjectError", last.name,
+        ]  # fmt: skip
+        again = _stored(engine, replace(store, chunks=tuple(specs)))
+        assert [one.name if isinstance(one, StoredObject) else one.code for one in again] == [
+            "ObjectChangedError", specs[1].name, "ObjectChangedError",
+        ]  # fmt: skip
+        bodies = [(tmp_path / "out" / spec.name).read_bytes().removeprefix(HEADER) for spec in specs]
+        assert b"".join(bodies) == BODY[: ends[-1] - len(HEADER)]
+
     def test_stored_chunks_are_judged(self, engine: Engine, store: StoreUnit, tmp_path: Path) -> None:
         """Whole ones, ones that are other than was said, and ones that are not there; and the source beside them."""
-        assert isinstance(_run(engine, store), Stored)
+        _stored(engine, store)
         facts = SetFacts("acme_20240131", "run", 1, Dialect(), None, 1, len(HEADER), is_empty=False)
         chunk = ChunkFacts(
             number=1,
             start=len(HEADER),
             end=len(HEADER + BODY),
             rows=500,
-            checksum=store.checksum,
+            checksum=store.chunks[0].checksum,
             body_bytes=len(BODY),
             stored_bytes=len(HEADER + BODY),
             mended=False,
@@ -204,14 +222,14 @@ class EngineContract:
         answer = _run(engine, replace(unit, source=None, chunks=(chunk, other)))
         assert isinstance(answer, Verified)
         assert [problem.kind for problem in answer.chunks[1].problems] == ["rows", "checksum"]
-        (tmp_path / "out" / store.name).unlink()
+        (tmp_path / "out" / NAME).unlink()
         answer = _run(engine, unit)
         assert isinstance(answer, Verified)
         assert [problem.kind for problem in answer.chunks[0].problems] == ["unreadable"]
 
     def test_chunks_are_merged_into_a_part(self, engine: Engine, store: StoreUnit, tmp_path: Path) -> None:
         """The header and the body, at their place of a file that is there; what is not as was said is no part."""
-        assert isinstance(_run(engine, store), Stored)
+        _stored(engine, store)
         path = tmp_path / "merged"
         path.write_bytes(b"before")
         unit = MergeUnit(
@@ -220,7 +238,7 @@ class EngineContract:
             compression=None,
             header=store.header,
             first=1,
-            chunks=(BodyFacts(store.name, len(BODY), store.checksum, in_manifest=True),),
+            chunks=(BodyFacts(NAME, len(BODY), crc64(HEADER + BODY), in_manifest=True),),
             size=len(HEADER + BODY),
             part=PartSpec(None, str(path), "", 1, len(b"before")),
         )
@@ -229,7 +247,7 @@ class EngineContract:
         assert path.read_bytes() == b"before" + HEADER + BODY
         answer = _run(engine, replace(unit, header=HeaderSpec(0, len(HEADER), 1)))
         assert isinstance(answer, Failed)
-        assert answer.message == f"{store.name} does not begin with the header of chunk 1"
+        assert answer.message == f"{NAME} does not begin with the header of chunk 1"
         path.unlink()
         answer = _run(engine, unit)
         assert isinstance(answer, Failed)
@@ -239,10 +257,10 @@ class EngineContract:
         self, engine: Engine, store: StoreUnit, tmp_path: Path
     ) -> None:
         """The checksum decides."""
-        answer = _run(engine, replace(store, checksum=1))
+        (answer,) = _stored(engine, replace(store, chunks=(store.chunks[0]._replace(checksum=1),)))
         assert isinstance(answer, Failed)
         assert answer.code == "CorruptObjectError"
-        assert not (tmp_path / "out" / store.name).exists()
+        assert not (tmp_path / "out" / NAME).exists()
 
     def test_another_source_than_was_planned_is_fatal(self, engine: Engine, scan: ScanUnit) -> None:
         """By its size, and by what tells versions apart."""
@@ -294,6 +312,12 @@ class EngineContract:
         engine.close()
         with pytest.raises(EngineError):
             engine.submit(unit_text(scan)).result(ANSWER_SECONDS)
+
+
+def _stored(engine: Engine, unit: StoreUnit) -> tuple[StoredObject | Failed, ...]:
+    answer = _run(engine, unit)
+    assert isinstance(answer, Stored)
+    return answer.chunks
 
 
 def _run(engine: Engine, unit: Unit) -> Answer:

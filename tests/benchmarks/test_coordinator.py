@@ -40,10 +40,10 @@ def test_the_same_lots_give_the_same_run_and_all_trouble_is_overcome() -> None:
     assert virtual(first) == virtual(again)
     assert first.result.plan == again.result.plan
     assert first.result.progress.count(ChunkState.UPLOADED) == first.result.total_parts >= 300
-    assert first.tries > 2 * first.result.total_parts
     quiet = found(300, Shape(workers=20))
     assert quiet.result.plan == first.result.plan
-    assert quiet.tries == 2 * quiet.result.total_parts
+    assert first.tries > quiet.tries
+    assert quiet.tries < 2 * quiet.result.total_parts  # neighbours are stored by one unit
     assert quiet.planned < first.planned
 
 
@@ -51,7 +51,7 @@ def test_the_last_ones_do_not_wait_for_their_deadlines() -> None:
     """Some of them were lost without a word: their backups are answered within seconds, not after two minutes."""
     one = found(300, Shape(workers=20, silence=10, seed=1))
     assert one.planned + one.stored < 30
-    assert one.tries - 2 * one.result.total_parts < 20
+    assert one.tries - found(300, Shape(workers=20)).tries < 20
 
 
 def test_simulated_workers_answer_as_real_ones() -> None:

@@ -13,11 +13,12 @@ import pytest
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import EventError
-from splitjoin_cli.core.model import ByteRange, Dialect
+from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.deploy import split_handler
 from splitjoin_cli.deploy.json_logs import JsonFormatter
 from splitjoin_cli.deploy.split_handler import SplitFunction
 from splitjoin_cli.splitting.engines.base import (
+    ChunkSpec,
     Failed,
     HeaderSpec,
     MergeUnit,
@@ -26,6 +27,7 @@ from splitjoin_cli.splitting.engines.base import (
     ScanUnit,
     SinkSpec,
     SourceSpec,
+    Stored,
     StoredSpec,
     StoreUnit,
     VerifyUnit,
@@ -36,6 +38,7 @@ from splitjoin_cli.splitting.engines.wire import answer_of, release, unit_text
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.stored.judge import ChunkFacts, SetFacts
 from splitjoin_cli.stores.sinks.base import ABSENT
+from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource
 
 if TYPE_CHECKING:
@@ -95,11 +98,9 @@ def test_it_writes_no_file_of_its_own(tmp_path: Path) -> None:
     """Neither as a chunk nor as a part of a merged file, and it makes no directory."""
     function = SplitFunction(Place(takes_paths=False, opens_source=lambda _: MemorySource(DATA), opens_stored=nothing))
     header = HeaderSpec(0, 8, crc64(DATA[:8]))
-    whole = ByteRange(8, len(DATA))
     out = SinkSpec(f"{tmp_path}/x://y/", Reach(), ObjectOptions())
-    store = StoreUnit(
-        release(), UNIT.source, out, "a-1-1.csv", 1, header, whole, None, None, None, ABSENT, copies=False
-    )
+    chunk = ChunkSpec("a-1-1.csv", 1, 8, len(DATA), None, None, ABSENT)
+    store = StoreUnit(release(), UNIT.source, out, header, (chunk,), None, copies=False)
     own = tmp_path / "own"
     own.write_bytes(b"kept")
     part = PartSpec(None, str(own), "", 1, 0)
@@ -132,6 +133,21 @@ def test_each_unit_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> Non
     assert (failed["level"], failed["outcome"]) == ("ERROR", "failed")
     assert failed["error"]["type"] == "SourceChangedError"
     assert "another file here" in failed["error"]["message"]
+
+
+def test_a_chunk_that_failed_among_others_is_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The first one; the command hears of each."""
+    caplog.set_level(logging.INFO, "splitjoin_cli")
+    function = SplitFunction(Place(lambda _: MemorySource(DATA), lambda _: MemorySink(MemoryStore())))
+    cuts = ((1, 8, 12, None), (2, 12, 16, 7))
+    chunks = tuple(ChunkSpec(f"a-{n}-2.csv", n, start, end, crc, None, ABSENT) for n, start, end, crc in cuts)
+    sink, header = SinkSpec("s3://chunks/", Reach(), ObjectOptions()), HeaderSpec(0, 8, crc64(DATA[:8]))
+    unit = StoreUnit(release(), UNIT.source, sink, header, chunks, None, copies=False)
+    found = answered(function, unit)
+    assert isinstance(found, Stored)
+    assert [type(chunk) for chunk in found.chunks] == [StoredObject, Failed]
+    (line,) = (json.loads(JsonFormatter().format(record)) for record in caplog.records)
+    assert (line["level"], line["outcome"], line["error"]["type"]) == ("ERROR", "failed", "CorruptObjectError")
 
 
 def test_what_is_no_unit_is_a_line_too(caplog: pytest.LogCaptureFixture) -> None:

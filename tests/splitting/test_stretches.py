@@ -23,7 +23,7 @@ def test_stretches_are_of_neighbours(missing: set[int], copied: set[int], most_b
     """All chunks in their order; no stretch crosses a gap, is too long, or holds one that joins no other."""
     chunks = [chunk(number) for number in sorted(missing)]
     found = list(
-        neighbours(chunks, lambda one: one.number not in copied, most_bytes=most_bytes, most_chunks=most_chunks)
+        neighbours(chunks, lambda one: one.number not in copied, most_bytes=most_bytes, most_chunks=lambda: most_chunks)
     )
     assert [one for stretch in found for one in stretch] == chunks
     for stretch in found:

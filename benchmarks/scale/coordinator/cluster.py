@@ -221,16 +221,17 @@ class Cluster:
             return
         unit, shape, lot = json.loads(text), self._shape, self._lots.random() * 1000
         times = 1 + shape.jitter * (2 * self._lots.random() - 1)
-        seconds = (unit["range"]["end"] - unit["range"]["start"]) / shape.throughput * times
+        seconds = sum(part.size for part in _parts(unit)) / shape.throughput * times
         if lot < shape.fail + shape.lost + shape.silence:
             seconds *= self._lots.random()
             self.clock.after(seconds, partial(self._fail, text, future, lot))
         elif unit["unit"] == "scan":
             self.clock.after(seconds + shape.latency, partial(self._end, text, unit, future))
         else:
-            seconds += shape.latency * self._requests
+            requests = self._requests * len(unit["chunks"])
+            seconds += shape.latency * requests
             end = partial(self._end, text, unit, future)
-            self._puts.take(self._requests, lambda: self.clock.after(seconds, end))
+            self._puts.take(requests, lambda: self.clock.after(seconds, end))
 
     def _fail(self, text: str, future: Future[str], lot: float) -> None:
         self.workers.give()
@@ -249,12 +250,22 @@ class Cluster:
             future.set_result(answer_text(answer, text))
 
     def _answer(self, unit: dict[str, Any]) -> Answer:
-        part, number = ByteRange(**unit["range"]), unit["number"]
+        parts = _parts(unit)
         if unit["unit"] == "scan":
-            outcome, crc = self._export.outcome(part)
+            outcome, crc = self._export.outcome(parts[0])
             return Scanned(outcome, crc, NOTHING, NOTHING, NO_OFFSET, (NOTHING, NOTHING, NOTHING))
-        size = HeaderSpec(*unit["header"]).size + part.size
-        while len(self.sizes) < number:
-            self.sizes.append(0)
-        self.sizes[number - 1] = size
-        return Stored(StoredObject(unit["name"], size, unit["checksum"], validator='"simulated"'))
+        header, found = HeaderSpec(*unit["header"]).size, list[StoredObject]()
+        for part, (name, number, _, _, checksum, *_) in zip(parts, unit["chunks"], strict=True):
+            size = header + part.size
+            while len(self.sizes) < number:
+                self.sizes.append(0)
+            self.sizes[number - 1] = size
+            found.append(StoredObject(name, size, checksum, validator='"simulated"'))
+        return Stored(tuple(found))
+
+
+def _parts(unit: dict[str, Any]) -> list[ByteRange]:
+    """The ranges of a unit."""
+    if unit["unit"] == "scan":
+        return [ByteRange(**unit["range"])]
+    return [ByteRange(start, end) for _, _, start, end, *_ in unit["chunks"]]

@@ -7,13 +7,14 @@ as JSON text, and its answer comes as JSON text: so no handle, lock or client tr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from splitjoin_cli.splitting.engines.specs import ChunkSpec, HeaderSpec, Reach, SinkSpec, SourceSpec, StoredSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from splitjoin_cli.core.aws.options import ObjectOptions
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
     from splitjoin_cli.core.model import ByteRange, Compression, StoredObject
     from splitjoin_cli.splitting.engines.pace import Pace
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.stored.bodies import BodyFacts
     from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
     from splitjoin_cli.splitting.survey import Found
-    from splitjoin_cli.stores.sinks.base import Condition, Sink
+    from splitjoin_cli.stores.sinks.base import Sink
 
 __all__ = [
     "Answer",
+    "ChunkSpec",
     "CutUnit",
     "Engine",
     "Failed",
@@ -52,53 +54,6 @@ __all__ = [
     "VerifyUnit",
     "Worker",
 ]
-
-
-class Reach(NamedTuple):
-    """How a store is reached, beside the worker's own credentials. None: as the worker's own surroundings say."""
-
-    region: str | None = None
-    endpoint_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSpec:
-    """What names a source that any worker reads by ranges. ``uri``: ``s3://BUCKET/KEY``, or an absolute path.
-
-    ``validator`` and ``size``: what it must be, as SourceProperties has them; a worker that finds another one fails.
-    """
-
-    uri: str
-    validator: str | None
-    size: int
-    reach: Reach
-    request_payer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SinkSpec:
-    """What names a sink that any worker writes to. ``uri``: ``s3://BUCKET/PREFIX/``, or an absolute path."""
-
-    uri: str
-    reach: Reach
-    objects: ObjectOptions
-    fsync: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSpec:
-    """What names a place of stored chunks that any worker reads: ``s3://BUCKET/PREFIX/``, or an absolute path."""
-
-    uri: str
-    reach: Reach
-
-
-class HeaderSpec(NamedTuple):
-    """Where the header lies in the source, and the CRC-64/NVME of its bytes: a worker reads it once."""
-
-    start: int
-    size: int
-    checksum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,34 +96,29 @@ class ScanUnit:
 
 @dataclass(frozen=True, slots=True)
 class StoreUnit:
-    """Store a chunk: the header, then its range. Safe to repeat: one name, one content.
+    """Store some chunks, in this order: each is the header, then its range. Safe to repeat: one name, one content.
 
-    ``when``: the condition on which it is stored; there is always one. ``checksum``: CRC-64/NVME of header and range
-    together, None where nobody read them. ``copies``: the store may copy the range itself.
+    One that fails MUST NOT keep the others from being stored. Neighbours are read one behind the other, by a request
+    for all of them where the source is read by requests. ``copies``: the store may copy the ranges itself.
     """
 
     version: str
     source: SourceSpec
     sink: SinkSpec
-    name: str
-    number: int
     header: HeaderSpec
-    range: ByteRange
-    checksum: int | None
-    metadata: str | None
+    chunks: tuple[ChunkSpec, ...]
     compression: ChunkCompression | None
-    when: Condition
     copies: bool
 
     @property
     def what(self) -> str:
         """For messages."""
-        return f"store chunk {self.number}"
+        return f"store {_chunks_text(self.chunks[0].number, self.chunks[-1].number)}"
 
     @property
     def weight(self) -> int:
         """Bytes that it is about."""
-        return self.range.size
+        return sum(chunk.end - chunk.start for chunk in self.chunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,9 +271,12 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The object that is there now. Its metadata is the unit's."""
+    """What became of each chunk: the object that is there now, less its metadata, or what went wrong.
 
-    object: StoredObject
+    No failure among them is fatal: one that is, is the answer to the whole unit.
+    """
+
+    chunks: tuple[StoredObject | Failed, ...]
 
 
 @dataclass(frozen=True, slots=True)

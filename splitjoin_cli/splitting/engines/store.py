@@ -1,24 +1,27 @@
-"""Stores the chunks of a plan on an engine: each in one unit, on the condition that this process saw."""
+"""Stores the chunks of a plan on an engine: neighbours in one unit, each on the condition that this process saw."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, UsageError
+from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.core.names import plan_name
-from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Stored, StoreUnit
-from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
+from splitjoin_cli.splitting.engines.base import ChunkSpec, Failed, HeaderSpec, Stored, StoreUnit
+from splitjoin_cli.splitting.engines.dispatch import TRIES, Dispatcher, Work, error_of
 from splitjoin_cli.splitting.engines.wire import release
+from splitjoin_cli.splitting.one_chunk import Sender
+from splitjoin_cli.splitting.stretches import neighbours
 from splitjoin_cli.splitting.transfer import CHANGES
 from splitjoin_cli.stores.sinks.base import ABSENT
 from splitjoin_cli.stores.sinks.documents import put_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from splitjoin_cli.core.model import Chunk, StoredObject
+    from splitjoin_cli.core.model import Chunk
     from splitjoin_cli.splitting.engines.base import Answer, Remote
     from splitjoin_cli.splitting.transfer import TransferJob
     from splitjoin_cli.stores.sinks.base import Condition, OpenSmall, Sink
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["EngineTransfer", "check_conditional", "unconditional"]
 
 PIECE_BYTES = 1024 * 1024
+MOST_CHUNKS = 32
+"""Of a unit: what one costs an engine is little beside so many, and what is known here of one under way stays small."""
+SHARES = 2
+"""So many units, at least, for each that should be under way, as long as there are chunks."""
 
 
 def check_conditional(sink: Sink, file_name: str) -> None:
@@ -58,6 +65,15 @@ def unconditional(uri: str) -> UsageError:
     )
 
 
+class _Item(NamedTuple):
+    """A chunk on its way. ``changes``: how often what it replaces had changed; ``tries``: how often it was sent."""
+
+    chunk: Chunk
+    spec: ChunkSpec
+    changes: int = 0
+    tries: int = 1
+
+
 class EngineTransfer:
     """Sends chunks as Transfer does. ``run`` it once."""
 
@@ -67,52 +83,85 @@ class EngineTransfer:
         header = job.way.header
         self._header = HeaderSpec(header_start, len(header), crc64(header))
         self._dispatcher = Dispatcher(remote.engine, pace=remote.pace, check=remote.check)
+        self._streams = Sender(job.way).streams
+        self._left = 0
 
     @property
     def may_go_on(self) -> bool:
         """Whether a worker may still store a chunk."""
         return self._dispatcher.abandoned
 
-    def run(self, chunks: Iterable[Chunk]) -> None:
-        """Send them all. Each ends in ``done`` or ``failed``; raises what makes all of them wrong, and EngineError."""
-        self._dispatcher.run(self._work(chunk, self._job.when(chunk), 0) for chunk in chunks)
+    def run(self, chunks: Iterable[Chunk], count: int) -> None:
+        """Send them all. Each ends in ``done`` or ``failed``; raises what makes all of them wrong, and EngineError.
 
-    def _work(self, chunk: Chunk, when: Condition, changes: int) -> Work:
-        job = self._job
+        ``count``: how many there are, as far as that is known; with fewer, units are smaller.
+        """
+        self._left = count
+        self._dispatcher.run(self._works(chunks))
+
+    def _works(self, chunks: Iterable[Chunk]) -> Iterator[Work]:
+        for together in neighbours(chunks, self._streams, most_chunks=self._most_chunks):
+            self._left -= len(together)
+            yield self._work([_Item(chunk, self._spec(chunk, self._job.when(chunk))) for chunk in together])
+
+    def _most_chunks(self) -> int:
+        """Of the next unit: fewer towards the end, so that no worker waits for another one's last chunks."""
+        return min(max(self._left // (SHARES * max(self._remote.engine.in_flight, 1)), 1), MOST_CHUNKS)
+
+    def _spec(self, chunk: Chunk, when: Condition) -> ChunkSpec:
+        job, place = self._job, chunk.range
+        name, metadata = job.name(chunk), job.metadata(chunk)
+        return ChunkSpec(name, chunk.number, place.start, place.end, chunk.checksum, metadata, when)
+
+    def _work(self, items: list[_Item], alone: tuple[_Item, ...] = ()) -> Work:
+        """``alone``: what is sent one by one behind it."""
         unit = StoreUnit(
             version=release(),
             source=self._remote.source,
             sink=self._remote.sink,
-            name=job.name(chunk),
-            number=chunk.number,
             header=self._header,
-            range=chunk.range,
-            checksum=chunk.checksum,
-            metadata=job.metadata(chunk),
-            compression=job.way.compression,
-            when=when,
-            copies=job.way.copier is not None,
+            chunks=tuple(item.spec for item in items),
+            compression=self._job.way.compression,
+            copies=self._job.way.copier is not None,
         )
-        return Work(unit, partial(self._answered, chunk, unit, changes))
+        return Work(unit, partial(self._answered, items, alone))
 
-    def _answered(self, chunk: Chunk, unit: StoreUnit, changes: int, answer: Answer) -> Work | None:
-        if isinstance(answer, Stored) and self._is_of(unit, answer.object):
-            self._done(chunk, answer.object)
+    def _answered(self, items: list[_Item], alone: tuple[_Item, ...], answer: Answer) -> Work | None:
+        again: list[_Item] = []
+        if isinstance(answer, Stored) and len(answer.chunks) == len(items):
+            settled = (self._settled(item, found) for item, found in zip(items, answer.chunks, strict=True))
+            again = [item for item in settled if item is not None]
+        elif isinstance(answer, Failed) and not answer.fatal and len(items) > 1:
+            alone = (*items, *alone)  # nobody knows which of them it was: a worker died of it, or was too slow
+        else:
+            for item in items:
+                self._settled(item, answer if isinstance(answer, Failed) else None, is_last=True)
+        if again:
+            return self._work(again, alone)
+        return self._work([alone[0]], alone[1:]) if alone else None
+
+    def _settled(self, item: _Item, found: StoredObject | Failed | None, *, is_last: bool = False) -> _Item | None:
+        """Take what became of a chunk; what is to be sent once more. ``is_last``: it was sent often enough."""
+        chunk = item.chunk
+        if isinstance(found, StoredObject) and self._is_of(item.spec, found):
+            self._done(chunk, found)
             return None
-        if not isinstance(answer, Failed):
+        if not isinstance(found, Failed):
             who = self._remote.engine.words.one
-            self._job.failed(chunk, CorruptObjectError(f"{unit.name}: {who} says that it stored another object"))
+            self._job.failed(chunk, CorruptObjectError(f"{item.spec.name}: {who} says that it stored another object"))
             return None
-        error = error_of(answer)
-        if answer.fatal:
+        error = error_of(found)
+        if found.fatal:
             raise error
+        if found.again and item.tries < TRIES and not is_last:
+            return item._replace(tries=item.tries + 1)
         if isinstance(error, ObjectChangedError):
             place = self._job.again(chunk)
             if place.stored is not None:
                 self._done(chunk, place.stored)
                 return None
-            if changes < CHANGES:
-                return self._work(chunk, place.when, changes + 1)
+            if item.changes < CHANGES:
+                return _Item(chunk, self._spec(chunk, place.when), item.changes + 1)
         if isinstance(error, CorruptObjectError):
             self._job.way.source.check_unchanged()
         self._job.failed(chunk, error)
@@ -122,11 +171,11 @@ class EngineTransfer:
         self._job.way.observer.advance(self._header.size + chunk.range.size)
         self._job.done(chunk, stored)
 
-    def _is_of(self, unit: StoreUnit, stored: StoredObject) -> bool:
-        """Whether an object is what a unit was to store, as far as that is known here."""
-        if stored.name != unit.name:
+    def _is_of(self, spec: ChunkSpec, stored: StoredObject) -> bool:
+        """Whether an object is what was to be stored, as far as that is known here."""
+        if stored.name != spec.name:
             return False
-        if unit.compression is not None:
+        if self._job.way.compression is not None:
             return True
-        size = self._header.size + unit.range.size
-        return stored.size == size and unit.checksum in (None, stored.checksum)
+        size = self._header.size + spec.end - spec.start
+        return stored.size == size and spec.checksum in (None, stored.checksum)

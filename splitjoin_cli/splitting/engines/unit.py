@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from array import array
 from contextlib import ExitStack
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, TypeVar
 
 from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.errors import (
@@ -18,10 +18,11 @@ from splitjoin_cli.core.errors import (
     SplitjoinError,
     StoreError,
 )
-from splitjoin_cli.core.model import Chunk
+from splitjoin_cli.core.model import ByteRange, Chunk
 from splitjoin_cli.core.progress import Silent, Tally
 from splitjoin_cli.splitting.engines.base import (
     Answer,
+    ChunkSpec,
     CutUnit,
     Failed,
     MergeUnit,
@@ -50,6 +51,9 @@ from splitjoin_cli.splitting.transfer import FATAL
 from splitjoin_cli.stores.sources.base import announce
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from splitjoin_cli.core.model import StoredObject
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.stairs import Stairs
     from splitjoin_cli.stores.sources.base import Source
@@ -62,6 +66,7 @@ NOT_AGAIN = (AccessError, NotFoundError, ObjectChangedError)
 """What the same unit meets once more, on any worker. All else may be the worker's own trouble."""
 
 
+T = TypeVar("T")
 _OWN = threading.local()
 
 
@@ -90,8 +95,13 @@ def run_text(text: str, place: Place) -> str:
 
 def run_unit(unit: Unit, place: Place) -> Answer:
     """Run a unit. What it meets is the answer, and never raised."""
+    return _met(lambda: _run(unit, place), place)
+
+
+def _met(act: Callable[[], T], place: Place) -> T | Failed:
+    """What comes of it, or what went wrong."""
     try:
-        return _run(unit, place)
+        return act()
     except SplitjoinError as exc:
         return _failed(exc, place.worker)
     except Exception as exc:  # noqa: BLE001 -- also what is a bug, or this machine's trouble: the coordinator decides
@@ -104,10 +114,12 @@ def _run(unit: Unit, place: Place) -> Answer:
         return _verify(unit, place)
     if isinstance(unit, MergeUnit):
         return write_part(unit, place)
+    if isinstance(unit, StoreUnit):
+        return _store(unit, place)
     with place.source(unit.source) as source:
         if isinstance(unit, ScanUnit):
             return _scan(unit, source, place)
-        return _cut(unit, source, place) if isinstance(unit, CutUnit) else _store(unit, source, place)
+        return _cut(unit, source, place)
 
 
 def _failed(error: SplitjoinError, worker: str) -> Failed:
@@ -203,15 +215,29 @@ def _verify(unit: VerifyUnit, place: Place) -> Verified:
         return Verified(tuple(judge.chunk(chunk) for chunk in unit.chunks))
 
 
-def _store(unit: StoreUnit, source: Source, place: Place) -> Stored:
-    header = place.header(source, unit.source, unit.header)
-    with place.sink(unit.sink) as sink:
+def _store(unit: StoreUnit, place: Place) -> Stored | Failed:
+    """Store each chunk; what is wrong with all of them is the answer."""
+    end = unit.chunks[-1].end
+    found: list[StoredObject | Failed] = []
+    # Held for all of them. What a chunk takes for itself is opened anew behind one that failed.
+    with place.source(unit.source), place.sink(unit.sink):
+        for chunk in unit.chunks:
+            one = _met(partial(_store_one, unit, chunk, end, place), place)
+            if isinstance(one, Failed) and one.fatal:
+                return one
+            found.append(one)
+    return Stored(tuple(found))
+
+
+def _store_one(unit: StoreUnit, spec: ChunkSpec, end: int, place: Place) -> StoredObject:
+    """``end``: of the chunks that are read behind it, as far as they are its neighbours."""
+    with place.source(unit.source) as source, place.sink(unit.sink) as sink:
+        header = place.header(source, unit.source, unit.header)
         copier = sink.copier if unit.copies else None
         sender = Sender(Way(source, sink, header, unit.compression, Silent(), copier))
-        chunk = Chunk(unit.number, unit.range, None, unit.checksum)
+        chunk = Chunk(spec.number, ByteRange(spec.start, spec.end), None, spec.checksum)
         try:
-            stored = sender.send(chunk, unit.name, unit.metadata, unit.when, Tally(lambda _: None))
+            return sender.send(chunk, spec.name, spec.metadata, spec.when, Tally(lambda _: None), end)
         except CorruptObjectError:  # other bytes than were scanned: is it the source, or the way?
             source.check_unchanged()
             raise
-    return Stored(stored)

@@ -17,6 +17,7 @@ from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.splitting.engines.base import (
     Answer,
+    ChunkSpec,
     CutUnit,
     Failed,
     HeaderSpec,
@@ -78,7 +79,7 @@ def release() -> str:
 @cache
 def protocol() -> str:
     """A mark of how units and answers are written: two builds of one release may differ in it."""
-    kinds = (*get_args(Unit), *get_args(Answer), SourceSpec, SinkSpec, HeaderSpec, Reach)
+    kinds = (*get_args(Unit), *get_args(Answer), SourceSpec, SinkSpec, HeaderSpec, ChunkSpec, Reach)
     shape = [(kind.__name__, list(kind.__annotations__.items())) for kind in kinds]
     return hashlib.blake2b(repr(shape).encode(), digest_size=8).hexdigest()
 
@@ -114,6 +115,16 @@ def _cut_unit(fields: dict[str, Any]) -> CutUnit:
     return CutUnit(**(fields | _ranged(fields) | _records(fields)))
 
 
+def _ranged(fields: dict[str, Any]) -> dict[str, Any]:
+    """What a range of the source is named by."""
+    header = fields["header"]
+    return {
+        "source": _source(fields["source"]),
+        "range": ByteRange(**fields["range"]),
+        "header": None if header is None else HeaderSpec(*header),
+    }
+
+
 def _records(fields: dict[str, Any]) -> dict[str, Any]:
     """What records are, and how many of them a chunk should have."""
     delimiter, *others = fields["alphabet"]
@@ -126,18 +137,18 @@ def _records(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _store_unit(fields: dict[str, Any]) -> StoreUnit:
-    own = {"sink": _sink(fields["sink"]), "when": Condition(*fields["when"])}
-    return StoreUnit(**(fields | _ranged(fields) | own))
-
-
-def _ranged(fields: dict[str, Any]) -> dict[str, Any]:
-    """What a range of the source is named by."""
-    header = fields["header"]
-    return {
+    own = {
         "source": _source(fields["source"]),
-        "range": ByteRange(**fields["range"]),
-        "header": None if header is None else HeaderSpec(*header),
+        "sink": _sink(fields["sink"]),
+        "header": HeaderSpec(*fields["header"]),
+        "chunks": tuple(_chunk(*chunk) for chunk in fields["chunks"]),
     }
+    return StoreUnit(**(fields | own))
+
+
+def _chunk(*fields: Any) -> ChunkSpec:  # noqa: ANN401 -- of JSON
+    chunk = ChunkSpec(*fields)
+    return chunk._replace(when=Condition(*chunk.when))
 
 
 def _verify_unit(fields: dict[str, Any]) -> VerifyUnit:
@@ -256,10 +267,14 @@ def _judged(number: int, header: int | None, records: int | None, problems: list
     return Judged(number, header, records, tuple(Problem(**problem) for problem in problems))
 
 
+def _stored_chunk(fields: dict[str, Any]) -> StoredObject | Failed:
+    return Failed(**fields) if "code" in fields else StoredObject(**fields)
+
+
 _ANSWERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "Pieces": _pieces,
     "Scanned": _scanned,
-    "Stored": lambda fields: Stored(StoredObject(**fields["object"])),
+    "Stored": lambda fields: Stored(tuple(_stored_chunk(chunk) for chunk in fields["chunks"])),
     "Verified": lambda fields: Verified(tuple(_judged(*chunk) for chunk in fields["chunks"])),
     "Merged": lambda fields: Merged(**fields),
     "Failed": lambda fields: Failed(**fields),

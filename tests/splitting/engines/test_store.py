@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
-from splitjoin_cli.core.errors import EngineError
+from splitjoin_cli.core.errors import AccessError, EngineError, StoreError
 from splitjoin_cli.splitting.engines import store as store_units
-from splitjoin_cli.splitting.engines.base import Failed, Reach, SinkSpec, SourceSpec
+from splitjoin_cli.splitting.engines.base import Failed, Reach, SinkSpec, SourceSpec, StoreUnit
+from splitjoin_cli.splitting.engines.in_process import InProcess
+from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.wire import answer_text, unit_of, unit_text
-from splitjoin_cli.splitting.request import ChunkSize
+from splitjoin_cli.splitting.request import ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, MemoryWriter
+from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
-from tests.splitting.runs import MANIFEST, PLAN, request
+from tests.splitting.runs import MANIFEST, PLAN, TwoPass, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.splitting.engines.base import StoreUnit
-    from splitjoin_cli.splitting.engines.in_process import InProcess
+    from splitjoin_cli.core.errors import SplitjoinError
+    from splitjoin_cli.core.model import StoredObject
     from splitjoin_cli.stores.sinks.base import Condition
 
 EXPORT = b"id,name\n" + b"".join(b'%d,"na\nme %d"\n' % (number, number) for number in range(100))
-SIZE = {"size": ChunkSize(300)}
+SIZE, EIGHT = {"size": ChunkSize(300)}, {"size": RowCount(13)}
 
 
 class Meets:
@@ -49,6 +53,11 @@ class Meets:
 
     def close(self) -> None:
         self.inner.close()
+
+
+def numbers_of(unit: StoreUnit) -> list[int]:
+    """Of its chunks."""
+    return [chunk.number for chunk in unit.chunks]
 
 
 def answered(answer: Failed, unit: str) -> Future[str]:
@@ -92,7 +101,7 @@ def test_every_store_unit_has_a_condition() -> None:
     seen: list[Condition] = []
 
     def looks(unit: StoreUnit, _: str) -> None:
-        seen.append(unit.when)
+        seen.extend(chunk.when for chunk in unit.chunks)
 
     split_that_meets(store, looks)
     assert {when.validator for when in seen} == {None}
@@ -107,8 +116,9 @@ def test_a_chunk_that_another_stored_meanwhile_is_looked_at() -> None:
     store, twice = MemoryStore(), []
 
     def late(unit: StoreUnit, text: str) -> Future[str] | None:
-        twice.append(unit.number)
-        if unit.number == 2 and twice.count(2) == 1:
+        numbers = numbers_of(unit)
+        twice.extend(numbers)
+        if 2 in numbers and twice.count(2) == 1:
             inner.submit(text).result()  # it arrives, and its answer does not
         return None
 
@@ -122,7 +132,7 @@ def test_a_failed_chunk_fails_alone_and_the_split_is_resumed_anywhere() -> None:
     """Exit 3: the others are stored; threads do the rest."""
     store = MemoryStore()
     denied = Failed("AccessError", "denied", "ask", fatal=False, again=False)
-    found, _ = split_that_meets(store, lambda unit, text: answered(denied, text) if unit.number == 3 else None)
+    found, _ = split_that_meets(store, lambda unit, text: answered(denied, text) if numbers_of(unit) == [3] else None)
     assert isinstance(found, dict)
     assert PLAN in found
     assert MANIFEST not in found
@@ -143,7 +153,7 @@ def test_while_a_worker_may_store_a_chunk_the_name_is_kept() -> None:
     store = MemoryStore()
 
     def lost(unit: StoreUnit, _: str) -> Future[str] | None:
-        if unit.number == 3:
+        if numbers_of(unit) == [3]:
             raise EngineError("the scheduler is gone")
         return Future()
 
@@ -158,10 +168,10 @@ def test_a_worker_that_stored_another_object_fails_the_chunk() -> None:
     store = MemoryStore()
 
     def lies(unit: StoreUnit, text: str) -> Future[str] | None:
-        if unit.number != 2:
+        if numbers_of(unit) != [2]:
             return None
         answer = json.loads(inner.submit(text).result())
-        answer["object"]["size"] += 1
+        answer["chunks"][0]["size"] += 1
         future: Future[str] = Future()
         future.set_result(json.dumps(answer))
         return future
@@ -170,6 +180,75 @@ def test_a_worker_that_stored_another_object_fails_the_chunk() -> None:
         found = split_on(EXPORT, store, request(**SIZE), engine=Meets(inner, lies))
     assert isinstance(found, dict)
     assert MANIFEST not in found
+
+
+class Refuses(TwoPass):
+    """A store that takes a name only when it was tried so often; ``error``: what it says until then."""
+
+    def __init__(self, store: MemoryStore, tries: Counter[str], needs: dict[str, int], error: SplitjoinError) -> None:
+        super().__init__(store)
+        self.tries, self.needs, self.error = tries, needs, error
+
+    def put(self, name: str, *arguments: Any, **options: Any) -> StoredObject:  # noqa: ANN401 -- MemorySink's
+        self.tries[name] += 1
+        if self.tries[name] < self.needs.get(name, 0):
+            raise self.error
+        return super().put(name, *arguments, **options)
+
+
+def split_in_large_units(
+    store: MemoryStore,
+    tries: Counter[str],
+    needs: dict[str, int],
+    error: SplitjoinError,
+    meets: Callable[[StoreUnit, str], Future[str] | None] = lambda _, __: None,
+) -> tuple[object, list[list[int]]]:
+    """What comes of it, and the numbers of each unit's chunks: one unit at a time, so that it has several."""
+    place = Place(lambda _: MemorySource(EXPORT), lambda _: Refuses(store, tries, needs, error))
+    engine = Meets(InProcess(place), meets)
+    engine.in_flight = 1
+    try:
+        found = split_on(EXPORT, store, request(**EIGHT), engine=engine)
+    finally:
+        engine.close()
+    units = map(unit_of, engine.units)
+    return found, [numbers_of(unit) for unit in units if isinstance(unit, StoreUnit)]
+
+
+def test_neighbours_are_one_unit_and_fail_one_by_one() -> None:
+    """What may pass is tried again, that chunk alone, as often as a unit; a resume sends what is missing."""
+    store, tries = MemoryStore(), Counter[str]()
+    needs = {"acme_20240131-1-8.csv": 3, "acme_20240131-3-8.csv": 99, "acme_20240131-4-8.csv": 99}
+    found, units = split_in_large_units(store, tries, needs, StoreError("503 SlowDown"))
+    assert units == [[1, 2, 3, 4], [1, 3, 4], [1, 3, 4], [3, 4], [5, 6], [7], [8]]
+    assert isinstance(found, dict)
+    assert sorted(name for name in found if name.endswith(".csv")) == [
+        f"acme_20240131-{number}-8.csv" for number in (1, 2, 5, 6, 7, 8)
+    ]
+    again, units = split_in_large_units(store, tries, {}, StoreError("503 SlowDown"))
+    assert units == [[3], [4]]
+    assert again == split_on_threads(EXPORT, **EIGHT)
+
+
+def test_what_another_try_does_not_mend_is_tried_once() -> None:
+    """Its neighbours are stored."""
+    store, tries = MemoryStore(), Counter[str]()
+    found, units = split_in_large_units(store, tries, {"acme_20240131-2-8.csv": 9}, AccessError("denied"))
+    assert units == [[1, 2, 3, 4], [5, 6], [7], [8]]
+    assert isinstance(found, dict)
+    assert sum(name.endswith(".csv") for name in found) == 7
+
+
+def test_a_unit_that_no_worker_survives_is_sent_chunk_by_chunk() -> None:
+    """So that the others are stored."""
+    store, tries = MemoryStore(), Counter[str]()
+    died = Failed("EngineError", "4 Dask workers died", None, fatal=False, again=False)
+    found, units = split_in_large_units(
+        store, tries, {}, StoreError(""), lambda unit, text: answered(died, text) if 3 in numbers_of(unit) else None
+    )
+    assert units == [[1, 2, 3, 4], [1], [2], [3], [4], [5, 6], [7], [8]]
+    assert isinstance(found, dict)
+    assert sum(name.endswith(".csv") for name in found) == 7
 
 
 @pytest.mark.parametrize("piece", [store_units.PIECE_BYTES, 100])
