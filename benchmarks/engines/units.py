@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from splitjoin_cli.core.model import ByteRange, Dialect
-from splitjoin_cli.splitting.engines.base import Reach, ScanUnit, SourceSpec
+from splitjoin_cli.splitting.engines.base import ScanUnit
 from splitjoin_cli.splitting.engines.dask import DaskEngine, address_of
 from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work
+from splitjoin_cli.splitting.engines.specs import Reach, SourceSpec
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.stores.sources.local import LocalSource

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions
     from splitjoin_cli.core.places import Place
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.engines.base import Engine, Remote, SourceSpec, StoredSpec
+    from splitjoin_cli.splitting.engines.base import Engine, Remote
+    from splitjoin_cli.splitting.engines.specs import SourceSpec, StoredSpec
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
@@ -207,7 +208,8 @@ def remote(
 
     Raises UsageError for a source that cannot be read by ranges.
     """
-    from splitjoin_cli.splitting.engines.base import Reach, Remote, SinkSpec
+    from splitjoin_cli.splitting.engines.base import Remote
+    from splitjoin_cli.splitting.engines.specs import Reach, SinkSpec
 
     aws = request.aws
     reach = Reach(aws.region, aws.endpoint_url)
@@ -224,7 +226,7 @@ def remote(
 
 def source_spec(request: OnEngine, source: Source, payer: str | None = None) -> SourceSpec:
     """What names ``source``, which is open here, to the workers. Raises UsageError: see ``remote``."""
-    from splitjoin_cli.splitting.engines.base import Reach, SourceSpec
+    from splitjoin_cli.splitting.engines.specs import Reach, SourceSpec
 
     found, aws = source.properties, request.aws
     if not found.seekable or found.size is None:
@@ -282,7 +284,7 @@ def _check_stored(request: EngineRequest) -> None:
 
 def stored_spec(request: EngineRequest) -> StoredSpec:
     """What names the place of chunks to the workers."""
-    from splitjoin_cli.splitting.engines.base import Reach, StoredSpec
+    from splitjoin_cli.splitting.engines.specs import Reach, StoredSpec
 
     place = request.destination
     uri = str(place) if isinstance(place, S3Place) else os.path.abspath(place.path)  # noqa: PTH100 -- paths are text here

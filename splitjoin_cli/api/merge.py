@@ -133,8 +133,8 @@ def _elsewhere(
         assert not isinstance(target, PartsTarget)  # noqa: S101 -- see _target
         return target
     from splitjoin_cli.core.aws.options import ObjectOptions
-    from splitjoin_cli.splitting.engines.base import Reach, SinkSpec
     from splitjoin_cli.splitting.engines.merge import EngineMerge
+    from splitjoin_cli.splitting.engines.specs import Reach, SinkSpec
 
     sink, copies = None, False
     if isinstance(target, PartsTarget):

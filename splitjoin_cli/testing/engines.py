@@ -24,25 +24,20 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import EngineError
 from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.splitting.engines.base import (
-    ChunkSpec,
     CutUnit,
     Failed,
-    HeaderSpec,
     Merged,
     MergeUnit,
     PartSpec,
     Pieces,
-    Reach,
     Scanned,
     ScanUnit,
-    SinkSpec,
-    SourceSpec,
     Stored,
-    StoredSpec,
     StoreUnit,
     Verified,
     VerifyUnit,
 )
+from splitjoin_cli.splitting.engines.specs import ChunkSpec, HeaderSpec, Reach, SinkSpec, SourceSpec, StoredSpec
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.targets import Targets

@@ -17,23 +17,10 @@ from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.deploy import split_handler
 from splitjoin_cli.deploy.json_logs import JsonFormatter
 from splitjoin_cli.deploy.split_handler import SplitFunction
-from splitjoin_cli.splitting.engines.base import (
-    ChunkSpec,
-    Failed,
-    HeaderSpec,
-    MergeUnit,
-    PartSpec,
-    Reach,
-    ScanUnit,
-    SinkSpec,
-    SourceSpec,
-    Stored,
-    StoredSpec,
-    StoreUnit,
-    VerifyUnit,
-)
+from splitjoin_cli.splitting.engines.base import Failed, MergeUnit, PartSpec, ScanUnit, Stored, StoreUnit, VerifyUnit
 from splitjoin_cli.splitting.engines.invocation import unit_event
 from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.engines.specs import ChunkSpec, HeaderSpec, Reach, SinkSpec, SourceSpec, StoredSpec
 from splitjoin_cli.splitting.engines.wire import answer_of, release, unit_text
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.stored.judge import ChunkFacts, SetFacts

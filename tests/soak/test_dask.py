@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from splitjoin_cli.core.model import ByteRange, Dialect
-from splitjoin_cli.splitting.engines.base import Reach, ScanUnit, SourceSpec
+from splitjoin_cli.splitting.engines.base import ScanUnit
 from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work
+from splitjoin_cli.splitting.engines.specs import Reach, SourceSpec
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.stores.sources.local import LocalSource

@@ -21,8 +21,9 @@ from benchmarks.scale.events import Clock, Rate, Slots
 from benchmarks.scale.limits import LIMITS, MB
 from benchmarks.scale.pattern import Setting, requests_of_chunk
 from splitjoin_cli.core.model import ByteRange, StoredObject
-from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Scanned, Stored
+from splitjoin_cli.splitting.engines.base import Failed, Scanned, Stored
 from splitjoin_cli.splitting.engines.pace import Pace
+from splitjoin_cli.splitting.engines.specs import HeaderSpec
 from splitjoin_cli.splitting.engines.wire import answer_text
 from splitjoin_cli.splitting.engines.words import CLUSTER
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET

@@ -12,7 +12,8 @@ from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.names import JobName
 from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.splitting.engines.base import Reach, Remote, SinkSpec, SourceSpec
+from splitjoin_cli.splitting.engines.base import Remote
+from splitjoin_cli.splitting.engines.specs import Reach, SinkSpec, SourceSpec
 from splitjoin_cli.splitting.request import ChunkSize, SplitRequest
 from splitjoin_cli.splitting.run import SplitRun
 

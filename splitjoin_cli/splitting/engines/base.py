@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from splitjoin_cli.splitting.engines.specs import ChunkSpec, HeaderSpec, Reach, SinkSpec, SourceSpec, StoredSpec
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.codecs import ChunkCompression
     from splitjoin_cli.core.model import ByteRange, Compression, StoredObject
     from splitjoin_cli.splitting.engines.pace import Pace
+    from splitjoin_cli.splitting.engines.specs import ChunkSpec, HeaderSpec, SinkSpec, SourceSpec, StoredSpec
     from splitjoin_cli.splitting.engines.words import Words
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.lines import Skipped, Skips
@@ -31,24 +30,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
-    "ChunkSpec",
     "CutUnit",
     "Engine",
     "Failed",
-    "HeaderSpec",
     "MergeUnit",
     "Merged",
     "PartSpec",
     "Pieces",
-    "Reach",
     "Remote",
     "ScanUnit",
     "Scanned",
-    "SinkSpec",
-    "SourceSpec",
     "StoreUnit",
     "Stored",
-    "StoredSpec",
     "Unit",
     "Verified",
     "VerifyUnit",

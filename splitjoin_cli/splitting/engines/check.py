@@ -13,7 +13,8 @@ from splitjoin_cli.splitting.engines.wire import release
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from splitjoin_cli.splitting.engines.base import Answer, Engine, SourceSpec, StoredSpec
+    from splitjoin_cli.splitting.engines.base import Answer, Engine
+    from splitjoin_cli.splitting.engines.specs import SourceSpec, StoredSpec
     from splitjoin_cli.splitting.engines.words import Words
     from splitjoin_cli.splitting.stored.judge import ChunkFacts, Judged, SetFacts
 

@@ -9,8 +9,9 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import EngineError, UsageError
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.progress import chunks_done
-from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Merged, MergeUnit, PartSpec
+from splitjoin_cli.splitting.engines.base import Failed, Merged, MergeUnit, PartSpec
 from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
+from splitjoin_cli.splitting.engines.specs import HeaderSpec
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.stored.bodies import BodyFacts
 from splitjoin_cli.splitting.stored.targets import FileTarget, PartsTarget
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.core.progress import Observer
-    from splitjoin_cli.splitting.engines.base import Answer, Engine, SinkSpec, StoredSpec
+    from splitjoin_cli.splitting.engines.base import Answer, Engine
+    from splitjoin_cli.splitting.engines.specs import SinkSpec, StoredSpec
     from splitjoin_cli.splitting.engines.words import Words
     from splitjoin_cli.splitting.stored.joining import WholeSet
 

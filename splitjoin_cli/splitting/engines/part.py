@@ -19,8 +19,9 @@ from splitjoin_cli.splitting.stored.chunks import ChunkReader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.splitting.engines.base import MergeUnit, PartSpec, SinkSpec
+    from splitjoin_cli.splitting.engines.base import MergeUnit, PartSpec
     from splitjoin_cli.splitting.engines.place import Place
+    from splitjoin_cli.splitting.engines.specs import SinkSpec
     from splitjoin_cli.splitting.stored.judge import StoredPlace
     from splitjoin_cli.stores.sinks.s3 import S3Sink
 

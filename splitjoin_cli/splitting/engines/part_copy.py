@@ -13,8 +13,9 @@ from splitjoin_cli.stores.sources.base import announce
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import S3Location
-    from splitjoin_cli.splitting.engines.base import MergeUnit, SinkSpec
+    from splitjoin_cli.splitting.engines.base import MergeUnit
     from splitjoin_cli.splitting.engines.place import Place
+    from splitjoin_cli.splitting.engines.specs import SinkSpec
     from splitjoin_cli.splitting.stored.judge import StoredPlace
     from splitjoin_cli.stores.sinks.s3 import S3Sink
 

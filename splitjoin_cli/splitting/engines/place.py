@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from splitjoin_cli.splitting.engines.base import HeaderSpec, SinkSpec, SourceSpec, StoredSpec
+    from splitjoin_cli.splitting.engines.specs import HeaderSpec, SinkSpec, SourceSpec, StoredSpec
     from splitjoin_cli.stores.sinks.base import Sink
     from splitjoin_cli.stores.sources.base import Source
 

@@ -14,11 +14,12 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import ByteRange
 from splitjoin_cli.core.units import size_text
 from splitjoin_cli.splitting.engines.ahead import LookAhead, looks_at_once
-from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, Scanned, ScanUnit
+from splitjoin_cli.splitting.engines.base import Failed, Scanned, ScanUnit
 from splitjoin_cli.splitting.engines.courses import TooManyError, course_of
 from splitjoin_cli.splitting.engines.dispatch import Dispatcher, Work, error_of
 from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.spans import Spans, span_bytes
+from splitjoin_cli.splitting.engines.specs import HeaderSpec
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.guesses import Guess, Guesses, look_bytes
 from splitjoin_cli.splitting.plan import Large

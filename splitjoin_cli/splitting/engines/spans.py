@@ -21,9 +21,10 @@ from splitjoin_cli.splitting.plan import PlanBuilder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from splitjoin_cli.splitting.engines.base import Answer, HeaderSpec, Scanned, SourceSpec
+    from splitjoin_cli.splitting.engines.base import Answer, Scanned
     from splitjoin_cli.splitting.engines.courses import Course, Open
     from splitjoin_cli.splitting.engines.dispatch import Dispatcher
+    from splitjoin_cli.splitting.engines.specs import HeaderSpec, SourceSpec
     from splitjoin_cli.splitting.guesses import Guess
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.lines import Skipped

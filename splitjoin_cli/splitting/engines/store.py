@@ -9,8 +9,9 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, UsageError
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.core.names import plan_name
-from splitjoin_cli.splitting.engines.base import ChunkSpec, Failed, HeaderSpec, Stored, StoreUnit
+from splitjoin_cli.splitting.engines.base import Failed, Stored, StoreUnit
 from splitjoin_cli.splitting.engines.dispatch import TRIES, Dispatcher, Work, error_of
+from splitjoin_cli.splitting.engines.specs import ChunkSpec, HeaderSpec
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.one_chunk import Sender
 from splitjoin_cli.splitting.stretches import neighbours

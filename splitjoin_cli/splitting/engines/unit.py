@@ -22,7 +22,6 @@ from splitjoin_cli.core.model import ByteRange, Chunk
 from splitjoin_cli.core.progress import Silent, Tally
 from splitjoin_cli.splitting.engines.base import (
     Answer,
-    ChunkSpec,
     CutUnit,
     Failed,
     MergeUnit,
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.model import StoredObject
+    from splitjoin_cli.splitting.engines.specs import ChunkSpec
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.stairs import Stairs
     from splitjoin_cli.stores.sources.base import Source

@@ -17,26 +17,21 @@ from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.splitting.engines.base import (
     Answer,
-    ChunkSpec,
     CutUnit,
     Failed,
-    HeaderSpec,
     Merged,
     MergeUnit,
     PartSpec,
     Pieces,
-    Reach,
     Scanned,
     ScanUnit,
-    SinkSpec,
-    SourceSpec,
     Stored,
-    StoredSpec,
     StoreUnit,
     Unit,
     Verified,
     VerifyUnit,
 )
+from splitjoin_cli.splitting.engines.specs import ChunkSpec, HeaderSpec, Reach, SinkSpec, SourceSpec, StoredSpec
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.lines import Skipped, Skips
 from splitjoin_cli.splitting.records.outcome import Defect, Kind, Outcome

@@ -10,9 +10,10 @@ from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.core.errors import SplitjoinError
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.engines import unit as units
-from splitjoin_cli.splitting.engines.base import Reach, Remote, SinkSpec, SourceSpec
+from splitjoin_cli.splitting.engines.base import Remote
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.engines.specs import Reach, SinkSpec, SourceSpec
 from splitjoin_cli.splitting.run import SplitRun
 from splitjoin_cli.stores.sinks.memory import MemoryStore
 from splitjoin_cli.stores.sources.memory import MemorySource

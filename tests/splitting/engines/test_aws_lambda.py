@@ -19,11 +19,12 @@ from splitjoin_cli.core.model import ByteRange, Dialect
 from splitjoin_cli.deploy.split_handler import SplitFunction
 from splitjoin_cli.splitting.engines import aws_lambda, dispatch, invocation
 from splitjoin_cli.splitting.engines.aws_lambda import LambdaEngine
-from splitjoin_cli.splitting.engines.base import Failed, Reach, Scanned, ScanUnit, SourceSpec
+from splitjoin_cli.splitting.engines.base import Failed, Scanned, ScanUnit
 from splitjoin_cli.splitting.engines.dispatch import TRIES, Dispatcher, Work
 from splitjoin_cli.splitting.engines.invocation import Greeting, bounded
 from splitjoin_cli.splitting.engines.not_now import NotNowError
 from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.engines.specs import Reach, SourceSpec
 from splitjoin_cli.splitting.engines.wire import answer_of, answer_text, release, unit_text
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.stairs import Stairs

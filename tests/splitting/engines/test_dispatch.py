@@ -15,7 +15,7 @@ import pytest
 from splitjoin_cli.core.errors import EngineError, NameTakenError, StoreError
 from splitjoin_cli.core.model import ByteRange, Dialect
 from splitjoin_cli.splitting.engines import dispatch
-from splitjoin_cli.splitting.engines.base import Failed, Reach, Scanned, ScanUnit, SourceSpec
+from splitjoin_cli.splitting.engines.base import Failed, Scanned, ScanUnit
 from splitjoin_cli.splitting.engines.dispatch import (
     TRIES,
     Dispatcher,
@@ -26,6 +26,7 @@ from splitjoin_cli.splitting.engines.dispatch import (
 )
 from splitjoin_cli.splitting.engines.not_now import NotNowError
 from splitjoin_cli.splitting.engines.pace import Pace
+from splitjoin_cli.splitting.engines.specs import Reach, SourceSpec
 from splitjoin_cli.splitting.engines.wire import answer_text, release
 from splitjoin_cli.splitting.engines.words import CLUSTER, FUNCTION
 from splitjoin_cli.splitting.records.base import Alphabet

@@ -13,8 +13,9 @@ import pytest
 from splitjoin_cli.core.aws.options import ObjectOptions
 from splitjoin_cli.deploy.split_handler import ROOM
 from splitjoin_cli.splitting.engines import part as parts
-from splitjoin_cli.splitting.engines.base import Failed, HeaderSpec, MergeUnit, PartSpec, Reach, SinkSpec, StoredSpec
+from splitjoin_cli.splitting.engines.base import Failed, MergeUnit, PartSpec
 from splitjoin_cli.splitting.engines.place import OpenStored, Place
+from splitjoin_cli.splitting.engines.specs import HeaderSpec, Reach, SinkSpec, StoredSpec
 from splitjoin_cli.splitting.engines.unit import run_unit
 from splitjoin_cli.splitting.engines.wire import release
 from tests.splitting.places import MemoryPlace

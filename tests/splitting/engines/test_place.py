@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from splitjoin_cli.core.errors import SourceChangedError
-from splitjoin_cli.splitting.engines.base import Reach, SourceSpec
 from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.engines.specs import Reach, SourceSpec
 from splitjoin_cli.stores.sources.web_answers import NODES
 from tests.stores.sources.http_server import serving
 

@@ -21,8 +21,9 @@ from splitjoin_cli.splitting import guesses
 from splitjoin_cli.splitting.engines import scan as engine_scan
 from splitjoin_cli.splitting.engines import spans
 from splitjoin_cli.splitting.engines.ahead import LookAhead, looks_at_once
-from splitjoin_cli.splitting.engines.base import HeaderSpec, Reach, ScanUnit, SourceSpec
+from splitjoin_cli.splitting.engines.base import ScanUnit
 from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.engines.specs import HeaderSpec, Reach, SourceSpec
 from splitjoin_cli.splitting.engines.unit import run_unit
 from splitjoin_cli.splitting.engines.wire import release, unit_of
 from splitjoin_cli.splitting.engines.words import CLUSTER

@@ -13,9 +13,10 @@ import pytest
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
 from splitjoin_cli.core.errors import AccessError, EngineError, StoreError
 from splitjoin_cli.splitting.engines import store as store_units
-from splitjoin_cli.splitting.engines.base import Failed, Reach, SinkSpec, SourceSpec, StoreUnit
+from splitjoin_cli.splitting.engines.base import Failed, StoreUnit
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.place import Place
+from splitjoin_cli.splitting.engines.specs import Reach, SinkSpec, SourceSpec
 from splitjoin_cli.splitting.engines.wire import answer_text, unit_of, unit_text
 from splitjoin_cli.splitting.request import ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, MemoryWriter

@@ -25,10 +25,10 @@ from splitjoin_cli.core.errors import (
 )
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.splitting.engines import merge as engine_merge
-from splitjoin_cli.splitting.engines.base import Reach, StoredSpec
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.merge import EngineMerge
 from splitjoin_cli.splitting.engines.place import OpenStored, Place
+from splitjoin_cli.splitting.engines.specs import Reach, StoredSpec
 from splitjoin_cli.splitting.engines.words import CLUSTER
 from splitjoin_cli.splitting.stored.judge import StoredPlace
 from splitjoin_cli.splitting.stored.merge import FileTarget, Merged, ObjectTarget, StreamTarget, Target, merge

@@ -11,10 +11,10 @@ import pytest
 
 from splitjoin_cli.core.errors import NotFoundError, SourceChangedError, SourceError, UsageError
 from splitjoin_cli.core.model import Dialect
-from splitjoin_cli.splitting.engines.base import Reach, SourceSpec, StoredSpec
 from splitjoin_cli.splitting.engines.check import EngineCheck
 from splitjoin_cli.splitting.engines.in_process import InProcess
 from splitjoin_cli.splitting.engines.place import OpenStored, Place
+from splitjoin_cli.splitting.engines.specs import Reach, SourceSpec, StoredSpec
 from splitjoin_cli.splitting.stored.judge import StoredPlace
 from splitjoin_cli.splitting.stored.records import RecordCounter
 from splitjoin_cli.splitting.stored.verify import KINDS, Kind, Problem, VerifyReport, verify
