@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.servers.proxy import Proxy
 
 CHUNK_BYTES = 4 * 1024 * 1024
+MOST_REQUESTS = 2.0
+"""For each chunk, the scan's included: its PUT, and its share of the GETs."""
 OURS, PEER = "splitjoin split", "s5cmd cp"
 
 
@@ -39,7 +41,14 @@ class Copies:
         if self.left_out is not None:
             return "\n".join([*lines, f"Left out: {self.left_out}"])
         counted = ", ".join(f"{count / self.chunks:.2f} {what}" for what, count in self.requests.items())
-        lines += [f"- requests per chunk: {counted}", "", "| tool | s | x s5cmd | CPU s |", "|---|---:|---:|---:|"]
+        of_chunks = sum(self.requests.get(what, 0) for what in ("GET of the source", "PUT of chunks")) / self.chunks
+        lines += [f"- requests per chunk: {counted}"]
+        lines += [
+            f"- {of_chunks:.2f} of them for source and chunks; the goal is {MOST_REQUESTS:.0f} at most",
+            "",
+            "| tool | s | x s5cmd | CPU s |",
+            "|---|---:|---:|---:|",
+        ]
         peer = middle(self.runs[PEER])
         for name, usages in self.runs.items():
             found = middle(usages)

@@ -26,8 +26,8 @@ __all__ = ["THREADS", "Engines", "measure"]
 MIB = 1024 * 1024
 SOURCE = "s3://exports/export.csv"
 HERE = Path(__file__).parent
-COPIED, SENT = 128 * MIB, 8 * MIB
-"""Chunks that the store copies, and chunks whose bytes pass through the workers."""
+COPIED, SENT, SMALL = 128 * MIB, 8 * MIB, MIB // 4
+"""Chunks that the store copies, chunks whose bytes pass through the workers, and such of which a unit stores many."""
 UNITS = 1000
 RIGHT, CUT = "quotes, headers, bytes", "bytes; cuts quoted newlines, no headers"
 THREADS = "splitjoin, threads"
@@ -131,7 +131,10 @@ def measure(
             except LookupError as exc:
                 left_out[name] = str(exc)
         run_of = _Runs(env, scratch, rounds, left_out)
-        runs = {COPIED: run_of.in_turns([*ways, *theirs], COPIED), SENT: run_of.in_turns(ways, SENT)}
+        runs = {
+            COPIED: run_of.in_turns([*ways, *theirs], COPIED),
+            **{size: run_of.in_turns(ways, size) for size in (SENT, SMALL)},
+        }
         keeps = {way.name: way.keeps for way in [*ways, *theirs]}
         return Engines(source.stat().st_size, runs, _units(ours, env), left_out, keeps)
 

@@ -22,7 +22,7 @@ from splitjoin_cli.splitting.plan import MAX_CHUNKS, PlanBuilder
 from splitjoin_cli.splitting.plan_warnings import probe_warnings, scan_warnings
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.lines import Skips
-from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name
+from splitjoin_cli.splitting.records.open import best_block_bytes, scanner_name, scans_side_by_side
 from splitjoin_cli.splitting.records.watch import LETTERS, Watch
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.splitting.scan import Scan, ScanOptions
@@ -49,6 +49,11 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.scan import Scanned
     from splitjoin_cli.stores.sinks.base import Copier, Sink
     from splitjoin_cli.stores.sources.base import Source
+
+ROOMS, STRIPE_BLOCKS = 4, 8
+"""Where reads of the source are requests, a block is a fourth of what is worth one, a request is for eight blocks, and
+there is memory of four for each thread: as much as one block of that size took, for half the requests. Longer requests
+would be fewer at once in that memory, since blocks are taken in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +237,7 @@ class Preparation:
             found = Scan(
                 self._records,
                 builder,
-                options,
+                options if staged else self._in_stripes(options),
                 observer=self._observer,
                 consumer=staging,
                 header=header,
@@ -244,6 +249,12 @@ class Preparation:
                 staging.discard()
             raise
         return builder, found, staging
+
+    def _in_stripes(self, options: ScanOptions) -> ScanOptions:
+        """Where reads are requests, several blocks are one; together they take as much memory as one block did."""
+        if not self._source.properties.read_bytes or not scans_side_by_side():
+            return options
+        return replace(options, block_bytes=-(-options.block_bytes // ROOMS), stripe=STRIPE_BLOCKS, rooms=ROOMS)
 
     def _scan_ahead(
         self,

@@ -11,15 +11,16 @@ import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from splitjoin_cli.core.bytes.buffers import new_buffer
 from splitjoin_cli.core.errors import BadInputError, SourceChangedError
-from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF
+from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF, ByteRange
 from splitjoin_cli.core.parallel import run_workers
 from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting import limits
+from splitjoin_cli.splitting.ahead import Ahead
 from splitjoin_cli.splitting.hints import likely_delimiter, lone_return_hint, stray_hint
 from splitjoin_cli.splitting.locate import byte_of, find_open_quote, line_of, read_blocks
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
@@ -27,6 +28,7 @@ from splitjoin_cli.splitting.records.outcome import NO_OFFSET, Defect, Kind, Sta
 from splitjoin_cli.splitting.records.table import ending_of
 from splitjoin_cli.splitting.records.watch import ANYWHERE
 from splitjoin_cli.splitting.survey import Survey, SurveyForm
+from splitjoin_cli.stores.sources.base import announce
 from splitjoin_cli.stores.sources.window import WindowSource
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ class BlockConsumer(Protocol):
 class ScanOptions:
     """What bytes mean, and how hard to look. ``threads`` at once; ``strict``: every record's fields are counted.
 
-    ``has_trailer``: lines follow the source's end, which no record may reach into.
+    ``has_trailer``: lines follow the source's end, which no record may reach into. ``stripe``: so many blocks are read
+    by one request, and ``rooms`` are in memory for each thread; 0: each block is read by itself. Not with a consumer.
     """
 
     alphabet: Alphabet
@@ -74,6 +77,8 @@ class ScanOptions:
     strict: bool = False
     has_trailer: bool = False
     block_bytes: int = field(default_factory=best_block_bytes)
+    stripe: int = 0
+    rooms: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,17 @@ class Scanned:
     line_end: LineEnd | None
     rows: int
     survey: Survey
+
+
+class _Block(NamedTuple):
+    """A block that was scanned. ``text``: ``piece`` less a byte order mark; ``form``: what it was surveyed by."""
+
+    piece: memoryview
+    text: memoryview
+    outcomes: tuple[Outcome | None, ...] | None
+    form: SurveyForm
+    seen: Seen | None
+    tally: Tally
 
 
 class Scan:
@@ -124,6 +140,9 @@ class Scan:
         self._header = bytearray(header)
         self._start = builder.position
         self._survey = survey or Survey(SurveyForm(None))
+        self._ahead: Ahead[_Block] | None = None
+        if options.stripe and consumer is None and self._stream is None:
+            self._ahead = Ahead(self._block_bytes, stripe=options.stripe, most=options.rooms * options.threads)
 
     def run(self, executor: Executor) -> Scanned:
         """Scan to the end. Raises BadInputError, at the first byte that breaks the rules, and what the source raises.
@@ -143,11 +162,17 @@ class Scan:
         with self._turn:
             self._error = self._error or exc
             self._turn.notify_all()
+        if self._ahead is not None:
+            self._ahead.stop()
 
     def _work(self) -> None:
-        buffer = new_buffer(self._block_bytes)
         scanner = new_scanner(self._options.alphabet, self._options.block_bytes)
         try:
+            if self._ahead is not None:
+                while self._error is None and self._one_stripe(self._ahead, scanner):
+                    pass
+                return
+            buffer = new_buffer(self._block_bytes)
             while self._error is None and self._one_block(buffer, scanner):
                 pass
         except BaseException as exc:  # noqa: BLE001 -- raised again by run(), on the caller's thread
@@ -159,21 +184,13 @@ class Scan:
         number, filled = self._read(buffer, tally.add)
         if not filled:
             return False
-        # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
-        first = number == 0 and self._start == 0
-        skip = len(BYTE_ORDER_MARK) if first and buffer[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK else 0
-        text = buffer[skip:filled]
-        with self._scanning:
-            outcomes = scanner.scan(text).outcomes if text else None
-        form = self._survey.form
-        seen = form.look(text) if text else None
+        block = self._scanned(number, buffer[:filled], scanner, tally)
         with self._turn:
             self._turn.wait_for(lambda: self._current == number or self._error is not None)
             if self._error is not None:
                 return False
         # Only the thread whose turn it is gets here: the planner needs no lock of its own.
-        writes = self._take(buffer[:filled], text, outcomes, scanner, ANYWHERE if seen is None else seen.blanks)
-        self._survey_block(buffer[:filled], text, form, seen)
+        writes = self._take(block, scanner)
         with self._turn:
             self._current += 1
             self._turn.notify_all()
@@ -182,6 +199,39 @@ class Scan:
         if self._stream is None:
             tally.settle(filled)
         return True
+
+    def _one_stripe(self, ahead: Ahead[_Block], scanner: BlockScanner) -> bool:
+        """Read the blocks of a stripe by one request, and scan each; False when there is none left."""
+        numbers, size = ahead.stripe(), self._source.properties.size or 0
+        places = range(self._start + numbers.start * self._block_bytes, size, self._block_bytes)[: len(numbers)]
+        if not places:
+            return False
+        end = min(places[-1] + self._block_bytes, size)
+        announce(self._source, ByteRange(places[0], end))
+        for number, place in zip(numbers, places, strict=False):
+            room = ahead.room(number)
+            if room is None:
+                return False
+            tally = Tally(self._observer.advance)
+            piece = room[: min(self._block_bytes, end - place)]
+            read_planned(self._source, place, piece, tally.add)
+            ahead.put(number, room, self._scanned(number, piece, scanner, tally), partial(self._taken, scanner))
+        return True
+
+    def _taken(self, scanner: BlockScanner, block: _Block) -> None:
+        self._take(block, scanner)
+        block.tally.settle(len(block.piece))
+
+    def _scanned(self, number: int, piece: memoryview, scanner: BlockScanner, tally: Tally) -> _Block:
+        # A byte order mark belongs to the header's bytes, not to its first field: a quote after it opens a field.
+        first = number == 0 and self._start == 0
+        skip = len(BYTE_ORDER_MARK) if first and piece[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK else 0
+        text = piece[skip:]
+        with self._scanning:
+            outcomes = scanner.scan(text).outcomes if text else None
+        form = self._survey.form
+        seen = form.look(text) if text else None
+        return _Block(piece, text, outcomes, form, seen, tally)
 
     def _read(self, buffer: memoryview, came: Moved) -> tuple[int, int]:
         """The next block's number and size; 0 bytes at the end. A stream tells by itself what comes."""
@@ -199,16 +249,15 @@ class Scan:
         wanted = min(self._block_bytes, (self._source.properties.size or 0) - offset)
         return number, 0 if wanted <= 0 else read_planned(self._source, offset, buffer[:wanted], came)
 
-    def _take(
-        self,
-        piece: memoryview,
-        text: memoryview,
-        outcomes: tuple[Outcome | None, ...] | None,
-        scanner: BlockScanner,
-        blanks: int,
-    ) -> list[Write]:
-        """In its turn: let planner and consumer have a block; ``text`` is ``piece`` less a byte order mark."""
+    def _take(self, block: _Block, scanner: BlockScanner) -> list[Write]:
+        """In its turn: let planner, consumer and survey have a block."""
+        writes = self._plan(block, scanner)
+        self._survey_block(block)
+        return writes
+
+    def _plan(self, block: _Block, scanner: BlockScanner) -> list[Write]:
         builder, state = self._builder, self._state
+        piece, text, outcomes = block.piece, block.text, block.outcomes
         base = builder.position
         pending = builder.header_pending
         if len(text) < len(piece):
@@ -217,6 +266,7 @@ class Scan:
         if outcomes is not None:
             outcome = outcomes[state] or scanner.outcome(text, state)
             self._check(text, state, outcome, scanner)
+            blanks = ANYWHERE if block.seen is None else block.seen.blanks
             cuts = builder.feed(text, state, outcome, scanner, blanks=blanks)
             self._state = outcome.end
         if pending:
@@ -225,18 +275,18 @@ class Scan:
             return []
         return self._consumer.take(piece, base, cuts, header=None if builder.header_pending else self._header)
 
-    def _survey_block(self, piece: memoryview, text: memoryview, form: SurveyForm, seen: Seen | None) -> None:
+    def _survey_block(self, block: _Block) -> None:
         """In its turn: add what was seen in a block; once the header is known, lines like it are looked for."""
-        survey = self._survey
-        survey.at += len(piece) - len(text)
+        survey, text = self._survey, block.text
+        survey.at += len(block.piece) - len(text)
         survey.keep(text)
         if survey.form.headers and not self._builder.header_pending:
             end = self._builder.header.offset - survey.at
             survey.see(text[:end])
             survey.begin_body(bytes(self._header))
             survey.see(text[end:])
-        elif seen is not None:
-            survey.add(text, seen if form is survey.form else survey.form.look(text))
+        elif block.seen is not None:
+            survey.add(text, block.seen if block.form is survey.form else survey.form.look(text))
 
     def _keep_header(self, piece: memoryview, base: int) -> None:
         end = len(piece) if self._builder.header_pending else self._builder.header.offset - base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import BadInputError, SourceChangedError, SourceError
-from splitjoin_cli.core.model import Dialect
+from splitjoin_cli.core.model import BYTE_ORDER_MARK, Dialect
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.cuts import ByRows, BySize, Mark
@@ -26,6 +27,7 @@ from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.laws import examples
 from tests.splitting.csvs import BOM, ForwardOnly, alphabet_of, dialects, dirty_files, records_of, valid_files
+from tests.stores.sources.counted import CountedSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,13 +75,35 @@ def scanned(
     threads: int = THREADS,
     block_bytes: int = 64,
     consumer: BlockConsumer | None = None,
+    stripe: int = 0,
 ) -> tuple[PlanBuilder, Scanned]:
     """A scan, by default into chunks of ten records."""
     dialect = dialect or Dialect()
     source = MemorySource(source) if isinstance(source, bytes) else source
     builder = PlanBuilder(rule or ByRows(10), header=dialect.header, start=Mark(0, 0, 0, 0))
     options = ScanOptions(alphabet_of(dialect, literal=literal), threads, strict=strict, block_bytes=block_bytes)
+    options = replace(options, stripe=stripe, rooms=2)
     return builder, Scan(source, builder, options, observer=Silent(), consumer=consumer).run(executor)
+
+
+@pytest.mark.parametrize("stripe", [1, 4, 100])
+@pytest.mark.parametrize("rule", [ByRows(10), BySize(300)])
+def test_stripes_find_the_same_by_fewer_requests(executor: ThreadPoolExecutor, stripe: int, rule: CutRule) -> None:
+    """Blocks are read by one request for a stripe, and taken in their order; a defect is the first one."""
+    data = BYTE_ORDER_MARK + b"id,name\r\n" + b"".join(b'%d,"a\r\n""%d"\r\n' % (n, n) for n in range(400))
+    source, dialect = CountedSource(data), Dialect()
+    whole, found = scanned(data, executor, rule=rule, dialect=dialect)
+    builder, striped = scanned(source, executor, rule=rule, dialect=dialect, stripe=stripe)
+    assert [*builder.chunks] == [*whole.chunks]
+    assert replace(striped, survey=found.survey) == found
+    assert len(source.pinned.asked) == -(-len(data) // (64 * stripe))
+    broken = data.replace(b"17,", b'1"7,').replace(b"390,", b'3"90,')
+    messages = set()
+    for opened, width in ((MemorySource(broken), 0), (CountedSource(broken), stripe)):
+        with pytest.raises(BadInputError) as caught:
+            scanned(opened, executor, rule=rule, stripe=width)
+        messages.add(caught.value.message)
+    assert len(messages) == 1
 
 
 class KeepsBlocks:
