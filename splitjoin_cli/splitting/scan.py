@@ -88,10 +88,14 @@ class Scanned:
     size: int
     crc: int
     header: bytes
-    header_lines: int
     line_end: LineEnd | None
     rows: int
     survey: Survey
+
+    @property
+    def header_lines(self) -> int:
+        """Physical lines of the header: what LOAD DATA must ignore."""
+        return self.header.count(LF) + (not self.header.endswith(b"\n")) if self.header else 0
 
 
 class _Block(NamedTuple):
@@ -258,8 +262,7 @@ class Scan:
     def _plan(self, block: _Block, scanner: BlockScanner) -> list[Write]:
         builder, state = self._builder, self._state
         piece, text, outcomes = block.piece, block.text, block.outcomes
-        base = builder.position
-        pending = builder.header_pending
+        base, pending = builder.position, builder.header_pending
         if len(text) < len(piece):
             builder.skip(piece[: len(piece) - len(text)])
         cuts: Sequence[int] = ()
@@ -391,7 +394,7 @@ class Scan:
             self._consumer.end(cuts, header=header)
         rows = builder.records - builder.header.records
         self._survey.end()
-        return Scanned(builder.position, builder.crc, header, _lines(header), line_end, rows, self._survey)
+        return Scanned(builder.position, builder.crc, header, line_end, rows, self._survey)
 
     def _check_last(self) -> None:
         """The last record, when it has no line end."""
@@ -425,8 +428,3 @@ def read_planned(source: Source, offset: int, buffer: memoryview, came: Moved) -
             hint="split it when nothing writes to it any more",
         )
     return filled
-
-
-def _lines(header: bytes) -> int:
-    """Physical lines of the header: what LOAD DATA must ignore."""
-    return header.count(LF) + (not header.endswith(b"\n")) if header else 0

@@ -303,7 +303,8 @@ def test_line_ends_are_those_of_skipped_lines_too(executor: ThreadPoolExecutor, 
 def test_a_source_without_a_header(executor: ThreadPoolExecutor) -> None:
     """Its first record is a row, and there are no header's bytes."""
     builder, found = scanned(BOM + b"1,2\n3,4\n", executor, dialect=Dialect(header=False), block_bytes=3)
-    assert found == Scanned(11, crc64(BOM + b"1,2\n3,4\n"), b"", 0, "\n", 2, found.survey)
+    assert found == Scanned(11, crc64(BOM + b"1,2\n3,4\n"), b"", "\n", 2, found.survey)
+    assert found.header_lines == 0
     assert builder.header == Mark(0, 0, 0, 0)
 
 
