@@ -74,6 +74,17 @@ class TestDask(EngineContract):
     def engine(self, connected: Callable[[], Engine]) -> Engine:
         return connected()
 
+    def test_a_worker_of_another_build_is_told(
+        self, dask_cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """At once, and not by a unit that it cannot read, when much is done."""
+        from splitjoin_cli.splitting.engines import dask  # noqa: PLC0415 -- an extra
+
+        monkeypatch.setattr(dask, "protocol", lambda: "0" * 16)
+        with pytest.raises(EngineError, match="is another build of splitjoin") as error:
+            dask.DaskEngine(dask_cluster.address)
+        assert error.value.hint == "install the same on all workers, and start them anew"
+
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[LambdaService]:

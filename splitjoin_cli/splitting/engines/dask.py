@@ -24,7 +24,7 @@ from splitjoin_cli.core.errors import EngineError, UsageError
 from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.splitting.engines.base import Failed
 from splitjoin_cli.splitting.engines.unit import run_here
-from splitjoin_cli.splitting.engines.wire import answer_text, release
+from splitjoin_cli.splitting.engines.wire import answer_text, protocol, release
 from splitjoin_cli.splitting.engines.words import CLUSTER
 
 try:
@@ -114,9 +114,9 @@ def _is_bindable(family: int, place: Any) -> bool:  # noqa: ANN401 -- of what so
     return True
 
 
-def versions() -> tuple[str, str]:
-    """What a worker must have in common with the command: splitjoin's release, and Python's."""
-    return release(), ".".join(platform.python_version_tuple()[:2])
+def versions() -> tuple[str, str, str]:
+    """What a worker must have in common with the command: splitjoin's release, Python's, and how units are written."""
+    return release(), ".".join(platform.python_version_tuple()[:2]), protocol()
 
 
 @final
@@ -236,11 +236,17 @@ class DaskEngine(StaysHere):
                     f"the Dask worker {worker} cannot run splitjoin: {_said(theirs)}",
                     hint=f"install splitjoin {release()} on all workers",
                 )
-            if tuple(theirs) != ours:
+            if tuple(theirs[:2]) != ours[:2]:
                 raise EngineError(
                     f"the Dask worker {worker} has splitjoin {theirs[0]} on Python {theirs[1]}, and this command is "
                     f"splitjoin {ours[0]} on Python {ours[1]}",
                     hint="install the same on all workers",
+                )
+            if tuple(theirs) != ours:
+                raise EngineError(
+                    f"the Dask worker {worker} is another build of splitjoin {ours[0]}, which writes units of work in "
+                    "another way",
+                    hint="install the same on all workers, and start them anew",
                 )
         self._count(self._call(self._client.nthreads))
 
