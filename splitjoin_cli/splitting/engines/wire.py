@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from base64 import b64decode, b64encode
 from dataclasses import fields as fields_of
@@ -52,6 +53,7 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError
 """What is raised for a text that is no unit, or no answer, whatever it is instead."""
 _BYTES = "latin-1"
 """Delimiters and letters are bytes: each is a character of JSON's text."""
+_WORD = re.compile(r"\w+")
 
 
 class OtherReleaseError(ValueError):
@@ -73,10 +75,21 @@ def release() -> str:
 
 @cache
 def protocol() -> str:
-    """A mark of how units and answers are written: two builds of one release may differ in it."""
-    kinds = (*get_args(Unit), *get_args(Answer), SourceSpec, SinkSpec, HeaderSpec, ChunkSpec, Reach)
-    shape = [(kind.__name__, list(kind.__annotations__.items())) for kind in kinds]
+    """A mark of how units, answers and all values in them are written: two builds of one release may differ in it."""
+    shapes: dict[type, list[tuple[str, str]]] = {}
+    found: list[Any] = [*get_args(Unit), *get_args(Answer)]
+    while found:
+        kind = found.pop()
+        if isinstance(kind, type) and kind not in shapes and hasattr(kind, "__annotations__"):
+            shapes[kind] = [(name, _text_of(said)) for name, said in kind.__annotations__.items()]
+            found += [globals().get(word) for _, said in shapes[kind] for word in _WORD.findall(said)]
+    shape = sorted((kind.__name__, fields) for kind, fields in shapes.items())
     return hashlib.blake2b(repr(shape).encode(), digest_size=8).hexdigest()
+
+
+def _text_of(annotation: Any) -> str:  # noqa: ANN401 -- typing has no word for it
+    """As it stands in the source; a NamedTuple's is wrapped."""
+    return str(getattr(annotation, "__forward_arg__", annotation))
 
 
 def unit_text(unit: Unit) -> str:
