@@ -109,7 +109,7 @@ class LambdaEngine(StaysHere):
         self._refusal = ""
         self._lock = threading.Lock()
         self._began: dict[object, float] = {}  # invocations under way
-        self._waiters = _Waiters(self._wanted)
+        self._waiters = _Waiters(2 * self._wanted)  # whose answer was lost is waited for beside the try that follows
         self.greeting = self._greeted()
 
     @property
@@ -251,7 +251,9 @@ class LambdaEngine(StaysHere):
             return self._invoked_once(event)
         finally:
             with self._lock:
-                del self._began[mark]
+                took = self._clock() - self._began.pop(mark)
+            if took > TAKEN_SECONDS:
+                self._refused_since = None  # whatever became of it
 
     def _invoked_once(self, event: bytes) -> tuple[str, Failed | None]:
         try:

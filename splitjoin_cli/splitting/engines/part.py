@@ -129,8 +129,8 @@ class _Waiting:
 class _Placed:
     """A place in a file."""
 
-    def __init__(self, descriptor: int, start: int, name: str) -> None:
-        self._descriptor, self._start, self._name = descriptor, start, name
+    def __init__(self, descriptor: int, start: int) -> None:
+        self._descriptor, self._start = descriptor, start
 
     def write_at(self, offset: int, data: memoryview) -> None:
         at = self._start + offset
@@ -145,7 +145,7 @@ def _opened(part: PartSpec) -> Iterator[_Placed]:
     try:
         descriptor = os.open(part.name, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            yield _Placed(descriptor, part.start, part.name)
+            yield _Placed(descriptor, part.start)
         finally:
             os.close(descriptor)
     except OSError as exc:

@@ -195,6 +195,43 @@ def test_a_function_at_work_may_refuse_others_for_long(service: LambdaService, f
     engine.close()
 
 
+def test_a_connection_that_broke_after_minutes_was_no_refusal(service: LambdaService, function: Function) -> None:
+    """A unit that was at work for so long was taken: the five minutes begin anew."""
+    now = [0.0]
+    engine = LambdaEngine("splits", service.options, clock=lambda: now[0])
+
+    def breaks(_: dict[str, Any]) -> Reply:
+        now[0] += aws_lambda.TAKEN_SECONDS + 220.0
+        return Reply.refusal("ServiceException", 500)
+
+    function.says = [THROTTLED]
+    assert isinstance(met(engine), NotNowError)
+    now[0], service.invoke = 20.0, breaks
+    assert isinstance(met(engine), NotNowError)
+    now[0] += 1
+    assert engine.in_flight == 100
+    engine.close()
+
+
+def test_a_lost_answer_keeps_no_other_try_waiting(service: LambdaService, function: Function) -> None:
+    """It is waited for as long as a function may take; the same unit goes out beside it, with one at once, too."""
+    released, lost = threading.Event(), threading.Event()
+
+    def loses(event: dict[str, Any]) -> Reply:
+        if not lost.is_set():
+            lost.set()
+            released.wait(60)
+        return function(event)
+
+    engine = LambdaEngine("splits", service.options, in_flight=1)
+    service.invoke = loses
+    engine.submit(unit_text(unit()))
+    assert lost.wait(60)
+    assert isinstance(answer_of(engine.submit(unit_text(unit())).result(30), unit_text(unit())), Scanned)
+    released.set()
+    engine.close()
+
+
 def test_a_function_that_ends_before_the_unit_is_tried_again(engine: LambdaEngine, function: Function) -> None:
     """By its own time-out, in both spellings; by the kernel, for want of memory; by the runtime."""
     function.says = [
