@@ -20,7 +20,10 @@ class Leftovers:
     """Those of one job, or of all jobs of a place where one look shows them."""
 
     def __init__(self, sink: Sink, job: JobName, observer: Observer, swept: set[str] | None = None) -> None:
-        """``swept``: the places where all of them are gone, of all splits of a call: a look costs what lies there."""
+        """``swept``: the places where all of them are gone, or are being removed, by all splits of a call.
+
+        A look costs what lies there, and splits of one call run side by side.
+        """
         self._sink, self._job, self._observer = sink, job, observer
         self._swept = set() if swept is None else swept
 
@@ -30,12 +33,13 @@ class Leftovers:
         of_all_jobs = batches_of(self._sink) is not None
         if of_all_jobs and sink is None and place in self._swept:
             return
+        self._swept.add(place)  # now: another split would look as well meanwhile
         try:
             gone = self._removed(sink or self._sink, of_all_jobs=of_all_jobs)
         except StoreError as exc:
+            self._swept.discard(place)
             self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
             return
-        self._swept.add(place)
         if gone:
             self._observer.detail(f"removed {gone} leftovers of a killed run")
 
