@@ -6,11 +6,12 @@ import contextlib
 import threading
 from collections import OrderedDict, deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.errors import SourceChangedError, SourceError
 from splitjoin_cli.core.model import ByteRange
+from splitjoin_cli.stores.sources.idle_ranges import IdleRanges, note
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Moved
 
 __all__ = ["Cursors", "OpenRange", "PinnedObject", "ReadAhead", "read_parallel"]
-
-Value = TypeVar("Value")
 
 MIB = 1024 * 1024
 STEP_BYTES = 256 * 1024
@@ -77,12 +76,13 @@ class PinnedObject:
 
 
 class OpenRange:
-    """A range being read from front to back, by one thread at a time."""
+    """A range being read from front to back, by one thread at a time. ``asked``: the bytes that were wanted last."""
 
     def __init__(self, pinned: PinnedObject, part: ByteRange) -> None:
         """Nothing is asked for yet."""
         self.start = part.start
         self.position = part.start
+        self.asked = part.size
         self._pinned = pinned
         self._end = part.end
         self._body: Any = None
@@ -93,8 +93,9 @@ class OpenRange:
         """Bytes not read yet."""
         return self._end - self.position
 
-    def extend(self, end: int) -> None:
-        """Go on to ``end`` once what was asked for is read."""
+    def extend(self, end: int, asked: int) -> None:
+        """Go on to ``end`` once what was asked for is read; see ``asked``."""
+        self.asked = asked
         self._end = max(self._end, min(end, self._pinned.size))
 
     def fill(self, view: memoryview, came: Moved | None = None) -> None:
@@ -136,83 +137,51 @@ class OpenRange:
 
 
 class Cursors:
-    """Ranges that stand where readers stopped, so that a reader that goes on needs no new request. Thread-safe."""
+    """Ranges that stand where readers stopped, each longer than the one before. Thread-safe."""
 
     def __init__(self, pinned: PinnedObject, *, limit: int) -> None:
         """At most ``limit`` are kept, those that were used last."""
         self._pinned = pinned
-        self._limit = limit
+        self._idle: IdleRanges[OpenRange] = IdleRanges(limit=limit, noted=STARTS_KEPT)
         self._lock = threading.Lock()
-        self._idle: OrderedDict[int, tuple[OpenRange, int]] = OrderedDict()
         self._starts: OrderedDict[int, None] = OrderedDict()  # of readers that went on, the latest last
-        self._ends: OrderedDict[int, int] = OrderedDict()  # of what was announced, by its start
-        self._begun: OrderedDict[int, None] = OrderedDict()  # starts of ranges that were announced and asked for
 
     def read(self, offset: int, view: memoryview, came: Moved | None = None) -> None:
         """Fill ``view`` from ``offset`` on; ``came`` hears of bytes as they come."""
-        with self._lock:
-            cursor, asked = self._idle.pop(offset, (None, 0))
-            announced = self._ends.get(offset, 0) - offset
-            # A reader that was announced begins here; the one before, whose end this is, goes no further.
-            begins = cursor is None or (announced > 0 and not cursor.left)
-            if begins and announced > 0:
-                _note(self._begun, offset, None)
-        if cursor is None or begins:
+        cursor, announced = self._idle.take(offset)
+        # A reader that was announced begins here; the one before, whose end this is, goes no further.
+        if cursor is None or (announced > 0 and not cursor.left):
             asked = max(len(view), min(announced, LONGEST_RANGE_BYTES))
             cursor = OpenRange(self._pinned, ByteRange(offset, offset + asked))
         elif cursor.left < len(view):
-            asked = max(len(view), min(asked * GROWTH, LONGEST_RANGE_BYTES))
-            cursor.extend(self._useful_end(cursor.start, offset + len(view), offset + asked))
+            asked = max(len(view), min(cursor.asked * GROWTH, LONGEST_RANGE_BYTES))
+            cursor.extend(self._useful_end(cursor.start, offset + len(view), offset + asked), asked)
         try:
             cursor.fill(view, came)
         except BaseException:
             cursor.close()
             raise
-        self._keep(cursor, asked)
+        self._idle.keep(cursor)
 
     def announce(self, part: ByteRange) -> None:
-        """A reader will begin at the start of ``part``, or go on there, to its end, no further."""
-        with self._lock:
-            _note(self._ends, part.start, part.end)
+        """As in IdleRanges."""
+        self._idle.announce(part)
 
     def close(self) -> None:
         """Drop all."""
-        with self._lock:
-            idle, self._idle = self._idle, OrderedDict()
-        for cursor, _ in idle.values():
-            cursor.close()
+        self._idle.close()
 
     def _useful_end(self, start: int, least: int, most: int) -> int:
         """How far to ask for the reader that began at ``start``: where another one began, this one will stop.
 
         Chunks lie side by side and are read at once; what is asked for beyond one's end would come twice.
         """
+        end = self._idle.announced_end(start)
+        if end is not None:
+            return max(least, min(end, most))
         with self._lock:
-            if start in self._ends:
-                return max(least, min(self._ends[start], most))
-            _note(self._starts, start, None)
+            note(self._starts, start, None, STARTS_KEPT)
             return min((other for other in self._starts if least <= other < most), default=most)
-
-    def _keep(self, cursor: OpenRange, asked: int) -> None:
-        dropped: list[OpenRange] = []
-        with self._lock:
-            if cursor.left and cursor.position in self._begun:
-                dropped.append(cursor)  # another reader, who was announced, has begun here: nobody wants what is left
-            else:
-                if cursor.position in self._idle:
-                    dropped.append(self._idle.pop(cursor.position)[0])
-                self._idle[cursor.position] = (cursor, asked)
-            if len(self._idle) > self._limit:
-                dropped.append(self._idle.popitem(last=False)[1][0])
-        for old in dropped:
-            old.close()
-
-
-def _note(places: OrderedDict[int, Value], place: int, value: Value) -> None:
-    """Keep something of a place, and forget what was noted first where that is too much."""
-    places[place] = value
-    if len(places) > STARTS_KEPT:
-        places.popitem(last=False)
 
 
 def read_parallel(

@@ -5,14 +5,13 @@ RFC 9110: 13.1.5 (If-Range), 14.2 (Range). As in web.py, a message shows no more
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.core.errors import SourceError, UsageError
 from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.core.unpicklable import StaysHere
+from splitjoin_cli.stores.sources.idle_ranges import IdleRanges
 from splitjoin_cli.stores.sources.positioned import PositionedStream
 from splitjoin_cli.stores.sources.resumed import changed, is_final, kind_of_error
 from splitjoin_cli.stores.sources.url import redacted
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpRanges"]
 
-Value = TypeVar("Value")
 _OK, _PARTIAL, _PRECONDITION_FAILED, _NO_SUCH_RANGE = 200, 206, 412, 416
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _TRIES = 4
@@ -60,9 +58,14 @@ class _Part:
         self._answer = answer
         self.position, self.end, self.asked = position, end, asked
 
+    @property
+    def left(self) -> int:
+        """Bytes not read yet."""
+        return self.end - self.position
+
     def readinto(self, view: memoryview) -> int:
         """Some bytes. Raises what requests raises, EOFError where the connection ended before the range did."""
-        data: bytes = self._answer.raw.read(min(len(view), self.end - self.position), decode_content=False)
+        data: bytes = self._answer.raw.read(min(len(view), self.left), decode_content=False)
         if not data:
             raise EOFError
         view[: len(data)] = data
@@ -83,10 +86,7 @@ class HttpRanges(StaysHere):
     def __init__(self, url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """One request. Raises SourceError; UsageError for a server that sends no ranges that prove a version."""
         self._url, self._uri, self._sleep = url, redacted(url), sleep
-        self._lock = threading.Lock()
-        self._idle: OrderedDict[int, _Part] = OrderedDict()
-        self._ends: OrderedDict[int, int] = OrderedDict()
-        self._begun: OrderedDict[int, None] = OrderedDict()  # starts of ranges that were announced and asked for
+        self._idle: IdleRanges[_Part] = IdleRanges(limit=KEPT, noted=ANNOUNCED)
         self._closed = False
         self._session = new_session(self._uri, url, KEPT)
         self._version, self._coding = Version(None, None, None), ""
@@ -129,8 +129,7 @@ class HttpRanges(StaysHere):
 
     def announce(self, part: ByteRange) -> None:
         """As in ``base.announce``: one request asks for all of it."""
-        with self._lock:
-            _note(self._ends, part.start, part.end)
+        self._idle.announce(part)
 
     def stream(self, came: Moved | None = None) -> PositionedStream:
         """See Source."""
@@ -146,10 +145,7 @@ class HttpRanges(StaysHere):
     def close(self) -> None:
         """See Source."""
         self._closed = True
-        with self._lock:
-            idle, self._idle = list(self._idle.values()), OrderedDict()
-        for part in idle:
-            part.close()
+        self._idle.close()
         self._session.close()
 
     def _read_first(self) -> None:
@@ -172,12 +168,8 @@ class HttpRanges(StaysHere):
 
     def _some(self, position: int, view: memoryview) -> int:
         """At least one byte from ``position`` on, from the answer that stands there or from another one."""
-        with self._lock:
-            part = self._idle.pop(position, None)
-            announced = self._ends.get(position, position) - position
-            if announced > 0 and (part is None or part.position == part.end):
-                _note(self._begun, position, None)
-        if part is None or part.position == part.end:
+        part, announced = self._idle.take(position)
+        if part is None or not part.left:
             longer = 0 if part is None else min(part.asked * GROWTH, LONGEST_RANGE_BYTES)
             part = self._part(position, max(len(view), announced, longer))
         try:
@@ -185,22 +177,8 @@ class HttpRanges(StaysHere):
         except BaseException:
             part.close()
             raise
-        self._keep(part)
+        self._idle.keep(part)
         return count
-
-    def _keep(self, part: _Part) -> None:
-        dropped: list[_Part] = []
-        with self._lock:
-            if part.position < part.end and part.position in self._begun:
-                dropped.append(part)  # another reader, who was announced, has begun here
-            else:
-                if part.position in self._idle:
-                    dropped.append(self._idle.pop(part.position))
-                self._idle[part.position] = part
-            while len(self._idle) > KEPT:
-                dropped.append(self._idle.popitem(last=False)[1])
-        for old in dropped:
-            old.close()
 
     def _part(self, start: int, size: int) -> _Part:
         """The answer to a request for ``size`` bytes, or as many as there are. Raises SourceChangedError."""
@@ -297,13 +275,6 @@ class HttpRanges(StaysHere):
             f"({kind_of_error(exc)})",
             hint="run the same command again",
         )
-
-
-def _note(places: OrderedDict[int, Value], place: int, value: Value) -> None:
-    """Keep something of a place, and forget what was noted first where that is too much."""
-    places[place] = value
-    if len(places) > ANNOUNCED:
-        places.popitem(last=False)
 
 
 def _last_of(content_range: str) -> int:
