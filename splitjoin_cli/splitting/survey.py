@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
 from splitjoin_cli.core.native import SURVEY, Bytes, kernel
 from splitjoin_cli.core.switches import SCANNER, switched
-from splitjoin_cli.splitting.records.watch import EVEN, ODD
+from splitjoin_cli.splitting.records.watch import ANYWHERE, EVEN, ODD
 
 if TYPE_CHECKING:
     from splitjoin_cli.splitting.records.base import Alphabet
@@ -123,11 +123,11 @@ class SurveyForm:
         found, counted, quotes = 0, 0, 0
         for feed in _BLANK.finditer(data):
             if self.quote is None:
-                return EVEN | ODD
+                return ANYWHERE
             quotes += data.count(self.quote, counted, feed.start())
             counted = feed.start()
             found |= ODD if quotes % 2 else EVEN
-            if found == EVEN | ODD:
+            if found == ANYWHERE:
                 break
         return found
 
