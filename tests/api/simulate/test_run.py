@@ -176,7 +176,7 @@ def test_everything_always_goes_wrong(bench: Bench, caplog: pytest.LogCaptureFix
     assert (report.duplicates, report.crashes) == (10, 2 * 10 * 100)
     attempts = [chunk.attempts for chunk in report.chunks]
     refused = sum("the join cannot be claimed" in record.getMessage() for record in caplog.records)
-    assert min(attempts) == 2 * 101
+    assert min(attempts) >= 2 * 101
     assert sum(attempts) - 2 * 101 * len(attempts) <= refused
     assert bench.ids() == list(range(69))
 

@@ -246,7 +246,7 @@ def test_what_was_answered_is_forgotten_before_it_was_due() -> None:
     def done(_: Answer) -> None:
         if len(counts) % 500 == 0:
             gc.collect()
-        counts.append(sum(isinstance(one, Work) for one in gc.get_objects()) if len(counts) % 500 == 0 else 0)
+        counts.append(sum(type(one) is Work for one in gc.get_objects()) if len(counts) % 500 == 0 else 0)
 
     Dispatcher(Scripted(lambda _, __: NOTHING)).run(works(1501, done))
     assert max(counts) < 3 * dispatch.LEAST_DUE
