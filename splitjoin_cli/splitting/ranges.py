@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
 from splitjoin_cli.splitting.plan import Large
+from splitjoin_cli.splitting.reading import read_planned
 from splitjoin_cli.splitting.records.outcome import State, join, nothing
-from splitjoin_cli.splitting.scan import read_planned
 
 if TYPE_CHECKING:
     from array import array

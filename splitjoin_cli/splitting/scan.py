@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from splitjoin_cli.core.bytes.buffers import new_buffer
-from splitjoin_cli.core.errors import BadInputError, SourceChangedError
+from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF, ByteRange
 from splitjoin_cli.core.parallel import run_workers
 from splitjoin_cli.core.progress import Tally
@@ -23,6 +23,7 @@ from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.ahead import Ahead
 from splitjoin_cli.splitting.hints import likely_delimiter, lone_return_hint, stray_hint
 from splitjoin_cli.splitting.locate import byte_of, find_open_quote, line_of, read_blocks
+from splitjoin_cli.splitting.reading import read_planned
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET, Defect, Kind, State
 from splitjoin_cli.splitting.records.table import ending_of
@@ -412,19 +413,3 @@ class Scan:
             hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
             "or --quotechar none if quotes mean nothing in it",
         )
-
-
-def read_planned(source: Source, offset: int, buffer: memoryview, came: Moved) -> int:
-    """Fill ``buffer`` from a source that seeks, and had the bytes when it was opened; their number.
-
-    ``came`` may hear of them as they come. Raises SourceChangedError where it has not all of them any more, and what
-    ``read_at`` raises.
-    """
-    filled = source.read_at(offset, buffer, came)
-    if filled < len(buffer):
-        raise SourceChangedError(
-            f"{source.properties.uri} ended at byte {offset + filled}, "
-            f"it had {source.properties.size} bytes when it was opened",
-            hint="split it when nothing writes to it any more",
-        )
-    return filled

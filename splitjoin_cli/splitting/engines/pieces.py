@@ -8,9 +8,9 @@ from splitjoin_cli.core.progress import Tally
 from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark
 from splitjoin_cli.splitting.engines.base import Pieces
 from splitjoin_cli.splitting.plan import PlanBuilder
+from splitjoin_cli.splitting.reading import read_planned
 from splitjoin_cli.splitting.records.lines import header_text
 from splitjoin_cli.splitting.records.outcome import State
-from splitjoin_cli.splitting.scan import read_planned
 from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.stores.sources.base import announce
 
