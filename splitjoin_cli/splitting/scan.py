@@ -14,18 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from splitjoin_cli.core.bytes.buffers import new_buffer
-from splitjoin_cli.core.errors import BadInputError
 from splitjoin_cli.core.model import BYTE_ORDER_MARK, LF, ByteRange
 from splitjoin_cli.core.parallel import run_workers
 from splitjoin_cli.core.progress import Tally
-from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.ahead import Ahead
-from splitjoin_cli.splitting.hints import likely_delimiter, lone_return_hint, stray_hint
-from splitjoin_cli.splitting.locate import byte_of, find_open_quote, line_of, read_blocks
+from splitjoin_cli.splitting.defects import defect_error, ragged_error, unclosed_error
 from splitjoin_cli.splitting.reading import read_planned
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner, scans_side_by_side
-from splitjoin_cli.splitting.records.outcome import NO_OFFSET, Defect, Kind, State
+from splitjoin_cli.splitting.records.outcome import NO_OFFSET, State
 from splitjoin_cli.splitting.records.table import ending_of
 from splitjoin_cli.splitting.records.watch import ANYWHERE
 from splitjoin_cli.splitting.survey import Survey, SurveyForm
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.bytes.base import ByteStream
+    from splitjoin_cli.core.errors import BadInputError
     from splitjoin_cli.core.model import LineEnd
     from splitjoin_cli.core.progress import Moved, Observer
     from splitjoin_cli.splitting.plan import PlanBuilder
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.sources.base import Source
 
     Write = Callable[[], None]
-
-_FIRST_BYTES = 64 * 1024
 
 
 class BlockConsumer(Protocol):
@@ -310,7 +306,9 @@ class Scan:
         if found is not None:
             sound, error = found
         elif defect is not None:
-            error = self._bad(defect, self._builder.position)
+            error = defect_error(
+                self._source, self._options.alphabet, self._builder.position + defect.offset, defect.kind
+            )
         else:
             return
         if sound:
@@ -337,41 +335,7 @@ class Scan:
         if expected is None:
             first = scanner.ends(piece, state)[0]
             expected = begun + scanner.delimiters_before(piece, state, [first])[0]
-        return max(ragged.start, 0), self.ragged_error(start, ragged.delimiters + 1, expected + 1)
-
-    def ragged_error(self, start: int, fields: int, expected: int) -> BadInputError:
-        """The error for a record that begins at ``start``."""
-        line = line_of(self._source, start)
-        return BadInputError(
-            f"{self._source.properties.uri}, line {line} (byte {byte_of(self._source, start)}): "
-            f"the record has {count_text(fields, 'field')}, the first record has {expected}",
-            hint="repair the record, or leave --strict out to split it as it is",
-        )
-
-    def _bad(self, defect: Defect, base: int) -> BadInputError:
-        at = base + defect.offset
-        place = f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {byte_of(self._source, at)})"
-        if defect.kind == Kind.LONE_CR:
-            return BadInputError(
-                f"{place}: a carriage return without a line feed; records end with LF or CR LF",
-                hint=lone_return_hint(feeds=self._has_feeds()),
-            )
-        what = "a closing quote that is not followed by a delimiter or the record's end"
-        if defect.kind == Kind.OPENING:
-            what = "a quote inside a field that does not begin with one"
-        return BadInputError(
-            f"{place}: {what}",
-            hint=stray_hint(defect.kind, likely_delimiter(self._first_line(), self._options.alphabet.delimiter)),
-        )
-
-    def _first_line(self) -> bytes:
-        """The header's, as far as it is needed to see what it holds."""
-        start = b"".join(bytes(block) for block in read_blocks(self._source, 0, _FIRST_BYTES))
-        return start.partition(b"\n")[0]
-
-    def _has_feeds(self) -> bool:
-        """Whether a line feed is in the source."""
-        return any(b"\n" in bytes(block) for block in read_blocks(self._source, 0))
+        return max(ragged.start, 0), ragged_error(self._source, start, ragged.delimiters + 1, expected + 1)
 
     def _finish(self) -> Scanned:
         builder, alphabet = self._builder, self._options.alphabet
@@ -380,11 +344,11 @@ class Scan:
             raise missing(self._source.properties.uri)
         ending = ending_of(alphabet, self._state)
         if ending.defect is not None:
-            raise self._bad(Defect(-ending.back, ending.defect), builder.position)
+            raise defect_error(self._source, alphabet, builder.position - ending.back, ending.defect)
         if self._options.has_trailer and builder.position > builder.line_start:
             raise limits.torn_trailer(self._source, builder.position)
         if ending.open and not alphabet.literal:
-            raise self._unclosed()
+            raise unclosed_error(self._source, alphabet, builder.line_start)
         if self._options.strict:
             self._check_last()
         ends, crlf = builder.line_ends, builder.crlf
@@ -403,13 +367,4 @@ class Scan:
         last, expected = builder.last_mark, builder.expected_delimiters
         fields = builder.delimiters - last.delimiters
         if expected is not None and builder.is_unended and fields != expected:
-            raise self.ragged_error(builder.line_start, fields + 1, expected + 1)
-
-    def _unclosed(self) -> BadInputError:
-        at = find_open_quote(self._source, self._options.alphabet, self._builder.line_start)
-        return BadInputError(
-            f"{self._source.properties.uri}, line {line_of(self._source, at)} (byte {byte_of(self._source, at)}): "
-            "the quote that opens here is still open at the end of the file",
-            hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
-            "or --quotechar none if quotes mean nothing in it",
-        )
+            raise ragged_error(self._source, builder.line_start, fields + 1, expected + 1)
