@@ -29,8 +29,8 @@ from splitjoin_cli.stores.sources.window import MAX_TAIL_BYTES, TailRule, Window
 if TYPE_CHECKING:
     from splitjoin_cli.core.bytes.base import ByteStream
     from splitjoin_cli.core.model import Skip
+    from splitjoin_cli.splitting.intake import Scanned
     from splitjoin_cli.splitting.plan import PlanBuilder
-    from splitjoin_cli.splitting.scan import Scanned
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["Around", "declared_delimiter", "is_ruler", "line_rule", "with_delimiter"]

@@ -17,10 +17,10 @@ from splitjoin_cli.splitting.trailer import text_fields, trailer_warnings
 if TYPE_CHECKING:
     from splitjoin_cli.splitting.around import Around
     from splitjoin_cli.splitting.cuts import CutRule
+    from splitjoin_cli.splitting.intake import Scanned
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.probe import Probed
     from splitjoin_cli.splitting.records.watch import Watch
-    from splitjoin_cli.splitting.scan import Scanned
     from splitjoin_cli.stores.sources.base import Source
 
 __all__ = ["probe_warnings", "scan_warnings"]

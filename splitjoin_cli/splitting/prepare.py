@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.cuts import CutRule
     from splitjoin_cli.splitting.engines.base import Remote
     from splitjoin_cli.splitting.existing import Existing
+    from splitjoin_cli.splitting.intake import Scanned
     from splitjoin_cli.splitting.leftovers import Leftovers
     from splitjoin_cli.splitting.probe import Probed
     from splitjoin_cli.splitting.request import SplitRequest
-    from splitjoin_cli.splitting.scan import Scanned
     from splitjoin_cli.stores.sinks.base import Copier, Sink
     from splitjoin_cli.stores.sources.base import Source
 

@@ -19,10 +19,11 @@ from splitjoin_cli.core.model import BYTE_ORDER_MARK, Dialect
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting import limits
 from splitjoin_cli.splitting.cuts import ByRows, BySize, Mark
+from splitjoin_cli.splitting.intake import Scanned
 from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.lines import Skips
 from splitjoin_cli.splitting.records.open import best_block_bytes
-from splitjoin_cli.splitting.scan import Scan, Scanned, ScanOptions
+from splitjoin_cli.splitting.scan import Scan, ScanOptions
 from splitjoin_cli.splitting.skipping import SkippingPlanBuilder
 from splitjoin_cli.stores.sources.memory import MemorySource
 from tests.laws import examples
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.progress import Moved
     from splitjoin_cli.splitting.cuts import CutRule
-    from splitjoin_cli.splitting.scan import BlockConsumer
+    from splitjoin_cli.splitting.intake import BlockConsumer
     from splitjoin_cli.stores.sources.base import Source
 
 THREADS = 4
