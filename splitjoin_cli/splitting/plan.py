@@ -16,16 +16,17 @@ from splitjoin_cli.core.bytes.crc64 import combine, crc64, crc64_each
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.format.chunk_table import ChunkTable
 from splitjoin_cli.core.names import MAX_TOTAL
-from splitjoin_cli.core.units import LARGE_RECORD_BYTES
 from splitjoin_cli.splitting.cuts import AT_LAST, WAIT, Mark, crc_between
+from splitjoin_cli.splitting.ranged import Large
 from splitjoin_cli.splitting.records.watch import ANYWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from splitjoin_cli.splitting.cuts import CutRule
+    from splitjoin_cli.splitting.ranged import CutRange, Ranged
     from splitjoin_cli.splitting.records.base import BlockScanner
-    from splitjoin_cli.splitting.records.lines import LineSorter, Skipped, Skips
+    from splitjoin_cli.splitting.records.lines import LineSorter, Skips
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.records.watch import Watch
 
@@ -41,20 +42,6 @@ class Ragged:
 
     chunks: int = 0
     first: int = 0
-
-
-@dataclass(slots=True)
-class Large:
-    """Records above LARGE_RECORD_BYTES, which no block is: one ends in a block at most. ``first``: where it begins."""
-
-    records: int = 0
-    first: int = 0
-
-    def measure(self, start: int, end: int) -> None:
-        """Look at the record from ``start`` to ``end``; of those in a block, at the first alone."""
-        if end - start > LARGE_RECORD_BYTES:
-            self.first = self.first if self.records else start
-            self.records += 1
 
 
 class PlanBuilder:
@@ -158,25 +145,14 @@ class PlanBuilder:
         """See CutRule."""
         return self._rule.limit(start, number)
 
-    def take(
-        self,
-        size: int,
-        outcome: Outcome,
-        crc: int,
-        large: Large,
-        watch: Watch | None = None,
-        skipped: Skipped | None = None,  # noqa: ARG002 -- what others want to know
-        *,
-        last: bool = False,
-    ) -> None:
+    def take(self, size: int, found: Ranged, *, last: bool = False) -> None:
         """Take a whole chunk of ``size`` bytes, from the last cut, where this stands, to the last end up to its limit.
 
-        ``outcome``: of all of it, from a record's start; ``crc``: its CRC-64/NVME; ``large``: its large records;
-        ``watch``: saw its blocks. ``skipped``: its lines that are no records. ``last``: the source's end, which may
-        follow, ends the chunk.
+        ``found``: what they hold. ``last``: the source's end, which may follow, ends the chunk.
         """
-        if self.watch is not None and watch is not None:
-            self.watch.add(watch)
+        outcome, large = found.outcome, found.large
+        if self.watch is not None and found.watch is not None:
+            self.watch.add(found.watch)
         if large.records:
             first = self.large.first if self.large.records else large.first
             self.large = Large(self.large.records + large.records, first)
@@ -184,7 +160,7 @@ class PlanBuilder:
             self.position + size,
             self.records + outcome.records,
             self.delimiters + outcome.delimiters,
-            combine(self.crc, crc, size),
+            combine(self.crc, found.crc, size),
         )
         self.position, self.records, self.delimiters, self.crc = end
         self.crlf += outcome.crlf
@@ -193,23 +169,14 @@ class PlanBuilder:
             self._append(end)
             self._rule.taken()
 
-    def take_cuts(
-        self,
-        cuts: Iterable[Mark],
-        end: Mark,
-        crlf: int,
-        skipped: Skipped | None = None,  # noqa: ARG002 -- what others want to know
-    ) -> None:
-        """Take bytes that were cut somewhere else, from a record's end, where this stands, to another one, ``end``.
-
-        ``cuts``: where chunks end in them; ``crlf``: of their record ends; ``skipped``: their lines that are none.
-        """
-        for mark in cuts:
+    def take_cuts(self, found: CutRange) -> None:
+        """Take bytes that were cut somewhere else, from a record's end, where this stands."""
+        for mark in found.cuts:
             self._append(mark)
             self._rule.taken()
-        self.position, self.records, self.delimiters, self.crc = end
-        self.crlf += crlf
-        self._last = end
+        self.position, self.records, self.delimiters, self.crc = found.end
+        self.crlf += found.crlf
+        self._last = found.end
 
     def note_ragged(self, number: int, excess: int) -> None:  # noqa: ARG002 -- what others want to know
         """Chunk ``number`` has so many delimiters more than its records should have (or fewer)."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.model import BYTE_ORDER_MARK
-from splitjoin_cli.splitting.plan import Large
+from splitjoin_cli.splitting.ranged import Large, Ranged
 from splitjoin_cli.splitting.reading import read_planned
 from splitjoin_cli.splitting.records.outcome import State, join, nothing
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.guesses import Guess
     from splitjoin_cli.splitting.plan import PlanBuilder
     from splitjoin_cli.splitting.records.base import BlockScanner
-    from splitjoin_cli.splitting.records.lines import LineCount, LineSorter, Skipped
+    from splitjoin_cli.splitting.records.lines import LineCount, LineSorter
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.records.watch import Watch
     from splitjoin_cli.splitting.survey import Survey
@@ -36,7 +36,6 @@ __all__ = [
     "Lane",
     "Output",
     "Proofs",
-    "Ranged",
     "Rules",
     "begin",
     "ends_as_guessed",
@@ -61,17 +60,6 @@ class Rules(NamedTuple):
 
     expected: int | None
     strict: bool = False
-
-
-class Ranged(NamedTuple):
-    """What a range held."""
-
-    outcome: Outcome
-    crc: int
-    large: Large
-    watch: Watch | None
-    survey: Survey
-    skipped: Skipped | None = None
 
 
 class Output(NamedTuple):
@@ -232,8 +220,7 @@ class Proofs:
             if start != self._builder.position:
                 break  # guessed from an end that was wrong: whatever it held, it is not this chunk
             at_end = number == self._last
-            outcome, crc, large, watch, _, skipped = held
-            self._builder.take(end - start, outcome, crc, large, watch, skipped, last=at_end)
+            self._builder.take(end - start, held, last=at_end)
             held.survey.close()
             self._survey.take(held.survey)
             proved.append(number)

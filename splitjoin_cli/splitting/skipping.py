@@ -18,12 +18,12 @@ from splitjoin_cli.splitting.records.lines import BLANK, RECORD, REPEATED, LineS
 from splitjoin_cli.splitting.records.watch import ANYWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from splitjoin_cli.splitting.cuts import CutRule
-    from splitjoin_cli.splitting.plan import Large
+    from splitjoin_cli.splitting.ranged import CutRange, Ranged
     from splitjoin_cli.splitting.records.base import Alphabet, BlockScanner
-    from splitjoin_cli.splitting.records.lines import Skipped, Skips, Sorted
+    from splitjoin_cli.splitting.records.lines import Skips, Sorted
     from splitjoin_cli.splitting.records.outcome import Outcome
     from splitjoin_cli.splitting.records.watch import Watch
 
@@ -107,31 +107,22 @@ class SkippingPlanBuilder(PlanBuilder):
             self._set_expected(end.delimiters)
         return self._end_at(end, unended=unended)
 
-    def take(
-        self,
-        size: int,
-        outcome: Outcome,
-        crc: int,
-        large: Large,
-        watch: Watch | None = None,
-        skipped: Skipped | None = None,
-        *,
-        last: bool = False,
-    ) -> None:
+    def take(self, size: int, found: Ranged, *, last: bool = False) -> None:
         """See PlanBuilder."""
+        outcome, skipped = found.outcome, found.skipped
         if skipped is not None:
             self._count(blanks=skipped.blanks, repeated=skipped.repeated)
             records = outcome.records - skipped.blanks - skipped.repeated
             delimiters = outcome.delimiters - (self.expected_delimiters or 0) * skipped.repeated
-            outcome = outcome._replace(records=records, delimiters=delimiters)
-        super().take(size, outcome, crc, large, watch, last=last)
+            found = found._replace(outcome=outcome._replace(records=records, delimiters=delimiters))
+        super().take(size, found, last=last)
         self._begin_line()
 
-    def take_cuts(self, cuts: Iterable[Mark], end: Mark, crlf: int, skipped: Skipped | None = None) -> None:
+    def take_cuts(self, found: CutRange) -> None:
         """See PlanBuilder."""
-        if skipped is not None:
-            self._count(blanks=skipped.blanks, repeated=skipped.repeated)
-        super().take_cuts(cuts, end, crlf)
+        if found.skipped is not None:
+            self._count(blanks=found.skipped.blanks, repeated=found.skipped.repeated)
+        super().take_cuts(found)
         self._begin_line()
 
     def _begin_line(self) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.guesses import Guess
     from splitjoin_cli.splitting.plan import PlanBuilder
-    from splitjoin_cli.splitting.ranges import Ranged
+    from splitjoin_cli.splitting.ranged import Ranged
     from splitjoin_cli.splitting.records.base import BlockScanner
     from splitjoin_cli.splitting.scan import ScanOptions
     from splitjoin_cli.splitting.staging import StagedChunks

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.model import Chunk, Dialect
-from splitjoin_cli.splitting import plan
+from splitjoin_cli.splitting import plan, ranged
 from splitjoin_cli.splitting.cuts import ByCount, ByRows, BySize, Mark, crc_between
 from splitjoin_cli.splitting.plan import PlanBuilder, Ragged
 from splitjoin_cli.splitting.records.base import Alphabet
@@ -230,7 +230,7 @@ def test_a_checksum_is_the_difference_of_two_marks(before: bytes, inside: bytes,
 def test_large_records_are_counted(data: bytes, large: int, drawn: st.DataObject) -> None:
     """Those above the limit, and where the first begins, in blocks of any size up to the limit."""
     block_bytes = drawn.draw(st.integers(1, large))
-    with mock.patch.object(plan, "LARGE_RECORD_BYTES", large):
+    with mock.patch.object(ranged, "LARGE_RECORD_BYTES", large):
         builder, _ = built(data, BySize(60), header=False, block_bytes=block_bytes)
     starts = [start for start, end in pairwise([0, *ends_of(data)]) if end - start > large]
     assert (builder.large.records, builder.large.first) == (len(starts), starts[0] if starts else 0)

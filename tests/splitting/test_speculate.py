@@ -17,7 +17,7 @@ from splitjoin_cli.core.errors import BadInputError, SourceChangedError, StoreEr
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.splitting import guesses, plan
+from splitjoin_cli.splitting import guesses, ranged
 from splitjoin_cli.splitting.cuts import BySize, Mark
 from splitjoin_cli.splitting.plan import PlanBuilder
 from splitjoin_cli.splitting.records.base import Alphabet
@@ -331,7 +331,7 @@ def test_records_that_loaders_refuse_are_one_warning(adopted: list[int], size: S
     large = b'7,"' + b"x\n" * 400 + b'"\n'
     export = HEADER + ordinary + large + ordinary * 2 + large + ordinary
     store = MemoryStore()
-    with blocks_of(256), mock.patch.object(plan, "LARGE_RECORD_BYTES", 512):
+    with blocks_of(256), mock.patch.object(ranged, "LARGE_RECORD_BYTES", 512):
         result = split(export, MemorySink(store), request(size=size))
     said = "2 records are larger than 256MiB (the first is at line 602)"
     [found] = [warning for warning in result.plan.warnings if "256MiB" in warning]

@@ -22,8 +22,8 @@ from splitjoin_cli.splitting.engines.spans import Spans, span_bytes
 from splitjoin_cli.splitting.engines.specs import HeaderSpec
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.guesses import Guess, Guesses, look_bytes
-from splitjoin_cli.splitting.plan import Large
-from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Proofs, Ranged, begin, ends_as_guessed, keep_end
+from splitjoin_cli.splitting.ranged import Large, Ranged
+from splitjoin_cli.splitting.ranges import LEAST_BLOCKS, Lane, Proofs, begin, ends_as_guessed, keep_end
 from splitjoin_cli.splitting.records.lines import LineCount
 from splitjoin_cli.splitting.records.open import new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET

@@ -17,6 +17,7 @@ from splitjoin_cli.splitting.engines.base import CutUnit, Failed, Pieces
 from splitjoin_cli.splitting.engines.dispatch import Work, error_of
 from splitjoin_cli.splitting.engines.wire import release
 from splitjoin_cli.splitting.plan import PlanBuilder
+from splitjoin_cli.splitting.ranged import CutRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,7 +137,8 @@ class Spans:
             begin.delimiters + pieces.delimiters,
             combine(begin.crc, pieces.crc, span.end - span.start),
         )
-        builder.take_cuts(_marks(begin, pieces, builder.expected_delimiters or 0), end, span.crlf, span.skipped)
+        marks = _marks(begin, pieces, builder.expected_delimiters or 0)
+        builder.take_cuts(CutRange(marks, end, span.crlf, span.skipped))
         rule = builder.rule
         if isinstance(rule, BySize):
             rule.oversized += pieces.oversized

@@ -39,7 +39,7 @@ from splitjoin_cli.splitting.engines.pieces import cut_pieces
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.wire import UNREADABLE, OtherReleaseError, answer_text, release, unit_of
 from splitjoin_cli.splitting.one_chunk import Sender, Way
-from splitjoin_cli.splitting.ranges import Lane, Ranged, Rules, foot_of, scan_range
+from splitjoin_cli.splitting.ranges import Lane, Rules, foot_of, scan_range
 from splitjoin_cli.splitting.records.lines import LineCount
 from splitjoin_cli.splitting.records.open import best_block_bytes, new_scanner
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.model import StoredObject
     from splitjoin_cli.splitting.engines.specs import ChunkSpec
+    from splitjoin_cli.splitting.ranged import Ranged
     from splitjoin_cli.splitting.records.base import Alphabet
     from splitjoin_cli.splitting.records.stairs import Stairs
     from splitjoin_cli.stores.sources.base import Source
