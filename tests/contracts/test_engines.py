@@ -83,7 +83,7 @@ class TestDask(EngineContract):
         monkeypatch.setattr(dask, "protocol", lambda: "0" * 16)
         with pytest.raises(EngineError, match="is another build of splitjoin") as error:
             dask.DaskEngine(dask_cluster.address)
-        assert error.value.hint == "install the same on all workers, and start them anew"
+        assert error.value.hint == "install the same splitjoin on all workers, and start them anew"
 
 
 @pytest.fixture(scope="module")

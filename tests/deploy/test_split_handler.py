@@ -142,7 +142,7 @@ def test_what_is_no_unit_is_a_line_too(caplog: pytest.LogCaptureFixture) -> None
     function = SplitFunction(Place(lambda _: MemorySource(DATA), worker="the function splits"))
     answer: Any = function({"splitjoin": "unit", "unit": json.dumps({"version": "0.0.1"})})
     said = json.loads(answer)
-    assert said["message"] == f"the function splits has splitjoin {release()}, and the command 0.0.1"
+    assert said["message"] == f"the function splits has splitjoin {release()}, and this command is splitjoin 0.0.1"
     answer = function({"splitjoin": "unit", "unit": "[]"})
     assert json.loads(answer)["message"].startswith("the function splits cannot read its unit: ")
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]

@@ -192,7 +192,7 @@ def test_a_worker_of_another_release_is_refused(
     ran = splitjoin_s3(*command(bucket, "dask/", cluster.engine))
     assert ran.code == 1
     assert "has splitjoin 9.9.9" in ran.stderr
-    assert "install the same on all workers" in ran.stderr
+    assert "install the same splitjoin, on the same Python, on all workers" in ran.stderr
     assert bucket.keys("dask/") == []
     cluster.workers[-1].kill()
     time.sleep(2)

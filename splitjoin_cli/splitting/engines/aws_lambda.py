@@ -24,7 +24,7 @@ from splitjoin_cli.splitting.engines.dispatch import pause_seconds
 from splitjoin_cli.splitting.engines.invocation import HELLO, MOST_BYTES, Greeting, too_large, unit_event
 from splitjoin_cli.splitting.engines.not_now import NotNowError
 from splitjoin_cli.splitting.engines.wire import answer_text, protocol, release
-from splitjoin_cli.splitting.engines.words import FUNCTION
+from splitjoin_cli.splitting.engines.words import FUNCTION, another_build, another_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,13 +188,13 @@ class LambdaEngine(StaysHere):
         trace.note("lambda greeting", **greeting._asdict())
         if greeting.release != release():
             raise EngineError(
-                f"{self._what} has splitjoin {greeting.release}, and this command is splitjoin {release()}",
+                another_release(self._what, greeting.release, release()),
                 hint=FUNCTION.install,
             )
         if greeting.protocol != protocol():
             raise EngineError(
-                f"{self._what} is another build of splitjoin {release()}, which writes units of work in another way",
-                hint="build its zip from the same sources as this command (make lambda), and update the stack",
+                another_build(self._what, release()),
+                hint=FUNCTION.rebuild,
             )
         if tuple(int(part) for part in greeting.botocore.split(".")[:2]) < LEAST_BOTOCORE:
             raise EngineError(

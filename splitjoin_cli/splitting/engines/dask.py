@@ -25,7 +25,7 @@ from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.splitting.engines.base import Failed
 from splitjoin_cli.splitting.engines.unit import run_here
 from splitjoin_cli.splitting.engines.wire import answer_text, protocol, release
-from splitjoin_cli.splitting.engines.words import CLUSTER
+from splitjoin_cli.splitting.engines.words import CLUSTER, another_build, another_release
 
 try:
     import dask
@@ -231,22 +231,21 @@ class DaskEngine(StaysHere):
         ours = versions()
         found: dict[str, Any] = self._call(lambda: self._client.run(versions, on_error="return"))
         for worker, theirs in sorted(found.items()):
+            who = f"the Dask worker {worker}"
             if isinstance(theirs, BaseException):
                 raise EngineError(
-                    f"the Dask worker {worker} cannot run splitjoin: {_said(theirs)}",
-                    hint=f"install splitjoin {release()} on all workers",
+                    f"{who} cannot run splitjoin {release()}: {_said(theirs)}",
+                    hint=self.words.install,
                 )
             if tuple(theirs[:2]) != ours[:2]:
                 raise EngineError(
-                    f"the Dask worker {worker} has splitjoin {theirs[0]} on Python {theirs[1]}, and this command is "
-                    f"splitjoin {ours[0]} on Python {ours[1]}",
-                    hint="install the same on all workers",
+                    another_release(who, f"{theirs[0]} on Python {theirs[1]}", f"{ours[0]} on Python {ours[1]}"),
+                    hint=self.words.install,
                 )
             if tuple(theirs) != ours:
                 raise EngineError(
-                    f"the Dask worker {worker} is another build of splitjoin {ours[0]}, which writes units of work in "
-                    "another way",
-                    hint="install the same on all workers, and start them anew",
+                    another_build(who, ours[0]),
+                    hint=self.words.rebuild,
                 )
         self._count(self._call(self._client.nthreads))
 
@@ -316,9 +315,7 @@ def _deadly(exc: distributed.scheduler.KilledWorker) -> Failed:
         f"{exc.allowed_failures + 1} Dask workers died one after the other while they ran this unit, the last one "
         f"{exc.last_worker.address}"
     )
-    return Failed(
-        "EngineError", message, "see the workers' logs: have they too little memory?", fatal=False, again=False
-    )
+    return Failed("EngineError", message, f"{CLUSTER.log}: have they too little memory?", fatal=False, again=False)
 
 
 def _said(exc: BaseException) -> str:

@@ -18,6 +18,7 @@ from splitjoin_cli.splitting.engines.base import Failed
 from splitjoin_cli.splitting.engines.not_now import NotNowError
 from splitjoin_cli.splitting.engines.pace import Pace
 from splitjoin_cli.splitting.engines.wire import OtherReleaseError, answer_of, release, unit_text
+from splitjoin_cli.splitting.engines.words import another_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -192,7 +193,7 @@ class Dispatcher:
             answer = answer_of(future.result(), work.text)
         except OtherReleaseError as exc:
             raise EngineError(
-                f"{self._engine.words.one} has splitjoin {exc.found}, and this command is splitjoin {release()}",
+                another_release(self._engine.words.one, exc.found, release()),
                 hint=self._engine.words.install,
             ) from exc
         except EngineError:

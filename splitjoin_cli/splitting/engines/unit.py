@@ -38,6 +38,7 @@ from splitjoin_cli.splitting.engines.part import write_part
 from splitjoin_cli.splitting.engines.pieces import cut_pieces
 from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.engines.wire import UNREADABLE, OtherReleaseError, answer_text, release, unit_of
+from splitjoin_cli.splitting.engines.words import another_release
 from splitjoin_cli.splitting.one_chunk import Sender, Way
 from splitjoin_cli.splitting.ranges import Lane, Rules, foot_of, scan_range
 from splitjoin_cli.splitting.records.lines import LineCount
@@ -86,7 +87,7 @@ def run_text(text: str, place: Place) -> str:
     try:
         unit = unit_of(text)
     except OtherReleaseError as exc:
-        message = f"{place.worker} has splitjoin {release()}, and the command {exc.found}"
+        message = another_release(place.worker, release(), exc.found)
         return answer_text(Failed("EngineError", message, None, fatal=True, again=False), text)
     except UNREADABLE as exc:
         message = f"{place.worker} cannot read its unit: {type(exc).__name__}: {exc}"

@@ -369,7 +369,7 @@ def test_another_release_ends_all() -> None:
     with pytest.raises(EngineError) as error:
         outcome(Scripted(lambda unit, _: other_release(unit)))
     assert error.value.message == f"a worker has splitjoin 9.9.9, and this command is splitjoin {release()}"
-    assert error.value.hint == "install the same release on all workers"
+    assert error.value.hint == "install the same splitjoin, on the same Python, on all workers"
 
 
 def test_an_answer_may_ask_for_more() -> None:
