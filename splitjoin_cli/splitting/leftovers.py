@@ -26,6 +26,7 @@ class Leftovers:
         """
         self._sink, self._job, self._observer = sink, job, observer
         self._swept = set() if swept is None else swept
+        self._told = False
 
     def sweep(self, sink: Sink | None = None) -> None:
         """Remove them. ``sink``: another one of the same place, to which what was begun before it is what was left."""
@@ -38,7 +39,9 @@ class Leftovers:
             gone = self._removed(sink or self._sink, of_all_jobs=of_all_jobs)
         except StoreError as exc:
             self._swept.discard(place)
-            self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
+            if not self._told:
+                self._observer.warn(f"cannot remove what killed splits left: {exc.told}")
+            self._told = True
             return
         if gone:
             self._observer.detail(f"removed {gone} leftovers of a killed run")

@@ -213,8 +213,7 @@ class SplitRun:
 
     def _fill(self, planned: Planned, sending: Sending, executor: ThreadPoolExecutor) -> None:
         """Store the chunks of a claimed name; those that fail are in the progress."""
-        if self._abilities().lists_uploads is not False:
-            self._leftovers.sweep()
+        self._sweep()
         if planned.staging is not None:
             sending.publish(planned.staging)
         else:
@@ -240,7 +239,12 @@ class SplitRun:
             self._may_go_on = sending.may_go_on
         if self._may_go_on:
             with closing(remote.opens_sink()) as sink:
-                self._leftovers.sweep(sink)
+                self._sweep(sink)
+
+    def _sweep(self, sink: Sink | None = None) -> None:
+        """Remove what killed runs, or workers, left; a store that lists no uploads was told of."""
+        if self._abilities().lists_uploads is not False:
+            self._leftovers.sweep(sink)
 
     def _opened(self, plan: PlanFile, before: Existing) -> PlanFile:
         """The plan with the generation that the tracker gives its run; nothing is stored before the tracker knows it.

@@ -296,6 +296,11 @@ class EngineContract:
         assert engine.name
         assert all(engine.words)
 
+    def test_what_is_answered_is_not_lost(self, engine: Engine, scan: ScanUnit) -> None:
+        """As long as no worker dies."""
+        assert isinstance(_run(engine, scan), Scanned)
+        assert engine.lost_work is False
+
     def test_a_cancelled_unit_harms_nobody(self, engine: Engine, scan: ScanUnit) -> None:
         """Units after it are answered."""
         engine.cancel(engine.submit(unit_text(scan)))

@@ -110,6 +110,7 @@ class Bad:
     def __init__(self, inner: Engine, seed: int, spoil: Callable[[Bad, str], Future[str]]) -> None:
         self.inner, self.spoil, self.random = inner, spoil, random.Random(seed)
         self.name, self.words, self.in_flight = "bad", inner.words, inner.in_flight
+        self.lost_work = False
         self.spoiled: dict[str, int] = {}
         self.lock = threading.Lock()
         self.held: list[tuple[str, Future[str]]] = []

@@ -151,7 +151,7 @@ class _Readers(Executor):
 class Cluster:
     """An Engine, what its store holds, and the Pace of its coordinator."""
 
-    name, words = "simulated", CLUSTER
+    name, words, lost_work = "simulated", CLUSTER, False
 
     def __init__(self, shape: Shape, export: Export, chunk_bytes: int, clock: Clock | None = None) -> None:
         """``chunk_bytes``: at most, of a chunk: how many requests store it."""

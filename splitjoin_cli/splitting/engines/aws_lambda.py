@@ -105,6 +105,7 @@ class LambdaEngine(StaysHere):
             read_timeout_seconds=longest + SPARE_SECONDS,
         )  # fmt: skip
         keep_alive(self._client)
+        self.lost_work = False
         self._refused_since: float | None = None
         self._refusal = ""
         self._lock = threading.Lock()
@@ -288,6 +289,7 @@ class LambdaEngine(StaysHere):
         said = said.partition("\n")[0][:300]
         if kind in NOT_OURS:
             raise self._foreign(f"{kind}: {said}")
+        self.lost_work = True  # its time-out, or its memory, ended it anywhere
         log, again = f"its log, at request {request_id}, says more", True
         if "Task timed out" in said:
             time_out = self._facts.timeout_seconds

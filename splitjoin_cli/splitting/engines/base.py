@@ -339,6 +339,14 @@ class Engine(Protocol):
         where it has taken no unit for long.
         """
 
+    @property
+    def lost_work(self) -> bool:
+        """Whether a worker died, or was given up, while it may have run a unit, whatever the unit's answer is.
+
+        Half of the unit's work may be there, or may still go on. It stays true. An engine that runs a unit once more by
+        itself, or answers for a worker, MUST set it before the unit is answered.
+        """
+
     def submit(self, unit: str) -> Future[str]:
         """Run a unit; return at once. The answer comes from ``run_text``, called somewhere else.
 

@@ -49,6 +49,8 @@ DESERTED_SECONDS = 300.0
 """A cluster without any worker for so long is no use."""
 CALL_SECONDS = 60.0
 GATHERERS = 4
+KEY = "splitjoin-"
+"""What the keys of units begin with."""
 RESUME = "when the cluster is well again, run the same command again"
 ENCRYPTED = ("tls", "wss")
 
@@ -137,6 +139,7 @@ class DaskEngine(StaysHere):
         self._looking = False
         self._answered = self._peopled = self._looked = time.monotonic()
         self._threads = 0
+        self.lost_work = False
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(_hushed())
         try:
@@ -171,7 +174,7 @@ class DaskEngine(StaysHere):
         if self._client.status not in ("running", "newly-connected"):
             raise self._gone()
         answer: Future[str] = Future()
-        key = f"splitjoin-{uuid.uuid4().hex}"
+        key = f"{KEY}{uuid.uuid4().hex}"
         theirs = self._client.submit(run_here, unit, pure=False, retries=0, key=key)
         with self._lock:
             self._theirs[answer] = unit, theirs
@@ -215,8 +218,19 @@ class DaskEngine(StaysHere):
             if is_encrypted(self._address):
                 hint += "; the certificates are those of Dask's configuration (distributed.comm.tls)"
             raise EngineError(f"cannot reach the Dask scheduler {self._address}: {_said(exc)}", hint=hint) from exc
+        client.subscribe_topic("all", self._heard)  # before the first unit: the scheduler tells things in their order
         trace.note("dask connected", address=self._address)
         return client
+
+    def _heard(self, event: tuple[float, Any]) -> None:
+        """An event of the scheduler, told before what comes of it: it gives the units of a lost worker to others."""
+        _, said = event
+        if not isinstance(said, dict) or said.get("action") != "remove-worker":
+            return
+        units = [key for key in said.get("processing-tasks", ()) if str(key).startswith(KEY)]
+        trace.note("dask worker lost", worker=said.get("worker"), units=len(units))
+        if units:
+            self.lost_work = True
 
     def _check_versions(self) -> None:
         """Compare what this command and every worker have. Raises EngineError."""

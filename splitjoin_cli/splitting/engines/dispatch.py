@@ -44,7 +44,8 @@ Where the whole engine pauses, none overtakes another.
 BACKUP_TIMES, BACKUP_SECONDS = 3.0, 5.0
 """When no work is left that has not begun, a unit that takes so many times what the slowest of its peers took, and at
 least so many seconds, is sent once more beside itself: a backup task, as MapReduce has them (J. Dean and S. Ghemawat,
-"MapReduce: Simplified Data Processing on Large Clusters", OSDI 2004, section 3.6). Until then none overtakes it."""
+"MapReduce: Simplified Data Processing on Large Clusters", OSDI 2004, section 3.6). Until then none overtakes it. After
+as long again it has another: an engine may give the first one to the same worker that hangs."""
 PEERS = 64
 """The last so many answers say what a unit takes."""
 LEAST_DUE = 64
@@ -80,7 +81,7 @@ def error_of(failed: Failed) -> SplitjoinError:
 class Work:
     """A unit, and what its answer is for. ``done`` may give more work, which comes before all that has not begun.
 
-    ``flying``: what was sent and not answered, with the time at which it was. ``backed_up``: see BACKUP_TIMES.
+    ``flying``: what was sent and not answered, with the time at which it was.
     """
 
     unit: Unit
@@ -91,7 +92,6 @@ class Work:
     due: float = 0.0
     flying: dict[Future[str], float] = field(default_factory=dict)
     settled: bool = False
-    backed_up: bool = False
     trouble: str | None = None
 
     def __post_init__(self) -> None:
@@ -119,9 +119,13 @@ class Dispatcher:
         pace: Pace | None = None,
         deadline: Callable[[int], float] = deadline_seconds,
         check: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``pace``: None for this machine's. ``deadline``: see ``deadline_seconds``. ``check`` raises what ends it."""
-        self._check = check
+        """``pace``: None for this machine's. ``deadline``: see ``deadline_seconds``. ``check`` raises what ends it.
+
+        ``tell`` hears of units that are sent once more, for those who wait.
+        """
+        self._check, self._tell = check, tell
         pace = pace or Pace()
         self._engine, self._deadline = engine, deadline
         self._now, self._lot = pace.now, pace.lot
@@ -134,8 +138,12 @@ class Dispatcher:
         self._open: dict[Work, None] = {}  # in the order in which they were begun
         self._peers: deque[tuple[int, float]] = deque(maxlen=PEERS)  # weights of units, and the seconds they took
         self._next_look = 0.0
-        self.abandoned = False
+        self._abandoned = False
+
+    @property
+    def abandoned(self) -> bool:
         """Whether a unit that nobody waits for any more may still run, or was killed half-way."""
+        return self._abandoned or self._engine.lost_work
 
     def run(self, works: Iterable[Work]) -> None:
         """Do it all; each ends in its ``done``. Raises EngineError, and what ``done`` raises; then nothing is sent."""
@@ -202,7 +210,7 @@ class Dispatcher:
             self._refused(work, exc)
             return
         except (Exception, CancelledError) as exc:  # noqa: BLE001 -- whatever an engine answers with: this try is lost
-            self.abandoned = True
+            self._abandoned = True
             self._lost(work, f"{type(exc).__name__}: {exc}")
             return
         if isinstance(answer, Failed) and answer.again and work.sent < TRIES:
@@ -217,6 +225,7 @@ class Dispatcher:
         work.trouble = trouble
         trace.note("unit lost", unit=work.what, sent=work.sent, trouble=trouble)
         if work.sent < TRIES:
+            self._tell(f"{self._engine.name}: cannot {work.what}: {trouble}; it is sent once more")
             self._send(work)
         elif not work.flying:
             message = f"{self._engine.name}: cannot {work.what}: sent {work.sent} times; the last one: {trouble}"
@@ -225,7 +234,7 @@ class Dispatcher:
     def _refused(self, work: Work, refusal: NotNowError) -> None:
         """Let it wait, unless the same unit is under way elsewhere, or was sent often enough."""
         if refusal.may_have_run:
-            self.abandoned = True
+            self._abandoned = True
         else:
             work.sent -= 1
         if work.sent >= TRIES:
@@ -256,10 +265,10 @@ class Dispatcher:
             if not _is_live(entry):
                 continue
             work = entry[2]
-            trace.note("unit overdue", unit=work.what, sent=work.sent)
             if work.sent < TRIES:
-                self._send(work)
+                self._send_beside(work, "overdue")
                 continue
+            trace.note("unit overdue", unit=work.what, sent=work.sent)
             said = "" if work.trouble is None else f"; the last trouble was: {work.trouble}"
             engine = self._engine
             message = f"{engine.name}: {engine.words.silent} to {work.what}, sent {work.sent} times{said}"
@@ -271,23 +280,27 @@ class Dispatcher:
         while queue and (queue[0][1].settled or queue[0][0] < most):
             work = queue.popleft()[1]
             if not work.settled and work.flying and work.sent < TRIES - 1:
-                trace.note("unit overtaken", unit=work.what, sent=work.sent)
-                self._send(work)
+                self._send_beside(work, "overtaken")
+
+    def _send_beside(self, work: Work, why: str) -> None:
+        """Send it once more beside what may still run."""
+        seconds = self._now() - max(work.flying.values())
+        trace.note(f"unit {why}", unit=work.what, sent=work.sent, seconds=round(seconds, 3))
+        self._tell(f"{self._engine.words.silent} to {work.what} for {seconds:.0f} s: it is sent once more")
+        self._send(work)
 
     def _back_up(self) -> None:
-        """Send those beside themselves that take far longer than their peers, once, but for their last try."""
+        """Send those beside themselves that take far longer than their peers, but for their last try."""
         now = self._now()
         if not self._peers or now < self._next_look:
             return
         self._next_look = now + CHECK_SECONDS
         for work in list(self._open):
-            if work.backed_up or not work.flying or work.sent >= TRIES - 1:
+            if not work.flying or work.sent >= TRIES - 1:
                 continue
             seconds = now - max(work.flying.values())
             if seconds > max(BACKUP_TIMES * self._slowest(work.unit.weight), BACKUP_SECONDS):
-                work.backed_up = True
-                trace.note("unit backed up", unit=work.what, sent=work.sent, seconds=round(seconds, 3))
-                self._send(work)
+                self._send_beside(work, "backed up")
 
     def _slowest(self, weight: int) -> float:
         """What a unit of so many bytes takes, by what those of half as many or more took, or else the largest."""
@@ -306,7 +319,7 @@ class Dispatcher:
     def _drop(self, work: Work) -> None:
         """Take back what nobody waits for."""
         for future in work.flying:
-            self.abandoned = True
+            self._abandoned = True
             self._engine.cancel(future)
         work.flying.clear()
 

@@ -22,7 +22,7 @@ __all__ = ["InProcess"]
 class InProcess(StaysHere):
     """An Engine of threads: for tests, and to see what the way through JSON costs."""
 
-    name, words = "in-process", CLUSTER
+    name, words, lost_work = "in-process", CLUSTER, False
 
     def __init__(self, place: Place, threads: int = 2) -> None:
         """``place``: what the units reach, closed with this."""

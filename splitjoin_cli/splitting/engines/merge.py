@@ -79,7 +79,8 @@ class EngineMerge:
         observer.phase("merging", starts[-1], whole.total)
         header = HeaderSpec(0, len(whole.header), crc64(whole.header))
         with self._target as target:
-            Dispatcher(self._engine).run(self._works(whole, starts, runs, header, observer))
+            works = self._works(whole, starts, runs, header, observer)
+            Dispatcher(self._engine, tell=observer.detail).run(works)
             if self._errors:
                 raise self._errors[min(self._errors)]
             if isinstance(target, PartsTarget):

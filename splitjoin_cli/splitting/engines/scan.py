@@ -65,7 +65,7 @@ class EngineScan:
         """``builder`` and ``survey``: as nothing has come to them yet. ``place_of``: the place in the whole source."""
         self._remote, self._source, self._builder, self._options = remote, source, builder, options
         self._observer, self._survey, self._place_of = observer, survey, place_of
-        self._dispatcher = Dispatcher(remote.engine, pace=remote.pace, check=remote.check)
+        self._dispatcher = Dispatcher(remote.engine, pace=remote.pace, check=remote.check, tell=observer.detail)
         self._header, self._header_bytes = HeaderSpec(0, 0, 0), b""
         self._size = source.properties.size or 0
         self._proofs = Proofs(builder, survey)

@@ -83,7 +83,8 @@ class EngineTransfer:
         self._remote, self._job = remote, job
         header = job.way.header
         self._header = HeaderSpec(header_start, len(header), crc64(header))
-        self._dispatcher = Dispatcher(remote.engine, pace=remote.pace, check=remote.check)
+        engine, tell = remote.engine, job.way.observer.detail
+        self._dispatcher = Dispatcher(engine, pace=remote.pace, check=remote.check, tell=tell)
         self._streams = Sender(job.way).streams
         self._left = 0
 

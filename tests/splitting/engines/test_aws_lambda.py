@@ -241,9 +241,11 @@ def test_a_function_that_ends_before_the_unit_is_tried_again(engine: LambdaEngin
         ),
         Reply.failure("Runtime.ExitError", f"RequestId: {REQUEST_ID} Error: Runtime exited with error: signal: killed"),
     ]
+    assert not engine.lost_work
     [answer] = ends(engine)
     assert isinstance(answer, Scanned)
     assert function.times == 1 + TRIES
+    assert engine.lost_work  # what it had begun to upload is open
 
 
 @pytest.mark.parametrize(

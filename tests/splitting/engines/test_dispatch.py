@@ -45,7 +45,7 @@ class Scripted:
     """An engine that answers a unit as its script says; without a word it says nothing for ever."""
 
     name, words = "scripted", CLUSTER
-    in_flight = 3
+    in_flight, lost_work = 3, False
 
     def __init__(self, script: Callable[[str, int], object]) -> None:
         self.script, self.sent, self.cancelled, self.most = script, list[str](), 0, 0
@@ -86,7 +86,7 @@ class Turning:
     """
 
     name, words = "turning", CLUSTER
-    in_flight = 3
+    in_flight, lost_work = 3, False
 
     def __init__(self, takes: Callable[[str, int], float | None]) -> None:
         self.takes, self.now, self.sent = takes, 0.0, list[tuple[float, str]]()
@@ -219,13 +219,14 @@ def test_the_last_unit_has_a_backup_long_before_its_deadline() -> None:
 
 
 def test_a_backup_waits_some_seconds_and_has_one_of_the_tries() -> None:
-    """Peers of a moment say little; a unit without peers, and one whose backup is lost, too, wait for the deadline."""
+    """Peers of a moment say little. The backup has one, too; the last try, and a unit alone, wait for the deadline."""
     deaf = Turning(lambda unit, times: None if '"number":8,' in unit and times < TRIES else 0.01)
     Dispatcher(deaf, pace=deaf.pace).run(works(8, lambda _: None))
     times = [sent for sent, unit in deaf.sent if '"number":8,' in unit]
-    waits = [later - sooner for sooner, later in itertools.pairwise(times)]
-    assert dispatch.BACKUP_SECONDS < waits[0] <= dispatch.BACKUP_SECONDS + 2 * dispatch.CHECK_SECONDS
-    assert [round(wait) for wait in waits[1:]] == [round(deadline_seconds(9))] * 2
+    *waits, last = (later - sooner for sooner, later in itertools.pairwise(times))
+    assert len(waits) == 2
+    assert all(dispatch.BACKUP_SECONDS < wait <= dispatch.BACKUP_SECONDS + 2 * dispatch.CHECK_SECONDS for wait in waits)
+    assert round(last) == round(deadline_seconds(9))
     alone = Turning(lambda _, times: None if times == 1 else 0.01)
     Dispatcher(alone, pace=alone.pace).run(works(1, lambda _: None))
     assert round(alone.now) == round(deadline_seconds(9))

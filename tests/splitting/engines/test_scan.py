@@ -53,6 +53,7 @@ class Listens:
 
     def __init__(self, inner: InProcess) -> None:
         self.inner, self.name, self.words, self.in_flight = inner, inner.name, inner.words, inner.in_flight
+        self.lost_work = False
         self.scans: list[ScanUnit] = []
 
     def submit(self, unit: str) -> Future[str]:
@@ -71,7 +72,7 @@ class Listens:
 class Shuffles:
     """An engine that answers four units in any order, once it has them, or one when nothing more comes."""
 
-    name, words, in_flight = "shuffles", CLUSTER, 4
+    name, words, in_flight, lost_work = "shuffles", CLUSTER, 4, False
 
     def __init__(self, inner: InProcess, seed: int) -> None:
         self.inner, self.random = inner, random.Random(seed)

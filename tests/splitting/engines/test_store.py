@@ -41,6 +41,7 @@ class Meets:
     def __init__(self, inner: InProcess, meets: Callable[[StoreUnit, str], Future[str] | None]) -> None:
         self.inner, self.meets, self.name, self.words, self.in_flight = inner, meets, "meets", inner.words, 4
         self.units: list[str] = []
+        self.lost_work = False
 
     def submit(self, unit: str) -> Future[str]:
         self.units.append(unit)
@@ -162,6 +163,25 @@ def test_while_a_worker_may_store_a_chunk_the_name_is_kept() -> None:
     assert found == ("EngineError", "the scheduler is gone")
     assert list(store.objects) == [PLAN]
     assert split_on(EXPORT, store, request(**SIZE)) == split_on_threads(EXPORT, **SIZE)
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_what_a_lost_worker_left_half_done_is_removed(*, sure: bool) -> None:
+    """Also where its unit was answered by another one, so that nothing but the engine's word tells of it."""
+    store, engines = MemoryStore(), list[Meets]()
+
+    def dies(unit: StoreUnit, _: str) -> None:
+        if numbers_of(unit) == [2]:
+            left = MemorySink(store)
+            left.stage(unit.chunks[0].name, 2)
+            left.kill()
+            engines[0].lost_work = not sure
+
+    with in_process(EXPORT, store) as inner:
+        engines.append(Meets(inner, dies))
+        found = split_on(EXPORT, store, request(**SIZE), engine=engines[0])
+    assert found == split_on_threads(EXPORT, **SIZE)
+    assert len(store.unfinished) == sure
 
 
 def test_a_worker_that_stored_another_object_fails_the_chunk() -> None:
