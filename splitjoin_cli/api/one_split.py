@@ -162,7 +162,7 @@ def perform(
             resumes=within.resumes,
             swept=within.swept,
             remote=_remote(request, engine, source, sink, within),
-            inquiry=within.inquiry or open_inquiry(request, observer, stack),
+            inquiry=within.inquiry or open_inquiry(request, observer, engine, stack),
         )
         within.begun(run, sink)
         try:
@@ -173,13 +173,14 @@ def perform(
             raise seen.explained(exc) from exc
 
 
-def open_inquiry(request: SplitRequest, observer: Observer, stack: ExitStack) -> Inquiry | None:
+def open_inquiry(request: SplitRequest, observer: Observer, engine: Engine | None, stack: ExitStack) -> Inquiry | None:
     """What asks the destination's store what it lacks, closed with ``stack``; None where nothing is to be stored."""
     if request.dry_run or not isinstance(request.destination, S3Place):
         return None
-    from splitjoin_cli.splitting.abilities import Inquiry
+    from splitjoin_cli.splitting.abilities import HERE, Inquiry
 
-    return stack.enter_context(Inquiry(observer))
+    through = HERE if engine is None else f"the {engine.words.all}"
+    return stack.enter_context(Inquiry(observer, through))
 
 
 def _remote(

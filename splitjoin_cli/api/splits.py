@@ -78,7 +78,7 @@ def run_splits(
             engine = open_engine(request, stack, observer)
         except StoppedError as exc:
             return ended.result([], stopped=exc)
-        inquiry = open_inquiry(request, observer, stack)
+        inquiry = open_inquiry(request, observer, engine, stack)
         running = _Running(request, parts, observer, client, tracker, engine, inquiry)
         stopped = running.run()
     return ended.result(parts, stopped=stopped)

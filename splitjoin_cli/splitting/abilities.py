@@ -36,7 +36,8 @@ NO_CHECKSUMS = (
 NO_LISTING = (
     "this store does not list unfinished uploads: those of a killed split stay until you or a lifecycle rule end them"
 )
-NO_COPIES = "this store does not copy parts of objects: the chunks' bytes pass through this machine"
+NO_COPIES = "this store does not copy parts of objects"
+HERE = "this machine"
 LEFT = "what was stored to try this store stays there"
 
 
@@ -68,9 +69,10 @@ NOTHING_ASKED = Abilities()
 class Inquiry:
     """Asks a store what it can do, on a thread of its own. Thread-safe: the splits of one command share it."""
 
-    def __init__(self, observer: Observer) -> None:
-        """``observer`` hears what is missing, as soon as it is known."""
-        self._observer = observer
+    def __init__(self, observer: Observer, through: str = HERE) -> None:
+        """``observer`` hears what is missing, as soon as it is known. ``through``: what bytes pass that no copy has."""
+        self._observer, self._streamed = observer, f"the chunks' bytes pass through {through}"
+        self._refused = False
         self._executor = ThreadPoolExecutor(1, "probe")
         self._lock = threading.Lock()
         self._asked: dict[Question, Future[bool | None]] = {}
@@ -87,14 +89,23 @@ class Inquiry:
             self._ask(Question.WRITES, prober, partial(self._try_writes, prober))
             self._ask(Question.UPLOADS, prober, partial(self._told, prober.try_uploads, NO_LISTING))
             if copied is not None:
-                self._ask(Question.COPIES, prober, partial(self._told, partial(prober.try_copy, copied), NO_COPIES))
+                missing = f"{NO_COPIES}: {self._streamed}"
+                self._ask(Question.COPIES, prober, partial(self._told, partial(prober.try_copy, copied), missing))
             self._ask(Question.STALE, prober, partial(self._remove_stale, prober))
+
+    def refused(self, why: str) -> None:
+        """A copy was, of a split that is under way: told once, and splits that begin from now on do not ask."""
+        with self._lock:
+            known, self._refused = self._refused, True
+        if not known:
+            self._observer.warn(f"{why}; {self._streamed}")
 
     def settled(self) -> Abilities:
         """What was found out; waits for it. That it was not allowed is told here: a split may have ended by that."""
-        found = Abilities(self._answer(Question.WRITES), self._answer(Question.UPLOADS), self._answer(Question.COPIES))
+        writes, uploads, copies = map(self._answer, (Question.WRITES, Question.UPLOADS, Question.COPIES))
         with self._lock:
             denied, self._denied = self._denied, None
+            found = Abilities(writes, uploads, False if self._refused else copies)
         if denied is not None:
             self._observer.warn(f"what this store can do is not known: {denied.told}")
         return found

@@ -61,7 +61,10 @@ class ChunkBody:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """From where to where, and how. ``copier``: None where the bytes must pass here."""
+    """From where to where, and how. ``copier``: None where the bytes must pass here.
+
+    ``refused`` hears why the store does not copy, from any thread: the bytes pass here then.
+    """
 
     source: Source
     sink: Sink
@@ -69,6 +72,7 @@ class Way:
     compression: ChunkCompression | None
     observer: Observer
     copier: Copier | None = None
+    refused: Callable[[str], object] = lambda _: None
 
 
 class Sender:
@@ -133,9 +137,9 @@ class Sender:
             )
         except CopyRefusedError as exc:
             tally.settle(0)
-            if self._copier is not None:
-                self._way.observer.detail(f"copying on the server was refused, streaming instead: {exc.message}")
-            self._copier = None
+            known, self._copier = self._copier is None, None
+            if not known:
+                self._way.refused(exc.message)
             return None
 
     def _compress(

@@ -195,6 +195,7 @@ class SplitRun:
                 force=self._request.force,
                 repairs=repairs,
                 events=self._events,
+                refused=self._observer.warn if self._inquiry is None else self._inquiry.refused,
             )
             self._fill(planned, sending, executor)
         except BaseException:

@@ -17,7 +17,7 @@ from splitjoin_cli.splitting.standing import MendedChunk, Placing, Repairs
 from splitjoin_cli.stores.sinks.base import Numbering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.errors import SplitjoinError
@@ -47,7 +47,7 @@ class Sending:
     ``denied``: the first refusal for want of rights. ``may_go_on``: a worker of an engine may still store a chunk.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a split's parts give it
         self,
         claim: Claim,
         source: Source,
@@ -58,13 +58,14 @@ class Sending:
         force: bool,
         repairs: Repairs | None = None,
         events: Events | None = None,
+        refused: Callable[[str], object] = lambda _: None,
     ) -> None:
         """``claim``: of the name. ``progress``: of the plan's chunks, none of which is done.
 
         ``force``: chunks of another run may be replaced. ``repairs``: None without a tracker. ``events``: None where
-        the store sends them.
+        the store sends them. ``refused``: see Way.
         """
-        self._events = events
+        self._events, self._refused = events, refused
         self._claim, self._plan, self._source, self._sink = claim, claim.plan, source, sink
         self._progress, self._observer = progress, observer
         self._placing = Placing(sink, claim.plan, claim.existing, force=force, repairs=repairs, check=claim.check)
@@ -159,7 +160,7 @@ class Sending:
         total = plan.chunks.end - plan.chunks.start + plan.header_bytes * len(plan.chunks)
         self._observer.phase("uploading", total, len(plan.chunks))
         job = TransferJob(
-            Way(self._source, sink, header, request.compress, self._observer, copier),
+            Way(self._source, sink, header, request.compress, self._observer, copier, self._refused),
             name=lambda chunk: chunk_name(plan, chunk.number),
             metadata=self._metadata,
             when=self._placing.when,

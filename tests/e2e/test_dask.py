@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.csvs import bulk
 from tests.e2e.kills import kept, stored
+from tests.servers.proxy import proxied
 from tests.stores.sources.http_server import serving
 
 if TYPE_CHECKING:
@@ -31,6 +32,43 @@ def test_s3_to_s3_has_the_same_objects_as_on_threads(
     assert "by workers" not in ran.stderr
     again = splitjoin_s3.json(*command, f"{bucket.uri}dask/", *OPTIONS)
     assert (again["uploaded"], again["skipped"]) == (0, again["total_parts"])
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "copies", "warning"),
+    [
+        (
+            403,
+            "AccessDenied",
+            3,
+            "s3:UploadPartCopy BUCKETdask/acme_d-1-2.csv: the store refuses to copy the range (AccessDenied); ",
+        ),
+        pytest.param(501, "NotImplemented", 1, "this store does not copy parts of objects: ", marks=pytest.mark.soak),
+    ],
+)
+def test_a_store_that_refuses_copies(
+    splitjoin_s3: Splitjoin,
+    bucket: Bucket,
+    dask_cluster: DaskCluster,
+    status: int,
+    code: str,
+    copies: int,
+    warning: str,
+) -> None:
+    """The workers stream: the same objects, no upload open, and one warning that says where the bytes pass."""
+    bucket.client().put_object(Bucket=bucket.name, Key="acme.csv", Body=bulk(24 * MIB))
+    command, options = ("split", f"{bucket.uri}acme.csv"), (*OPTIONS[:-1], "12MiB")
+    splitjoin_s3.ok(*command, f"{bucket.uri}threads/", *options)
+    with proxied(bucket.endpoint_url) as proxy:
+        proxy.refuse = lambda asked: (status, code) if asked.copies else None
+        there = ("--engine", dask_cluster.engine, "--endpoint-url", proxy.url)
+        ran = splitjoin_s3.ok(*command, f"{bucket.uri}dask/", *options, *there)
+        assert proxy.copied() <= copies
+    (said,) = (line for line in ran.stderr.splitlines() if line.startswith("Warning: "))
+    assert said.startswith(f"Warning: {warning.replace('BUCKET', bucket.uri)}")
+    assert said.endswith("the chunks' bytes pass through the workers")
+    assert stored(bucket, "dask/") == stored(bucket, "threads/")
+    assert bucket.open_uploads() == []
 
 
 def test_shared_paths_have_the_same_files_as_on_threads(splitjoin: Splitjoin, dask_cluster: DaskCluster) -> None:

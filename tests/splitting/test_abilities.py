@@ -126,6 +126,18 @@ def test_what_is_missing_is_told_once() -> None:
     ]
 
 
+def test_a_copy_that_is_refused_later_is_told_once() -> None:
+    """Where the question was not asked, or denied: whoever meets it first tells; the splits that follow do without."""
+    heard = Hears()
+    inquiry = Inquiry(heard, "the workers")
+    assert inquiry.settled().copies is None
+    for why in ("UploadPartCopy: denied", "UploadPartCopy: denied again"):
+        inquiry.refused(why)
+    assert inquiry.settled().copies is False
+    inquiry.__exit__(None)
+    assert heard.warnings == ["UploadPartCopy: denied; the chunks' bytes pass through the workers"]
+
+
 def test_what_cannot_be_found_out_fails_nothing() -> None:
     """Denied writes are told where the split goes on, once; a listing that is denied the split's own says."""
     heard = Hears()

@@ -23,6 +23,8 @@ from splitjoin_cli.core.model import Dialect, S3Location, Skip
 from splitjoin_cli.splitting import guesses, prepare, probe
 from splitjoin_cli.splitting.engines import spans
 from splitjoin_cli.splitting.engines import unit as units
+from splitjoin_cli.splitting.engines.in_process import InProcess
+from splitjoin_cli.splitting.engines.place import Place
 from splitjoin_cli.splitting.request import ChunkCount, ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, location
 from splitjoin_cli.stores.sources.memory import MemorySource
@@ -32,7 +34,7 @@ from splitjoin_cli.stores.sources.spool import SpooledSource
 from splitjoin_cli.stores.sources.stream import StreamSource
 from splitjoin_cli.stores.sources.url import UrlSource
 from tests.splitting.csvs import BOM, dialects, dirty_files, rare_dialects, valid_files
-from tests.splitting.engines.rigs import in_process, remote_of
+from tests.splitting.engines.rigs import remote_of
 from tests.splitting.runs import Fate, Killed, MortalSink, TwoPass, blocks_of, chunks, request, split, stream_of
 from tests.splitting.slow_reader import Cut, OneColumnError, RefusedError, inside, lines_of, planned, text_of
 from tests.stores.sources.http_server import serving
@@ -129,11 +131,12 @@ class OnEngine(Way):
     def run(self, asked: Asked, die_at: int) -> tuple[SplitResult, dict[str, bytes]]:
         store, wanted = MemoryStore(), asked.request(**self._options)
         block_bytes: int = vars(prepare)["best_block_bytes"]()  # as it was patched
-        with in_process(asked.data, store) as engine, ExitStack() as stack:
+        place = Place(lambda _: self._open(asked.data, store), lambda _: self._sink(store))
+        with closing(InProcess(place)) as engine, ExitStack() as stack:
             stack.enter_context(mock.patch.object(units, "best_block_bytes", return_value=block_bytes))
             stack.enter_context(mock.patch.object(spans, "SPAN_BLOCKS", 2 + die_at % 3))
-            remote = remote_of(engine, asked.data, lambda: TwoPass(store))
-            return split(MemorySource(asked.data), TwoPass(store), wanted, remote=remote), chunks(store)
+            remote = remote_of(engine, asked.data, lambda: self._sink(store))
+            return split(self._open(asked.data, store), self._sink(store), wanted, remote=remote), chunks(store)
 
 
 def plain(data: bytes, _: MemoryStore) -> Source:
@@ -204,6 +207,8 @@ WAYS = {
     "file to S3, killed twice": Way(plain, dies=True),
     "by an engine": OnEngine(plain),
     "by an engine to gzip": OnEngine(plain, compress="gzip"),
+    "by an engine, S3 copied": OnEngine(copyable, Copies),
+    "by an engine, S3 that refuses copies": OnEngine(copyable, RefusesCopies),
     "S3 copied, killed twice": Way(copyable, Copies, dies=True),
     "stream to S3, killed twice": Way(forward, dies=True),
 }

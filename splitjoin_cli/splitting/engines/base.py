@@ -266,10 +266,12 @@ class Pieces:
 class Stored:
     """What became of each chunk: the object that is there now, less its metadata, or what went wrong.
 
-    No failure among them is fatal: one that is, is the answer to the whole unit.
+    No failure among them is fatal: one that is, is the answer to the whole unit. ``refused``: why the store did not
+    copy, though it was asked to; the worker sent the bytes then.
     """
 
     chunks: tuple[StoredObject | Failed, ...]
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class EngineTransfer:
         self._header = HeaderSpec(header_start, len(header), crc64(header))
         engine, tell = remote.engine, job.way.observer.detail
         self._dispatcher = Dispatcher(engine, pace=remote.pace, check=remote.check, tell=tell)
-        self._streams = Sender(job.way).streams
+        self._sender, self._copies = Sender(job.way), job.way.copier is not None
         self._left = 0
 
     @property
@@ -106,6 +106,9 @@ class EngineTransfer:
             self._left -= len(together)
             yield self._work([_Item(chunk, self._spec(chunk, self._job.when(chunk))) for chunk in together])
 
+    def _streams(self, chunk: Chunk) -> bool:
+        return not self._copies or self._sender.streams(chunk)
+
     def _most_chunks(self) -> int:
         """Of the next unit: fewer towards the end, so that no worker waits for another one's last chunks."""
         return min(max(self._left // (SHARES * max(self._remote.engine.in_flight, 1)), 1), MOST_CHUNKS)
@@ -124,12 +127,15 @@ class EngineTransfer:
             header=self._header,
             chunks=tuple(item.spec for item in items),
             compression=self._job.way.compression,
-            copies=self._job.way.copier is not None,
+            copies=self._copies,
         )
         return Work(unit, partial(self._answered, items, alone))
 
     def _answered(self, items: list[_Item], alone: tuple[_Item, ...], answer: Answer) -> Work | None:
         again: list[_Item] = []
+        if isinstance(answer, Stored) and answer.refused is not None:
+            self._copies = False  # each chunk would begin an upload, and ask again
+            self._job.way.refused(answer.refused)
         if isinstance(answer, Stored) and len(answer.chunks) == len(items):
             settled = (self._settled(item, found) for item, found in zip(items, answer.chunks, strict=True))
             again = [item for item in settled if item is not None]

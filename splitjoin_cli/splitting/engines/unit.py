@@ -221,22 +221,23 @@ def _store(unit: StoreUnit, place: Place) -> Stored | Failed:
     """Store each chunk; what is wrong with all of them is the answer."""
     end = unit.chunks[-1].end
     found: list[StoredObject | Failed] = []
+    refused: list[str] = []
     # Held for all of them. What a chunk takes for itself is opened anew behind one that failed.
     with place.source(unit.source), place.sink(unit.sink):
         for chunk in unit.chunks:
-            one = _met(partial(_store_one, unit, chunk, end, place), place)
+            one = _met(partial(_store_one, unit, chunk, end, place, refused), place)
             if isinstance(one, Failed) and one.fatal:
                 return one
             found.append(one)
-    return Stored(tuple(found))
+    return Stored(tuple(found), refused[0] if refused else None)
 
 
-def _store_one(unit: StoreUnit, spec: ChunkSpec, end: int, place: Place) -> StoredObject:
-    """``end``: of the chunks that are read behind it, as far as they are its neighbours."""
+def _store_one(unit: StoreUnit, spec: ChunkSpec, end: int, place: Place, refused: list[str]) -> StoredObject:
+    """``end``: of the chunks that are read behind it, as far as they are its neighbours. ``refused``: see Stored."""
     with place.source(unit.source) as source, place.sink(unit.sink) as sink:
         header = place.header(source, unit.source, unit.header)
-        copier = sink.copier if unit.copies else None
-        sender = Sender(Way(source, sink, header, unit.compression, Silent(), copier))
+        copier = sink.copier if unit.copies and not refused else None
+        sender = Sender(Way(source, sink, header, unit.compression, Silent(), copier, refused.append))
         chunk = Chunk(spec.number, ByteRange(spec.start, spec.end), None, spec.checksum)
         try:
             return sender.send(chunk, spec.name, spec.metadata, spec.when, Tally(lambda _: None), end)

@@ -282,7 +282,7 @@ def _stored_chunk(fields: dict[str, Any]) -> StoredObject | Failed:
 _ANSWERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "Pieces": _pieces,
     "Scanned": _scanned,
-    "Stored": lambda fields: Stored(tuple(_stored_chunk(chunk) for chunk in fields["chunks"])),
+    "Stored": lambda fields: Stored(tuple(_stored_chunk(chunk) for chunk in fields["chunks"]), fields["refused"]),
     "Verified": lambda fields: Verified(tuple(_judged(*chunk) for chunk in fields["chunks"])),
     "Merged": lambda fields: Merged(**fields),
     "Failed": lambda fields: Failed(**fields),

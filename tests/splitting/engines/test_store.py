@@ -6,12 +6,14 @@ import gzip
 import json
 from collections import Counter
 from concurrent.futures import Future
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from splitjoin_cli.core.aws.options import AwsOptions, ObjectOptions
-from splitjoin_cli.core.errors import AccessError, EngineError, StoreError
+from splitjoin_cli.core.errors import AccessError, CopyRefusedError, EngineError, StoreError
+from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.engines import store as store_units
 from splitjoin_cli.splitting.engines.base import Failed, StoreUnit
 from splitjoin_cli.splitting.engines.in_process import InProcess
@@ -21,8 +23,9 @@ from splitjoin_cli.splitting.engines.wire import answer_text, unit_of, unit_text
 from splitjoin_cli.splitting.request import ChunkSize, RowCount
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore, MemoryWriter
 from splitjoin_cli.stores.sources.memory import MemorySource
-from tests.splitting.engines.rigs import in_process, split_on, split_on_threads
-from tests.splitting.runs import MANIFEST, PLAN, TwoPass, request
+from tests.splitting.engines.rigs import in_process, remote_of, split_on, split_on_threads
+from tests.splitting.runs import MANIFEST, PLAN, TwoPass, objects, request, split
+from tests.splitting.test_every_path import Copies, copyable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,6 +273,33 @@ def test_a_unit_that_no_worker_survives_is_sent_chunk_by_chunk() -> None:
     assert units == [[1, 2, 3, 4], [1], [2], [3], [4], [5, 6], [7], [8]]
     assert isinstance(found, dict)
     assert sum(name.endswith(".csv") for name in found) == 7
+
+
+def test_a_store_that_refuses_copies_is_asked_until_it_is_known_and_told_of_once() -> None:
+    """Each chunk would begin an upload and read its first bytes for nothing; what follows is stored by neighbours."""
+    store, threads, heard, asked = MemoryStore(), MemoryStore(), list[str](), list[str]()
+
+    class NeverCopies(Copies):
+        def copy(self, name: str, *_: object, **__: object) -> StoredObject:
+            asked.append(name)
+            raise CopyRefusedError(f"no copy of {name}")
+
+    class Listens(Silent):
+        def warn(self, message: str) -> None:
+            heard.append(message)
+
+    place = Place(lambda _: copyable(EXPORT, store), lambda _: NeverCopies(store))
+    with closing(Meets(InProcess(place), lambda _, __: None)) as engine:
+        engine.in_flight = 1
+        remote = remote_of(engine, EXPORT, lambda: NeverCopies(store))
+        source = copyable(EXPORT, store)
+        split(source, NeverCopies(store), request(**EIGHT), observer=Listens(), remote=remote)
+    split(copyable(EXPORT, threads), TwoPass(threads), request(**EIGHT))
+    assert objects(store) == objects(threads)
+    units = [numbers_of(unit) for unit in map(unit_of, engine.units) if isinstance(unit, StoreUnit)]
+    assert units == [[1], [2, 3, 4], [5, 6], [7], [8]]
+    assert asked == ["acme_20240131-1-8.csv"]
+    assert heard == [f"no copy of {asked[0]}"]
 
 
 @pytest.mark.parametrize("piece", [store_units.PIECE_BYTES, 100])
