@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.api import arguments
 from splitjoin_cli.core.errors import BadInputError, UsageError
+from splitjoin_cli.core.files import is_directory
 from splitjoin_cli.core.places import is_s3
 from splitjoin_cli.core.progress import Silent
 
@@ -96,7 +97,7 @@ def inspect_source(
 def _check_named(spec: str) -> None:
     if not spec:
         raise UsageError("SOURCE is empty", hint="name a file, a URL, or - for standard input")
-    if "://" not in spec and Path(spec).is_dir():
+    if "://" not in spec and is_directory(spec):
         raise UsageError(f"{spec} is a directory", hint="name one file in it")
 
 

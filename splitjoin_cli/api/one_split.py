@@ -16,6 +16,7 @@ from splitjoin_cli.api.engines import THREADS, check_source, open_engine, remote
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import BadInputError, SourceError, StoppedError, UsageError
+from splitjoin_cli.core.files import is_directory
 from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_http, is_s3
 
@@ -78,7 +79,7 @@ def check_named(request: SplitRequest) -> None:
     """
     if not request.source:
         raise UsageError("SOURCE is empty", hint="name a file, a URL, or - for standard input")
-    if "://" not in request.source and Path(request.source).is_dir():
+    if "://" not in request.source and is_directory(request.source):
         raise UsageError(f"{request.source} is a directory", hint="name one file in it")
     if "://" not in request.source and request.source.endswith("/"):
         hint = "check the path; it is relative to the working directory"

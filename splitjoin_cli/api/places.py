@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.api.open import check_file_name
 from splitjoin_cli.core.aws.options import AwsOptions
 from splitjoin_cli.core.errors import NotFoundError, UsageError
+from splitjoin_cli.core.files import is_missing
 from splitjoin_cli.core.places import S3Place
 
 if TYPE_CHECKING:
@@ -96,13 +98,16 @@ def _bucket(place: S3Place, request: StoredRequest) -> Iterator[OpenPlace]:
 
 def _directory(path: Path) -> OpenPlace:
     from splitjoin_cli.stores.sinks.directory import DirectorySink
+    from splitjoin_cli.stores.sinks.staged_file import explained
     from splitjoin_cli.stores.sources.local import LocalSource
 
-    if not path.exists():
+    if is_missing(path):
         raise NotFoundError(
             f"no such directory: {path}", hint="check the path; it is relative to the working directory"
         )
-    if not path.is_dir():
+    with explained("looking at", path):
+        mode = path.stat().st_mode
+    if not stat.S_ISDIR(mode):
         raise UsageError(
             f"{path} is not a directory", hint="name the directory, or s3:// prefix, that holds the chunks"
         )

@@ -19,6 +19,7 @@ from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.text import without_secrets
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.files import is_file
 from splitjoin_cli.core.progress import phase_of, skip
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _is_spare(words: Sequence[str], at: int) -> bool:
     own = [word for previous, word in before if not word.startswith("-") and not _takes_value(previous, flags)]
     # FILE_NAME of status and PLACE of ls are asked for as the others are: --debug before them is no FILE.
     takes = [one.nargs for one in command.params if isinstance(one, click.Argument)]
-    if -1 in takes and Path(own[-1]).is_file():  # one of several sources: what follows is DEST
+    if -1 in takes and is_file(own[-1]):  # one of several sources: what follows is DEST
         return False
     return len(own) - 1 >= sum(SOURCE_AND_DEST if count < 0 else count for count in takes)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import click
 
 from splitjoin_cli import __version__
+from splitjoin_cli.cli.output import output_closed
 from splitjoin_cli.core.errors import SplitjoinError, UsageError
 from splitjoin_cli.core.gc_pause import uncollected
 
@@ -90,6 +91,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError as exc:
+            if (closed := output_closed(exc)) is not None:
+                raise closed from exc
             raise SplitjoinError(f"the other side closed a connection: {exc}", hint="run it again") from exc
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's

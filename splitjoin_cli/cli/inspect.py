@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitjoin_cli.cli import options
+from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.text import byte_text, count_text, fact
 from splitjoin_cli.core.shown import shown
 
@@ -37,7 +38,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 4 the file is not a text table.
 
 
 @click.command(epilog=EPILOG, short_help="Say what a file is, and which options of split fit it.")
-@click.argument("source", type=click.Path(allow_dash=True), metavar="SOURCE")
+@click.argument("source", type=NAMED_PATH, metavar="SOURCE")
 @options.option("--full", is_flag=True, help="Read all of the file, and count its records.")
 @options.tmp_dir_option
 @options.option("--request-payer", is_flag=True, help="Pay for the requests to a bucket whose requester pays.")

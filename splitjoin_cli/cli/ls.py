@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitjoin_cli.cli import options
+from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.status_table import Column, rows_of
 from splitjoin_cli.cli.terminal import stdout_columns
 from splitjoin_cli.cli.text import byte_text
@@ -41,7 +42,7 @@ Exit codes: 0 done, 1 failed, 2 usage.
 
 
 @click.command(epilog=EPILOG, short_help="List the splits of a directory or S3 prefix.")
-@click.argument("place", type=click.Path(), metavar="[PREFIX_OR_DIR]", default=".", required=False)
+@click.argument("place", type=NAMED_PATH, metavar="[PREFIX_OR_DIR]", default=".", required=False)
 @options.jobs_option
 @options.aws_options
 @options.talk_options

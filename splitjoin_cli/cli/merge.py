@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from splitjoin_cli.cli import options
+from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.text import byte_text, count_text, duration_text
 from splitjoin_cli.core.errors import UsageError
 
@@ -24,8 +25,8 @@ Exit codes: 0 done, 1 the set is not whole or a chunk is damaged, 2 usage, 11 OU
 
 
 @click.command(epilog=EPILOG, short_help="Put the chunks of a split back together.")
-@click.argument("place", type=click.Path(), metavar="PREFIX_OR_DIR")
-@click.argument("out", type=click.Path(allow_dash=True), metavar="OUT")
+@click.argument("place", type=NAMED_PATH, metavar="PREFIX_OR_DIR")
+@click.argument("out", type=NAMED_PATH, metavar="OUT")
 @options.option("--name", metavar="FILE_NAME", help="The job, CLIENT_DATE; needed where there are several.")
 @options.option("--force", is_flag=True, help="Replace OUT if it is there.")
 @options.record_options

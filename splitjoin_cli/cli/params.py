@@ -9,6 +9,10 @@ from splitjoin_cli.core.model import MAX_DELIMITER_BYTES
 from splitjoin_cli.core.ranges import parse_ranges
 from splitjoin_cli.core.units import MAX_INTEGER, parse_rate, parse_seconds, parse_size
 
+NAMED_PATH = click.Path(readable=False)
+"""A place or file that a user names, for the shell to complete. Whether it may be read is not asked here: that it may
+not is no wrong command line, and whoever opens it says so."""
+
 
 class Size(click.ParamType[int]):
     """Bytes: ``64MiB``, ``100MB``, ``1.5G``, plain bytes; K and KiB are 1024, KB is 1000; case does not count."""

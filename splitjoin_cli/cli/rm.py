@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitjoin_cli.cli import options
+from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.text import byte_text, count_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Exit codes: 0 done, 1 failed, refused, or nothing there, 2 usage.
 
 
 @click.command(epilog=EPILOG, short_help="Remove a split: its chunks, manifest, plan and open uploads.")
-@click.argument("place", type=click.Path(), metavar="PREFIX_OR_DIR")
+@click.argument("place", type=NAMED_PATH, metavar="PREFIX_OR_DIR")
 @click.option("--name", metavar="FILE_NAME", required=True, help="Which split, CLIENT_DATE.")
 @click.option("--unfinished", is_flag=True, help="Remove it only if it has no manifest.")
 @options.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")

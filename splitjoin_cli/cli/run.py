@@ -13,41 +13,45 @@ from click.core import ParameterSource
 
 from splitjoin_cli.cli.environment import environment_variable
 from splitjoin_cli.cli.group import cli
+from splitjoin_cli.cli.output import OutputClosedError, output_closed
 from splitjoin_cli.cli.signals import stopped_by_signals
-from splitjoin_cli.cli.terminal import OutputClosedError, Terminal, say
+from splitjoin_cli.cli.terminal import Terminal, say
 from splitjoin_cli.cli.text import without_secrets
 from splitjoin_cli.core import trace
 from splitjoin_cli.core.errors import SplitjoinError, StoppedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 DEBUG = "--debug"
 _TRUE = {"1", "true", "t", "yes", "y", "on"}
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command, say what failed, and return the exit code."""
+def run(arguments: Sequence[str], *, mask: Iterable[int] = ()) -> int:
+    """Run one command, say what failed, and return the exit code.
+
+    ``mask``: the signals that stay blocked; what else the caller has blocked is let through once it is heard here.
+    """
     terminal = Terminal(as_json=_asked(arguments, "--json"), verbose=_asked(arguments, "--verbose", "-v"))
     try:
-        return _debugged(arguments, terminal)
+        return _debugged(arguments, terminal, mask)
     except OutputClosedError as exc:
         say(f"Error: {exc}")
         _forget_stdout()
         return 1
 
 
-def _debugged(arguments: Sequence[str], terminal: Terminal) -> int:
+def _debugged(arguments: Sequence[str], terminal: Terminal, mask: Iterable[int]) -> int:
     """The exit code; with ``--debug`` what happens on the way is told."""
     in_environment = environment_variable(DEBUG) in os.environ
     if not in_environment and not any(word.partition("=")[0] == DEBUG for word in arguments):
-        return _reported(arguments, terminal)
+        return _reported(arguments, terminal, mask)
     from splitjoin_cli.cli.debug import asked, debugging, with_value
 
     words = with_value(arguments)
     try:
         with debugging(asked(words)):
-            code = _reported(words, terminal)
+            code = _reported(words, terminal, mask)
             trace.note("ended", exit_code=code)
     except UsageError as exc:
         terminal.error(exc)
@@ -82,10 +86,10 @@ def _variable_hint(exc: click.UsageError) -> str | None:
     return f"the value is from the environment: set or unset {variable}"
 
 
-def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
+def _reported(arguments: Sequence[str], terminal: Terminal, mask: Iterable[int]) -> int:
     """The exit code, once what failed was said. Raises OutputClosedError."""
     try:
-        with stopped_by_signals():
+        with stopped_by_signals(mask=mask):
             return _result(cli.main(list(arguments), prog_name="splitjoin", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as exc:
         if not terminal.as_json:
@@ -107,15 +111,22 @@ def _reported(arguments: Sequence[str], terminal: Terminal) -> int:
     except OutputClosedError:
         raise
     except Exception as exc:  # noqa: BLE001 -- the last place: it must become a message and a code
-        error = SplitjoinError(
-            f"unexpected {type(exc).__name__}: {exc}", hint="this is a bug in splitjoin; -v shows where it is"
-        )
-        _trace(exc, terminal)
+        error = _unexpected(exc, terminal)
     error.message = without_secrets(error.message)
     trace.note("error", type=type(error).__name__, message=error.message)
     error.hint = without_secrets(error.hint) if error.hint else None
     terminal.error(error)
     return error.exit_code
+
+
+def _unexpected(exc: Exception, terminal: Terminal) -> SplitjoinError:
+    """The error for what nobody foresaw. Raises OutputClosedError where it was click's help that found stdout full."""
+    if isinstance(exc, OSError) and (closed := output_closed(exc)) is not None:
+        raise closed from exc
+    _trace(exc, terminal)
+    return SplitjoinError(
+        f"unexpected {type(exc).__name__}: {exc}", hint="this is a bug in splitjoin; -v shows where it is"
+    )
 
 
 def _result(value: object) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.errors import StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
 ECHO_SECONDS = 1.0
@@ -25,10 +25,11 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def stopped_by_signals(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+def stopped_by_signals(clock: Callable[[], float] = time.monotonic, *, mask: Iterable[int] = ()) -> Iterator[None]:
     """Raise StoppedError in the main thread at the first signal; the next one, a second later or more, kills.
 
-    A signal that the parent process set to be ignored (``nohup``, a shell's background job) stays ignored.
+    A signal that the parent process set to be ignored (``nohup``, a shell's background job) stays ignored. What the
+    caller has blocked is let through from here on, ``mask`` excepted.
     """
     first: float | None = None
 
@@ -57,6 +58,7 @@ def stopped_by_signals(clock: Callable[[], float] = time.monotonic) -> Iterator[
         signal.signal(number, stop)
     alarm = signal.signal(signal.SIGALRM, again)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, set(_STOP_SIGNALS) - set(mask))
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

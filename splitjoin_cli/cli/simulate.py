@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitjoin_cli.cli import options
-from splitjoin_cli.cli.params import Count
+from splitjoin_cli.cli.params import NAMED_PATH, Count
 from splitjoin_cli.cli.text import count_text, duration_text
 from splitjoin_cli.core.units import MAX_WORKERS
 
@@ -68,7 +68,7 @@ fault_options = options.together(
 
 
 @click.command(epilog=EPILOG, short_help="Load and join chunks here, with faults thrown in.")
-@click.argument("source", type=click.Path(), metavar="SOURCE")
+@click.argument("source", type=NAMED_PATH, metavar="SOURCE")
 @options.load_options
 @options.tracker_option
 @options.option(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from splitjoin_cli.cli import options
-from splitjoin_cli.cli.params import Tag, Text
+from splitjoin_cli.cli.params import NAMED_PATH, Tag, Text
 from splitjoin_cli.cli.signals import too_late
 from splitjoin_cli.cli.split_text import failed_chunks, left_out, manifest_of, plan_lines, resume_hint, summary
 from splitjoin_cli.cli.terminal import error_document
 from splitjoin_cli.cli.text import count_text
 from splitjoin_cli.core.errors import PartialError, StoppedError, UsageError
+from splitjoin_cli.core.files import is_file
 from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_s3, parse_place
 
@@ -56,7 +56,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 
 
 @click.command(epilog=EPILOG, short_help="Split a CSV file into chunks in a directory or on S3.")
-@click.argument("paths", nargs=-1, type=click.Path(), metavar="SOURCE... DEST")
+@click.argument("paths", nargs=-1, type=NAMED_PATH, metavar="SOURCE... DEST")
 @options.option(
     "--files-from",
     type=Text(),
@@ -155,7 +155,7 @@ def _is_one(sources: Sequence[str], values: Mapping[str, Any]) -> bool:
     """Whether it is one source by its name alone."""
     if len(sources) > 1:
         return False
-    if Path(sources[0]).is_file():  # what exists as it is typed is no pattern: most sources need no more than this
+    if is_file(sources[0]):  # what exists as it is typed is no pattern: most sources need no more than this
         return True
     with uncollected():
         from splitjoin_cli.api import arguments

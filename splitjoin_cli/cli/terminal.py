@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar, cast
 
 from splitjoin_cli.cli.lines import Line, Piece, wrapped
+from splitjoin_cli.cli.output import OutputClosedError
 from splitjoin_cli.cli.signals import held_back
 from splitjoin_cli.cli.text import visible
 from splitjoin_cli.core import trace
@@ -41,10 +42,6 @@ STYLES: Mapping[Tone, str] = {
     "faint": "bright_black",
     "strong": "bold",
 }
-
-
-class OutputClosedError(Exception):
-    """Nobody reads standard output any more, or it is full."""
 
 
 class Terminal:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitjoin_cli.cli import options
+from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.text import count_text
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 
 
 @click.command(epilog=EPILOG, short_help="Check a stored split, and compare it with its source.")
-@click.argument("place", type=click.Path(), metavar="PREFIX_OR_DIR")
+@click.argument("place", type=NAMED_PATH, metavar="PREFIX_OR_DIR")
 @options.option(
     "--all", is_flag=True, help="Check every split of PREFIX_OR_DIR; one that is under way is not a problem."
 )

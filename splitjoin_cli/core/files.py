@@ -1,4 +1,8 @@
-"""Files under splitjoin's own names: what is not an ordinary file is refused, never waited for or read without end."""
+"""What a path leads to; files under splitjoin's own names: no other kind is waited for, or read without end.
+
+A user may name what is where this process may not look. ``Path.exists`` and its kin raise PermissionError there; the
+questions here are answered, and whoever opens the path then says what is wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,17 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-__all__ = ["check_ordinary", "in_the_way", "open_ordinary", "status_of"]
+__all__ = [
+    "FULL",
+    "check_ordinary",
+    "in_the_way",
+    "is_directory",
+    "is_file",
+    "is_missing",
+    "mode_of",
+    "open_ordinary",
+    "status_of",
+]
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -22,6 +36,9 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What writing fails with where there is no room, or none for this user."""
+
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _LEADS_NOWHERE = _MISSING | {errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES}
 """What following a symbolic link may fail with though the link is there: one that leads to itself, for example."""
@@ -40,6 +57,37 @@ def status_of(path: Path | str, *, directory: int | None = None) -> os.stat_resu
         if exc.errno in _LEADS_NOWHERE and _is_link(path, directory):
             return None
         raise
+
+
+def mode_of(path: Path | str) -> int | None:
+    """The mode of what ``path`` leads to; None where nothing is, or the system does not say."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 -- as it comes, a text or a Path
+    except (OSError, ValueError):
+        return None
+
+
+def is_directory(path: Path | str) -> bool:
+    """Whether ``path`` is known to lead to a directory."""
+    mode = mode_of(path)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether ``path`` is known to lead to an ordinary file."""
+    mode = mode_of(path)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def is_missing(path: Path | str) -> bool:
+    """Whether nothing is at ``path``, for certain: not where the system does not let this process look."""
+    try:
+        os.stat(path)  # noqa: PTH116 -- as it comes, a text or a Path
+    except OSError as exc:
+        return exc.errno in _MISSING
+    except ValueError:
+        return False
+    return False
 
 
 def open_ordinary(path: Path | str) -> FileIO:

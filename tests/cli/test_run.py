@@ -251,6 +251,24 @@ def test_stdout_is_closed() -> None:
     assert done.stderr == "Error: cannot write to standard output: Broken pipe\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["split", "--help"]])
+def test_stdout_is_full_for_a_help(arguments: list[str]) -> None:
+    """What click writes is a failure of the output too, and no bug."""
+    with Path("/dev/full").open("wb") as full:
+        done = installed(*arguments, stdout=full.fileno())
+    assert (done.returncode, done.stderr) == (1, "Error: cannot write to standard output: No space left on device\n")
+
+
+def test_stdout_is_closed_for_a_help() -> None:
+    """A reader that went away is no lost connection."""
+    read, write = os.pipe()
+    os.close(read)
+    done = installed("split", "--help", stdout=write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "Error: cannot write to standard output: Broken pipe\n")
+
+
 def test_stderr_is_closed() -> None:
     """A talk that nobody hears fails nothing: the code is the error's."""
     done = subprocess.run(
@@ -332,6 +350,36 @@ def test_an_ignored_signal_stays_ignored() -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 143
+
+
+def test_a_signal_while_the_command_is_imported_is_heard_afterwards(tmp_path: Path) -> None:
+    """Python's own handler would show the imports, and with --json there would be no document."""
+    code = (
+        "import os, signal, sys; from splitjoin_cli import __main__\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'splitjoin_cli.cli.run': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['splitjoin', 'split', 'small.csv', 'chunks', '--json']; __main__.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+    assert json.loads(done.stdout)["error"]["message"] == "interrupted by SIGINT"
+
+
+def test_what_the_caller_has_blocked_stays_blocked() -> None:
+    """The mask that a process was started with is its parent's wish."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        with stopped_by_signals(mask={signal.SIGTERM}):
+            assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        with stopped_by_signals():
+            assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def test_a_signal_waits_until_a_thread_has_started(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from splitjoin_cli.core.errors import NotAFileError
-from splitjoin_cli.core.files import check_ordinary, in_the_way, open_ordinary, status_of
+from splitjoin_cli.core.files import (
+    check_ordinary,
+    in_the_way,
+    is_directory,
+    is_file,
+    is_missing,
+    mode_of,
+    open_ordinary,
+    status_of,
+)
 
 KINDS = {
     "itself": "a symbolic link to nothing (Too many levels of symbolic links)",
@@ -59,3 +68,25 @@ def test_a_socket_and_a_link_to_itself_are_named_where_they_are_read(
         assert caught.value.message == f"{name} is {kind}, and splitjoin needs that name for a file"
     with pytest.raises(NotAFileError):
         check_ordinary("socket", Path("socket").stat())
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(36, "File name too long")])
+def test_what_may_not_be_looked_at_is_not_missing(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    """Path.exists raises there. Whoever opens it says why it cannot be used."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert (mode_of("x"), is_directory("x"), is_file("x"), is_missing("x")) == (None, False, False, False)
+
+
+def test_what_a_path_leads_to(tmp_path: Path) -> None:
+    """A file, a directory, nothing, nothing below a file; a name that holds what no path does."""
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    assert (is_file(file), is_directory(file), is_missing(file)) == (True, False, False)
+    assert (is_file(tmp_path), is_directory(tmp_path), is_missing(tmp_path)) == (False, True, False)
+    assert is_missing(tmp_path / "none")
+    assert is_missing(file / "below")
+    assert (mode_of("a\0b"), is_missing("a\0b")) == (None, False)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import NotFoundError, StoreError, UsageError
+from splitjoin_cli.core.files import is_directory, is_file, is_missing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,15 +47,15 @@ def check_page(path: Path) -> None:
     """Raise UsageError, or StoreError, where no page can be written, or a file would be lost."""
     if str(path) == "-":
         raise UsageError("--html writes a file, and - is standard output", hint="name a file with --html FILE")
-    if path.is_dir():
+    if is_directory(path):
         raise UsageError(f"{path} is a directory", hint="name a file in it with --html FILE")
-    if not path.resolve().parent.is_dir():
+    if is_missing(path.resolve().parent):
         raise NotFoundError(f"no such directory: {path.resolve().parent}", hint="make it, or name another file")
-    if not path.exists():
+    if is_missing(path):
         return
     try:
         with path.open("rb") as file:
-            begin = file.read(len(BEGIN)) if path.is_file() else b"?"
+            begin = file.read(len(BEGIN)) if is_file(path) else b"?"
     except OSError as exc:
         raise StoreError(f"cannot read {path}: {exc.strerror}", hint="name another file with --html FILE") from exc
     if begin and begin.lower() != BEGIN:

@@ -17,6 +17,7 @@ from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.files import is_directory
 from splitjoin_cli.core.names import parse_file_name
 from splitjoin_cli.core.places import DirectoryPlace, S3Place, is_s3, parse_place
 from splitjoin_cli.core.progress import Silent
@@ -209,7 +210,7 @@ def _urls(request: SimulateRequest, stack: ExitStack) -> tuple[DatabaseUrl, Trac
 def holds_chunks(source: str) -> bool:
     """Whether SOURCE can only be a place of chunks, as it is written. An S3 key may be the object or a prefix."""
     if not is_s3(source):
-        return "://" not in source and Path(source).is_dir()
+        return "://" not in source and is_directory(source)
     return not source.removeprefix("s3://").partition("/")[2].rpartition("/")[2]
 
 
@@ -223,7 +224,7 @@ def _is_one_file(request: SimulateRequest) -> bool:
     source = request.source
     if not is_s3(source):
         missing_directory = source.endswith(os.sep) and "://" not in source
-        return not missing_directory and not Path(source).is_dir()
+        return not missing_directory and not is_directory(source)
     bucket, _, key = source.removeprefix("s3://").partition("/")
     if not key or key.endswith("/"):
         return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError, UsageError
+from splitjoin_cli.core.files import FULL, mode_of
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class FileTarget:
         """Raises NameTakenError where the file is there, without ``force``; UsageError where it is a directory."""
         self._shown = path
         self._force = force
-        mode = path.stat().st_mode if path.exists() else None
+        mode = mode_of(path)
         if mode is not None and stat.S_ISDIR(mode):
             raise UsageError(f"{path} is a directory", hint="name the file to write")
         self.at_any_place = mode is None or stat.S_ISREG(mode)
@@ -130,6 +131,8 @@ class FileTarget:
 
     def _refused(self, exc: OSError) -> StoreError:
         hint = "OUT's directory must exist, and you must be allowed to write to it"
+        if exc.errno in FULL:
+            hint = "free space there, or name an OUT on another disk"
         return StoreError(f"cannot write {self._shown}: {exc.strerror or exc}", hint=hint)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 import duckdb
 
 from splitjoin_cli.core.errors import LoadError
+from splitjoin_cli.core.files import is_missing
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, BadTextError, numbered, wrong_fields
 from splitjoin_cli.stores.loaders.body import gathered
@@ -86,7 +87,7 @@ class DuckdbLoader(LedgerLoader):
         return _DuckdbSession(self._path)
 
     def _connect_to_read(self) -> Session | None:
-        return _DuckdbSession(self._path, read_only=True) if Path(self._path).exists() else None
+        return _DuckdbSession(self._path, read_only=True) if not is_missing(self._path) else None
 
     def _means_absent(self, error: Exception) -> bool:
         return isinstance(error, duckdb.CatalogException)

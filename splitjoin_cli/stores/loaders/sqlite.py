@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.core.errors import LoadError
+from splitjoin_cli.core.files import is_missing
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, numbered
 from splitjoin_cli.stores.loaders.body import NotPlainError, body_blocks
@@ -81,7 +82,7 @@ class SqliteLoader(LedgerLoader):
         return _SqliteSession(self._path)
 
     def _connect_to_read(self) -> Session | None:
-        return _SqliteSession(self._path, read_only=True) if Path(self._path).exists() else None
+        return _SqliteSession(self._path, read_only=True) if not is_missing(self._path) else None
 
     def _means_absent(self, error: Exception) -> bool:
         return "no such table" in str(error)

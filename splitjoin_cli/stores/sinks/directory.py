@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CorruptObjectError, ObjectChangedError, StoreError
-from splitjoin_cli.core.files import check_ordinary, in_the_way, open_ordinary, status_of
+from splitjoin_cli.core.files import check_ordinary, in_the_way, is_missing, mode_of, open_ordinary, status_of
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.core.native import kernel
 from splitjoin_cli.core.switches import SCANNER, switched
@@ -97,7 +98,8 @@ class DirectorySink(StaysHere):
         self._lock = threading.Lock()
         self._staging: StagingFolder | None = None
         self._count = 0
-        if path.exists() and not path.is_dir():
+        mode = mode_of(path)
+        if mode is not None and not stat.S_ISDIR(mode):
             raise StoreError(f"not a directory: {path}", hint="DEST is a directory or s3://bucket/prefix/")
 
     @property
@@ -207,7 +209,7 @@ class DirectorySink(StaysHere):
 
     def list(self, name_prefix: str = "") -> Iterator[StoredObject]:
         """As in Sink."""
-        if self.path.exists():
+        if not is_missing(self.path):
             with explained("listing", self.path):
                 yield from listed(self.path, name_prefix, validator_of)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import AccessError, StoreError
+from splitjoin_cli.core.files import FULL
 from splitjoin_cli.core.unpicklable import StaysHere
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def explained(operation: str, path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        if exc.errno in FULL:
             raise StoreError(
                 f"no space left while {operation} {path}",
                 hint="free space there or choose another directory, then run the same command again",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from splitjoin_cli.core.errors import NotFoundError, StoreError
+from splitjoin_cli.core.files import is_directory, is_missing
 from splitjoin_cli.stores.trackers import repairs, rules
 from splitjoin_cli.stores.trackers.answers import InitReport, Mending
 from splitjoin_cli.stores.trackers.base import (
@@ -109,13 +110,13 @@ class SqliteTracker:
 
     def init(self) -> InitReport:
         """See Tracker."""
-        created = not self._path.exists()
+        created = is_missing(self._path)
         with self._writing():
             return InitReport(created=created)
 
     def reach(self) -> None:
         """See Tracker."""
-        there = self._path.exists()
+        there = not is_missing(self._path)
         with self._reading() as db:
             if db is None:
                 what = "the file has no tracker's tables" if there else "no such file"
@@ -319,8 +320,8 @@ class SqliteTracker:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """One snapshot; None where there is no file, or no table in it, which a look does not make."""
-        if not self._path.exists():
-            if not self._path.parent.is_dir():  # a write would fail, and only after the source was read
+        if is_missing(self._path):
+            if not is_directory(self._path.parent):  # a write would fail, and only after the source was read
                 raise StoreError(f"{self.uri}: the directory {self._path.parent} does not exist", hint="make it first")
             yield None
             return

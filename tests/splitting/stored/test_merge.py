@@ -407,3 +407,15 @@ def test_a_chunk_that_may_be_copied_is_a_part_of_its_own() -> None:
     with mock.patch.multiple(engine_merge, PART_BYTES=10, LEAST_PART_BYTES=5):
         runs = list(engine_merge._runs(starts, 7, CLUSTER, copies=True))
     assert [(run.start, run.stop - 1) for run in runs] == [(1, 1), (2, 2), (3, 5), (6, 6), (7, 7)]
+
+
+def test_a_full_disk_is_named_with_what_helps(tmp_path: Path) -> None:
+    """That OUT's directory is there is known then: what is needed is room."""
+    with (
+        pytest.raises(StoreError, match="No space left on device") as caught,
+        FileTarget(tmp_path / "out.csv", force=False) as target,
+        mock.patch("os.pwrite", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
+    ):
+        target.write_at(0, memoryview(b"x"))
+    assert caught.value.hint == "free space there, or name an OUT on another disk"
+    assert list(tmp_path.iterdir()) == []
