@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.operate.senders import Sender
     from splitjoin_cli.splitting.abilities import Inquiry
     from splitjoin_cli.splitting.engines.base import Engine, Remote
+    from splitjoin_cli.splitting.first_block import FirstBlock
+    from splitjoin_cli.splitting.free_names import FreeNames
     from splitjoin_cli.splitting.notify import Events
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.result import SplitResult
@@ -99,7 +101,7 @@ class Surroundings:
 
     ``client``: of S3. ``engine``: where its work runs. ``inquiry``: of the destination's store. ``resumes``: an
     unfinished split of a day before is resumed.
-    ``swept``: places where nothing is left of killed runs.
+    ``swept``: places where nothing is left of killed runs. ``free``: what was free in the place at the call's start.
     """
 
     client: Any = None
@@ -107,6 +109,7 @@ class Surroundings:
     inquiry: Inquiry | None = None
     resumes: bool = False
     swept: set[str] | None = None
+    free: FreeNames | None = None
 
     def check(self) -> None:
         """Raise what ends the split: here a signal does that by itself."""
@@ -162,16 +165,22 @@ def perform(
             start=start,
             resumes=within.resumes,
             swept=within.swept,
+            free=within.free,
             remote=_remote(request, engine, source, sink, within),
             inquiry=within.inquiry or open_inquiry(request, observer, engine, stack),
         )
         within.begun(run, sink)
-        try:
-            return run.run()
-        except BadInputError as exc:
-            if seen.markup is None:
-                raise
-            raise seen.explained(exc) from exc
+        return _explained(run, seen)
+
+
+def _explained(run: SplitRun, seen: FirstBlock) -> SplitResult:
+    """What comes of it; an error of its bytes says what they look like, where their start was no table."""
+    try:
+        return run.run()
+    except BadInputError as exc:
+        if seen.markup is None:
+            raise
+        raise seen.explained(exc) from exc
 
 
 def open_inquiry(request: SplitRequest, observer: Observer, engine: Engine | None, stack: ExitStack) -> Inquiry | None:

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splitjoin_cli.api.engines import open_engine
 from splitjoin_cli.api.one_split import Surroundings, check_named, open_inquiry, perform, tracker_of, utc_now
@@ -17,6 +17,7 @@ from splitjoin_cli.core.bandwidth import shared
 from splitjoin_cli.core.errors import NotFoundError, SourceError, SplitjoinError, StoppedError, UsageError
 from splitjoin_cli.core.places import S3Place, is_s3
 from splitjoin_cli.core.source_name import Naming
+from splitjoin_cli.splitting.free_names import FreeNames
 from splitjoin_cli.splitting.request import DEFAULT_CHUNK_BYTES, ChunkSize
 from splitjoin_cli.splitting.resume import resume_all_command, shown_source
 from splitjoin_cli.splitting.splits import FailedSource, SplitsResult
@@ -177,25 +178,25 @@ def _client(request: SplitRequest, words: Sequence[str], stack: ExitStack) -> An
     return client
 
 
+class _Shared(NamedTuple):
+    """What all of them have in common. See Surroundings."""
+
+    client: Any
+    engine: Engine | None
+    inquiry: Inquiry | None
+    swept: set[str]
+    free: FreeNames
+
+
 class _One(Surroundings):
     """One of several splits, as it runs."""
 
     resumes = True
 
-    def __init__(
-        self,
-        part: _Part,
-        share: int,
-        heard: Member,
-        client: Any,  # noqa: ANN401 -- see _client
-        check: Callable[[], None],
-        engine: Engine | None,
-        swept: set[str],
-        inquiry: Inquiry | None,
-    ) -> None:
-        """``share``: of the jobs. ``check`` raises what ends all splits. For the others see Surroundings."""
-        self.engine, self.swept, self.inquiry = engine, swept, inquiry
-        self.part, self.share, self.heard, self.client, self._check = part, share, heard, client, check
+    def __init__(self, part: _Part, share: int, heard: Member, check: Callable[[], None], shared: _Shared) -> None:
+        """``share``: of the jobs. ``check`` raises what ends all splits."""
+        self.client, self.engine, self.inquiry, self.swept, self.free = shared
+        self.part, self.share, self.heard, self._check = part, share, heard, check
         self.run: SplitRun | None = None
         self.sink: Sink | None = None
 
@@ -260,11 +261,12 @@ class _Running:
         passes = 1 if not isinstance(self._request.destination, S3Place) and self._request.compress is None else 2
         sizes = [0 if part.source.size is None and "://" not in part.source.uri else part.source.size for part in named]
         together = Together(self._observer, "splitting", "source", sizes, passes)
-        swept: set[str] = set()
+        free = FreeNames(part.naming.job.file_name for part in named if part.naming is not None)
+        shared = _Shared(self._client, self._engine, self._inquiry, set(), free)
         for part in named:
             share = self._wait_for_share(part)
             heard = together.member(shown_source(part.source.uri), part.source.size)
-            one = _One(part, share, heard, self._client, self._check, self._engine, swept, self._inquiry)
+            one = _One(part, share, heard, self._check, shared)
             self._flying[executor.submit(self._split, one)] = one
 
     def _wait_for_share(self, part: _Part) -> int:

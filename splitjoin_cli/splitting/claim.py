@@ -206,17 +206,25 @@ class Attempt:
 
 
 def claim(
-    sink: Sink, job: JobName, plan: PlanFile, attempt: Attempt, *, force: bool, before: Existing | None = None
+    sink: Sink,
+    job: JobName,
+    plan: PlanFile,
+    attempt: Attempt,
+    *,
+    force: bool,
+    before: Existing | None = None,
+    free: bool = False,
 ) -> Claim:
     """Store ``plan`` under the job's name, unless it is the same run's already, and number it if need be.
 
     Exactly one of several processes with different content gets the name. With ``force`` the plan replaces the other
     run's, and its manifest goes before any chunk is replaced. Raises NameTakenError. Where something else ends it, the
     caller withdraws a plan that was sent (``attempt``). ``before``: as in ``look``.
+    ``free``: nothing is there, as far as anybody saw (free_names.py); whoever was faster is found as after a look.
     """
     name = plan_name(job.file_name)
-    for _ in range(CLAIM_TRIES):
-        existing = look(sink, job, before=before)
+    for again in range(CLAIM_TRIES):
+        existing = Existing() if free and not again else look(sink, job, before=before)
         check_not_removed(sink, job.file_name, existing.removal)
         if force and not existing.is_empty and not _is_ours(sink, existing, plan):
             newer = _replace(sink, job, existing, plan)

@@ -18,7 +18,7 @@ from splitjoin_cli.splitting.abilities import NOTHING_ASKED, Abilities
 from splitjoin_cli.splitting.claim import Attempt, check_not_removed, claim, next_generation, withdraw
 from splitjoin_cli.splitting.conclude import conclude
 from splitjoin_cli.splitting.elsewhere import Elsewhere, check_begun, check_elsewhere
-from splitjoin_cli.splitting.existing import look, look_at_documents
+from splitjoin_cli.splitting.existing import Existing, look, look_at_documents
 from splitjoin_cli.splitting.leftovers import Leftovers
 from splitjoin_cli.splitting.prepare import Planned, Preparation
 from splitjoin_cli.splitting.request import ChunkSize
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.abilities import Inquiry
     from splitjoin_cli.splitting.engines.base import Remote
-    from splitjoin_cli.splitting.existing import Existing
+    from splitjoin_cli.splitting.free_names import FreeNames
     from splitjoin_cli.splitting.notify import Events
     from splitjoin_cli.splitting.request import SplitRequest
     from splitjoin_cli.splitting.standing import Repairs
@@ -72,6 +72,7 @@ class SplitRun:
         start: bytes | None = None,
         remote: Remote | None = None,
         swept: set[str] | None = None,
+        free: FreeNames | None = None,
         inquiry: Inquiry | None = None,
     ) -> None:
         """``request.dialect.encoding`` is that of the chunks; ``job`` the name.
@@ -81,10 +82,10 @@ class SplitRun:
         ``naming``: where the name comes from; None where it was typed.
         ``warnings``: what was seen of the source before; ``start``: its first block, None where nobody read it.
         ``resumes``: the caller resumes what was begun on a day before (``run`` then raises BegunElsewhereError).
-        ``remote``: where the work runs; None for threads here. ``swept``: see Leftovers. ``inquiry``: asks the store
-        what it lacks.
+        ``remote``: where the work runs; None for threads here. ``swept``: see Leftovers. ``free``: what was
+        free in the place when the call began. ``inquiry``: asks the store what it lacks.
         """
-        self._inquiry = inquiry
+        self._inquiry, self._free = inquiry, free
         self._remote = remote
         self._may_go_on = False  # a worker may still store a chunk, whatever becomes of this
         self._request, self._job, self._open_job, self._repairs = request, job, open_job, repairs
@@ -161,6 +162,8 @@ class SplitRun:
             found = look_at_documents(self._sink, self._job)
             if found is not None:
                 return found
+            if self._free is not None and self._free.has(self._sink, self._job.file_name):
+                return Existing()  # the claim looks again
         return look(self._sink, self._job, also=naming.earlier_client, sizes=self._request.dry_run)
 
     def _check_elsewhere(self, existing: Existing, plan: PlanFile, executor: ThreadPoolExecutor) -> None:
@@ -178,10 +181,12 @@ class SplitRun:
             from splitjoin_cli.splitting.engines.store import unconditional
 
             raise unconditional(self._sink.properties.uri)
-        wanted = self._opened(planned.plan, before)
+        free = self._free is not None and self._free.still_has(self._sink, planned.plan)
+        wanted = self._opened(planned.plan, before, free=free)
         attempt, progress = Attempt(), Progress.of(wanted)
         try:
-            claimed = claim(self._sink, self._job, wanted, attempt, force=self._request.force, before=before)
+            force = self._request.force
+            claimed = claim(self._sink, self._job, wanted, attempt, force=force, before=before, free=free)
             existing, plan = claimed.existing, claimed.plan
             trace.note("claimed", file_name=plan.file_name, run_id=plan.run_id, generation=plan.generation)
             self._under_way = plan, existing, progress
@@ -192,7 +197,7 @@ class SplitRun:
                 self._sink,
                 progress,
                 self._observer,
-                force=self._request.force,
+                force=force,
                 repairs=repairs,
                 events=self._events,
                 refused=self._observer.warn if self._inquiry is None else self._inquiry.refused,
@@ -247,7 +252,7 @@ class SplitRun:
         if self._abilities().lists_uploads is not False:
             self._leftovers.sweep(sink)
 
-    def _opened(self, plan: PlanFile, before: Existing) -> PlanFile:
+    def _opened(self, plan: PlanFile, before: Existing, *, free: bool) -> PlanFile:
         """The plan with the generation that the tracker gives its run; nothing is stored before the tracker knows it.
 
         What is stored is looked at first: a job that could not be stored is not opened.
@@ -255,7 +260,7 @@ class SplitRun:
         if self._open_job is None:
             return plan
         force, uri = self._request.force, self._sink.properties.uri
-        existing = look(self._sink, self._job, before=before)
+        existing = Existing() if free else look(self._sink, self._job, before=before)
         least = next_generation(self._sink, existing, plan, force=force)
         generation = self._open_job(replace(plan, generation=least), uri, replace=force)
         if existing.holds(plan.run_id) and generation != least:

@@ -234,14 +234,17 @@ def test_from_python() -> None:
         split(["in/a.csv"], "out", client="acme")
 
 
-def test_a_directory_is_listed_before_and_after_a_claim_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes time for all that lies there: leftovers are looked for once a call, and a few chunks by their names."""
+def test_a_directory_is_listed_once_for_all_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes time for all that lies there: a call looks once for leftovers, and once for what is free.
+
+    Where a name is sure, that is all; else each source looks once what is there under other names.
+    """
     listings: list[str] = []
     read = listing.listed
 
     def listed(*asked: Any, **named: Any) -> Any:  # noqa: ANN401 -- as the kernel's listing has it
         listings.append(asked[2])
-        if asked[2] == ".splitjoin-":
+        if asked[2] in ("", ".splitjoin-"):
             time.sleep(0.05)  # the others, which run beside it, come to it meanwhile
         return read(*asked, **named)
 
@@ -250,10 +253,17 @@ def test_a_directory_is_listed_before_and_after_a_claim_alone(tmp_path: Path, mo
     names = [f"{client}_20240131.csv" for client in "abcde"]
     for name in names:
         (tmp_path / name).write_bytes(b"id\n1\n2\n")
-    (tmp_path / "out").mkdir()
+    for place in ("sure", "out"):
+        (tmp_path / place).mkdir()
     sources = [tmp_path / name for name in names]
+    split(sources, tmp_path / "sure", chunks=2, name_pattern="(?P<client>.)_(?P<date>[0-9]+)")
+    assert sorted(listings) == ["", ".splitjoin-"]
+    listings.clear()
+    split(sources, tmp_path / "out", chunks=2)  # the same content may be there under other names
+    assert sorted(listings) == ["", ".splitjoin-", *(f"{client}_" for client in "abcde")]
+    listings.clear()
     split(sources, tmp_path / "out", chunks=2)
-    assert sorted(listings) == [".splitjoin-", *(f"{client}_" for client in "aabbccddee")]
+    assert sorted(listings) == ["", ".splitjoin-", *(f"{client}_" for client in "aabbccddee")]  # before a claim, too
     listings.clear()
     assert [one.ok for one in verify(tmp_path / "out", all=True)] == [True] * 5
     assert listings == []

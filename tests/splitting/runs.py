@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.core.progress import Moved, Observer
     from splitjoin_cli.core.source_name import Naming
     from splitjoin_cli.splitting.engines.base import Remote
+    from splitjoin_cli.splitting.free_names import FreeNames
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.stores.sinks.base import (
         Body,
@@ -75,13 +76,14 @@ def split(
     naming: Naming | None = None,
     observer: Observer | None = None,
     remote: Remote | None = None,
+    free: FreeNames | None = None,
 ) -> SplitResult:
     """One split; the sink is closed after it, as api/one_split.py does. ``naming``: where ``job`` was not typed."""
     job = job if naming is None else naming.job
     opened = MemorySource(source) if isinstance(source, bytes) else source
     try:
         heard = observer or Silent()
-        return SplitRun(asked or request(), job, opened, sink, heard, naming=naming, remote=remote).run()
+        return SplitRun(asked or request(), job, opened, sink, heard, naming=naming, remote=remote, free=free).run()
     finally:
         sink.close()
 

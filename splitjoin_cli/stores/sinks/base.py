@@ -298,6 +298,9 @@ class Batches(Protocol):
         Without ``sizes`` the columns are numbers alone.
         """
 
+    def all_names(self) -> Iterator[str]:
+        """Those of all that lies there, whatever it is, in any order."""
+
     def validator(self, marks: tuple[int, int]) -> str:
         """As in StoredObject."""
 

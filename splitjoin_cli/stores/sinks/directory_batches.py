@@ -134,13 +134,20 @@ class DirectoryBatches:
         """All that begin with ``name_prefix``, which no chunk's does, whatever has them."""
         return [name for piece, _ in self._pieces(name_prefix, "/", sizes=False) for name in piece.others]
 
-    def _pieces(self, name_prefix: str, job_prefix: str, *, sizes: bool) -> Iterator[tuple[Piece, int]]:
+    def all_names(self) -> Iterator[str]:
+        """See Batches."""
+        for piece, _ in self._pieces("", "/", sizes=False, every=True):
+            yield from (name for name in piece.others if name not in (".", ".."))
+
+    def _pieces(
+        self, name_prefix: str, job_prefix: str, *, sizes: bool, every: bool = False
+    ) -> Iterator[tuple[Piece, int]]:
         """See ``listed``; with the open directory."""
         place = self._sink.path
         if not place.exists():
             return
         with explained("listing", place), _opened(place) as directory:
-            for piece in listed(self._functions, directory, name_prefix, job_prefix, sizes=sizes):
+            for piece in listed(self._functions, directory, name_prefix, job_prefix, sizes=sizes, every=every):
                 yield piece, directory
 
     def validator(self, marks: tuple[int, int]) -> str:

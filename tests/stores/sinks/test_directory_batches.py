@@ -157,6 +157,16 @@ def test_a_listing_is_the_one_of_the_sink(sink: DirectorySink, tmp_path: Path) -
     assert columns in ([12], [2], [1], [0])  # those that are called as the first of them is
 
 
+def test_all_names_are_those_of_every_client(sink: DirectorySink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks, documents, hidden files and directories, in pieces."""
+    monkeypatch.setattr("splitjoin_cli.core.native.listing.PIECE_CHUNKS", 3)
+    sink.put_small("acme_20240131.plan.json", b"{}")
+    batches_of(sink).publish_all(memoryview(staged(sink)), NAMES, 5)
+    (sink.path / "other_20240131-1-1.csv").write_bytes(b"id\n")
+    (sink.path / "a directory").mkdir()
+    assert sorted(batches_of(sink).all_names()) == sorted(path.name for path in sink.path.iterdir())
+
+
 def _listed(sink: DirectorySink, *, sizes: bool) -> Iterator[StoredObject]:
     """What a listing shows, as objects."""
     batches = batches_of(sink)
@@ -173,6 +183,7 @@ def test_nothing_is_listed_where_nothing_is(sink: DirectorySink) -> None:
     """No directory is made for it."""
     assert list(batches_of(sink).list_all("acme_", "acme_20240131-")) == []
     assert batches_of(sink).names(STAGING_PREFIX) == []
+    assert list(batches_of(sink).all_names()) == []
     assert not sink.path.exists()
 
 
