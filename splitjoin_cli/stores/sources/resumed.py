@@ -15,12 +15,12 @@ from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import SourceChangedError, SourceError, SplitjoinError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from splitjoin_cli.core.bandwidth import Bandwidth
     from splitjoin_cli.core.progress import Moved
 
-__all__ = ["AGAIN", "Answer", "ResumedStream", "changed", "is_final", "kind_of_error", "limited"]
+__all__ = ["AGAIN", "Answer", "ResumedStream", "changed", "is_final", "kind_of_error", "limited", "next_step"]
 
 AGAIN = "run again: the new content is a new run"
 _TRIES = 4
@@ -31,8 +31,8 @@ _TOLD: Mapping[type[Exception], str] = {
     PermissionError: "permission denied",
     socket.gaierror: "the host was not found",
     ConnectionRefusedError: "connection refused",
+    ConnectionResetError: "the server closed the connection",
     TimeoutError: "timed out",
-    ValueError: "the URL is not complete",
 }
 
 
@@ -86,7 +86,45 @@ def kind_of_error(exc: Exception) -> str:
     status = getattr(getattr(exc, "response", None), "status_code", None)
     if isinstance(status, int):
         return f"the server answered {status}"
-    return next((words for kind, words in _TOLD.items() if isinstance(exc, kind)), type(exc).__name__)
+    if isinstance(exc, ValueError):
+        return "the URL is not complete"
+    kinds = [*_TOLD.items(), *_told_of_protocols()]
+    told = (words for cause in _causes(exc) for kind, words in kinds if isinstance(cause, kind))
+    return next(told, type(exc).__name__)
+
+
+def next_step(exc: Exception) -> str:
+    """What to do where a server was not reached."""
+    import ssl  # noqa: PLC0415 -- takes longer than all that a local file needs, and is there where a server was asked
+
+    if getattr(exc, "response", None) is not None:
+        return "check the URL: the server sends from one address to the next"
+    if any(isinstance(cause, ssl.SSLError) for cause in _causes(exc)):
+        return "check the URL's scheme and host; an authority of your own is named by REQUESTS_CA_BUNDLE"
+    if isinstance(exc, ValueError):
+        return "check the URL: it is SCHEME://HOST/PATH"
+    return "check the URL's host and port, and the network; then run the same command again"
+
+
+def _told_of_protocols() -> Iterator[tuple[type[Exception], str]]:
+    import http.client  # noqa: PLC0415 -- as in next_step
+    import ssl  # noqa: PLC0415 -- the same
+
+    yield ssl.SSLCertVerificationError, "the server's certificate is not valid, or is not trusted here"
+    yield ssl.SSLError, "the TLS connection failed"
+    yield http.client.HTTPException, "the server's answer is not HTTP"
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """``exc`` and what is in it, the outermost first: requests and urllib3 wrap the system's error several times."""
+    waiting: list[object] = [exc]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
 
 
 @final

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.core.unpicklable import StaysHere
-from splitjoin_cli.stores.sources.resumed import ResumedStream, changed, is_final, kind_of_error, limited
+from splitjoin_cli.stores.sources.resumed import ResumedStream, changed, is_final, kind_of_error, limited, next_step
 from splitjoin_cli.stores.sources.stream import cannot_seek
 from splitjoin_cli.stores.sources.url import redacted
 from splitjoin_cli.stores.sources.web_answers import (
@@ -215,4 +215,4 @@ class HttpSource(StaysHere):
         return Version.of(answer.headers, length_of(answer.headers))
 
     def _failed(self, verb: str, exc: Exception) -> SourceError:
-        return SourceError(f"cannot {verb} {self._uri}: {kind_of_error(exc)}")
+        return SourceError(f"cannot {verb} {self._uri}: {kind_of_error(exc)}", hint=next_step(exc))

@@ -30,6 +30,7 @@ __all__ = [
 
 TIMEOUTS_SECONDS = (30.0, 120.0)  # to connect, and between two reads
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+_LATER = frozenset({429, *range(500, 600)})
 _READABLE_CODINGS = frozenset({"", "gzip", "x-gzip", "zstd"})
 """What is undone by the bytes' own magic, whoever packed them; another coding would be taken for text."""
 NODES = (
@@ -167,8 +168,10 @@ def new_session(uri: str, url: str, connections: int = 1) -> Any:  # noqa: ANN40
 
 def refused(uri: str, status: int) -> SourceError:
     """The error for an answer that is neither the file nor a part of it."""
-    hint = None
-    if status == _UNAUTHORIZED:
+    hint = "check the URL"
+    if status in _LATER:
+        hint = "the server is busy or has failed: run the same command again later"
+    elif status == _UNAUTHORIZED:
         hint = "put the login into ~/.netrc, or a file that NETRC names: machine HOST login USER password PASSWORD"
     elif status == _FORBIDDEN:
         hint = "check that the login, or the token in the URL, is allowed to read it and has not expired"

@@ -13,7 +13,7 @@ from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sources.idle_ranges import IdleRanges
 from splitjoin_cli.stores.sources.positioned import PositionedStream
-from splitjoin_cli.stores.sources.resumed import changed, is_final, kind_of_error
+from splitjoin_cli.stores.sources.resumed import changed, is_final, kind_of_error, next_step
 from splitjoin_cli.stores.sources.url import redacted
 from splitjoin_cli.stores.sources.web_answers import (
     TIMEOUTS_SECONDS,
@@ -265,7 +265,7 @@ class HttpRanges(StaysHere):
         except Exception as exc:
             if is_final(exc):
                 raise
-            raise SourceError(f"cannot open {self._uri}: {kind_of_error(exc)}") from None
+            raise SourceError(f"cannot open {self._uri}: {kind_of_error(exc)}", hint=next_step(exc)) from None
 
     def _lost(self, position: int, exc: Exception) -> SourceError:
         if isinstance(exc, SourceError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import gzip
+import socketserver
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,7 @@ from splitjoin_cli.stores.sources.open import open_source
 from splitjoin_cli.stores.sources.resumed import AGAIN
 from splitjoin_cli.stores.sources.url import redacted
 from splitjoin_cli.stores.sources.web import HttpSource
-from splitjoin_cli.stores.sources.web_answers import NODES, required_total
+from splitjoin_cli.stores.sources.web_answers import NODES, refused, required_total
 from splitjoin_cli.stores.sources.web_ranges import HttpRanges
 from splitjoin_cli.testing.reading import drained, read_range, read_through
 from tests.stores.sources.http_server import Misbehaviour, Resource, serving
@@ -100,13 +102,62 @@ def test_wrong_password(resource: Resource) -> None:
     assert "hunter" not in chain_of(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (404, "check the URL"),
+        (429, "the server is busy or has failed: run the same command again later"),
+        (503, "the server is busy or has failed: run the same command again later"),
+    ],
+)
+def test_each_refusal_says_what_to_do(status: int, hint: str) -> None:
+    """Whoever is woken by it looks at the URL, or waits."""
+    assert refused("http://host/a.csv", status).hint == hint
+
+
+class NotHttp(socketserver.StreamRequestHandler):
+    """Answers what no web server says."""
+
+    def handle(self) -> None:
+        """One line, whatever was asked."""
+        self.rfile.readline()
+        self.wfile.write(b"220 mail.example.org ready\r\n")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "why", "hint"),
+    [
+        (
+            "http",
+            "the server's answer is not HTTP",
+            "check the URL's host and port, and the network; then run the same command again",
+        ),
+        (
+            "https",
+            "the TLS connection failed",
+            "check the URL's scheme and host; an authority of your own is named by REQUESTS_CA_BUNDLE",
+        ),
+    ],
+)
+def test_a_server_of_another_kind(scheme: str, why: str, hint: str) -> None:
+    """A wrong port, or https where http is spoken, is told in words."""
+    with socketserver.TCPServer(("127.0.0.1", 0), NotHttp) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"{scheme}://127.0.0.1:{server.server_address[1]}/export.csv"
+        with pytest.raises(SourceError) as caught:
+            open_source(url)
+        server.shutdown()
+    assert (caught.value.message, caught.value.hint) == (f"cannot open {url}: {why}", hint)
+
+
 def test_no_server(resource: Resource) -> None:
-    """A connection that nobody takes is told by its kind."""
+    """A connection that nobody takes is told by the system's error within those that requests makes of it."""
     with serving(b"") as gone:
         url = secretive(gone)
     with pytest.raises(SourceError) as caught:
         open_source(url)
-    assert caught.value.message == f"cannot open {gone.url}: ConnectionError"
+    assert caught.value.message == f"cannot open {gone.url}: connection refused"
+    assert caught.value.hint == "check the URL's host and port, and the network; then run the same command again"
     assert "hunter" not in chain_of(caught.value)
     assert resource.requests == []
 
@@ -240,7 +291,7 @@ def test_server_that_is_gone_cannot_be_checked() -> None:
     with pytest.raises(SourceError) as caught:
         source.check_unchanged()
     assert type(caught.value) is SourceError
-    assert caught.value.message == f"cannot check {resource.url}: ConnectionError"
+    assert caught.value.message == f"cannot check {resource.url}: connection refused"
     assert "hunter" not in chain_of(caught.value)
 
 
