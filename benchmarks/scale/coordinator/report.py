@@ -36,7 +36,7 @@ SPLITS = (
     Case("1 TB", 7_451, 2),
     Case("100 TB", 745_059, 0),
     Case("100 TB", 745_059, 2),
-    Case("10 million chunks", 9_999_000, 2),
+    Case("10 million chunks", 9_999_000, 0),
 )
 
 
