@@ -172,18 +172,25 @@ def _open_tail(data: bytes) -> int:
     return 0
 
 
+def _leave_one_byte(exc: UnicodeError) -> tuple[str, int]:
+    """A codec's error handler: the byte that is wrong becomes _INVALID, and the next one is looked at by itself."""
+    if not isinstance(exc, UnicodeDecodeError):
+        raise exc
+    return _INVALID, exc.start + 1
+
+
+_ONE_BYTE = "splitjoin_one_byte"
+_INVALID = "\udc80"  # half of a pair: no character is decoded to it
+codecs.register_error(_ONE_BYTE, _leave_one_byte)
+
+
 def _not_in(encoding: str, data: bytes) -> Found:
-    """The bytes that are not valid in an encoding."""
-    found, at = NOTHING, 0
-    while at < len(data):
-        try:
-            codecs.decode(data[at:] if at else data, encoding)
-        except UnicodeDecodeError as exc:
-            found = found.and_then(Found(1, at + exc.start))
-            at += exc.start + 1
-        else:
-            break
-    return found
+    """The bytes that are not valid in an encoding. Decoding goes on behind each, in the same pass."""
+    try:
+        codecs.decode(data, encoding)
+    except UnicodeDecodeError as exc:
+        return Found(codecs.decode(data, encoding, _ONE_BYTE).count(_INVALID), exc.start)
+    return NOTHING
 
 
 def _marks(data: bytes) -> Found:

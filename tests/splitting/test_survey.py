@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,3 +89,20 @@ def test_every_level_of_the_kernel_finds_the_same(pieces: list[bytes], offset: i
     assert found == found[:1] * len(found)
     if found:
         assert found[0][8] == SurveyForm(None, quote=ord("x"))._look_slowly(memoryview(data)).blanks
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "shift_jis", "gb18030"])
+def test_dirty_bytes_are_read_twice_however_many_they_are(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for each of them, what is left each time: a block of a file in another encoding holds a million."""
+    read: list[int] = []
+    decode = codecs.decode
+
+    def counted(data: bytes, *how: str) -> Any:  # noqa: ANN401 -- as codecs.decode
+        read.append(len(data))
+        return decode(data, *how)
+
+    monkeypatch.setattr(codecs, "decode", counted)
+    data = b"id,n\n" + b"\xff1\n" * 5000
+    seen = SurveyForm(encoding)._look_slowly(memoryview(data))
+    assert seen.found[0] == Found(5000, 5)
+    assert sum(read) <= 2 * len(data)
