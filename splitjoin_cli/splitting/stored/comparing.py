@@ -51,10 +51,10 @@ class Comparison:
         block = block[: self._end - self._at]
         if self.differs_at is not None or not block:
             return
-        expected = memoryview(self._expected)[: len(block)]
-        got = self._source.read_at(self._at, expected)
-        here, there = bytes(block[:got]), bytes(expected[:got])  # bytes are compared at once, memoryviews one by one
-        if here != there or got < len(block):
-            other = (at for at in range(got) if here[at] != there[at])
+        got = self._source.read_at(self._at, memoryview(self._expected)[: len(block)])
+        # A bytearray is compared at once, and a memoryview byte by byte: it must not be on the left.
+        same = self._expected == block if got == len(self._expected) else self._expected[:got] == block[:got]
+        if not same or got < len(block):
+            other = (at for at in range(got) if self._expected[at] != block[at])
             self.differs_at = self._at + next(other, got)
         self._at += len(block)
