@@ -28,11 +28,12 @@ QUIET = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
 
 @dataclass(slots=True)
 class DaskCluster:
-    """A running scheduler. ``options`` are its own and its workers', such as TLS files."""
+    """A running ``scheduler``. ``options`` are its own and its workers', such as TLS files."""
 
     directory: Path
     env: Mapping[str, str]
     options: tuple[str, ...] = ()
+    scheduler: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -75,7 +76,8 @@ def start(stack: ExitStack, directory: Path, env: Mapping[str, str], *options: s
     command = [str(DASK), "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *options]
     command += ["--scheduler-file", str(cluster.scheduler_file)]
     ready = cluster.scheduler_file.exists
-    stack.enter_context(running(command, directory=directory, ready=ready, environment={**os.environ, **cluster.env}))
+    environment = {**os.environ, **cluster.env}
+    cluster.scheduler = stack.enter_context(running(command, directory=directory, ready=ready, environment=environment))
     stack.callback(cluster.close)
     deadline = time.monotonic() + START_SECONDS
     while not cluster.scheduler_file.read_bytes().endswith(b"}"):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 import time
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+import splitjoin_cli as splitjoin
+from splitjoin_cli.api import one_split
+from splitjoin_cli.core.model import ChunkState
+from splitjoin_cli.splitting.engines.in_process import InProcess
+from splitjoin_cli.splitting.engines.place import Place
 from tests.e2e.command import Splitjoin
 from tests.e2e.csvs import bulk
 from tests.e2e.kills import end, kept, stored
 from tests.servers.proxy import proxied
-from tests.soak.watched import kill, watched
+from tests.soak.watched import kill, settled, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +108,79 @@ def test_the_worker_of_the_last_unit_hangs(
     for worker in workers.cluster.workers:
         worker.send_signal(signal.SIGCONT)
     time.sleep(8)  # what it had begun it goes on with
+    assert stored(bucket, "dask/") == wanted
+    assert bucket.open_uploads() == []
+
+
+def test_a_worker_is_killed_inside_a_unit_of_several_chunks(
+    splitjoin_s3: Splitjoin, bucket: Bucket, workers: Watched
+) -> None:
+    """Another one has the unit from its first chunk on, and finds what is stored; each chunk counts once."""
+    wanted, total = split_on_threads(splitjoin_s3, bucket, SENT)
+    workers.when("put", f"dask/{name_of(4, total)}", kill)
+    process = splitjoin_s3.begin(*command(bucket, "dask/", SENT, workers.cluster.engine), "--json")
+    out, err = end(process)
+    assert process.returncode == 0, err
+    assert workers.met.is_set()
+    done = json.loads(out)
+    assert (done["uploaded"], done["skipped"], done["failed"]) == (total, 0, 0)
+    assert stored(bucket, "dask/") == wanted
+
+
+@pytest.mark.parametrize(
+    ("dies", "resumed_on"),
+    [
+        ("command", "threads"),
+        ("command and workers", "threads"),
+        ("command and workers", "dask"),
+        ("command and workers", "in-process"),
+        ("scheduler", "dask"),
+    ],
+)
+def test_a_split_that_dies_inside_a_unit_is_resumed_on_any_engine(
+    tmp_path: Path,
+    splitjoin_s3: Splitjoin,
+    s3_env: Bucket,
+    workers: Watched,
+    monkeypatch: pytest.MonkeyPatch,
+    dies: str,
+    resumed_on: str,
+) -> None:
+    """Some chunks of units are stored, others are not: what stands is skipped, the rest is sent, and all is equal.
+
+    Workers that live on go on to the end of their units.
+    """
+    bucket, running = s3_env, list[subprocess.Popen[bytes]]()
+    wanted, total = split_on_threads(splitjoin_s3, bucket, SENT)
+    scheduler = workers.cluster.scheduler
+    assert scheduler is not None
+
+    def die(_: subprocess.Popen[bytes]) -> None:
+        with_workers = [*running, *workers.cluster.workers]
+        for process in {"command": running, "scheduler": [scheduler]}.get(dies, with_workers):
+            kill(process)
+
+    workers.when("put", f"dask/{name_of(4, total)}", die)
+    running.append(splitjoin_s3.begin(*command(bucket, "dask/", SENT, workers.cluster.engine)))
+    workers.wait()
+    _, err = end(running[0])
+    if dies == "scheduler":
+        assert running[0].returncode == 1
+        assert f"the Dask scheduler {workers.cluster.address} is gone".encode() in err
+        assert b"run the same command again" in err
+    else:
+        assert running[0].returncode == -signal.SIGKILL
+    before = settled(bucket, "dask/")
+    assert 3 <= len(before) < total
+    with ExitStack() as stack:
+        if resumed_on == "in-process":
+            monkeypatch.setattr(one_split, "open_engine", lambda *_: stack.enter_context(closing(InProcess(Place()))))
+        another = stack.enter_context(watched(tmp_path / "another", bucket)) if resumed_on == "dask" else None
+        engine = "threads" if another is None else another.cluster.engine
+        source, destination = f"{bucket.uri}acme.csv", f"{bucket.uri}dask/"
+        done = splitjoin.split(source, destination, client="acme", date="d", chunk_size=SENT, engine=engine)
+    counts = [done.progress.count(state) for state in (ChunkState.UPLOADED, ChunkState.SKIPPED, ChunkState.FAILED)]
+    assert counts == [total - len(before), len(before), 0]
     assert stored(bucket, "dask/") == wanted
     assert bucket.open_uploads() == []
 

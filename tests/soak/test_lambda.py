@@ -18,11 +18,13 @@ from tests.e2e.csvs import bulk
 from tests.e2e.kills import stored
 from tests.servers.lambda_runtime import running_function
 from tests.servers.lambda_service import LambdaService, Reply, environments
+from tests.servers.proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.servers.proxy import Asked
     from tests.servers.s3 import Bucket
 
 pytestmark = pytest.mark.soak
@@ -142,3 +144,46 @@ def test_an_interrupt_does_not_wait_for_invocations(
     service.invoke = reliable
     there.ok(*command(bucket, "lambda/"))
     assert stored(bucket, "lambda/") == wanted
+
+
+def test_a_split_killed_inside_a_unit_of_several_chunks_is_resumed_on_threads(
+    tmp_path: Path, splitjoin_s3: Splitjoin, bucket: Bucket, whole_split_zip: Path
+) -> None:
+    """What the function had stored is skipped; what it stores when the split is long done changes nothing."""
+    bucket.client().put_object(Bucket=bucket.name, Key="acme.csv", Body=bulk(60 * MIB))
+    small = [*(option for option in OPTIONS if option != "9MiB"), "1MiB"]
+    source = ("split", f"{bucket.uri}acme.csv")
+    total = splitjoin_s3.json(*source, f"{bucket.uri}small/", *small)["total_parts"]
+    fourth, met, released = f"lambda/acme_d-04-{total}.csv", threading.Event(), threading.Event()
+    with zipfile.ZipFile(whole_split_zip) as archive:
+        archive.extractall(tmp_path / "task")
+    with ExitStack() as stack:
+        stack.callback(released.set)
+        proxy = stack.enter_context(proxied(bucket.endpoint_url))
+
+        def hold(asked: Asked) -> None:
+            if asked.method == "PUT" and asked.key == fourth:
+                met.set()
+                released.wait(120)
+
+        proxy.refuse = hold
+        env = {**bucket.env, "AWS_ENDPOINT_URL_S3": proxy.url}
+        function = stack.enter_context(running_function(tmp_path / "task", HANDLER, env, tmp_path / "log"))
+        service = stack.enter_context(LambdaService(environments([function])).serving())
+        there = splitjoin_s3.within(**service.env)
+        options = ("--engine", "lambda:splits", "--jobs", "2")
+        process = there.begin(*source, f"{bucket.uri}lambda/", *small, *options)
+        assert met.wait(100)
+        process.kill()
+        process.communicate(timeout=60)
+        before = [key for key in bucket.keys("lambda/") if key.endswith(".csv")]
+        assert before[:3] == [f"lambda/acme_d-0{number}-{total}.csv" for number in (1, 2, 3)]
+        assert fourth not in before
+        done = splitjoin_s3.json(*source, f"{bucket.uri}lambda/", *small)
+        assert (done["uploaded"], done["skipped"], done["failed"]) == (total - len(before), len(before), 0)
+        assert stored(bucket, "lambda/") == stored(bucket, "small/")
+        released.set()
+        while '"outcome": "stored"' not in function.log.read_text():
+            time.sleep(0.1)
+        assert stored(bucket, "lambda/") == stored(bucket, "small/")
+    assert bucket.open_uploads() == []

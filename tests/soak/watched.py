@@ -75,10 +75,19 @@ class Watched:
             self.met.set()
 
 
-def kill(worker: Worker) -> None:
-    """And wait until it is dead: what it sends from now on reaches nobody."""
-    worker.kill()
-    worker.wait()
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """And wait until it is dead."""
+    process.kill()
+    process.wait()
+
+
+def settled(bucket: Bucket, prefix: str) -> list[str]:
+    """The chunks under a prefix, once none comes any more: what a dead process had sent may still arrive."""
+    found: list[str] | None = None
+    while found != (now := [key for key in bucket.keys(prefix) if key.endswith(".csv")]):
+        found = now
+        time.sleep(2)
+    return now
 
 
 @contextmanager
