@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import Text
 from splitjoin_cli.cli.text import count_text
 
@@ -51,10 +51,10 @@ def command(ctx: click.Context, /, file_name: str, **values: Any) -> None:  # no
     """Delete what is loaded of the job FILE_NAME (CLIENT_DATE) from a database, and let its tracker begin again."""
     from splitjoin_cli.api.clear import clear
 
-    terminal = options.terminal(ctx, values)
-    options.needed(values, "into", "database")
-    options.needed(values, "tracker", "tracker (or none)")
-    report = clear(file_name, **options.passed(ctx, values))
+    terminal = parsed.terminal(ctx, values)
+    parsed.needed(values, "into", "database")
+    parsed.needed(values, "tracker", "tracker (or none)")
+    report = clear(file_name, **parsed.passed(ctx, values))
     if terminal.as_json:
         terminal.document(report.to_json())
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.text import fact
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def command(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401 -- on
     """Show what runs here: versions, the compiled kernel, drivers, the environment. Attach it to a report of a bug."""
     from splitjoin_cli.api.info import info
 
-    terminal = options.terminal(ctx, values)
+    terminal = parsed.terminal(ctx, values)
     found = info()
     if terminal.as_json:
         terminal.document(found.to_json())

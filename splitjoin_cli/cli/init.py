@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 
 EPILOG = """\
 \b
@@ -30,9 +30,9 @@ def command(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401 -- on
     """Make the table that --tracker names, or what it lacks; what is right stays as it is."""
     from splitjoin_cli.api.init import init
 
-    terminal = options.terminal(ctx, values)
-    options.needed(values, "tracker", "tracker")
-    made = init(**options.passed(ctx, values))
+    terminal = parsed.terminal(ctx, values)
+    parsed.needed(values, "tracker", "tracker")
+    made = init(**parsed.passed(ctx, values))
     if made.unsupported:
         terminal.note(f"Warning: the server does not know {' and '.join(made.unsupported)}")
     if terminal.as_json:

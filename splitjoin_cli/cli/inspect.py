@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.text import byte_text, count_text, fact
 from splitjoin_cli.core.shown import shown
@@ -52,10 +52,10 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
     """
     from splitjoin_cli.api.inspect import inspect
 
-    options.refuse_password(source)
-    terminal = options.terminal(ctx, values)
+    parsed.refuse_password(source)
+    terminal = parsed.terminal(ctx, values)
     with terminal.observer() as observer:
-        found = inspect(source, observer=observer, **options.passed(ctx, values))
+        found = inspect(source, observer=observer, **parsed.passed(ctx, values))
     if terminal.as_json:
         terminal.document(found.to_json())
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.status_table import Column, rows_of
 from splitjoin_cli.cli.terminal import stdout_columns
@@ -51,10 +51,10 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
     """List the splits of PREFIX_OR_DIR, or of the current directory, and say whether each is whole."""
     from splitjoin_cli.api.ls import ls
 
-    options.refuse_password(place)
-    terminal = options.terminal(ctx, values)
+    parsed.refuse_password(place)
+    terminal = parsed.terminal(ctx, values)
     with terminal.observer() as observer:
-        splits = ls(place, observer=observer, **options.passed(ctx, values))
+        splits = ls(place, observer=observer, **parsed.passed(ctx, values))
     if terminal.as_json:
         terminal.document([split.to_json() for split in splits])
     elif splits:

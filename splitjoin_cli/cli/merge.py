@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.text import byte_text, count_text, duration_text
 from splitjoin_cli.core.errors import UsageError
@@ -40,14 +40,14 @@ def command(ctx: click.Context, /, place: str, out: str, **values: Any) -> int: 
     from splitjoin_cli.api.merge import STDOUT, merge
 
     for url in (place, out):
-        options.refuse_password(url)
-    terminal = options.terminal(ctx, values)
+        parsed.refuse_password(url)
+    terminal = parsed.terminal(ctx, values)
     if terminal.as_json and out == STDOUT:
         raise UsageError(
             "the file and the JSON document cannot both go to stdout", hint="leave --json out, or name OUT"
         )
     with terminal.observer() as observer:
-        result = merge(place, out, observer=observer, **options.passed(ctx, values))
+        result = merge(place, out, observer=observer, **parsed.passed(ctx, values))
     done = f"{count_text(result.total_parts, 'chunk')} of {result.file_name}, {byte_text(result.size_bytes)}"
     terminal.note(f"{done}, merged in {duration_text(result.seconds)}")
     if terminal.as_json:

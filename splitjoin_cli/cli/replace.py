@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import Text
 from splitjoin_cli.cli.text import count_text
 
@@ -54,9 +54,9 @@ def command(ctx: click.Context, /, file_name: str, file: str, **values: Any) -> 
     """Store FILE, a mended chunk of the job FILE_NAME (CLIENT_DATE), in the place of chunk N."""
     from splitjoin_cli.api.replace import replace
 
-    terminal = options.terminal(ctx, values)
-    options.refuse_password(file)
-    report = replace(file_name, file, **options.passed(ctx, values))
+    terminal = parsed.terminal(ctx, values)
+    parsed.refuse_password(file)
+    report = replace(file_name, file, **parsed.passed(ctx, values))
     if terminal.as_json:
         terminal.document(report.to_json())
     else:

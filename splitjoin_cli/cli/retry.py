@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import NumberRanges, Text
 from splitjoin_cli.cli.terminal import Warns, error_document
@@ -70,11 +70,11 @@ def command(ctx: click.Context, /, file_name: str, **values: Any) -> int:  # noq
     """Send the chunks of the job FILE_NAME (CLIENT_DATE) through again that are missing or failed, or its join."""
     from splitjoin_cli.api.retry import RejoinReport, retry
 
-    terminal = options.terminal(ctx, values)
-    options.needed(values, "tracker", "tracker")
+    terminal = parsed.terminal(ctx, values)
+    parsed.needed(values, "tracker", "tracker")
     _forget_untyped(ctx, values)
     with log_lines(terminal) if values["join"] else contextlib.nullcontext():
-        report = retry(file_name, observer=Warns(terminal), **options.passed(ctx, values))
+        report = retry(file_name, observer=Warns(terminal), **parsed.passed(ctx, values))
     if isinstance(report, RejoinReport):
         if terminal.as_json:
             terminal.document(report.to_json())
@@ -87,11 +87,11 @@ def command(ctx: click.Context, /, file_name: str, **values: Any) -> int:  # noq
 def _forget_untyped(ctx: click.Context, values: dict[str, Any]) -> None:
     """Variables hold for all commands: what they say of the other half of this one is nothing to it."""
     for name in _OF_CHUNKS if values["join"] else _OF_JOIN:
-        if not options.typed(ctx, name):
+        if not parsed.typed(ctx, name):
             values[name] = False if name == "counted" else None
     if not (values["into"] and values["on_join"]):
         for name in ("into", "on_join"):  # one of the two, that no one typed, is for the workers
-            if not options.typed(ctx, name):
+            if not parsed.typed(ctx, name):
                 values[name] = None
 
 

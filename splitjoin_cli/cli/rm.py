@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.text import byte_text, count_text
 
@@ -42,10 +42,10 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
     """Remove the split FILE_NAME from PREFIX_OR_DIR: every object of that name, whatever its total, and no other."""
     from splitjoin_cli.api.rm import rm
 
-    options.refuse_password(place)
-    terminal = options.terminal(ctx, values)
+    parsed.refuse_password(place)
+    terminal = parsed.terminal(ctx, values)
     with terminal.observer() as observer:
-        report = rm(place, observer=observer, **options.passed(ctx, values))
+        report = rm(place, observer=observer, **parsed.passed(ctx, values))
     if terminal.as_json:
         terminal.document(report.to_json())
     else:

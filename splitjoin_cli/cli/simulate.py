@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import NAMED_PATH, Count
 from splitjoin_cli.cli.text import count_text, duration_text
 from splitjoin_cli.core.units import MAX_WORKERS
@@ -92,13 +92,13 @@ def command(ctx: click.Context, /, source: str, **values: Any) -> int:  # noqa: 
     """
     from splitjoin_cli.api.simulate.request import holds_chunks, simulate
 
-    options.refuse_password(source)
-    terminal = options.terminal(ctx, values)
+    parsed.refuse_password(source)
+    terminal = parsed.terminal(ctx, values)
     with _quiet_logs(), terminal.observer() as observer:
-        asked = options.passed(ctx, values)
+        asked = parsed.passed(ctx, values)
         if holds_chunks(source):  # a variable that describes files is for other commands
-            for name in options.FOR_FILES:
-                if name in asked and not options.typed(ctx, name):
+            for name in parsed.FOR_FILES:
+                if name in asked and not parsed.typed(ctx, name):
                     del asked[name]
         report = simulate(source, observer=observer, **asked)
     if terminal.as_json:

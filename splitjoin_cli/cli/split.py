@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import NAMED_PATH, Tag, Text
 from splitjoin_cli.cli.signals import too_late
 from splitjoin_cli.cli.split_text import failed_chunks, left_out, manifest_of, plan_lines, resume_hint, summary
@@ -121,8 +121,8 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
     Chunks are named CLIENT_DATE-NUMBER-TOTAL.csv. All of them together are SOURCE, byte for byte.
     """
     for path in paths:
-        options.refuse_password(path)
-    terminal = options.terminal(ctx, values)
+        parsed.refuse_password(path)
+    terminal = parsed.terminal(ctx, values)
     sources, destination = _sources_and_destination(paths, values["files_from"])
     _check_s3_options(ctx, sources, destination, values)
     _settle_names(ctx, sources, values)
@@ -137,7 +137,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **values: Any) -> int
     source = sources[0]
     try:
         with terminal.observer() as observer:
-            result = split(source, destination, observer=observer, **options.passed(ctx, values))
+            result = split(source, destination, observer=observer, **parsed.passed(ctx, values))
     except StoppedError as exc:
         return _stopped(exc, source, terminal)
     with too_late():
@@ -167,14 +167,14 @@ def _is_one(sources: Sequence[str], values: Mapping[str, Any]) -> bool:
 
 def _check_s3_options(ctx: click.Context, sources: Sequence[str], destination: str, values: dict[str, Any]) -> None:
     """What was typed for S3 is a usage error elsewhere; what a variable says of S3 waits until there is some."""
-    if not options.typed(ctx, "content_encoding") and values["content_encoding"] != values["compress"]:
+    if not parsed.typed(ctx, "content_encoding") and values["content_encoding"] != values["compress"]:
         values["content_encoding"] = None
     if isinstance(parse_place(destination), S3Place):
         return
     for name, nothing in _S3_ONLY.items():
         if name == "request_payer" and (values["files_from"] is not None or any(map(is_s3, sources))):
             continue
-        if options.typed(ctx, name):
+        if parsed.typed(ctx, name):
             raise UsageError(f"--{name.replace('_', '-')} is for s3:// destinations", hint="leave it out")
         values[name] = nothing
 
@@ -184,9 +184,9 @@ def _settle_names(ctx: click.Context, sources: Sequence[str], values: dict[str, 
     pattern = values["name_pattern"]
     if pattern is None:
         return
-    if options.typed(ctx, "name_pattern"):
+    if parsed.typed(ctx, "name_pattern"):
         for name in ("client", "date"):
-            if f"(?P<{name}>" in pattern and not options.typed(ctx, name):
+            if f"(?P<{name}>" in pattern and not parsed.typed(ctx, name):
                 values[name] = None
     elif list(sources) == ["-"]:
         values["name_pattern"] = None

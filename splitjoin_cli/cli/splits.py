@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import parsed
 from splitjoin_cli.cli.signals import too_late
 from splitjoin_cli.cli.split_text import failed_chunks, left_out, manifest_of, plan_lines, summary
 from splitjoin_cli.cli.text import count_text, duration_text, without_secrets
@@ -36,13 +36,13 @@ def split_several(
     """Split them, say the result, and return the exit code."""
     from splitjoin_cli.api.split import split
 
-    if values["client"] is not None and not options.typed(ctx, "client"):
+    if values["client"] is not None and not parsed.typed(ctx, "client"):
         values["client"] = None
         terminal.note("SPLITJOIN_CLIENT names one split: it is ignored for several sources")
     result: SplitsResult | None = None
     try:
         with terminal.observer() as observer:
-            result = split(list(sources), destination, observer=observer, **options.passed(ctx, values))
+            result = split(list(sources), destination, observer=observer, **parsed.passed(ctx, values))
             if result.stopped is not None:
                 raise result.stopped  # so that the progress ends as one that was stopped
     except StoppedError:

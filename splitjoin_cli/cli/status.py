@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.lines import Line, Piece
 from splitjoin_cli.cli.params import Duration, Text
 from splitjoin_cli.cli.status_table import table
@@ -141,15 +141,15 @@ def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:
     from splitjoin_cli.api import arguments
     from splitjoin_cli.api.status import open_view, status_request
 
-    terminal = options.terminal(ctx, values)
-    options.needed(values, "tracker", "tracker")
-    if file_name is None and not options.typed(ctx, "html"):
+    terminal = parsed.terminal(ctx, values)
+    parsed.needed(values, "tracker", "tracker")
+    if file_name is None and not parsed.typed(ctx, "html"):
         values["html"] = None
-    if not values["reconcile"] and values["html"] is None and not options.typed(ctx, "into"):
+    if not values["reconcile"] and values["html"] is None and not parsed.typed(ctx, "into"):
         values["into"] = None
-        values["secret"] = values["secret"] if options.typed(ctx, "secret") else None
+        values["secret"] = values["secret"] if parsed.typed(ctx, "secret") else None
     _without_values(ctx, values)
-    asked = options.passed(ctx, values)
+    asked = parsed.passed(ctx, values)
     watch, check = _watched(ctx, asked.pop("watch"), asked.pop("timeout")), asked.pop("check")
     aws = arguments.aws(asked.pop("profile"), asked.pop("region"), asked.pop("endpoint_url"))
     with open_view(status_request(file_name, aws=aws, **asked)) as view:
@@ -190,7 +190,7 @@ def _without_values(ctx: click.Context, values: dict[str, Any]) -> None:
             raise UsageError("--values reads the whole table, which --watch would repeat", hint="leave --watch out")
         return
     for name in ("source", "encoding", "key", "run_column"):
-        if not options.typed(ctx, name):
+        if not parsed.typed(ctx, name):
             values[name] = () if name == "key" else None
 
 
@@ -214,7 +214,7 @@ def _watched(ctx: click.Context, seconds: float | None, timeout: float | None) -
     """What is to be watched. Raises UsageError for an end without a beginning, if it was typed."""
     if seconds is not None:
         return Watch(seconds, timeout)
-    if timeout is not None and options.typed(ctx, "timeout"):
+    if timeout is not None and parsed.typed(ctx, "timeout"):
         raise UsageError("--timeout is for --watch", hint="give --watch too")
     return None
 

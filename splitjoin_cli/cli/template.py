@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import Setting, Size
 
 PRETTY_LEVELS = 4
@@ -67,7 +67,7 @@ def command(ctx: click.Context, /, settings: tuple[tuple[str, str], ...], **valu
     """Print a CloudFormation template, as JSON, for all that loads and joins on AWS."""
     from splitjoin_cli.deploy.stack.template import make_template
 
-    terminal = options.terminal(ctx, values)
+    terminal = parsed.terminal(ctx, values)
     defaults = {parameter: str(values[name]) for name, parameter in PARAMETER_OF.items() if values[name]}
     defaults |= {parameter: "1" for name, parameter in FLAG_PARAMETER_OF.items() if values[name]}
     template = make_template(defaults | dict(settings))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.params import NAMED_PATH
 from splitjoin_cli.cli.text import count_text
 
@@ -66,13 +66,13 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
     from splitjoin_cli.api.verify import verify
 
     for url in (place, values["source"] or ""):
-        options.refuse_password(url)
+        parsed.refuse_password(url)
     _settle_all(ctx, values)
-    if values["source"] is None and not options.typed(ctx, "encoding"):
+    if values["source"] is None and not parsed.typed(ctx, "encoding"):
         values["encoding"] = None
-    terminal = options.terminal(ctx, values)
+    terminal = parsed.terminal(ctx, values)
     with terminal.observer() as observer:
-        report = verify(place, observer=observer, **options.passed(ctx, values))
+        report = verify(place, observer=observer, **parsed.passed(ctx, values))
     if isinstance(report, list):
         return _show_all(report, terminal)
     if terminal.as_json:
@@ -85,12 +85,12 @@ def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: A
 def _settle_all(ctx: click.Context, values: dict[str, Any]) -> None:
     """Of --all and what is for one split, the typed one counts against one from the environment."""
     if not values["all"]:
-        values["finished"] = values["finished"] and options.typed(ctx, "finished")
+        values["finished"] = values["finished"] and parsed.typed(ctx, "finished")
         return
     one = [name for name in ("source", "name") if values[name] is not None]
-    if options.typed(ctx, "all"):
-        values |= {name: None for name in one if not options.typed(ctx, name)}
-    elif any(options.typed(ctx, name) for name in one):
+    if parsed.typed(ctx, "all"):
+        values |= {name: None for name in one if not parsed.typed(ctx, name)}
+    elif any(parsed.typed(ctx, name) for name in one):
         values |= {"all": False, "finished": False}
 
 

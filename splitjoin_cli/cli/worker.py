@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitjoin_cli.cli import options
+from splitjoin_cli.cli import options, parsed
 from splitjoin_cli.cli.log import log_lines
 from splitjoin_cli.cli.params import Count, Duration
 from splitjoin_cli.cli.terminal import error_document
@@ -69,10 +69,10 @@ def command(ctx: click.Context, /, queue_url: str, **values: Any) -> int:  # noq
     """Load, count and join the chunks that the SQS queue QUEUE_URL announces, until it is stopped."""
     from splitjoin_cli.api.worker import Worker
 
-    terminal = options.terminal(ctx, values)
-    options.needed(values, "tracker", "tracker")
-    options.needed(values, "into", "database")
-    worker = Worker(queue_url, **options.passed(ctx, values))
+    terminal = parsed.terminal(ctx, values)
+    parsed.needed(values, "tracker", "tracker")
+    parsed.needed(values, "into", "database")
+    worker = Worker(queue_url, **parsed.passed(ctx, values))
     shown = _Shown(terminal)
     with log_lines(terminal):
         try:
