@@ -25,7 +25,7 @@ from splitjoin_cli.join.operate.status import ALARMING, alarming
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.api.status import View
+    from splitjoin_cli.api.status_view import View
     from splitjoin_cli.cli.terminal import Terminal
     from splitjoin_cli.join.operate.status import JobStatus
 
@@ -139,7 +139,8 @@ class WatchCommand(click.Command):
 def command(ctx: click.Context, /, file_name: str | None, **values: Any) -> int:  # noqa: ANN401 -- one for each option
     """Show the job FILE_NAME (CLIENT_DATE), or all jobs, newest first."""
     from splitjoin_cli.api import arguments
-    from splitjoin_cli.api.status import open_view, status_request
+    from splitjoin_cli.api.status import status_request
+    from splitjoin_cli.api.status_view import open_view
 
     terminal = parsed.terminal(ctx, values)
     parsed.needed(values, "tracker", "tracker")

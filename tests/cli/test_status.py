@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.api.status import open_view, status_request
+from splitjoin_cli.api.status import status_request
+from splitjoin_cli.api.status_view import open_view
 from splitjoin_cli.cli import status_table
 from splitjoin_cli.cli.status import _Shown
 from splitjoin_cli.core.aws.client import AwsOptions
