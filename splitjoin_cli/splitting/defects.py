@@ -48,8 +48,8 @@ def unclosed_error(source: Source, alphabet: Alphabet, start: int) -> BadInputEr
     return BadInputError(
         f"{_place(source, find_open_quote(source, alphabet, start))}: "
         "the quote that opens here is still open at the end of the file",
-        hint="the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
-        "or --quotechar none if quotes mean nothing in it",
+        hint="the export may be cut short; or --on-stray-quote literal to split it as the csv module reads it, though "
+        "no database loads that record; or --quotechar none if quotes mean nothing in it",
     )
 
 

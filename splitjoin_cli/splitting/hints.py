@@ -81,3 +81,11 @@ def letter_warning(pair: str, line: int) -> str:
         f"line {line}: {pair} is read as the letter alone; "
         "if it means a control character, as in exports of MySQL and PostgreSQL, --c-escapes"
     )
+
+
+def open_warning(line: int, byte: int) -> str:
+    """The source ends inside a quoted field, which is let through: the quote opens in ``line``, at ``byte``."""
+    return (
+        f"line {line} (byte {byte}): the quote that opens here is still open at the end of the file, and no database "
+        "loads that record; the export may be cut short"
+    )

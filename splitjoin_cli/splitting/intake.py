@@ -50,7 +50,10 @@ class BlockConsumer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What a scan found, beside the chunks in its PlanBuilder. ``size``: bytes of the source; ``header``: its bytes."""
+    """What a scan found, beside the chunks in its PlanBuilder. ``size``: bytes of the source; ``header``: its bytes.
+
+    ``open_record``: where the record begins that the source ends in, inside quotes; None where all are closed.
+    """
 
     size: int
     crc: int
@@ -58,6 +61,7 @@ class Scanned:
     line_end: LineEnd | None
     rows: int
     survey: Survey
+    open_record: int | None = None
 
     @property
     def header_lines(self) -> int:
@@ -209,6 +213,7 @@ class Intake:
             raise unclosed_error(self._source, alphabet, builder.line_start)
         if self._strict:
             self._check_last()
+        open_record = builder.line_start if ending.open else None
         ends, crlf = builder.line_ends, builder.crlf
         line_end: LineEnd | None = None if not ends else "\n" if not crlf else "\r\n" if crlf == ends else "mixed"
         cuts = builder.finish()
@@ -217,7 +222,7 @@ class Intake:
             self._consumer.end(cuts, header=header)
         rows = builder.records - builder.header.records
         self._survey.end()
-        return Scanned(builder.position, builder.crc, header, line_end, rows, self._survey)
+        return Scanned(builder.position, builder.crc, header, line_end, rows, self._survey, open_record)
 
     def _check_last(self) -> None:
         """The last record, when it has no line end."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.cuts import BySize
 from splitjoin_cli.splitting.edges import edge_hints, survey_warnings
-from splitjoin_cli.splitting.hints import blank_warning, header_warnings, letter_warning
+from splitjoin_cli.splitting.hints import blank_warning, header_warnings, letter_warning, open_warning
 from splitjoin_cli.splitting.limits import large_warning, oversized_warning
-from splitjoin_cli.splitting.locate import byte_of, find_ragged, line_of, read_blocks
+from splitjoin_cli.splitting.locate import byte_of, find_open_quote, find_ragged, line_of, read_blocks
 from splitjoin_cli.splitting.records.base import Alphabet
 from splitjoin_cli.splitting.records.outcome import NO_OFFSET
 from splitjoin_cli.splitting.trailer import text_fields, trailer_warnings
@@ -41,6 +41,9 @@ def scan_warnings(
     if builder.watch is not None:
         warnings += _watched(builder.watch, records)
     warnings += _ragged(builder, around)
+    if found.open_record is not None:
+        at = find_open_quote(records, Alphabet.of(dialect), found.open_record)
+        warnings.append(open_warning(line_of(records, at), byte_of(records, at)))
     if around.has_trailer:
         warnings += trailer_warnings(around.tail, dialect, fields, found.rows)
     return tuple(warnings)

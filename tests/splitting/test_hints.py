@@ -22,6 +22,11 @@ NEWLINE = (
 BROKEN_BAR = Dialect(delimiter="\N{BROKEN BAR}", encoding="cp1252")  # one byte there, two in UTF-8
 SHORT = "line 2 (byte 4) has 1 field, the first has 2; such records are in 1 of 1 chunk"
 ESCAPES = Dialect(escapechar="\\")
+LITERAL = Dialect(stray_quote="literal")
+OPEN = (
+    "line {} (byte {}): the quote that opens here is still open at the end of the file, and no database loads that "
+    "record; the export may be cut short"
+)
 IN_QUOTES = Dialect(escapechar="\\", escape_in="quotes")
 
 
@@ -59,6 +64,10 @@ def warnings_of(data: bytes, dialect: Dialect | None = None, **options: object) 
         (b"a,b\n1,x\\n\n", Dialect(escapechar="\\", c_escapes=True), []),
         (b"a,b\nC:\\new,2\n", IN_QUOTES, []),
         (b'a,b\nC:\\new,"\\n"\n', IN_QUOTES, [NEWLINE]),
+        (b'a,b\n1,2\n3,"x\n', LITERAL, [OPEN.format(3, 10)]),
+        (b'a,b\n"1","2\n3,4\n5,6', LITERAL, [OPEN.format(2, 8)]),
+        (b'a,b\n1,x"y\n3,"z\n', LITERAL, [OPEN.format(3, 12)]),
+        (b'a,b\n1,x"y\n3,"z"w\n', LITERAL, []),
     ],
 )
 def test_what_may_be_meant_otherwise_is_a_warning(

@@ -24,6 +24,7 @@ from tests.splitting.engines.rigs import in_process, remote_of
 from tests.splitting.runs import TwoPass, blocks_of, objects, request, split
 
 if TYPE_CHECKING:
+    from splitjoin_cli.core.model import StrayQuote
     from splitjoin_cli.splitting.request import SplitRequest
 
 WHOLE = 1 << 20
@@ -82,10 +83,16 @@ def outcome(asked: tuple[bytes, SplitRequest], way: str, block_bytes: int, look_
 
 
 def asked(
-    data: bytes, *, strict: bool = False, skips: bool = False, size: int = 24, encoding: str = "utf-8"
+    data: bytes,
+    *,
+    strict: bool = False,
+    skips: bool = False,
+    size: int = 24,
+    encoding: str = "utf-8",
+    stray_quote: StrayQuote = "error",
 ) -> tuple[bytes, SplitRequest]:
     """A split of a plain file."""
-    dialect = Dialect(skip_blank_lines=skips, encoding=encoding)
+    dialect = Dialect(skip_blank_lines=skips, encoding=encoding, stray_quote=stray_quote)
     return data, request(dialect=dialect, size=ChunkSize(size), strict=strict)
 
 
@@ -96,6 +103,7 @@ def asked(
 @example(split=asked(b'a\nx"\n', skips=True), blocks=(3, 4), look_bytes=1)
 @example(split=asked(b"a,b\n" + b"1,2\n" * 10 + b"T,10\n"), blocks=(8, 7), look_bytes=64)  # a short chunk at the end
 @example(split=asked(b"a,\xff\n" + b"1,2\n" * 20, size=45, encoding="gb18030"), blocks=(16, 7), look_bytes=64)
+@example(split=asked(b'a,b\n1,2\n3,"x\n4,5\n', stray_quote="literal"), blocks=(4, 7), look_bytes=1)  # open at the end
 @given(
     split=splits(),
     blocks=st.tuples(st.sampled_from([3, 4, 7, 16, 64]), st.integers(3, 100)),

@@ -49,8 +49,8 @@ CLOSING_HINT = (
     "line; or --quotechar none if quotes mean nothing in it; check --delimiter and --escapechar"
 )
 OPEN_HINT = (
-    "the export may be cut short; or --on-stray-quote literal to take it as the csv module does; "
-    "or --quotechar none if quotes mean nothing in it"
+    "the export may be cut short; or --on-stray-quote literal to split it as the csv module reads it, though no "
+    "database loads that record; or --quotechar none if quotes mean nothing in it"
 )
 OPENING = "a quote inside a field that does not begin with one"
 CLOSING = "a closing quote that is not followed by a delimiter or the record's end"
