@@ -23,7 +23,7 @@ from splitjoin_cli.core.places import S3Place, is_http, is_s3
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.model import Dialect, SourceProperties
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer

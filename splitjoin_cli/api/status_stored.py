@@ -41,7 +41,8 @@ def planned_rows(request: StoredRequest, run_id: str | None) -> Mapping[int, int
     Raises NotFoundError where there is no such directory or bucket, StoreError.
     """
     from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS
-    from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+    from splitjoin_cli.core.format.manifest import Manifest
+    from splitjoin_cli.core.format.plan_file import PlanFile
 
     file_name = request.file_name or ""
     with open_place(request) as place:

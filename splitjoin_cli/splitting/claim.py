@@ -21,7 +21,8 @@ from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 from splitjoin_cli.stores.sinks.documents import put_document
 
 if TYPE_CHECKING:
-    from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+    from splitjoin_cli.core.format.manifest import Manifest
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.stores.sinks.base import Sink
 
 CLAIM_TRIES = 5

@@ -11,7 +11,7 @@ from splitjoin_cli.splitting.result import chunk_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.model import Chunk, StoredObject
     from splitjoin_cli.stores.sinks.base import Sink
 

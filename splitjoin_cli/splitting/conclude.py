@@ -19,7 +19,7 @@ from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.format.removal import Removal
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.splitting.existing import Existing

@@ -11,7 +11,7 @@ from splitjoin_cli.core.words import count_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.model import Dialect
 
 __all__ = ["differences"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from splitjoin_cli.core.format.heads import Head
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.model import SourceProperties
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer

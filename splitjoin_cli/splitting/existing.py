@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.manifest import Manifest
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.names import JobName, manifest_name, parse_manifest_name, parse_plan_name, plan_name
 from splitjoin_cli.splitting.stored_chunks import StoredChunks

@@ -16,7 +16,7 @@ from splitjoin_cli.splitting.stored_chunks import FEW, batches_of, sizes_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.stores.sinks.base import Sink
 
 __all__ = ["FreeNames"]

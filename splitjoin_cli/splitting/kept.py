@@ -9,7 +9,7 @@ from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.result import chunk_name
 
 if TYPE_CHECKING:
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.model import SourceProperties
     from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.splitting.result import Progress

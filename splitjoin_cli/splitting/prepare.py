@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.bytes.crc64 import crc64
-from splitjoin_cli.core.format.manifest import PlanFile, SourceIdentity
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.core.format.runs import run_id
+from splitjoin_cli.core.format.shared_fields import SourceIdentity
 from splitjoin_cli.core.names import plan_name
 from splitjoin_cli.core.switches import SPECULATION, switched
 from splitjoin_cli.core.units import size_text

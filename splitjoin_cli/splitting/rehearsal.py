@@ -13,7 +13,7 @@ from splitjoin_cli.splitting.standing import Placing
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.model import Chunk, StoredObject
     from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.stores.sinks.base import Sink

@@ -14,7 +14,7 @@ from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.core.names import chunk_names
 
 if TYPE_CHECKING:
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
 
 STATES = tuple(ChunkState)
 

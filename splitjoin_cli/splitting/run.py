@@ -29,7 +29,7 @@ from splitjoin_cli.splitting.stored_chunks import batches_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.names import JobName
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.abilities import Inquiry

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.model import Chunk, StoredObject
     from splitjoin_cli.splitting.existing import Existing
     from splitjoin_cli.stores.sinks.base import Sink

@@ -16,7 +16,7 @@ from splitjoin_cli.core.names import SUFFIX_OF, parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.ranges import NumberRanges
     from splitjoin_cli.stores.sinks.base import Batches, Sink
 

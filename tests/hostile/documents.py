@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from splitjoin_cli.core.format.manifest import PlanFile
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.core.format.runs import digest_options
 from tests.splitting.places import FILE_NAME, MANIFEST, stored_split
 

@@ -16,8 +16,9 @@ from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import EventError, StoreError
 from splitjoin_cli.core.format import documents
 from splitjoin_cli.core.format.fields import is_text_encoding
-from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.format.metadata import decode_metadata
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.join.events import notification, read_body, read_lambda_event
 from tests.hostile.documents import (
     HOSTILE_TEXTS,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.manifest import Manifest
+from splitjoin_cli.core.format.plan_file import PlanFile
 from tests.hostile.documents import hostile_bytes
 from tests.hostile.places import COMMANDS, beside_a_neighbour, check_command, check_worker
 from tests.hostile.test_parsers import RIGHT_MANIFEST, RIGHT_PLAN, read_document

@@ -11,8 +11,9 @@ from splitjoin_cli.core.bytes.codecs import compressor
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CorruptObjectError, SourceError
 from splitjoin_cli.core.format.chunk_table import ChunkTable
-from splitjoin_cli.core.format.manifest import Manifest, SourceIdentity
+from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.format.metadata import ChunkMetadata, encode_metadata
+from splitjoin_cli.core.format.shared_fields import SourceIdentity
 from splitjoin_cli.core.model import ByteRange, Dialect, StoredObject
 from splitjoin_cli.stores.sinks.base import SinkProperties, SmallObject
 from splitjoin_cli.stores.sinks.open_bytes import OpenBytes

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.core.errors import AccessError, NameTakenError, SplitjoinError, StoreError
-from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.manifest import Manifest
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.core.format.removal import Removal
 from splitjoin_cli.core.model import ChunkState, Dialect
 from splitjoin_cli.core.names import JobName

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
 
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n"
 OTHER = b"id,name\n1,A\n2,B\n3,C\n"

@@ -8,7 +8,7 @@ import pytest
 
 from splitjoin_cli.core.errors import NameTakenError
 from splitjoin_cli.core.format.chunk_table import ChunkTable
-from splitjoin_cli.core.format.manifest import PlanFile
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.splitting import prepare
 from splitjoin_cli.splitting.request import ChunkSize

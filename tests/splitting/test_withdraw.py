@@ -20,7 +20,7 @@ from tests.splitting.runs import JOB, PLAN, Fate, Killed, MortalSink, TwoPass, o
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.core.format.manifest import PlanFile
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.model import StoredObject
     from splitjoin_cli.splitting.standing import Repairs
     from splitjoin_cli.stores.sinks.base import Condition, StagedObject

@@ -1,24 +1,21 @@
-"""What describes a split as a whole: its manifest, and its plan while it is under way.
+"""What describes a split as a whole: its manifest.
 
-Both are documents of ``documents``, the long list last; the standard library reads them: the worker does, too.
+It is a document of ``documents``, the chunks last; the standard library reads it: the worker does, too.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from array import array
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import UNKNOWN_ROWS, ChunkTable
-from splitjoin_cli.core.format.dialects import dialect_of, stored_dialect
 from splitjoin_cli.core.format.document import BytesDocument
 from splitjoin_cli.core.format.documents import (
     DAMAGE,
     SECOND_VERSION,
-    VERSION,
     checksum_of,
     checksum_text,
     damaged,
@@ -26,55 +23,43 @@ from splitjoin_cli.core.format.documents import (
     encode_blocks,
     encode_document,
     quoted,
-    take_compression,
-    take_file_name,
 )
 from splitjoin_cli.core.format.fields import (
-    LARGEST,
-    MAX_HEADER_BYTES,
     FieldError,
     as_object,
     bad_field,
     take,
-    take_code,
     take_or_none,
-    take_text,
-    take_texts,
 )
 from splitjoin_cli.core.format.left_out import LeftOut
 from splitjoin_cli.core.format.manifest_lines import lines_of_chunks, manifest_lines
-from splitjoin_cli.core.format.plan_lines import plan_lines
-from splitjoin_cli.core.format.removal import Removal, removed
+from splitjoin_cli.core.format.shared_fields import (
+    form_fields,
+    identity_fields,
+    or_null,
+    source_fields,
+    take_body_start,
+    take_common,
+    version_of,
+)
 from splitjoin_cli.core.names import MAX_TOTAL, SUFFIX_OF, around_number, chunk_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from splitjoin_cli.core.format.document import Document
     from splitjoin_cli.core.format.documents import Items
+    from splitjoin_cli.core.format.left_out import LeftOut
+    from splitjoin_cli.core.format.shared_fields import SourceIdentity
     from splitjoin_cli.core.model import Compression, Dialect
 
-__all__ = [
-    "CoverageError",
-    "Manifest",
-    "PlanFile",
-    "SourceIdentity",
-]
+__all__ = ["CoverageError", "Manifest"]
 
 _MENDED_MARK = ', "mended": true'
-_HEX_64 = re.compile(r"[0-9a-f]{16}")
 
 
 class CoverageError(StoreError):
     """A manifest's chunks do not follow one another from the header to the end."""
-
-
-class SourceIdentity(NamedTuple):
-    """What was split. ``uri`` holds no user, password or query; ``stored_bytes`` is ``None`` where nobody says."""
-
-    uri: str
-    stored_bytes: int | None
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +141,9 @@ class Manifest:
     def blocks(self) -> Iterator[bytes]:
         """The manifest's file in pieces of some kilobytes, so that it can be written without being held."""
         head = {
-            **_identity(self, version := _version(self)),
-            "source": _source(self.source),
-            **_form(self, version),
+            **identity_fields(self, version := version_of(self, mended=bool(self.mended))),
+            "source": source_fields(self.source),
+            **form_fields(self, version),
             "total_parts": self.total_parts,
             "rows": self.rows,
             "bytes": self.total_bytes,
@@ -210,8 +195,8 @@ class Manifest:
         mended: dict[int, int] = {}
         total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)
         manifest = cls(
-            **_common(head, file_name),
-            chunks=ChunkTable(_body_start(head)),
+            **take_common(head, file_name),
+            chunks=ChunkTable(take_body_start(head)),
             stored_bytes=array("q"),
             mended=mended,
         )
@@ -231,184 +216,7 @@ class Manifest:
         for key, value in found.items():
             said = take_or_none(head, key, int)
             if said != value:
-                raise bad_field(key, f"is {_null(said)}, but its chunks sum up to {_null(value)}")
-
-
-@dataclass(frozen=True, slots=True)
-class PlanFile:
-    """What stands while a split is under way: enough to resume it without a scan while the source is the same.
-
-    ``validator``: as in SourceProperties. ``options_digest``: of the options that shape the plan (runs.py).
-    ``header_start``, ``ruler_bytes``, ``left_out``: as in Manifest.
-    ``chunks.checksums`` are of the uncompressed bytes, header included. ``header_checksum``: CRC-64/NVME of the header.
-    """
-
-    file_name: str
-    run_id: str
-    generation: int
-    source: SourceIdentity
-    validator: str | None
-    options_digest: str
-    dialect: Dialect
-    compression: Compression | None
-    header_lines: int
-    header_checksum: int
-    chunks: ChunkTable
-    warnings: tuple[str, ...] = field(default=())
-    header_start: int = 0
-    ruler_bytes: int = 0
-    left_out: LeftOut | None = None
-
-    @property
-    def header_bytes(self) -> int:
-        """The header's size, byte order mark and line end included."""
-        return self.chunks.start - self.header_start - self.ruler_bytes
-
-    def blocks(self) -> Iterator[bytes]:
-        """The plan's file in pieces."""
-        head = {
-            **_identity(self, version := _version(self)),
-            "source": {**_source(self.source), "validator": self.validator},
-            "options_digest": self.options_digest,
-            **_form(self, version),
-            "header_checksum": f"{self.header_checksum:016x}",
-            "total_parts": len(self.chunks),
-            "rows": self.chunks.total_rows,
-            "end": self.chunks.end,
-            "warnings": list(self.warnings),
-        }
-        return encode_document(head, plan_lines(self.chunks))
-
-    def to_bytes(self) -> bytes:
-        """The plan's file, deterministic."""
-        return b"".join(self.blocks())
-
-    @classmethod
-    def from_bytes(cls, data: bytes, name: str = "the plan", *, file_name: str | None = None) -> PlanFile:
-        """``read`` of a plan in memory."""
-        return cls.read(BytesDocument(data), name, file_name=file_name)
-
-    @classmethod
-    def read(cls, document: Document, name: str = "the plan", *, file_name: str | None = None) -> PlanFile:
-        """Read a plan; ``name`` and ``file_name`` as for a manifest. Raises StoreError where it is no plan of ours.
-
-        The claim of ``rm`` that may be in a plan's place (core/format/removal.py) is none: the error says so.
-        """
-        if Removal.in_document(document) is not None:
-            raise removed(name)
-        try:
-            head, items = decode_document(document)
-            total = take(head, "total_parts", int, least=1, most=MAX_TOTAL)
-            end, rows = take(head, "end", int), take_or_none(head, "rows", int)
-            plan = cls(
-                **_common(head, file_name),
-                validator=_validator(take(head, "source", dict)),
-                options_digest=take_code(head, "options_digest"),
-                header_checksum=int(take_code(head, "header_checksum", _HEX_64), 16),
-                chunks=_plan_chunks(_body_start(head), items()),
-            )
-            if (len(plan.chunks), plan.chunks.end) != (total, end):
-                found = f"it has {len(plan.chunks)} chunks up to {plan.chunks.end}"
-                raise FieldError(f"{found}, but total_parts is {total} and end is {end}")
-            if plan.chunks.total_rows != rows:
-                raise bad_field("rows", f"is {_null(rows)}, but its chunks sum up to {_null(plan.chunks.total_rows)}")
-        except DAMAGE as exc:
-            raise damaged(name, "plan", exc) from exc
-        return plan
-
-
-def _identity(split: Manifest | PlanFile, version: int) -> dict[str, object]:
-    return {
-        "version": version,
-        "file_name": split.file_name,
-        "run_id": split.run_id,
-        "generation": split.generation,
-    }
-
-
-def _source(source: SourceIdentity) -> dict[str, object]:
-    return {"uri": source.uri, "bytes": source.stored_bytes, "fingerprint": source.fingerprint}
-
-
-def _version(split: Manifest | PlanFile) -> int:
-    """2 where a reader of version 1 alone would get something wrong."""
-    mended = isinstance(split, Manifest) and bool(split.mended)
-    later = mended or split.left_out is not None or split.dialect.needs_second_version
-    return SECOND_VERSION if later else VERSION
-
-
-def _form(split: Manifest | PlanFile, version: int) -> dict[str, object]:
-    return {
-        "dialect": stored_dialect(split.dialect, version),
-        "compression": split.compression,
-        **({"header_start": split.header_start} if split.header_start else {}),
-        "header_bytes": split.header_bytes,
-        "header_lines": split.header_lines,
-        **({"ruler_bytes": split.ruler_bytes} if split.ruler_bytes else {}),
-        **({} if split.left_out is None else {"left_out": split.left_out.to_json()}),
-    }
-
-
-class _Common(TypedDict):
-    """What a manifest and a plan both have, beside their chunks."""
-
-    file_name: str
-    run_id: str
-    generation: int
-    source: SourceIdentity
-    dialect: Dialect
-    compression: Compression | None
-    header_lines: int
-    header_start: int
-    ruler_bytes: int
-    left_out: LeftOut | None
-    warnings: tuple[str, ...]
-
-
-def _common(head: Mapping[str, Any], file_name: str | None) -> _Common:
-    source = take(head, "source", dict)
-    version = head["version"]
-    return _Common(
-        file_name=take_file_name(head, file_name),
-        run_id=take_code(head, "run_id"),
-        generation=take(head, "generation", int, least=1),
-        source=SourceIdentity(
-            take_text(source, "uri", within="source.", path=True),
-            take_or_none(source, "bytes", int, within="source."),
-            take_text(source, "fingerprint", within="source."),
-        ),
-        dialect=dialect_of(take(head, "dialect", dict), version),
-        compression=take_compression(head),
-        header_lines=take(head, "header_lines", int, most=MAX_HEADER_BYTES),
-        header_start=_later_bytes(head, "header_start"),
-        ruler_bytes=_later_bytes(head, "ruler_bytes"),
-        left_out=LeftOut.of(head["left_out"])
-        if version == SECOND_VERSION and head.get("left_out") is not None
-        else None,
-        warnings=take_texts(head, "warnings"),
-    )
-
-
-def _later_bytes(head: Mapping[str, Any], key: str) -> int:
-    """A position or size that version 2 knows; 0 where it is not there."""
-    if head["version"] != SECOND_VERSION or key not in head:
-        return 0
-    return take(head, key, int)
-
-
-def _body_start(head: Mapping[str, Any]) -> int:
-    left = _later_bytes(head, "header_start") + _later_bytes(head, "ruler_bytes")
-    return left + take(head, "header_bytes", int, most=MAX_HEADER_BYTES)
-
-
-def _validator(source: Mapping[str, Any]) -> str | None:
-    if "validator" in source and source["validator"] is None:
-        return None
-    return take_text(source, "validator", within="source.")
-
-
-def _null(value: int | None) -> int | str:
-    return "null" if value is None else value
+                raise bad_field(key, f"is {or_null(said)}, but its chunks sum up to {or_null(value)}")
 
 
 def _append_chunk(manifest: Manifest, fields: Mapping[str, Any], name: Callable[[int], str], *, mended: bool) -> None:
@@ -435,30 +243,3 @@ def _append_chunk(manifest: Manifest, fields: Mapping[str, Any], name: Callable[
         raise bad_field(f"chunk {number}: bytes", f"is {size}, but header and range are {header + end - begin}")
     table.append(end, rows, checksum)
     manifest.stored_bytes.append(stored)
-
-
-def _plan_chunks(start: int, items: Iterable[object]) -> ChunkTable:
-    table = ChunkTable(start)
-    for item in items:
-        run = as_object(item, f"the run of chunk {len(table) + 1}")
-        within = f"the run of chunk {len(table) + 1}: "
-        if (first := take(run, "first", int, within=within)) != len(table) + 1:
-            raise bad_field(f"{within}first", f"expected {len(table) + 1}, found {first}")
-        ends, rows, checksums = (take(run, key, list, within=within) for key in ("ends", "rows", "checksums"))
-        if not len(ends) == len(rows) == len(checksums) <= MAX_TOTAL - len(table):
-            raise bad_field(f"{within}ends", f"{len(ends)} ends, {len(rows)} rows and {len(checksums)} checksums")
-        for end, count, checksum in zip(ends, rows, checksums, strict=True):
-            _append_planned(table, end, count, checksum)
-    return table
-
-
-def _append_planned(table: ChunkTable, end: object, rows: object, checksum: object) -> None:
-    """One chunk of a plan's run; -1 rows are not counted."""
-    where = f"chunk {len(table) + 1}: "
-    if type(end) is not int or not table.end <= end <= LARGEST:
-        take({"ends": end}, "ends", int, within=where, least=table.end)
-    if type(rows) is not int or not UNKNOWN_ROWS <= rows <= LARGEST:
-        take({"rows": rows}, "rows", int, within=where, least=UNKNOWN_ROWS)
-    if not isinstance(checksum, str) or not _HEX_64.fullmatch(checksum):
-        raise bad_field(f"{where}checksums", "expected 16 hexadecimal digits")
-    table.append(cast("int", end), cast("int", rows), int(checksum, 16))

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from splitjoin_cli.core import names
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import CorruptObjectError, MixupError, NotFoundError
-from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.format.metadata import ChunkMetadata, decode_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.core.bytes.base import ByteStream
+    from splitjoin_cli.core.format.plan_file import PlanFile
     from splitjoin_cli.core.names import ChunkName
 
 __all__ = ["CheckedStream", "Described", "Descriptions", "chunk_name", "described", "own_metadata"]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, final
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import AccessError, MixupError, NotFoundError, SourceChangedError, StoreError
 from splitjoin_cli.core.files import check_ordinary, open_ordinary, status_of
-from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.manifest import Manifest
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.stores.chunks.base import StoredChunk
 from splitjoin_cli.stores.chunks.described import CheckedStream, Descriptions, chunk_name, described
 

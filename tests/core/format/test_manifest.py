@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format.chunk_table import ChunkTable
-from splitjoin_cli.core.format.manifest import CoverageError, Manifest, PlanFile, SourceIdentity
+from splitjoin_cli.core.format.manifest import CoverageError, Manifest
 from splitjoin_cli.core.format.metadata import METADATA_BYTES, ChunkMetadata, decode_metadata, encode_metadata
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.core.format.runs import digest_options, run_id
+from splitjoin_cli.core.format.shared_fields import SourceIdentity
 from splitjoin_cli.core.model import ByteRange, Dialect
 
 SIZES = st.integers(min_value=0, max_value=2**50)

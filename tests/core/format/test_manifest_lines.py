@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.format import documents, manifest_lines
 from splitjoin_cli.core.format.chunk_table import ChunkTable
-from splitjoin_cli.core.format.manifest import Manifest, SourceIdentity
+from splitjoin_cli.core.format.manifest import Manifest
+from splitjoin_cli.core.format.shared_fields import SourceIdentity
 from splitjoin_cli.core.model import Dialect
 from tests.core.format.test_manifest import manifests
 from tests.laws import examples

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.format.chunk_table import ChunkTable
-from splitjoin_cli.core.format.manifest import Manifest, SourceIdentity
+from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.format.metadata import ChunkMetadata, encode_metadata
+from splitjoin_cli.core.format.shared_fields import SourceIdentity
 from splitjoin_cli.core.model import Dialect
 from splitjoin_cli.core.names import manifest_name
 from splitjoin_cli.join.operate.replace import Replace, standing

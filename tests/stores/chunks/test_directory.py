@@ -17,7 +17,8 @@ from splitjoin_cli.core.errors import (
     SourceChangedError,
     StoreError,
 )
-from splitjoin_cli.core.format.manifest import Manifest, PlanFile
+from splitjoin_cli.core.format.manifest import Manifest
+from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.core.names import ChunkName, manifest_name, plan_name
 from splitjoin_cli.stores.chunks.any import Chunks
 from splitjoin_cli.stores.chunks.described import Descriptions
