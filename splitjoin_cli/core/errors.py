@@ -23,6 +23,7 @@
     |   |-- NotAFileError         exit 1   a directory, pipe or the like has the name of a file of splitjoin's
     |   |-- LoadError             exit 1   a database did not load a chunk: nothing of it is there; try it again
     |   |   |-- BadRowError       exit 1   the table does not take what the chunk holds; trying again does not help
+    |   |   |-- NoRunColumnError  exit 1   the table has not the column that says of which run a row is
     |   |   |-- RunConflictError  exit 1   the ledger holds another run, another table or another object of this job
     |   |   `-- OlderRunError     exit 1   a newer run of the job has replaced the chunk's: it need not be loaded
     |   `-- ClearedError          exit 1   the run was cleared meanwhile: what was done for it may be gone
@@ -189,6 +190,10 @@ class LoadError(StoreError):
 
 class BadRowError(LoadError):
     """The table does not take what the chunk holds; the message names the row. Trying again does not help."""
+
+
+class NoRunColumnError(LoadError):
+    """The table has not the column that says of which run a row is."""
 
 
 class RunConflictError(LoadError):

@@ -10,7 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from splitjoin_cli.core.errors import NoSuchJobError, OtherRunError, RunConflictError, SplitjoinError, UsageError
+from splitjoin_cli.core.errors import (
+    NoRunColumnError,
+    NoSuchJobError,
+    OtherRunError,
+    RunConflictError,
+    SplitjoinError,
+    UsageError,
+)
 from splitjoin_cli.stores.loaders.base import JOBS, LEDGER
 from splitjoin_cli.stores.trackers.base import Refusal, Refused, Run
 
@@ -132,7 +139,13 @@ def check_deletable(plan: ClearPlan, loader: Loader, run_column: str | None) -> 
             hint=f"name it with --run-column; or, where the table has none, delete its {plan.rows} rows yourself, then"
             f" type this command again: {plan.sql} (... is what tells these rows from others)",
         )
-    rows = loader.table_rows(plan.file_name, plan.run_id).rows
+    try:
+        rows = loader.table_rows(plan.file_name, plan.run_id).rows
+    except NoRunColumnError as exc:  # one that is added now says nothing of the rows that are there
+        raise SplitjoinError(
+            f"which rows of {plan.table} are of run {plan.run_id} is unknown: the table has no column {run_column}",
+            hint="check --run-column; or leave it out, and the command says the SQL that deletes them",
+        ) from exc
     if rows < plan.rows:
         raise RunConflictError(
             f"the ledger holds {plan.rows} rows of run {plan.run_id}, and only {rows} rows carry it in column"

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from splitjoin_cli.core.errors import BadRowError, LoadError
+from splitjoin_cli.core.errors import BadRowError, LoadError, NoRunColumnError
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError
 from splitjoin_cli.stores.loaders.base import LoaderProperties
@@ -247,7 +247,7 @@ class Engine(ABC):
         )
 
     def _no_run_column(self) -> LoadError:
-        return LoadError(
+        return NoRunColumnError(
             f"table {self._target.table} has no column {self._target.run_column}", hint=self._run_column_hint()
         )
 

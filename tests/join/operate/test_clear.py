@@ -8,9 +8,16 @@ from typing import Any
 
 import pytest
 
-from splitjoin_cli.core.errors import LoadError, NoSuchJobError, RunConflictError, SplitjoinError, UsageError
+from splitjoin_cli.core.errors import (
+    LoadError,
+    NoRunColumnError,
+    NoSuchJobError,
+    RunConflictError,
+    SplitjoinError,
+    UsageError,
+)
 from splitjoin_cli.join.operate.clear import ClearReport, choose_run, clear_run, plan_clear
-from splitjoin_cli.stores.loaders.base import Ledger, LedgerJob
+from splitjoin_cli.stores.loaders.base import Ledger, LedgerJob, TableRows
 from splitjoin_cli.stores.trackers.base import JobSpec, Run
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryLoader
 from tests.join.operate.repairs import RUN, DiedError, Life, Mortal, World, lives, world
@@ -175,6 +182,27 @@ def test_a_claim_that_another_clear_took_ends_it() -> None:
     message = f"{FILE_NAME}: another splitjoin clear took the claim over; the run is out of the database"
     with pytest.raises(SplitjoinError, match=f"^{re.escape(message)}$"):
         clear_run(plan, Slow(made.database), made.tracker(), "run", dry_run=False)
+
+
+class HasNoRunColumn(MemoryLoader):
+    """A table without the column that was named."""
+
+    def table_rows(self, file_name: str = "", run_id: str = "") -> TableRows:  # noqa: ARG002 -- Loader's signature
+        """As engines do: the hint is for who loads."""
+        raise NoRunColumnError("table t has no column run", hint='ALTER TABLE "t" ADD COLUMN "run" TEXT')
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_run_column_that_is_missing_is_not_to_be_added(*, dry_run: bool) -> None:
+    """A new one says nothing of the rows that are there, and the same command would fail by their number."""
+    made = joined()
+    before = state(made)
+    plan = plan_clear(ledger_of(made), FILE_NAME, RUN_ID, "run", quoted)
+    with pytest.raises(SplitjoinError) as error:
+        clear_run(plan, HasNoRunColumn(made.database), made.tracker(), "run", dry_run=dry_run)
+    assert error.value.message == f"which rows of t are of run {RUN_ID} is unknown: the table has no column run"
+    assert error.value.hint == "check --run-column; or leave it out, and the command says the SQL that deletes them"
+    assert state(made) == before
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
