@@ -183,7 +183,7 @@ TARGETS = (
         ),
         {
             f"SqliteTracker.{name}": "the file and the connection"
-            for name in _words("init reach job progress list unfinished close _reading _connected _check _make")
+            for name in _words("reach job progress list unfinished close _reading _connected _check _make")
         },
         texts=(
             ("mark_done: INSERT OR IGNORE -> OR REPLACE", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO"),
