@@ -16,8 +16,9 @@ from benchmarks.measure import Usage, middle, run, run_apart
 from benchmarks.rates import WrongCountError, ratio
 from benchmarks.surroundings import environment, say
 from splitjoin_cli.stores.trackers import dynamodb_items as items
-from splitjoin_cli.stores.trackers.base import SHARD_PARTS, JobSpec, Run
+from splitjoin_cli.stores.trackers.base import SHARD_PARTS
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:

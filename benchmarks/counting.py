@@ -18,8 +18,9 @@ from benchmarks.rates import RateTable, Way, in_turns
 from benchmarks.report import filesystem
 from benchmarks.surroundings import environment, say
 from splitjoin_cli.stores.trackers import dynamodb_items as items
-from splitjoin_cli.stores.trackers.base import SHARD_PARTS, JobSpec, Run
+from splitjoin_cli.stores.trackers.base import SHARD_PARTS
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from splitjoin_cli.cli.group import COMMANDS
 from splitjoin_cli.cli.run import run
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.splitting.request import SplitRequest
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:

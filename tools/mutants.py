@@ -140,15 +140,21 @@ TARGETS = (
         {"clear_claim": "raises for an item that somebody wrote by hand"},
     ),
     Target(
-        f"{TRACKERS}.base",
+        f"{TRACKERS}.jobs",
         (*MEMORY, *JOIN),
-        frozenset({"Join.held", "Join.alive", "Job.complete", "Answer.complete"}),
+        frozenset({"Join.held", "Join.alive", "Job.complete"}),
         {
             "Run.__post_init__": "refuses what is no run",
             "JobSpec.__post_init__": "refuses what is no job",
             "Job.run": "a value of its fields",
             "JobProgress.run": "a value of its fields",
         },
+    ),
+    Target(
+        f"{TRACKERS}.answers",
+        (*MEMORY, *JOIN),
+        frozenset({"Answer.complete"}),
+        {},
     ),
     Target(
         f"{TRACKERS}.memory",

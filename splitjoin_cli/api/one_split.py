@@ -301,7 +301,7 @@ def _of_chunks(dialect: Dialect, encoding: str) -> Dialect:
 
 def _job_opener(tracker: Tracker, *, passing: bool) -> OpenJob:
     """What tells ``tracker`` of a run before it is stored."""
-    from splitjoin_cli.stores.trackers.base import JobSpec, Run
+    from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 
     def open_job(plan: PlanFile, destination: str, *, replace: bool) -> int:
         run = Run(plan.file_name, plan.run_id, plan.generation)
@@ -366,7 +366,7 @@ class _TrackedRepairs:
     """What ``replace`` wrote down in a tracker for a run. See Repairs."""
 
     def __init__(self, tracker: Tracker, plan: PlanFile) -> None:
-        from splitjoin_cli.stores.trackers.base import Run
+        from splitjoin_cli.stores.trackers.jobs import Run
 
         self._tracker, self._total = tracker, len(plan.chunks)
         self._run = Run(plan.file_name, plan.run_id, plan.generation)

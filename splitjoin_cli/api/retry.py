@@ -18,14 +18,14 @@ from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.errors import NoSuchJobError, UsageError
 from splitjoin_cli.core.places import S3Place, parse_place
 from splitjoin_cli.core.progress import Silent
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions, Session
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.core.ranges import Ranges
     from splitjoin_cli.join.operate.retry import RetryReport
-    from splitjoin_cli.stores.trackers.base import Job, JobProgress
+    from splitjoin_cli.stores.trackers.jobs import Job, JobProgress
     from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
 __all__ = ["NOTHING_FOLLOWS", "RejoinReport", "RejoinRequest", "RetryRequest", "rejoin", "retry"]

@@ -17,13 +17,13 @@ from splitjoin_cli.core.places import parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.core.units import MAX_JOBS
 from splitjoin_cli.splitting.request import DEFAULT_JOBS
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions, Session
     from splitjoin_cli.core.progress import Observer
     from splitjoin_cli.splitting.stored.remove import RemoveReport
-    from splitjoin_cli.stores.trackers.base import Job
+    from splitjoin_cli.stores.trackers.jobs import Job
 
 __all__ = ["rm"]
 

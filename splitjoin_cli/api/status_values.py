@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.loaders.base import Ledger
     from splitjoin_cli.stores.loaders.read_back import RowSink, TableValues
     from splitjoin_cli.stores.sources.base import Source
-    from splitjoin_cli.stores.trackers.base import JobProgress
+    from splitjoin_cli.stores.trackers.jobs import JobProgress
 
 __all__ = ["ValuesRequest", "table_values"]
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.operate.status import JobStatus, OtherObject
     from splitjoin_cli.join.operate.values import Values
     from splitjoin_cli.stores.loaders.base import Ledger
-    from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import JobProgress
     from splitjoin_cli.stores.trackers.urls import TrackerUrl
 
 __all__ = ["Letters", "StatusRequest", "View", "open_view"]

@@ -15,7 +15,7 @@ from splitjoin_cli.cli.terminal import Warns, error_document
 from splitjoin_cli.cli.text import count_text, listed
 from splitjoin_cli.core.errors import PartialError, SplitjoinError
 from splitjoin_cli.core.names import parse_file_name
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.api.retry import RejoinReport

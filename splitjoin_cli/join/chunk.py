@@ -10,7 +10,7 @@ from splitjoin_cli.core.bytes.codecs import DecompressedStream
 from splitjoin_cli.core.bytes.crc64 import crc64, tagged
 from splitjoin_cli.stores.loaders.base import ChunkToLoad
 from splitjoin_cli.stores.loaders.header import sniff
-from splitjoin_cli.stores.trackers.base import Run
+from splitjoin_cli.stores.trackers.jobs import Run
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.names import ChunkName

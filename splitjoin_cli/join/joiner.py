@@ -11,7 +11,7 @@ from splitjoin_cli.core.errors import ContinuationError, SplitjoinError, Stopped
 from splitjoin_cli.core.ranges import NumberRanges, ranges_text
 from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.lease import renewing
-from splitjoin_cli.stores.trackers.base import Refusal, Refused
+from splitjoin_cli.stores.trackers.answers import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.base import Continuation
     from splitjoin_cli.join.lease import KeepLease
     from splitjoin_cli.stores.loaders.base import LedgerTotal, Loader
-    from splitjoin_cli.stores.trackers.base import Claim, Run, Tracker
+    from splitjoin_cli.stores.trackers.answers import Claim
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Run
 
 __all__ = ["JoinTry", "Joiner", "backoff_seconds"]
 

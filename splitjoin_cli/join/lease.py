@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from splitjoin_cli.stores.trackers.base import Claim, Tracker
+    from splitjoin_cli.stores.trackers.answers import Claim
+    from splitjoin_cli.stores.trackers.base import Tracker
 
     KeepLease = Callable[[Tracker, Claim, float], AbstractContextManager[None]]
 

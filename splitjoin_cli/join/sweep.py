@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import SplitjoinError, StoppedError
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
-from splitjoin_cli.stores.trackers.base import MOST_JOBS, JoinState
+from splitjoin_cli.stores.trackers.base import MOST_JOBS
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.join.joiner import Joiner, JoinTry
     from splitjoin_cli.stores.loaders.base import Loader
-    from splitjoin_cli.stores.trackers.base import Clock, Job, Run, Tracker, Unfinished
+    from splitjoin_cli.stores.trackers.base import Clock, Tracker
+    from splitjoin_cli.stores.trackers.jobs import Job, Run, Unfinished
 
 __all__ = ["SWEEP", "FailedJob", "SweepOptions", "SweepReport", "sweep"]
 

@@ -23,7 +23,8 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.join.chunk import chunk_to_load, run_of
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import Counted, JobSpec, JoinState, Refusal, Superseded
+from splitjoin_cli.stores.trackers.answers import Counted, Refusal, Superseded
+from splitjoin_cli.stores.trackers.jobs import JobSpec, JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.joiner import Joiner
     from splitjoin_cli.stores.chunks.base import ChunkStore, StoredChunk
     from splitjoin_cli.stores.loaders.base import Loader
-    from splitjoin_cli.stores.trackers.base import Job, Run, Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Job, Run
 
 __all__ = ["BatchOutcome", "ChunkWorker", "Handled", "acknowledged"]
 

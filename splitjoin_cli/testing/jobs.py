@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from splitjoin_cli.stores.trackers.base import MOST_JOBS, Claim, Counted, Job, JobSpec, Refusal, Refused, Run
+from splitjoin_cli.stores.trackers.answers import Claim, Counted, Refusal, Refused
+from splitjoin_cli.stores.trackers.base import MOST_JOBS
+from splitjoin_cli.stores.trackers.jobs import Job, JobSpec, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splitjoin_cli.stores.trackers.base import Tracker, Unfinished
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Unfinished
 
 __all__ = ["LEASE", "SMALL_SHARD", "START", "Clock", "TrackerRig", "WithTracker"]
 

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.core.errors import OtherRunError, StoreError
-from splitjoin_cli.stores.trackers.base import (
-    MAX_CLAIMS,
-    Claim,
-    JobSpec,
-    Join,
-    Refusal,
-    Run,
-)
+from splitjoin_cli.stores.trackers.answers import Claim, Refusal
+from splitjoin_cli.stores.trackers.base import MAX_CLAIMS
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Join, Run
 from splitjoin_cli.testing.jobs import (
     LEASE,
     START,

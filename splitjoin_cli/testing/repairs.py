@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.core.errors import ClearedError, NoSuchJobError, OtherRunError, OtherTotalError, RunConflictError
-from splitjoin_cli.stores.trackers.answers import Mending
-from splitjoin_cli.stores.trackers.base import (
-    CLEAR,
-    ClearClaim,
-    Counted,
-    Duplicate,
-    Job,
-    JobSpec,
-    Join,
-    Refusal,
-    Refused,
-    Run,
-)
+from splitjoin_cli.stores.trackers.answers import ClearClaim, Counted, Duplicate, Mending, Refusal, Refused
+from splitjoin_cli.stores.trackers.base import CLEAR
+from splitjoin_cli.stores.trackers.jobs import Job, JobSpec, Join, Run
 from splitjoin_cli.testing.jobs import (
     LEASE,
     START,

@@ -6,12 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.stores.trackers.base import (
-    Counted,
-    Failure,
-    JobSpec,
-    Run,
-)
+from splitjoin_cli.stores.trackers.answers import Counted
+from splitjoin_cli.stores.trackers.jobs import Failure, JobSpec, Run
 from splitjoin_cli.testing.jobs import (
     START,
     WithTracker,

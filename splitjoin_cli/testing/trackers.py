@@ -27,19 +27,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.core.errors import NameTakenError, NoSuchJobError, OtherRunError, OtherTotalError
-from splitjoin_cli.stores.trackers.answers import InitReport
-from splitjoin_cli.stores.trackers.base import (
-    Claim,
-    Counted,
-    Duplicate,
-    Job,
-    JobSpec,
-    Join,
-    Refusal,
-    Refused,
-    Run,
-    Superseded,
-)
+from splitjoin_cli.stores.trackers.answers import Claim, Counted, Duplicate, InitReport, Refusal, Refused, Superseded
+from splitjoin_cli.stores.trackers.jobs import Job, JobSpec, Join, Run
 from splitjoin_cli.testing.deliveries import Said, Tally, deliver_twice
 from splitjoin_cli.testing.jobs import (
     LEASE,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:

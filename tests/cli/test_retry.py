@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.stores.trackers.base import Claim, JobSpec, Run
+from splitjoin_cli.stores.trackers.answers import Claim
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:

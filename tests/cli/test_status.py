@@ -21,7 +21,7 @@ from splitjoin_cli.cli.status import _Shown
 from splitjoin_cli.core.aws.client import AwsOptions
 from splitjoin_cli.core.names import ChunkName
 from splitjoin_cli.join.chunk import published_run_id
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from splitjoin_cli.api.page.file import write_page
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.api.page.test_page import MARKUP, MOST_BYTES, facts
 

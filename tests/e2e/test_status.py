@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splitjoin_cli.stores.trackers.base import Run
+from splitjoin_cli.stores.trackers.jobs import Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.e2e.command import Splitjoin
 from tests.seldom import seldom

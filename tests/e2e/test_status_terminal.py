@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.e2e.screen import on_a_screen
 

@@ -168,7 +168,7 @@ def test_a_restored_database(split: Splitjoin) -> None:
 
 def count_alone(command: Splitjoin, run_id: str, number: int) -> None:
     """As a worker counts a chunk that it has loaded into the database that was there before."""
-    from splitjoin_cli.stores.trackers.base import Run  # noqa: PLC0415 -- of this walk alone
+    from splitjoin_cli.stores.trackers.jobs import Run  # noqa: PLC0415 -- of this walk alone
     from splitjoin_cli.stores.trackers.sqlite import SqliteTracker  # noqa: PLC0415 -- the same
 
     with closing(SqliteTracker(command.directory / "jobs.db")) as tracker:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.join.base import JoinPayload
-from splitjoin_cli.stores.trackers.base import Job
+from splitjoin_cli.stores.trackers.jobs import Job
 from tests.join.memory import FILE_NAME, RUN_ID
 from tests.join.replay import Cast
 

@@ -22,7 +22,8 @@ from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import _Found, sweep
 from splitjoin_cli.join.worker import ChunkWorker
 from splitjoin_cli.stores.chunks.base import StoredChunk
-from splitjoin_cli.stores.trackers.base import Failure, Job, Refused
+from splitjoin_cli.stores.trackers.answers import Refused
+from splitjoin_cli.stores.trackers.jobs import Failure, Job
 from splitjoin_cli.stores.trackers.memory import MemoryTable, MemoryTracker
 from tests.join.memory import MemoryChunks, MemoryDatabase, MemoryLoader
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.join.base import JoinPayload
     from splitjoin_cli.stores.loaders.base import Loader
-    from splitjoin_cli.stores.trackers.base import Claim, Tracker
+    from splitjoin_cli.stores.trackers.answers import Claim
+    from splitjoin_cli.stores.trackers.base import Tracker
 
 Fault = Literal["none", "lost", "repeated", "refused"]
 FAULTS: tuple[Fault, ...] = ("lost", "repeated", "refused")

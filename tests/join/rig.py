@@ -11,14 +11,17 @@ from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import SWEEP, SweepOptions, SweepReport, sweep
 from splitjoin_cli.join.worker import ChunkWorker, End, Handled
-from splitjoin_cli.stores.trackers.base import Refused, Run
+from splitjoin_cli.stores.trackers.answers import Refused
+from splitjoin_cli.stores.trackers.jobs import Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryChunks, MemoryLoader, chunk_uri
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.errors import SplitjoinError
     from splitjoin_cli.join.base import Continuation
-    from splitjoin_cli.stores.trackers.base import Claim, Join, Tracker
+    from splitjoin_cli.stores.trackers.answers import Claim
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Join
 
 LEASE_SECONDS = 60.0
 RUN = Run(FILE_NAME, RUN_ID)

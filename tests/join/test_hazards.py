@@ -28,7 +28,7 @@ from splitjoin_cli.stores.chunks.any import Chunks
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
 from splitjoin_cli.stores.sinks.directory import DirectorySink
-from splitjoin_cli.stores.trackers.base import Job, Refused, Run
+from splitjoin_cli.stores.trackers.answers import Refused
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.join.rig import LEASE_SECONDS, Time
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.splitting.result import SplitResult
     from splitjoin_cli.stores.sinks.base import StagedObject
     from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Job, Run
     from tests.servers.dynamodb import DynamoDbServer
 
 FILE_NAME = "acme_20240131"

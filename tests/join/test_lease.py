@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.join.lease import renewing
-from splitjoin_cli.stores.trackers.base import JobSpec, Refused
+from splitjoin_cli.stores.trackers.answers import Refused
+from splitjoin_cli.stores.trackers.jobs import JobSpec
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from tests.join.memory import FILE_NAME
 from tests.join.rig import RUN
 
 if TYPE_CHECKING:
-    from splitjoin_cli.stores.trackers.base import Claim
+    from splitjoin_cli.stores.trackers.answers import Claim
 
 LEASE_SECONDS = 0.3
 

@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from splitjoin_cli.stores.trackers.base import Run
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.jobs import Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from tests.join.memory import MemoryChunks, chunk_uri

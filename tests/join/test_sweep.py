@@ -8,7 +8,7 @@ import pytest
 
 from splitjoin_cli.core.errors import ContinuationError, StoreError
 from splitjoin_cli.join.sweep import FailedJob, SweepOptions
-from splitjoin_cli.stores.trackers.base import JobSpec, Run, Unfinished
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run, Unfinished
 from tests.join.memory import FILE_NAME, RUN_ID, chunk_uri
 from tests.join.rig import RUN, FailsWith, Rig
 

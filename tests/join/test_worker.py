@@ -24,14 +24,14 @@ from splitjoin_cli.join.base import JoinPayload
 from splitjoin_cli.join.chunk import published_run_id
 from splitjoin_cli.join.events import Batch, ChunkArrived, Delivery, notification, read_lambda_event
 from splitjoin_cli.join.joiner import Joiner, backoff_seconds
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryLoader, chunk_uri
 from tests.join.rig import LEASE_SECONDS, RUN, FailsWith, Rig
 
 if TYPE_CHECKING:
     from splitjoin_cli.join.worker import Handled
     from splitjoin_cli.stores.chunks.base import StoredChunk
-    from splitjoin_cli.stores.trackers.base import Claim, Refused
+    from splitjoin_cli.stores.trackers.answers import Claim, Refused
 
 NEWER = Run(FILE_NAME, "b" * 32, 2)
 

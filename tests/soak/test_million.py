@@ -15,7 +15,7 @@ import pytest
 
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.stores.sinks.open_file import OpenFile
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from splitjoin_cli.join.operate.retry import retry_chunks, wanted
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 tracker = MemoryTracker()
 tracker.open_job(JobSpec(Run("acme_20240131", "0" * 32), {total}))

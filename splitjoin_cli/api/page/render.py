@@ -15,7 +15,7 @@ from splitjoin_cli.core.ranges import ranges_text
 from splitjoin_cli.core.shown import visible
 from splitjoin_cli.core.words import count_text, duration_text
 from splitjoin_cli.join.operate.join_words import join_text
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

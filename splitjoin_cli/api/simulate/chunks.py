@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from splitjoin_cli.stores.chunks.base import ChunkStore
     from splitjoin_cli.stores.loaders.base import ChunkToLoad
     from splitjoin_cli.stores.sinks.base import Sink
-    from splitjoin_cli.stores.trackers.base import Run
+    from splitjoin_cli.stores.trackers.jobs import Run
 
 __all__ = ["ChunkSet", "ChunkUris", "find_chunks"]
 

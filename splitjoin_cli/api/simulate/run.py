@@ -17,7 +17,7 @@ from splitjoin_cli.join.events import ChunkArrived
 from splitjoin_cli.join.joiner import Joiner
 from splitjoin_cli.join.sweep import sweep
 from splitjoin_cli.join.worker import ChunkWorker
-from splitjoin_cli.stores.trackers.base import JoinState, Unfinished
+from splitjoin_cli.stores.trackers.jobs import JoinState, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.worker import Handled
     from splitjoin_cli.stores.chunks.base import ChunkStore
     from splitjoin_cli.stores.loaders.base import Loader
-    from splitjoin_cli.stores.trackers.base import Job, Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Job
 
 __all__ = ["Parts", "Simulation", "SimulationOptions"]
 

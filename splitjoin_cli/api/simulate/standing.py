@@ -10,7 +10,7 @@ from splitjoin_cli.api.simulate.report import SimulateReport
 from splitjoin_cli.core.errors import NoSuchJobError
 from splitjoin_cli.core.ranges import NumberRanges, as_ranges
 from splitjoin_cli.core.words import count_text
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.api.simulate.chunks import ChunkSet
     from splitjoin_cli.api.simulate.tally import CountedContinuation, Tally
     from splitjoin_cli.stores.loaders.base import Loader
-    from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import JobProgress
 
 __all__ = ["Standing"]
 

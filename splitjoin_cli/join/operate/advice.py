@@ -17,7 +17,7 @@ from splitjoin_cli.join.operate.commands import Commands, command
 from splitjoin_cli.join.operate.reasons import Advice, Reason, Step
 from splitjoin_cli.join.operate.remedies import before_split, remedies
 from splitjoin_cli.stores.loaders.base import JOBS
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from splitjoin_cli.stores.trackers.base import JobProgress
+    from splitjoin_cli.stores.trackers.jobs import JobProgress
 
 __all__ = ["Cause", "Kind", "causes"]
 

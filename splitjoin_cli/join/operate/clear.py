@@ -19,13 +19,15 @@ from splitjoin_cli.core.errors import (
     UsageError,
 )
 from splitjoin_cli.stores.loaders.base import JOBS, LEDGER
-from splitjoin_cli.stores.trackers.base import Refusal, Refused, Run
+from splitjoin_cli.stores.trackers.answers import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from splitjoin_cli.stores.loaders.base import Ledger, Loader
-    from splitjoin_cli.stores.trackers.base import ClearClaim, Job, Tracker
+    from splitjoin_cli.stores.trackers.answers import ClearClaim
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Job, Run
 
 __all__ = ["ClearPlan", "ClearReport", "choose_run", "clear_run", "plan_clear"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from splitjoin_cli.stores.trackers.base import Join
+    from splitjoin_cli.stores.trackers.jobs import Join
 
 __all__ = ["join_text", "tries_text"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from splitjoin_cli.stores.chunks.base import ChunkStore
-    from splitjoin_cli.stores.trackers.base import Run
+    from splitjoin_cli.stores.trackers.jobs import Run
 
 __all__ = ["MOST", "look_at_objects"]
 

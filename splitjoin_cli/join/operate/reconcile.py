@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.ranges import NumberRanges
     from splitjoin_cli.stores.loaders.base import Ledger
-    from splitjoin_cli.stores.trackers.base import JobProgress
+    from splitjoin_cli.stores.trackers.jobs import JobProgress
 
 __all__ = ["OtherRun", "Reconciliation", "RowsDiffer", "reconcile"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import NoSuchJobError, OtherRunError, SplitjoinError
-from splitjoin_cli.stores.trackers.base import Refusal
+from splitjoin_cli.stores.trackers.answers import Refusal
 
 if TYPE_CHECKING:
     from splitjoin_cli.join.joiner import Joiner
     from splitjoin_cli.stores.loaders.base import Loader
-    from splitjoin_cli.stores.trackers.base import Job, Run, Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Job, Run
 
 __all__ = ["check_complete", "check_ledger", "check_rejoin", "try_again"]
 

@@ -22,14 +22,15 @@ from splitjoin_cli.stores.loaders.base import Expectation
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 from splitjoin_cli.stores.sinks.documents import put_document
 from splitjoin_cli.stores.trackers.answers import Mending
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject
     from splitjoin_cli.join.operate.senders import Sender
     from splitjoin_cli.stores.loaders.base import Loader
     from splitjoin_cli.stores.sinks.base import Body, Sink
-    from splitjoin_cli.stores.trackers.base import Job, Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Job
 
 __all__ = ["Mended", "Replace", "ReplaceReport", "Standing", "standing"]
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.ranges import Ranges
     from splitjoin_cli.join.operate.senders import Sender
-    from splitjoin_cli.stores.trackers.base import Failure, JobProgress, Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import Failure, JobProgress
 
 __all__ = [
     "RetryReport",

@@ -10,7 +10,7 @@ from splitjoin_cli.core.ranges import NumberRanges, as_ranges, ascending, plain
 from splitjoin_cli.core.times import iso_time
 from splitjoin_cli.join.base import STUCK_AFTER_SECONDS
 from splitjoin_cli.join.operate.reasons import Advice
-from splitjoin_cli.stores.trackers.base import JoinState
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from splitjoin_cli.join.operate.dead_letters import DeadLetters
     from splitjoin_cli.join.operate.reconcile import Reconciliation
     from splitjoin_cli.join.operate.values import Values
-    from splitjoin_cli.stores.trackers.base import JobProgress, Tracker
+    from splitjoin_cli.stores.trackers.base import Tracker
+    from splitjoin_cli.stores.trackers.jobs import JobProgress
 
 __all__ = [
     "ALARMING",

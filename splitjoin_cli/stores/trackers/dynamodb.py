@@ -12,38 +12,31 @@ from splitjoin_cli.core.errors import SplitjoinError, StoreError
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers import repairs, rules
-from splitjoin_cli.stores.trackers.answers import InitReport, Mending
-from splitjoin_cli.stores.trackers.base import (
-    SHARD_PARTS,
+from splitjoin_cli.stores.trackers.answers import (
     Claim,
     ClearClaim,
     Counted,
     Duplicate,
-    JoinState,
+    InitReport,
+    Mending,
     Refused,
     Superseded,
 )
+from splitjoin_cli.stores.trackers.base import SHARD_PARTS
 from splitjoin_cli.stores.trackers.dynamodb_calls import RETRY, Table
 from splitjoin_cli.stores.trackers.dynamodb_reports import Reports
 from splitjoin_cli.stores.trackers.dynamodb_table import init_table
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from splitjoin_cli.core.aws.client import AwsOptions
     from splitjoin_cli.core.aws.s3 import Retry
-    from splitjoin_cli.stores.trackers.base import (
-        Checksum,
-        Clock,
-        Failure,
-        Job,
-        JobProgress,
-        JobSpec,
-        Marked,
-        Run,
-        Unfinished,
-    )
+    from splitjoin_cli.stores.trackers.answers import Marked
+    from splitjoin_cli.stores.trackers.base import Checksum, Clock
     from splitjoin_cli.stores.trackers.dynamodb_items import Item
+    from splitjoin_cli.stores.trackers.jobs import Failure, Job, JobProgress, JobSpec, Run, Unfinished
 
 __all__ = ["DynamoDbTracker"]
 

@@ -18,13 +18,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from splitjoin_cli.stores.trackers.base import Failure, Job, Join, JoinState
+from splitjoin_cli.stores.trackers.jobs import Failure, Job, Join, JoinState
 from splitjoin_cli.stores.trackers.rules import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from splitjoin_cli.stores.trackers.base import Run
+    from splitjoin_cli.stores.trackers.jobs import Run
 
 Item = dict[str, Any]
 """As DynamoDB has it: attribute name to ``{"N": "1"}`` and the like."""

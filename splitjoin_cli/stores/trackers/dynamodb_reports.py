@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import JoinState, Unfinished
+from splitjoin_cli.stores.trackers.jobs import JoinState, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-    from splitjoin_cli.stores.trackers.base import Failure, Job, JobProgress, Run
     from splitjoin_cli.stores.trackers.dynamodb_calls import Table
     from splitjoin_cli.stores.trackers.dynamodb_items import Item, Shard
+    from splitjoin_cli.stores.trackers.jobs import Failure, Job, JobProgress, Run
 
 JOBS_INDEX = "jobs"
 UNFINISHED_INDEX = "unfinished"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import CLEAR, MAX_CLAIMS, JoinState
+from splitjoin_cli.stores.trackers.base import CLEAR, MAX_CLAIMS
 from splitjoin_cli.stores.trackers.dynamodb_calls import Update
 from splitjoin_cli.stores.trackers.dynamodb_items import (
     EXPIRES,
@@ -29,12 +29,14 @@ from splitjoin_cli.stores.trackers.dynamodb_items import (
     number_set,
     text,
 )
+from splitjoin_cli.stores.trackers.jobs import JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from splitjoin_cli.stores.trackers.base import ClearClaim, Failure, Job, JobSpec, Run
+    from splitjoin_cli.stores.trackers.answers import ClearClaim
     from splitjoin_cli.stores.trackers.dynamodb_items import Item
+    from splitjoin_cli.stores.trackers.jobs import Failure, Job, JobSpec, Run
 
 # The published counter writes neither run nor generation, and may be first: what is absent is nobody's yet.
 SAME_OR_NO_RUN = "attribute_not_exists(run_id) OR run_id = :run"

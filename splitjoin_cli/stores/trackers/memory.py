@@ -10,22 +10,23 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import repairs, rules
-from splitjoin_cli.stores.trackers.answers import InitReport, Mending
-from splitjoin_cli.stores.trackers.base import (
-    SHARD_PARTS,
+from splitjoin_cli.stores.trackers.answers import (
     Claim,
     ClearClaim,
     Counted,
     Duplicate,
-    Failure,
-    JoinState,
+    InitReport,
+    Mending,
     Refused,
     Superseded,
-    Unfinished,
 )
+from splitjoin_cli.stores.trackers.base import SHARD_PARTS
+from splitjoin_cli.stores.trackers.jobs import Failure, JoinState, Unfinished
 
 if TYPE_CHECKING:
-    from splitjoin_cli.stores.trackers.base import Checksum, Clock, Job, JobProgress, JobSpec, Marked, Run
+    from splitjoin_cli.stores.trackers.answers import Marked
+    from splitjoin_cli.stores.trackers.base import Checksum, Clock
+    from splitjoin_cli.stores.trackers.jobs import Job, JobProgress, JobSpec, Run
 
 Key = tuple[str, int, int, int]
 """File name, generation, round, and a shard's index or a chunk's number."""

@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import ClearedError, RunConflictError, StoreError
-from splitjoin_cli.stores.trackers.answers import Mending
-from splitjoin_cli.stores.trackers.base import CLEAR, ClearClaim, Job, Join, JoinState, Refusal, Refused
+from splitjoin_cli.stores.trackers.answers import ClearClaim, Mending, Refusal, Refused
+from splitjoin_cli.stores.trackers.base import CLEAR
+from splitjoin_cli.stores.trackers.jobs import Job, Join, JoinState
 from splitjoin_cli.stores.trackers.rules import check_total, same, stamp, superseded
 
 if TYPE_CHECKING:
-    from splitjoin_cli.stores.trackers.base import Checksum, Run
+    from splitjoin_cli.stores.trackers.base import Checksum
+    from splitjoin_cli.stores.trackers.jobs import Run
 
 
 def check_expected(expected: str | None, checksum: Checksum | None, file_name: str, number: int) -> str | None:

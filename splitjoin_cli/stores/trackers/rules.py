@@ -19,23 +19,14 @@ from splitjoin_cli.core.errors import (
 )
 from splitjoin_cli.core.names import MAX_TOTAL
 from splitjoin_cli.core.ranges import NumberRanges
-from splitjoin_cli.stores.trackers.base import (
-    ERROR_BYTES,
-    MAX_CLAIMS,
-    Claim,
-    Job,
-    JobProgress,
-    Join,
-    JoinState,
-    Refusal,
-    Refused,
-    Superseded,
-)
+from splitjoin_cli.stores.trackers.answers import Claim, Refusal, Refused, Superseded
+from splitjoin_cli.stores.trackers.base import ERROR_BYTES, MAX_CLAIMS
+from splitjoin_cli.stores.trackers.jobs import Job, JobProgress, Join, JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from splitjoin_cli.stores.trackers.base import Failure, JobSpec, Run
+    from splitjoin_cli.stores.trackers.jobs import Failure, JobSpec, Run
 
 LAPSED = f"claimed {MAX_CLAIMS} times and never finished: each owner died or outlived its lease"
 

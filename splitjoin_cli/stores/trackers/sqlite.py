@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, TypeVar
 from splitjoin_cli.core.errors import NotFoundError, StoreError
 from splitjoin_cli.core.files import is_directory, is_missing
 from splitjoin_cli.stores.trackers import repairs, rules
-from splitjoin_cli.stores.trackers.answers import InitReport, Mending
-from splitjoin_cli.stores.trackers.base import (
+from splitjoin_cli.stores.trackers.answers import (
     Claim,
     ClearClaim,
     Counted,
     Duplicate,
-    Failure,
-    Job,
+    InitReport,
+    Mending,
     Refused,
     Superseded,
 )
@@ -54,7 +53,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from splitjoin_cli.stores.trackers.base import Checksum, Clock, JobProgress, JobSpec, Marked, Run, Unfinished
+    from splitjoin_cli.stores.trackers.answers import Marked
+    from splitjoin_cli.stores.trackers.base import Checksum, Clock
+    from splitjoin_cli.stores.trackers.jobs import Failure, Job, JobProgress, JobSpec, Run, Unfinished
 
 __all__ = ["SqliteTracker"]
 

@@ -6,14 +6,14 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import Failure, Job, Join, Unfinished
+from splitjoin_cli.stores.trackers.jobs import Failure, Job, Join, Unfinished
 from splitjoin_cli.stores.trackers.sqlite_file import LATER_TABLES, tables
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from splitjoin_cli.stores.trackers.base import JobProgress
+    from splitjoin_cli.stores.trackers.jobs import JobProgress
 
 __all__ = [
     "FINAL",

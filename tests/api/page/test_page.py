@@ -18,7 +18,7 @@ from splitjoin_cli.core.errors import NotFoundError, UsageError
 from splitjoin_cli.join.operate.advice import advise
 from splitjoin_cli.join.operate.status import job_status
 from splitjoin_cli.stores.loaders.base import LoadTime
-from splitjoin_cli.stores.trackers.base import Failure, JobProgress, Join, JoinState
+from splitjoin_cli.stores.trackers.jobs import Failure, JobProgress, Join, JoinState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

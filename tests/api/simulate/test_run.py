@@ -32,7 +32,8 @@ from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
 from splitjoin_cli.stores.sinks.directory import DirectorySink
 from splitjoin_cli.stores.sources.local import LocalSource
-from splitjoin_cli.stores.trackers.base import JobSpec, Refused, Run
+from splitjoin_cli.stores.trackers.answers import Refused
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 

@@ -17,7 +17,7 @@ from splitjoin_cli.api.simulate.mailbox import Letter, Mailbox
 from splitjoin_cli.api.simulate.report import ChunkStory
 from splitjoin_cli.api.simulate.stories import Stories
 from splitjoin_cli.core.ranges import NumberRanges
-from splitjoin_cli.stores.trackers.base import Run
+from splitjoin_cli.stores.trackers.jobs import Run
 from tests.laws import examples
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from splitjoin_cli.core.names import manifest_name
 from splitjoin_cli.join.operate.replace import Replace, standing
 from splitjoin_cli.stores.sinks.memory import MemorySink, MemoryStore
 from splitjoin_cli.stores.sinks.s3_body import BytesBody
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTable, MemoryTracker
 from tests.join.memory import FILE_NAME, HEADER, RUN_ID, MemoryDatabase, MemoryLoader
 

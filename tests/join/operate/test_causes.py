@@ -14,7 +14,7 @@ from splitjoin_cli.join.operate.remedies import REMEDIES
 from splitjoin_cli.join.operate.status import OtherObject, job_status
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from splitjoin_cli.testing.chunks import chunk_of
 from tests.join.memory import FILE_NAME, chunk_uri
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from splitjoin_cli.join.operate.reasons import Advice
-    from splitjoin_cli.stores.trackers.base import JobProgress
+    from splitjoin_cli.stores.trackers.jobs import JobProgress
 
 TRACKER = "dynamodb:jobs"
 PLACE = "s3://bucket/in/"

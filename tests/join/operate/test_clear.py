@@ -18,7 +18,7 @@ from splitjoin_cli.core.errors import (
 )
 from splitjoin_cli.join.operate.clear import ClearReport, choose_run, clear_run, plan_clear
 from splitjoin_cli.stores.loaders.base import Ledger, LedgerJob, TableRows
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from tests.join.memory import FILE_NAME, RUN_ID, MemoryLoader
 from tests.join.operate.repairs import RUN, DiedError, Life, Mortal, World, lives, world
 from tests.schemas import hold

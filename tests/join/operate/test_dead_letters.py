@@ -16,7 +16,7 @@ from splitjoin_cli.join.events import notification
 from splitjoin_cli.join.operate.advice import advise
 from splitjoin_cli.join.operate.dead_letters import MOST, DeadLetter, DeadLetters, peek
 from splitjoin_cli.join.operate.status import job_status
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 
 if TYPE_CHECKING:

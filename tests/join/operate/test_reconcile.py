@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from splitjoin_cli.join.operate.reconcile import OtherRun, Reconciliation, RowsDiffer, reconcile
 from splitjoin_cli.stores.loaders.base import Ledger, LedgerJob
-from splitjoin_cli.stores.trackers.base import JobProgress, Join
+from splitjoin_cli.stores.trackers.jobs import JobProgress, Join
 
 NAME = "acme_20240131"
 JOB = LedgerJob(NAME, "r1", 1, "acme", None)

@@ -21,7 +21,7 @@ from splitjoin_cli.join.operate.retry import (
     wanted,
 )
 from splitjoin_cli.join.operate.senders import LambdaSender, SqsSender, check_target
-from splitjoin_cli.stores.trackers.base import JobProgress, JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobProgress, JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from tests.servers.models import check_request
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from splitjoin_cli.join.operate.retry import ChosenChunks, RetryReport
-    from splitjoin_cli.stores.trackers.base import Failure
+    from splitjoin_cli.stores.trackers.jobs import Failure
 
 PLACE = "s3://bucket/in +%/"
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/chunks"

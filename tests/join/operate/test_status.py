@@ -9,7 +9,8 @@ import pytest
 
 from splitjoin_cli.core.times import iso_time
 from splitjoin_cli.join.operate.status import cells, job_status, list_jobs, pace
-from splitjoin_cli.stores.trackers.base import Claim, Failure, JobProgress, JobSpec, Join, JoinState, Run
+from splitjoin_cli.stores.trackers.answers import Claim
+from splitjoin_cli.stores.trackers.jobs import Failure, JobProgress, JobSpec, Join, JoinState, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTracker
 from splitjoin_cli.testing.jobs import START, Clock
 

@@ -15,7 +15,7 @@ from splitjoin_cli.core.errors import BadRowError, OlderRunError
 from splitjoin_cli.stores.loaders import ledger
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader, _lines, _SqliteSession
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from splitjoin_cli.testing.chunks import JOB, RUN, chunk_of
 from tests.laws import examples

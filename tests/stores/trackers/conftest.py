@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from splitjoin_cli.stores.trackers.base import (
-    Run,
-)
+from splitjoin_cli.stores.trackers.jobs import Run
 from tests.stores.trackers.tables import Table
 
 if TYPE_CHECKING:

@@ -11,10 +11,7 @@ from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
 from splitjoin_cli.testing.jobs import SMALL_SHARD, Clock
 
 if TYPE_CHECKING:
-    from splitjoin_cli.stores.trackers.base import (
-        Job,
-        Run,
-    )
+    from splitjoin_cli.stores.trackers.jobs import Job, Run
     from tests.servers.dynamodb import DynamoDbServer
 
 AT_ONCE = Retry(attempts=6, first_delay_seconds=0.0)

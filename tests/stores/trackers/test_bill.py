@@ -9,8 +9,9 @@ import pytest
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
-from splitjoin_cli.stores.trackers.base import SHARD_PARTS, JobSpec, Run
+from splitjoin_cli.stores.trackers.base import SHARD_PARTS
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from tests.stores.trackers.faults import Bills
 
 if TYPE_CHECKING:

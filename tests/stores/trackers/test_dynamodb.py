@@ -17,16 +17,10 @@ from splitjoin_cli.core.errors import (
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers import repairs, rules
-from splitjoin_cli.stores.trackers.answers import InitReport
-from splitjoin_cli.stores.trackers.base import (
-    ClearClaim,
-    JobSpec,
-    Refusal,
-    Refused,
-    Run,
-)
+from splitjoin_cli.stores.trackers.answers import ClearClaim, InitReport, Refusal, Refused
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
 from splitjoin_cli.stores.trackers.dynamodb_calls import Table as Calls
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.testing.jobs import SMALL_SHARD, START, unfinished
 from tests.stores.trackers.faults import ActsBetween, ChangesAnswers, Counts, LosesResponses
 from tests.stores.trackers.tables import AT_ONCE, LEASE, MENDED, Table, mark_all

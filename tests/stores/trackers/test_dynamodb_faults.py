@@ -10,14 +10,9 @@ from splitjoin_cli.core.aws.s3 import Retry
 from splitjoin_cli.core.errors import (
     StoreError,
 )
-from splitjoin_cli.stores.trackers.base import (
-    Claim,
-    Counted,
-    Duplicate,
-    JobSpec,
-    Run,
-)
+from splitjoin_cli.stores.trackers.answers import Claim, Counted, Duplicate
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.testing.deliveries import Said, deliver_twice
 from splitjoin_cli.testing.jobs import SMALL_SHARD
 from tests.stores.trackers.faults import ChangesAnswers, Counts, LosesResponses, Refuses, RefusesSome

@@ -9,15 +9,10 @@ import pytest
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
-from splitjoin_cli.stores.trackers.base import (
-    Claim,
-    ClearClaim,
-    Counted,
-    JobSpec,
-    Run,
-)
+from splitjoin_cli.stores.trackers.answers import Claim, ClearClaim, Counted
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
 from splitjoin_cli.stores.trackers.dynamodb_calls import Table as Calls
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.testing.jobs import SMALL_SHARD, unfinished
 from tests.stores.trackers.faults import ActsBetween, ChangesAnswers
 from tests.stores.trackers.tables import AT_ONCE, LEASE, Table, mark_all

@@ -8,12 +8,9 @@ import pytest
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
-from splitjoin_cli.stores.trackers.base import (
-    Duplicate,
-    JobSpec,
-    Run,
-)
+from splitjoin_cli.stores.trackers.answers import Duplicate
 from splitjoin_cli.stores.trackers.dynamodb import KEEP_SECONDS
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.testing.jobs import SMALL_SHARD, START, unfinished
 from tests.stores.trackers.faults import ActsBetween, Counts
 from tests.stores.trackers.tables import LEASE, Table, mark_all

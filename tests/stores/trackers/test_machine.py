@@ -22,17 +22,9 @@ from hypothesis.stateful import (
 )
 
 from splitjoin_cli.core.errors import NameTakenError
-from splitjoin_cli.stores.trackers.base import (
-    MAX_CLAIMS,
-    Claim,
-    Counted,
-    Duplicate,
-    JobSpec,
-    Refusal,
-    Refused,
-    Run,
-    Superseded,
-)
+from splitjoin_cli.stores.trackers.answers import Claim, Counted, Duplicate, Refusal, Refused, Superseded
+from splitjoin_cli.stores.trackers.base import MAX_CLAIMS
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.testing.jobs import unfinished
 from tests.seldom import seldom
 from tests.stores.trackers.rigs import DynamoDbRig, MemoryRig, SqliteRig

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from splitjoin_cli.stores.trackers.base import Counted, Duplicate, JobSpec, Run
+from splitjoin_cli.stores.trackers.answers import Counted, Duplicate
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.memory import MemoryTable, MemoryTracker
 
 RUN = Run("acme_20240131", "1a2b3c4d" * 4)

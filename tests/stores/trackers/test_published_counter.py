@@ -11,14 +11,8 @@ from splitjoin_cli.core.errors import (
     NoSuchJobError,
 )
 from splitjoin_cli.stores.trackers import dynamodb_items as items
-from splitjoin_cli.stores.trackers.base import (
-    Claim,
-    Counted,
-    JobSpec,
-    Refusal,
-    Refused,
-    Run,
-)
+from splitjoin_cli.stores.trackers.answers import Claim, Counted, Refusal, Refused
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.testing.deliveries import Said, Tally, deliver_twice
 from splitjoin_cli.testing.jobs import SMALL_SHARD, unfinished
 from tests.stores.trackers.faults import ActsBetween

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
-from splitjoin_cli.stores.trackers.base import JobSpec, Run
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
 from splitjoin_cli.stores.trackers.dynamodb_reports import FAILURES_INDEX, JOBS_INDEX, UNFINISHED_INDEX
 from splitjoin_cli.stores.trackers.dynamodb_updates import open_job
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.testing.jobs import unfinished
 from tests.stores.trackers.test_bill import first, item_bytes
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from splitjoin_cli.stores.trackers import repairs, rules
-from splitjoin_cli.stores.trackers.base import ClearClaim, Job, Join, JoinState, Run
+from splitjoin_cli.stores.trackers.answers import ClearClaim
+from splitjoin_cli.stores.trackers.jobs import Job, Join, JoinState, Run
 
 RUN = Run("acme_20240131", "1a2b3c4d" * 4)
 SEEN = Job(RUN.file_name, 2, run_id=RUN.run_id)

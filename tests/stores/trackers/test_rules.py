@@ -9,7 +9,8 @@ import pytest
 
 from splitjoin_cli.core.errors import NameTakenError, OtherRunError, StoreError
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import Claim, Job, JobSpec, Join, JoinState, Refusal, Refused, Run, Superseded
+from splitjoin_cli.stores.trackers.answers import Claim, Refusal, Refused, Superseded
+from splitjoin_cli.stores.trackers.jobs import Job, JobSpec, Join, JoinState, Run
 
 NOW = 1_700_000_000.0
 RUN = Run("acme_20240131", "1a2b3c4d" * 4)

@@ -18,8 +18,8 @@ import pytest
 from splitjoin_cli.core.errors import NoSuchJobError, StoreError
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
-from splitjoin_cli.stores.trackers.answers import Mending
-from splitjoin_cli.stores.trackers.base import Claim, Counted, Duplicate, JobSpec, Run
+from splitjoin_cli.stores.trackers.answers import Claim, Counted, Duplicate, Mending
+from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 from splitjoin_cli.stores.trackers.sqlite_file import ALL_TABLES, LATER_TABLES
 from splitjoin_cli.testing.jobs import unfinished
@@ -33,7 +33,7 @@ PROCESSES = 4
 COUNTING = """
 import sys
 from pathlib import Path
-from splitjoin_cli.stores.trackers.base import Run
+from splitjoin_cli.stores.trackers.jobs import Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 tracker = SqliteTracker(Path(sys.argv[1]))
 number = 0

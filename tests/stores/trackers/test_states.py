@@ -12,8 +12,8 @@ import pytest
 from splitjoin_cli.core.errors import StoreError
 from splitjoin_cli.core.model import ChunkState
 from splitjoin_cli.join.worker import End
-from splitjoin_cli.stores.trackers.base import JobSpec, JoinState, Run
 from splitjoin_cli.stores.trackers.dynamodb_items import job_of
+from splitjoin_cli.stores.trackers.jobs import JobSpec, JoinState, Run
 from splitjoin_cli.stores.trackers.sqlite import SqliteTracker
 
 if TYPE_CHECKING:
