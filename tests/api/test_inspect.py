@@ -155,6 +155,28 @@ def test_what_is_proposed(data: bytes, options: list[str]) -> None:
     assert list(found(data).options) == options
 
 
+QUOTED = b"id,name,note\n" + b"".join(b'%d,"name %d","with, comma %d"\n' % (n, n, n) for n in range(2000))
+
+
+@pytest.mark.parametrize(
+    "end", [b'2000,"name 2000","with, com', b'2000,"name', b'2000,"two\nlines, and', b'2000,"name 2000\n']
+)
+def test_an_export_that_is_cut_short_inside_quotes(end: bytes) -> None:
+    """Neither a trailer, to be left out with a row, nor quotes in wrong places, which no database would load."""
+    result = found(QUOTED + end)
+    assert (list(result.options), result.skip_trailer, result.records) == ([], 0, 2000)
+    (problem,) = result.problems
+    opening = len(QUOTED) + end.rindex(b'"')
+    assert (problem.line, problem.byte) == (2002, opening)
+    assert problem.message.startswith("the quote that opens here is still open at the end of the file")
+
+
+def test_a_stray_quote_at_the_end_is_not_a_file_that_is_cut_short() -> None:
+    """The field's own quote closes; what comes behind it is the fault."""
+    result = found(QUOTED + b'2000,"5" disk","x"\n')
+    assert [one.message.partition(",")[0] for one in result.problems] == ["a quote in a wrong place"]
+
+
 @pytest.mark.parametrize(
     ("data", "places"),
     [

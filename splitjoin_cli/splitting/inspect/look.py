@@ -66,6 +66,7 @@ class Seen:
     stray_rule: str | None = None
     ragged_header: bool = False
     cut_off: tuple[int | None, int] | None = None
+    left_open: tuple[int | None, int] | None = None
     trailer_start: int = 0
     invalid: int | None = None
 
@@ -265,7 +266,7 @@ class _Judged:
             held.append(row)
             if len(held) > _LAG:
                 tally.add(held.popleft(), offset, lines_known=lines_known)
-        last = list(held)
+        last = self._without_open(seen, list(held), offset, lines_known=lines_known)
         counted = tally.records + sum(1 for row in last if not row.blank)
         ragged = tally.ragged.times + sum(1 for row in last if not row.blank and len(row.cells) != self.width)
         often = counted > 0 and ragged > 0.02 * counted and ragged > len(last) // 4
@@ -285,6 +286,17 @@ class _Judged:
                 tally.add(row, offset, lines_known=lines_known)
             return offset + (last[-1].end if last else 0)
         return offset + behind[0].start
+
+    def _without_open(self, seen: Seen, last: list[Row], offset: int, *, lines_known: bool) -> list[Row]:
+        """``last`` without the record in which a quote opens that never closes, and what is behind it.
+
+        What comes after such a quote is part of one field: neither a trailer, nor records with quotes in wrong places.
+        """
+        for place, row in enumerate(last):
+            if row.fault >= 0 and not self.form.mysql and opens(row, self.form):
+                seen.left_open = (row.line if lines_known else None, offset + row.fault)
+                return last[:place]
+        return last
 
     def _cut_off(self, seen: Seen, last: list[Row], end: int, offset: int, *, lines_known: bool) -> int:
         """Take a last record that breaks off for what it is, and for no trailer: return where that begins now."""
@@ -317,6 +329,18 @@ class _Judged:
             row._replace(start=row.start + best, end=row.end + best, fault=row.fault + best if row.fault >= 0 else -1)
             for row in self.reader.rows(piece[best:], whole=whole)
         )
+
+
+def opens(row: Row, form: Form) -> bool:
+    """Whether the first quote in a wrong place is one that a field begins with: it closes nowhere in what follows."""
+    if not form.quote or form.escape:
+        return False
+    at = row.start
+    for cell in row.cells:
+        if at == row.fault and cell.startswith(form.quote):
+            return True
+        at += len(cell) + len(form.delimiter)
+    return False
 
 
 def row_lines(row: Row, form: Form) -> int:

@@ -113,6 +113,10 @@ def _of_edges(seen: Seen) -> list[Problem]:
     found = []
     if seen.ragged_header:
         found.append(Problem(seen.skip_lines + 1, 0, "the header has another number of fields than the records"))
+    if seen.left_open is not None:
+        line, byte = seen.left_open
+        what = "the quote that opens here is still open at the end of the file, and split refuses it"
+        found.append(Problem(line, byte, f"{what}: was the file cut short?"))
     if seen.cut_off is not None:
         line, byte = seen.cut_off
         found.append(Problem(line, byte, "the last record has too few fields and no line end: was the file cut short?"))
