@@ -239,10 +239,17 @@ TARGETS = (
         (*DYNAMODB, f"{STORES}/test_machine.py -k dynalite"),
         frozenset(
             _words(
-                "open_job replace_job count count_in_shard expect expect_in_shard claim_clear "
-                "finish_clear duplicate retried claim_join change_join make_complete expire leave_unfinished"
+                "open_job replace_job count count_in_shard expect expect_in_shard duplicate retried make_complete "
+                "expire"
             )
         ),
+        {},
+        expressions=True,
+    ),
+    Target(
+        f"{TRACKERS}.dynamodb_join_updates",
+        (*DYNAMODB, f"{STORES}/test_machine.py -k dynalite"),
+        frozenset(_words("claim_join change_join leave_unfinished claim_clear finish_clear")),
         {},
         expressions=True,
     ),
@@ -352,7 +359,7 @@ UNNOTICED: dict[str, str] = {
     " was refused as held before",
     "dynamodb_updates.open_job: condition attribute_not_exists(join_state) OR join_state <> :joined"
     " less attribute_not_exists(join_state)": ABSENT_DIFFERS,
-    "dynamodb_updates.claim_join: condition attribute_not_exists(join_state) OR (join_state <> :joined AND"
+    "dynamodb_join_updates.claim_join: condition attribute_not_exists(join_state) OR (join_state <> :joined AND"
     " join_state <> :failed AND join_state <> :clearing) less attribute_not_exists(join_state)": ABSENT_DIFFERS,
     **{
         f"dynamodb_updates.{name}: condition attribute_not_exists({{expected}}) OR {{expected}} = :checksum"
@@ -360,13 +367,13 @@ UNNOTICED: dict[str, str] = {
         for name in ("count", "count_in_shard")
     },
     **{
-        f"dynamodb_updates.{name}: condition attribute_not_exists(join_state) OR {rest}"
+        f"{name}: condition attribute_not_exists(join_state) OR {rest}"
         " less attribute_not_exists(join_state)": ABSENT_DIFFERS
         for name, rest in (
-            ("expect", "join_state <> :clearing"),
-            ("expect", "join_state <> :joined"),
-            ("change_join", "join_state <> :clearing"),
-            ("claim_clear", "join_state <> :claimed OR lease_until < :now"),
+            ("dynamodb_updates.expect", "join_state <> :clearing"),
+            ("dynamodb_updates.expect", "join_state <> :joined"),
+            ("dynamodb_join_updates.change_join", "join_state <> :clearing"),
+            ("dynamodb_join_updates.claim_clear", "join_state <> :claimed OR lease_until < :now"),
         )
     },
     "dynamodb_updates.make_complete: condition attribute_not_exists(join_state) OR join_state <> :joined"

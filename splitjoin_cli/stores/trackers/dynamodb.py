@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.errors import SplitjoinError, StoreError
 from splitjoin_cli.stores.trackers import dynamodb_items as items
+from splitjoin_cli.stores.trackers import dynamodb_join_updates as join_updates
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers import repairs, rules
 from splitjoin_cli.stores.trackers.answers import (
@@ -219,7 +220,7 @@ class DynamoDbTracker:
         token = self._new_token()
         for _ in range(RACES):
             now = self._clock()
-            update = updates.claim_join(run, owner=owner, token=token, lease_seconds=lease_seconds, now=now)
+            update = join_updates.claim_join(run, owner=owner, token=token, lease_seconds=lease_seconds, now=now)
             answer = self._table.update(items.key_of_job(run.file_name), update)
             job = rules.known(items.job_or_none(answer.item), run.file_name, self.uri)
             if answer.written:
@@ -269,7 +270,7 @@ class DynamoDbTracker:
     def _change(self, before: Job, after: Job, run: Run, *, needs_fence: bool = True) -> bool:
         if after == before:
             return True
-        update = updates.change_join(before, after, run, needs_fence=needs_fence)
+        update = join_updates.change_join(before, after, run, needs_fence=needs_fence)
         return self._table.update(items.key_of_job(run.file_name), update).written
 
     def finish_join(self, run: Run) -> bool:
@@ -290,7 +291,7 @@ class DynamoDbTracker:
         shards = self._reports.shards(run, total_parts)
         self._expire(run, total_parts)
         duplicates = sum(shard.duplicates for shard in shards.values())
-        update = updates.leave_unfinished(run, shard_duplicates=duplicates)
+        update = join_updates.leave_unfinished(run, shard_duplicates=duplicates)
         self._table.update(items.key_of_job(run.file_name), update)
 
     def _expire(self, run: Run, total_parts: int) -> None:
@@ -366,7 +367,7 @@ class DynamoDbTracker:
             after, answer = repairs.clearing(before, run, token=token, now=self._clock())
             if isinstance(answer, Refused):
                 return answer
-            if self._table.update(items.key_of_job(run.file_name), updates.claim_clear(before, after)).written:
+            if self._table.update(items.key_of_job(run.file_name), join_updates.claim_clear(before, after)).written:
                 return answer
         raise self._lost("claim_clear", run)
 
@@ -378,7 +379,7 @@ class DynamoDbTracker:
             shard = self._table.get(items.key_of_shard(run, index))
             if shard is not None and (expected := items.expected_in(shard, run)):
                 self._table.update(items.key_of_shard(following, index), updates.keep_expected(run, total, expected))
-        answer = self._table.update(items.key_of_job(run.file_name), updates.finish_clear(claim))
+        answer = self._table.update(items.key_of_job(run.file_name), join_updates.finish_clear(claim))
         job = items.job_or_none(answer.item)
         if not repairs.is_cleared(job, claim):  # it is where the write was made, and where its answer was lost
             return None

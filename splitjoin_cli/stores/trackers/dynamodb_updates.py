@@ -1,5 +1,7 @@
 """The tracker's writes as DynamoDB's update and condition expressions; nothing here talks to a table.
 
+Those of the join are in dynamodb_join_updates.py.
+
 Each condition is a named part. The time-line that the guard of a count is for:
 
     worker 1: ADD chunk 7 -> applied, answer lost          worker 2: (the same event, delivered twice)
@@ -14,7 +16,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.stores.trackers import rules
-from splitjoin_cli.stores.trackers.base import CLEAR, MAX_CLAIMS
 from splitjoin_cli.stores.trackers.dynamodb_calls import Update
 from splitjoin_cli.stores.trackers.dynamodb_items import (
     EXPIRES,
@@ -22,7 +23,6 @@ from splitjoin_cli.stores.trackers.dynamodb_items import (
     KEY,
     MARKER,
     ROUND,
-    changed_join,
     expected_name,
     failed_job,
     number,
@@ -34,7 +34,6 @@ from splitjoin_cli.stores.trackers.jobs import JoinState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from splitjoin_cli.stores.trackers.answers import ClearClaim
     from splitjoin_cli.stores.trackers.dynamodb_items import Item
     from splitjoin_cli.stores.trackers.jobs import Failure, Job, JobSpec, Run
 
@@ -46,15 +45,8 @@ SAME_OR_NO_TOTAL = "attribute_not_exists(total_parts) OR total_parts = :total"
 SAME_RUN = ("run_id = :run", "generation = :generation")
 FIRST_ROUND = f"attribute_not_exists({ROUND})"
 SAME_ROUND = f"{ROUND} = :round"
-IS_COMPLETE = "processed_parts = total_parts"
-MAY_BE_JOINED = (
-    "attribute_not_exists(join_state) OR (join_state <> :joined AND join_state <> :failed AND join_state <> :clearing)"
-)
 NOT_CLEARING = "attribute_not_exists(join_state) OR join_state <> :clearing"
 NOT_JOINED = "attribute_not_exists(join_state) OR join_state <> :joined"
-NO_LEASE_IS_ALIVE = "attribute_not_exists(join_state) OR join_state <> :claimed OR lease_until < :now"
-NOBODY_HOLDS_IT = "attribute_not_exists(lease_until) OR lease_until < :now"
-ATTEMPTS_ARE_LEFT = "attribute_not_exists(join_attempts) OR join_attempts < :most"
 IS_THERE = f"attribute_exists({KEY})"
 # What a job begins with, whoever is first; the rest of the upsert depends on who that is.
 MAKES_A_JOB = (
@@ -79,11 +71,12 @@ OF_ONE_RUN = (
 )
 
 
-def _of(run: Run) -> dict[str, Item]:
+def of_run(run: Run) -> dict[str, Item]:
+    """The values of SAME_RUN."""
     return {"run": text(run.run_id), "generation": number(run.generation)}
 
 
-def _round_of(run: Run) -> dict[str, Item]:
+def of_round(run: Run) -> dict[str, Item]:
     """The value of SAME_ROUND. A job that was never cleared, or that nobody opened, is in its first round."""
     return {"round": number(run.round)} if run.round else {}
 
@@ -108,7 +101,7 @@ def open_job(spec: JobSpec, now: float) -> Update:
         ),
         values={
             **values,
-            **_of(spec.run),
+            **of_run(spec.run),
             "total": number(spec.total_parts),
             "now": number(rules.stamp(now)),
             "zero": number(0),
@@ -140,7 +133,7 @@ def replace_job(before: Job, after: Job) -> Update:
         ),
         values={
             **values,
-            **_of(run),
+            **of_run(run),
             **({} if seen is None else {"seen": text(seen)}),
             "before": number(before.generation),
             "total": number(after.total_parts),
@@ -174,8 +167,8 @@ def count(
             f"NOT contains({into}, :member)",
         ),
         values={
-            **_of(run),
-            **_round_of(run),
+            **of_run(run),
+            **of_round(run),
             **_checksum_of(checksum),
             "total": number(total_parts),
             "now": number(rules.stamp(now)),
@@ -226,7 +219,7 @@ def expect(run: Run, total_parts: int, *, member: int, checksum: str | None, ask
     """
     name = expected_name(run, member)
     condition = [*SAME_RUN, SAME_ROUND if run.round else FIRST_ROUND, "total_parts = :total", NOT_CLEARING]
-    values = {**_of(run), **_round_of(run), "total": number(total_parts), "clearing": text(JoinState.CLEARING)}
+    values = {**of_run(run), **of_round(run), "total": number(total_parts), "clearing": text(JoinState.CLEARING)}
     if asked:
         condition.append("NOT contains(done, :member)")
         condition.append(NOT_JOINED)
@@ -263,60 +256,6 @@ def keep_expected(run: Run, total_parts: int, expected: Mapping[str, Item]) -> U
             "run": text(run.run_id),
             "total": number(total_parts),
             **{f"value{place}": expected[name] for place, name in enumerate(names)},
-        },
-    )
-
-
-def claim_clear(before: Job, after: Job) -> Update:
-    """Take the join to clear the run; ``before`` is what was seen, whose round must still stand."""
-    run = after.run
-    if run is None or after.join.token is None or after.join.changed_at is None:
-        raise ValueError("a run is cleared, by a claim")
-    return Update(
-        sets=("join_state = :clearing", "join_owner = :owner", "claim_by = :token", "join_at = :now"),
-        adds=("fence :one",),
-        removes=("lease_until", "join_error", "finished_at"),
-        condition=(
-            *SAME_RUN,
-            SAME_ROUND if run.round else FIRST_ROUND,
-            "attribute_not_exists(fence) OR fence = :fence",
-            NO_LEASE_IS_ALIVE,
-        ),
-        values={
-            **_of(run),
-            **_round_of(run),
-            "clearing": text(JoinState.CLEARING),
-            "claimed": text(JoinState.CLAIMED),
-            "owner": text(CLEAR),
-            "token": text(after.join.token),
-            "now": number(after.join.changed_at),
-            "fence": number(before.join.fence),
-            "one": number(1),
-        },
-    )
-
-
-def finish_clear(claim: ClearClaim) -> Update:
-    """Begin the next round: nothing is counted, nobody has joined. On condition of the claim itself."""
-    run = claim.run
-    return Update(
-        sets=(f"{ROUND} = :next", "processed_parts = :zero", f"{MARKER} = total_parts"),
-        removes=tuple(name for name in OF_ONE_RUN if name != ROUND),
-        condition=(
-            *SAME_RUN,
-            SAME_ROUND if run.round else FIRST_ROUND,
-            "join_state = :clearing",
-            "claim_by = :token",
-            "fence = :fence",
-        ),
-        values={
-            **_of(run),
-            **_round_of(run),
-            "next": number(run.round + 1),
-            "zero": number(0),
-            "clearing": text(JoinState.CLEARING),
-            "token": text(claim.token),
-            "fence": number(claim.fence),
         },
     )
 
@@ -359,71 +298,6 @@ def retried(failure: Failure) -> Update:
     )
 
 
-def claim_join(run: Run, *, owner: str, token: str, lease_seconds: float, now: float) -> Update:
-    """Take the join. Its own repeat fails on the live lease, and is known there by its token."""
-    return Update(
-        sets=(
-            "join_state = :claimed",
-            "join_owner = :owner",
-            "claim_by = :token",
-            "lease_until = :until",
-            "joined_at = if_not_exists(joined_at, :now)",
-            "join_at = :now",
-        ),
-        adds=("fence :one", "join_attempts :one"),
-        condition=(
-            *SAME_RUN,
-            SAME_ROUND if run.round else FIRST_ROUND,
-            IS_COMPLETE,
-            MAY_BE_JOINED,
-            NOBODY_HOLDS_IT,
-            ATTEMPTS_ARE_LEFT,
-        ),
-        values={
-            **_of(run),
-            **_round_of(run),
-            "clearing": text(JoinState.CLEARING),
-            "claimed": text(JoinState.CLAIMED),
-            "joined": text(JoinState.JOINED),
-            "failed": text(JoinState.FAILED),
-            "owner": text(owner),
-            "token": text(token),
-            "until": number(rules.stamp(now + lease_seconds)),
-            "now": number(rules.stamp(now)),
-            "one": number(1),
-            "most": number(MAX_CLAIMS),
-        },
-    )
-
-
-def change_join(before: Job, after: Job, run: Run, *, needs_fence: bool) -> Update:
-    """From one join to another. ``needs_fence``: only while nobody claimed, gave back or finished since ``before``.
-
-    A finish comes without: a success of any owner of this run and round counts, unless it is being cleared.
-    """
-    to_set, to_remove = changed_join(before.join, after.join)
-    values = {**_of(run), **_round_of(run), **{f"to_{name}": value for name, value in to_set.items()}}
-    condition = [*SAME_RUN, SAME_ROUND if run.round else FIRST_ROUND, "attribute_exists(joined_at)"]
-    if not needs_fence:
-        condition.append(NOT_CLEARING)
-        values["clearing"] = text(JoinState.CLEARING)
-    if needs_fence:
-        condition.append("fence = :fence")
-        values["fence"] = number(before.join.fence)
-        for name, value in (("claim_by", before.join.token), ("join_state", before.join.state)):
-            if value is None or value == JoinState.NONE:
-                condition.append(f"attribute_not_exists({name})")
-            else:
-                condition.append(f"{name} = :was_{name}")
-                values[f"was_{name}"] = text(value)
-    return Update(
-        sets=tuple(f"{name} = :to_{name}" for name in to_set),
-        removes=tuple(to_remove),
-        condition=tuple(condition),
-        values=values,
-    )
-
-
 def make_complete(seen: Job, run: Run, *, into: str, members: Iterable[int], unnumbered: int) -> Update:
     """Write down that a job is complete which a published counter helped to count; ``seen`` must still stand.
 
@@ -440,8 +314,8 @@ def make_complete(seen: Job, run: Run, *, into: str, members: Iterable[int], unn
             "attribute_not_exists(join_state) OR join_state <> :joined",
         ),
         values={
-            **_of(run),
-            **_round_of(run),
+            **of_run(run),
+            **of_round(run),
             "seen": number(seen.processed_parts),
             "unnumbered": number(unnumbered),
             "joined": text(JoinState.JOINED),
@@ -453,13 +327,3 @@ def make_complete(seen: Job, run: Run, *, into: str, members: Iterable[int], unn
 def expire(at: float) -> Update:
     """Let an item that is there go, some day after ``at``."""
     return Update(sets=(f"{EXPIRES} = :at",), condition=(IS_THERE,), values={"at": number(int(at))})
-
-
-def leave_unfinished(run: Run, *, shard_duplicates: int) -> Update:
-    """Take a joined job from the index of unfinished ones, and keep what its shards knew of duplicates."""
-    return Update(
-        sets=("shard_duplicates = :duplicates",),
-        removes=(MARKER,),
-        condition=(*SAME_RUN, "join_state = :joined", f"attribute_exists({MARKER})"),
-        values={**_of(run), "joined": text(JoinState.JOINED), "duplicates": number(shard_duplicates)},
-    )

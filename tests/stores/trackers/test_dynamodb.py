@@ -15,6 +15,7 @@ from splitjoin_cli.core.errors import (
     StoreError,
 )
 from splitjoin_cli.stores.trackers import dynamodb_items as items
+from splitjoin_cli.stores.trackers import dynamodb_join_updates as join_updates
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers import repairs, rules
 from splitjoin_cli.stores.trackers.answers import ClearClaim, InitReport, Refusal, Refused
@@ -218,11 +219,11 @@ def test_a_repair_is_written_only_where_all_is_as_it_was_seen(table: Table, run:
         key = items.key_of_shard(run, 0)
         update = updates.expect_in_shard(run, total, member=1, checksum=MENDED, asked=True)
     elif call == "claim a clear":
-        update = updates.claim_clear(before, repairs.clearing(before, run, token=run.run_id, now=START)[0])
+        update = join_updates.claim_clear(before, repairs.clearing(before, run, token=run.run_id, now=START)[0])
     else:
         claim = plain.claim_clear(run)
         assert isinstance(claim, ClearClaim)
-        update = updates.finish_clear(claim)
+        update = join_updates.finish_clear(claim)
     calls = Calls(table.plain, table.name, retry=AT_ONCE)
     item = table.plain.get_item(TableName=table.name, Key=key)["Item"]
     changed = STATES.get(what) or {what: OTHERS[what]}
@@ -244,12 +245,12 @@ def test_a_join_in_a_later_round_is_of_that_round(table: Table, run: Run, call: 
     again = replace(run, round=1)
     mark_all(plain, again, 2)
     if call == "claim":
-        update = updates.claim_join(again, owner="worker 1", token=run.run_id, lease_seconds=LEASE, now=START)
+        update = join_updates.claim_join(again, owner="worker 1", token=run.run_id, lease_seconds=LEASE, now=START)
     else:
         plain.claim_join(again, owner="worker 1", lease_seconds=LEASE)
         job = plain.job(run.file_name)
         assert job is not None
-        update = updates.change_join(job, rules.released(job, START), again, needs_fence=True)
+        update = join_updates.change_join(job, rules.released(job, START), again, needs_fence=True)
         if call == "complete":
             update = updates.make_complete(job, again, into="done", members=(), unnumbered=0)
     key, calls = items.key_of_job(run.file_name), Calls(table.plain, table.name, retry=AT_ONCE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
+from splitjoin_cli.stores.trackers import dynamodb_join_updates as join_updates
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
 from splitjoin_cli.stores.trackers.answers import Claim, ClearClaim, Counted
 from splitjoin_cli.stores.trackers.dynamodb import DynamoDbTracker
@@ -164,7 +165,7 @@ def test_a_join_is_changed_only_where_it_is_as_it_was_seen(
     before = tracker.job(run.file_name)
     assert before is not None
     after = replace(before, join=replace(before.join, error="changed"))
-    update = updates.change_join(before, after, run, needs_fence=True)
+    update = join_updates.change_join(before, after, run, needs_fence=True)
     item = table.item(run.file_name)
     changed = {name: one for name, one in item.items() if name != attribute} | ({attribute: value} if value else {})
     calls = Calls(table.plain, table.name, retry=AT_ONCE)
@@ -252,7 +253,7 @@ def test_a_job_leaves_the_unfinished_ones_only_as_it_was_joined(
     item = table.item(run.file_name)
     changed = {name: one for name, one in item.items() if name != attribute} | ({attribute: value} if value else {})
     calls = Calls(table.plain, table.name, retry=AT_ONCE)
-    update = updates.leave_unfinished(run, shard_duplicates=0)
+    update = join_updates.leave_unfinished(run, shard_duplicates=0)
     table.plain.put_item(TableName=table.name, Item=changed)
     assert calls.update(items.key_of_job(run.file_name), update).written is False
     table.plain.put_item(TableName=table.name, Item=item)
