@@ -9,12 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST_MODULE_LINES, MOST_FUNCTION_LINES = 430, 40
-LARGER = {
-    "trackers/dynamodb.py": 470,
-    "trackers/dynamodb_updates.py": 470,
-}
-"""The two halves of one implementation: what they grow by from here on goes into modules of its own."""
+MOST_MODULE_LINES, MOST_FUNCTION_LINES = 400, 40
+LARGER = {"trackers/dynamodb.py": 450, "trackers/memory.py": 410, "testing/sinks.py": 430}
+"""Two implementations of one interface, a method after the other, and the tests of one: none has two halves."""
 PACKAGE = sorted((ROOT / "splitjoin_cli").rglob("*.py"))
 TRACKED = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
     "\0"
@@ -64,7 +61,7 @@ def test_the_root_has_eight_folders_and_three_files() -> None:
 
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_and_functions_are_read_at_a_glance(path: Path) -> None:
-    """A module has at most 430 lines, a function 40 below its docstring; most have a tenth of that."""
+    """A module has at most 400 lines, a function 40 below its docstring; most have a tenth of that."""
     text = path.read_text()
     assert text.count("\n") <= LARGER.get(f"{path.parent.name}/{path.name}", MOST_MODULE_LINES)
     tree = ast.parse(text)
