@@ -93,6 +93,15 @@ def test_a_huge_source_is_read_in_small_part() -> None:
     assert result.records == pytest.approx(HUGE_BYTES / 600, rel=0.01)
 
 
+def test_parts_that_begin_inside_quotes_hold_no_faults() -> None:
+    """Each begins with the first whole record, not with the rest of the one that it was cut in."""
+    record = b'%d,name,"some, quoted\ntext"\n'
+    data = b"id,name,note\n" + b"".join(record % number for number in range(800_000))
+    result = found(data)
+    assert (result.problems, result.options, set(result.fields)) == ((), (), {3})
+    assert not result.records_exact
+
+
 def test_full_counts_what_is_else_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a compressed file the end is not read: its trailer and number of records are null without ``full``."""
     monkeypatch.setattr(pieces, "MOST_BYTES", 192 * 1024)

@@ -309,7 +309,10 @@ class _Judged:
         return end
 
     def _synchronised(self, piece: bytes, *, whole: bool = False) -> Iterator[Row]:
-        """The records of a piece from the middle, from the first place on where they have the table's width."""
+        """The records of a piece from the middle, from the first place on where they have the table's width.
+
+        The first one, too: behind a line end inside quotes the rest of its record would be one more, at fault.
+        """
         at, best, most = 0, None, -1.0
         for _ in range(_TRIES):
             at = piece.find(self.form.newline, at) + 1
@@ -318,7 +321,8 @@ class _Judged:
             rows = [
                 row for row, _ in zip(self.reader.rows(piece[at : at + 65536], whole=False), range(30), strict=False)
             ]
-            fits = sum(1 for row in rows if len(row.cells) == self.width and row.fault < 0) / max(1, len(rows))
+            fitting = [len(row.cells) == self.width and row.fault < 0 for row in rows]
+            fits = sum(fitting) / max(1, len(rows)) if any(fitting[:1]) else 0.0
             if fits > most:
                 best, most = at, fits
             if fits >= 0.9:
