@@ -155,9 +155,10 @@ class EngineScan:
         return LEAST_BLOCKS * self._options.block_bytes
 
     def _is_small(self) -> bool:
-        """Whether chunks are too small to be guessed each by itself, or are of rows."""
-        first = self._builder.limit(0, 1)
-        return first is None or first < self._least
+        """Whether chunks, header included, are too small to be guessed each by itself, or are of rows."""
+        start = self._builder.position
+        end = self._builder.limit(start, 1)
+        return end is None or end - start + self._header.size < self._least
 
     def _tell_rest(self, why: str) -> None:
         """Say that workers cannot scan what is left, where that is much."""

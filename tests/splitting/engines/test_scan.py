@@ -208,6 +208,19 @@ def test_chunks_of_which_more_are_to_be_told_than_is_worth_it(what: str) -> None
     assert hears.moved["scanning"] == len(EXPORT)
 
 
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize(("size", "once"), [(64, True), (63, False)])
+def test_chunks_of_two_blocks_are_scanned_once(size: int, *, once: bool, header: bool) -> None:
+    """Their size has the header in it, as --chunk-size 8MiB has: what is smaller is read once more, to cut it."""
+    store = MemoryStore()
+    with in_process(EXPORT, store) as inner:
+        engine = Listens(inner)
+        split_on(
+            EXPORT, store, request(size=ChunkSize(size), dialect=Dialect(header=header)), engine=engine, block_bytes=32
+        )
+    assert {scan.capacity is None for scan in engine.scans} == {once}
+
+
 def test_a_source_that_changes_before_it_is_cut_is_another_one() -> None:
     """Though no validator tells: what is cut must be what was scanned."""
     store, seen = MemoryStore(), list[str]()
