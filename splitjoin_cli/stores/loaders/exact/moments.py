@@ -14,7 +14,7 @@ _DAY_SECONDS = 86400
 _DATE = re.compile(r"(?<![\d.:])(\d{4,6})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
 _COMPACT = re.compile(r"(?<![\d.:])(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d)(\d\d)(?:(\d\d)(?:\.(\d+))?)?)?(?![\d:])")
 _CLOCK = re.compile(r"(?<![\d.:])(-?\d{1,3}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d*))?)?\s*([ap]m)?(?![\d:])", re.IGNORECASE)
-_BEHIND = re.compile(r"\s*([+-])(\d{1,2})(?::?(\d\d))?(?::?(\d\d))?")
+_BEHIND = re.compile(r"\s*(?P<word>[A-Za-z]+)?(?P<sign>[+-])(\d{1,2})(?::?(\d\d))?(?::?(\d\d))?")
 _ZERO = re.compile(r"\s*(?:Z|UTC|GMT|ZULU)(?![\w+-])", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _NAMES = (
@@ -43,7 +43,8 @@ _LONGEST = 200
 class Moment:
     """What a text says of a moment. ``date``: year (negative BC), month, day. ``seconds``: of the day, exactly.
 
-    ``offset``: seconds east of UTC; None without one. ``zone``: it names a zone or an offset, known here or not.
+    ``offset``: seconds east of UTC; None without one. ``GMT+3`` is east, as ``+03`` is: PostgreSQL reads a signed
+    number behind a word as POSIX does, to the west. ``zone``: it names a zone or an offset, known here or not.
     ``left``: the text less all that.
     """
 
@@ -93,6 +94,8 @@ def parse_moment(text: str) -> Moment:
     found = _ZERO.match(rest)
     if found is None and (date is not None or seconds is not None):  # a sign at the very start is no offset's
         found = _BEHIND.match(rest)
+        if found is not None and (found["word"] or "").lower() in _NO_ZONES:
+            found = None
     offset = None if found is None else _offset(found)
     left += " " + (rest if found is None else rest[found.end() :])
     zone = offset is not None or any(word.lower() not in _NO_ZONES for word in _WORD.findall(left))
@@ -111,8 +114,8 @@ def _seconds(hours: str, minutes: str, seconds: str | None, fraction: str | None
 def _offset(found: re.Match[str]) -> int:
     if found.re is _ZERO:
         return 0
-    seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60 + int(found[4] or 0)
-    return -seconds if found[1] == "-" else seconds
+    seconds = int(found[3]) * 3600 + int(found[4] or 0) * 60 + int(found[5] or 0)
+    return -seconds if found["sign"] == "-" else seconds
 
 
 def dates_alike(text: str, kept: str) -> bool:
@@ -176,7 +179,9 @@ def instants_alike(text: str, kept: str) -> bool:
         return _same_fraction(said, held) if said.zone else _same_moment(said, held)
     first, second = said.ordinal_seconds, held.ordinal_seconds
     if first is None or second is None:
-        return _same_fraction(said, held)
+        if said.seconds is None or held.seconds is None:
+            return _same_fraction(said, held)
+        return (said.seconds - said.offset - held.seconds + (held.offset or 0)) % _DAY_SECONDS == 0
     return first - said.offset == second - (held.offset or 0)
 
 
