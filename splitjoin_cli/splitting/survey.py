@@ -193,6 +193,34 @@ def _not_in(encoding: str, data: bytes) -> Found:
     return NOTHING
 
 
+class _Across:
+    """Counts what is not valid in bytes of several blocks, in another encoding than UTF-8: each is decoded as it comes.
+
+    A record may be larger than memory.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        """Nothing has come yet."""
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)(_ONE_BYTE)
+        self._size = 0
+        self._found = NOTHING
+
+    def add(self, data: bytes) -> None:
+        """What comes next."""
+        begun = self._decoder.getstate()[0]  # the first bytes of a character that goes on here
+        total = self._decoder.decode(data).count(_INVALID)
+        if total:
+            first = -1 if self._found.total else _not_in(self._encoding, begun + data).first
+            self._found = self._found.and_then(Found(total, first), self._size - len(begun))
+        self._size += len(data)
+
+    def end(self) -> tuple[Found, int]:
+        """What was found, by places from the first byte that came; and how many came."""
+        begun = self._decoder.getstate()[0]
+        return self._found.and_then(_not_in(self._encoding, begun), self._size - len(begun)), self._size
+
+
 def _marks(data: bytes) -> Found:
     return Found(data.count(BYTE_ORDER_MARK), data.find(BYTE_ORDER_MARK)) if BYTE_ORDER_MARK in data else NOTHING
 
@@ -214,6 +242,7 @@ class Survey:
     keeps: int = 0
     last: bytes = b""
     _open: bytes = field(default=b"")
+    _line: _Across | None = None
 
     def add(self, block: memoryview, seen: Seen) -> None:
         """The next block, and what ``form.look`` saw in it."""
@@ -243,22 +272,36 @@ class Survey:
 
     def _stitch(self, seen: Seen) -> None:
         """Judge what lies across the blocks' border; a block that is all lead leaves it open."""
-        if self.form.encoding is None or not (self._open or seen.lead or seen.tail):
+        if self.form.encoding is None or not (self._is_open or seen.lead or seen.tail):
             return
-        self._open += seen.lead
-        if len(seen.lead) < seen.size or (self.form.encoding == UTF8 and len(self._open) > 4):  # noqa: PLR2004 -- UTF-8
+        self._keep_open(seen.lead)
+        if len(seen.lead) < seen.size or len(self._open) > 4:  # noqa: PLR2004 -- no character of UTF-8 is longer
             self._judge(self.at + len(seen.lead))
-            self._open = seen.tail
+            self._keep_open(seen.tail)
+
+    @property
+    def _is_open(self) -> bool:
+        return bool(self._open) or self._line is not None
+
+    def _keep_open(self, data: bytes) -> None:
+        """These bytes are judged with those that follow: some of UTF-8, and a line of any length of the others."""
+        encoding = self.form.encoding or UTF8
+        if encoding == UTF8:
+            self._open += data
+        elif data:
+            self._line = self._line or _Across(encoding)
+            self._line.add(data)
 
     def _judge(self, end: int) -> None:
         """What is open ends at ``end``."""
-        if not self._open:
-            return
-        start = end - len(self._open)
-        self.invalid = self.invalid.and_then(_not_in(self.form.encoding or UTF8, self._open), start)
-        if self.form.encoding == UTF8:
+        if self._line is not None:
+            found, size = self._line.end()
+            self.invalid, self._line = self.invalid.and_then(found, end - size), None
+        elif self._open:
+            start = end - len(self._open)
+            self.invalid = self.invalid.and_then(_not_in(UTF8, self._open), start)
             self.marks = self.marks.and_then(_marks(self._open), start)
-        self._open = b""
+            self._open = b""
 
     def _across(self, block: memoryview) -> None:
         """Look for a line that begins before the block."""
@@ -289,4 +332,4 @@ class Survey:
         self.invalid = self.invalid.and_then(other.invalid)
         self.marks = self.marks.and_then(other.marks)
         self.lines = self.lines.and_then(other.lines)
-        self.at, self.foot, self._open = other.at, other.foot, b""
+        self.at, self.foot, self._open, self._line = other.at, other.foot, b"", None

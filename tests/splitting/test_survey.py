@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -106,3 +107,44 @@ def test_dirty_bytes_are_read_twice_however_many_they_are(encoding: str, monkeyp
     seen = SurveyForm(encoding)._look_slowly(memoryview(data))
     assert seen.found[0] == Found(5000, 5)
     assert sum(read) <= 2 * len(data)
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "gb18030", "big5hkscs", "euc_jis_2004", "johab"])
+@examples(60)
+@given(
+    pieces=st.lists(st.sampled_from([b"a", b"\x81", b"0", b"\xff", b"\x80", b"\xa4", b"\xd8"]), max_size=40),
+    text=st.text("aか゚漢가€😀", max_size=20),
+    sizes=st.lists(st.integers(1, 7), min_size=1, max_size=5),
+)
+def test_a_record_over_many_blocks_is_read_as_one(
+    encoding: str, pieces: list[bytes], text: str, sizes: list[int]
+) -> None:
+    """The same bytes are wrong, and the same is the first, wherever the blocks end, within a character too."""
+    data = memoryview(b"a" + b"".join(pieces[::2]) + text.encode(encoding, "ignore") + b"".join(pieces[1::2]))
+    found = []
+    for cut in (sizes, [len(data)]):
+        survey, at = Survey(SurveyForm(encoding)), 0
+        for size in cut * len(data):
+            survey.see(data[at : at + size])
+            at += size
+        survey.end()
+        found.append(survey.invalid)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("wrong", [b"", b"\xff"])
+def test_a_record_over_many_blocks_is_not_kept(wrong: bytes) -> None:
+    """It may be larger than memory, and each block would copy those before it."""
+    block = memoryview(("漢" * 8000).encode("gb18030") + wrong)
+    survey = Survey(SurveyForm("gb18030"))
+    survey.see(block)
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            survey.see(block)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    survey.end()
+    assert survey.invalid == (Found(101, 16000) if wrong else Found())
+    assert most < 20 * len(block)
