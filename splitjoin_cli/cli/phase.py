@@ -18,6 +18,8 @@ LEAST_SECONDS = 0.75
 MOST_BUFFERED_SECONDS = 1.5
 """More than that is no buffer on the way: a disk's cache may take a file at once."""
 STEP_SECONDS = 0.25
+SHOWN_SECONDS = 0.05
+"""Less is shown as ``0.0 s``."""
 UNKNOWN = "?"
 
 
@@ -27,6 +29,7 @@ class Rate:
     def __init__(self) -> None:
         """Nothing has moved."""
         self._moved = 0
+        self._last_move = 0.0
         self._settled: float | None = None
         self._early = 0  # what had moved by then
         self._samples: deque[tuple[float, int]] = deque()  # times from then on, and what had moved
@@ -34,7 +37,7 @@ class Rate:
 
     def add(self, size: int, now: float) -> None:
         """``size`` more bytes have moved, or fewer."""
-        before, self._moved = self._moved, self._moved + size
+        before, self._moved, self._last_move = self._moved, self._moved + size, now
         if self._settled is None:
             if self._moved >= FIRST_BYTES:
                 self._settled = now + SETTLING_SECONDS
@@ -54,6 +57,8 @@ class Rate:
         if not self._samples:
             return None
         long_ago = now - WINDOW_SECONDS
+        if self._last_move <= long_ago:
+            return 0.0 if self._moved else None
         since, before = next((one for one in reversed(self._samples) if one[0] <= long_ago), self._samples[0])
         seconds = now - since
         if seconds < LEAST_SECONDS or not self._moved:
@@ -128,11 +133,21 @@ class Phase:
         return f"{UNKNOWN if rate is None else byte_text(rate)}/s"
 
     def left_text(self, now: float) -> str:
-        """``23 s left``, ``? left``."""
+        """``23 s left``, ``? left``; ``waiting for 2 chunks`` where no byte says how long they take."""
         seconds = None
         if self.total_bytes is not None:
             seconds = self._rate.seconds_for(self.total_bytes - self.bytes_done, now)
+        if self._waits(seconds, now):
+            return f"waiting for {count_text((self.total_chunks or 0) - self.chunks_done, self.thing)}"
         return f"{UNKNOWN if seconds is None else duration_text(seconds)} left"
+
+    def _waits(self, seconds: float | None, now: float) -> bool:
+        """Whether chunks are open, and all bytes have moved, or none has in the last seconds."""
+        if self.total_bytes is None or self.total_chunks is None or self.chunks_done >= self.total_chunks:
+            return False
+        moved_all = bool(self.bytes_done) and self.bytes_done >= self.total_bytes
+        nothing_moves = self.rate(now) == 0
+        return nothing_moves or (moved_all and (seconds or 0) < SHOWN_SECONDS)
 
     def percent_text(self) -> str:
         """``37 %``; 100 only when nothing is left."""

@@ -1,4 +1,7 @@
-"""Progress in a log: a line when a phase begins, one when it ends, and in between one now and then."""
+"""Progress in a log: a line when a phase begins, one when it ends, and in between one now and then.
+
+A thread says the lines between, so that a log also shows a phase in which nothing happens.
+"""
 
 from __future__ import annotations
 
@@ -16,28 +19,41 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 10.0
 """A log gets a line at most so often while a phase lasts."""
+SAME_LINE_SECONDS = 60.0
+"""And the line that it has already, at most so often."""
 
 
 class PlainProgress:
     """An Observer that says when a phase begins and ends, and in between a line at most every 10 seconds."""
 
     def __init__(
-        self, say: Callable[[str], None], *, verbose: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        say: Callable[[str], None],
+        *,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        look_seconds: float = LINE_SECONDS / 10,
     ) -> None:
-        """``say`` takes one line."""
+        """``say`` takes one line. ``look_seconds``: how often is looked whether a line is due."""
         self._say = say
         self._verbose = verbose
         self._clock = clock
         self._lock = threading.Lock()
         self._phase: Phase | None = None
-        self._last_line = 0.0
+        self._last_line, self._last_text = 0.0, ""
+        self._look_seconds = look_seconds
+        self._ended = threading.Event()
+        self._looks = threading.Thread(target=self._look_again, name="splitjoin-progress", daemon=True)
 
     def __enter__(self) -> Self:
+        self._looks.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._ended.set()
+        self._looks.join()
         with self._lock:
             self._end_phase(whole=error is None)
 
@@ -60,9 +76,7 @@ class PlainProgress:
         """Count bytes."""
         with self._lock:
             if self._phase is not None:
-                now = self._clock()
-                self._phase.advance(size, now)
-                self._line(self._phase, now)
+                self._phase.advance(size, self._clock())
 
     def skip(self, size: int) -> None:
         """Count bytes that were done before."""
@@ -75,7 +89,6 @@ class PlainProgress:
         with self._lock:
             if self._phase is not None:
                 self._phase.chunk_done(failed=state is ChunkState.FAILED)
-                self._line(self._phase, self._clock())
             if self._verbose and (self._phase is None or self._phase.thing == "chunk"):
                 self._say(f"chunk {number} {state}")
 
@@ -88,7 +101,6 @@ class PlainProgress:
         with self._lock:
             if self._phase is not None:
                 self._phase.chunk_done(failed=state is ChunkState.FAILED, count=len(numbers))
-                self._line(self._phase, self._clock())
 
     def warn(self, message: str) -> None:
         """Say it at once."""
@@ -101,10 +113,20 @@ class PlainProgress:
             with self._lock:
                 self._say(message)
 
-    def _line(self, phase: Phase, now: float) -> None:
-        if now - self._last_line >= LINE_SECONDS:
-            self._last_line = now
-            self._say(phase.summary(now))
+    def look(self) -> None:
+        """Say a line if one is due."""
+        with self._lock:
+            now = self._clock()
+            if self._phase is None or now - self._last_line < LINE_SECONDS:
+                return
+            text = self._phase.summary(now)
+            if text != self._last_text or now - self._last_line >= SAME_LINE_SECONDS:
+                self._last_line, self._last_text = now, text
+                self._say(text)
+
+    def _look_again(self) -> None:
+        while not self._ended.wait(self._look_seconds):
+            self.look()
 
     def _end_phase(self, *, whole: bool) -> None:
         phase, self._phase = self._phase, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -41,10 +42,11 @@ def test_a_line_at_most_every_ten_seconds() -> None:
             clock.now += 0.025
             progress.advance(MIB)
             progress.chunk_done(number, ChunkState.UPLOADED)
+            progress.look()
     assert lines == [
         "uploading 1,000 chunks, 1.0 GiB",
-        "uploading: 399 of 1,000 chunks, 400.0 MiB of 1.0 GiB, 40 %, 40.1 MiB/s, 15 s left",
-        "uploading: 799 of 1,000 chunks, 800.0 MiB of 1.0 GiB, 80 %, 40.0 MiB/s, 5.0 s left",
+        "uploading: 400 of 1,000 chunks, 400.0 MiB of 1.0 GiB, 40 %, 40.1 MiB/s, 15 s left",
+        "uploading: 800 of 1,000 chunks, 800.0 MiB of 1.0 GiB, 80 %, 40.0 MiB/s, 5.0 s left",
         "uploading done: 1,000 chunks, 1.0 GiB in 25 s",
     ]
 
@@ -58,12 +60,56 @@ def test_totals_that_are_not_known() -> None:
         for seconds in (20, 10):
             clock.now += seconds
             progress.advance(19 * MIB)
+            progress.look()
     assert lines == [
         "scanning",
         "scanning: 19.0 MiB, ?/s, ? left",
         "scanning: 38.0 MiB, 2.1 MiB/s, ? left",
         "scanning done: 38.0 MiB in 30 s",
     ]
+
+
+def test_a_chunk_that_is_waited_for_is_told() -> None:
+    """All bytes but one chunk's have moved, and its worker hangs: the log says what is waited for, each minute."""
+    clock = SetClock()
+    lines: list[str] = []
+    with PlainProgress(lines.append, clock=clock) as progress:
+        progress.phase("uploading", 60 * MIB, 60)
+        for number in range(1, 60):
+            clock.now += 0.1
+            progress.advance(MIB)
+            progress.chunk_done(number, ChunkState.UPLOADED)
+        for _ in range(90):
+            clock.now += 1
+            progress.look()
+        clock.now += 0.9
+        progress.advance(MIB)
+        progress.chunk_done(60, ChunkState.UPLOADED)
+    assert lines == [
+        "uploading 60 chunks, 60.0 MiB",
+        "uploading: 59 of 60 chunks, 59.0 MiB of 60.0 MiB, 98 %, 4.9 MiB/s, 0.2 s left",
+        "uploading: 59 of 60 chunks, 59.0 MiB of 60.0 MiB, 98 %, 0 B/s, waiting for 1 chunk",
+        "uploading: 59 of 60 chunks, 59.0 MiB of 60.0 MiB, 98 %, 0 B/s, waiting for 1 chunk",
+        "uploading done: 60 chunks, 60.0 MiB in 1:37 min",
+    ]
+
+
+def test_a_log_is_looked_at_while_nothing_happens() -> None:
+    """Nobody calls, and the line comes; after the end none does."""
+    clock, said = SetClock(), threading.Event()
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if ":" in line:
+            said.set()
+
+    with PlainProgress(say, clock=clock, look_seconds=0.001) as progress:
+        progress.phase("loading", None, 24)
+        clock.now += 11
+        assert said.wait(20)
+    assert lines == ["loading 24 chunks", "loading: 0 of 24 chunks", "loading done: 0 B in 11 s"]
+    assert not any(thread.name == "splitjoin-progress" and thread.is_alive() for thread in threading.enumerate())
 
 
 def test_an_error_is_no_end() -> None:
@@ -211,6 +257,27 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     assert (phase.rate_text(now), phase.left_text(now)) == ("2.0 MiB/s", "4:49 min left")
     now += 11
     assert (phase.rate_text(now), phase.left_text(now)) == ("0 B/s", "? left")
+
+
+@pytest.mark.parametrize(
+    ("size", "done", "now", "text"),
+    [
+        (100, 59, 5.0, "waiting for 1 chunk"),  # all bytes are sent; what was in buffers is, too
+        (100, 58, 5.0, "waiting for 2 chunks"),
+        (100, 60, 5.0, "0.0 s left"),
+        (90, 59, 5.0, "0.6 s left"),
+        (90, 30, 20.0, "waiting for 30 chunks"),  # nothing moved for ten seconds
+        (0, 0, 20.0, "? left"),
+    ],
+)
+def test_what_is_waited_for(size: int, done: int, now: float, text: str) -> None:
+    """Chunks, where all bytes are sent or none moves: how long they take is then not known."""
+    phase = Phase("uploading", 100 * MIB, 60, 0.0)
+    for step in range(size):
+        phase.advance(MIB, step / 20)
+    phase.chunk_done(failed=False, count=done)
+    assert phase.left_text(now) == text
+    assert drawn(phase, 120, now=now).endswith(f"  {text}\n")
 
 
 def test_the_first_bytes_say_nothing_of_the_rate() -> None:
