@@ -13,9 +13,10 @@ from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_sender, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
 from splitjoin_cli.core.bandwidth import shared
-from splitjoin_cli.core.errors import NoSuchJobError, UsageError
+from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.names import manifest_name
 from splitjoin_cli.core.places import S3Place, parse_place
+from splitjoin_cli.stores.trackers.rules import no_such_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +104,7 @@ def _place(file_name: str, dest: arguments.Path | None, tracker: Tracker | None)
         return parse_place(os.fspath(dest))
     job = None if tracker is None else tracker.job(file_name)
     if tracker is not None and job is None:
-        raise NoSuchJobError(f"{tracker.uri}: no job {file_name}")
+        raise no_such_job(file_name, tracker.uri)
     if job is None or job.destination is None:
         raise UsageError(f"where the chunks of {file_name} are is not known", hint="give --dest DIRECTORY or s3://...")
     return parse_place(job.destination)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_file_name, open_joiner, open_loader, open_sender, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
-from splitjoin_cli.core.errors import NoSuchJobError, UsageError
+from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.places import S3Place, parse_place
 from splitjoin_cli.core.progress import Silent
 from splitjoin_cli.stores.trackers.jobs import JoinState
+from splitjoin_cli.stores.trackers.rules import no_such_job
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.aws.options import AwsOptions, Session
@@ -224,7 +225,7 @@ def rejoin(request: RejoinRequest) -> RejoinReport:
         tracker = stack.enter_context(closing(open_tracker(request.tracker, aws)))
         job = tracker.job(request.file_name)
         if job is None:
-            raise NoSuchJobError(f"{tracker.uri}: no job {request.file_name}")
+            raise no_such_job(request.file_name, tracker.uri)
         before = job.join.state
         if before == "joined":
             return RejoinReport(job, before, joined=True, dry_run=request.dry_run)

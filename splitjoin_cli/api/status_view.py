@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from splitjoin_cli.api.open import open_ledger, open_tracker
 from splitjoin_cli.api.places import StoredRequest
 from splitjoin_cli.api.status_stored import planned_rows, stored_chunks
-from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import NoSuchJobError, NotFoundError
 from splitjoin_cli.join.operate import status as found
 from splitjoin_cli.join.operate.advice import advise
+from splitjoin_cli.stores.trackers.rules import no_such_job
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -170,15 +169,8 @@ class OneJob:
             except NotFoundError as gone:
                 exc.message, exc.hint = gone.message, gone.hint
                 raise exc from gone
-            job = names.parse_file_name(self._file_name)
-            if job is not None:
-                dest = self._request.dest or "DEST"
-                again = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}", "--tracker"]
-                again += [self.tracker_uri, "SOURCE", str(dest)]
-                exc.hint = (
-                    f"splitjoin status lists those that are there; where it was deleted there, {shlex.join(again)}"
-                    " opens it again, with the options of the first time, and uploads nothing that is stored"
-                )
+            if self._request.dest is not None:
+                exc.hint = no_such_job(self._file_name, self.tracker_uri, dest=str(self._request.dest)).hint
             raise
 
     def _other_objects(self, progress: JobProgress, stored: Collection[int], dest: str) -> tuple[OtherObject, ...]:

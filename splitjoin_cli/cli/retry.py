@@ -125,10 +125,11 @@ def _problem(report: RetryReport, tracker: str) -> SplitjoinError | None:
         return None
     job = parse_file_name(report.progress.file_name)
     split = ["splitjoin", "split", f"--client={job.client}", f"--date={job.date}"] if job else ["splitjoin", "split"]
+    upload = shlex.join([*split, "--tracker", tracker, "SOURCE", report.destination])
     return kind(
         f"{count_text(len(report.never_uploaded), 'chunk')} of {report.progress.file_name} "
         f"{'is' if len(report.never_uploaded) == 1 else 'are'} not stored in {report.destination}",
-        hint=f"upload them: {shlex.join([*split, '--tracker', tracker, 'SOURCE', report.destination])}",
+        hint=f"upload them, with the options of the first time: {upload}",
     )
 
 

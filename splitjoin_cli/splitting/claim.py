@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 CLAIM_TRIES = 5
 FORCE_HINT = "--force replaces it; or choose another --client, --date or destination"
+SAME_CONTENT_HINT = (
+    "the options of its first split go on with it; --force replaces it by another run, which is loaded anew;"
+    " or choose another --client, --date or destination"
+)
 OVERWRITTEN_HINT = (
     "the other's chunks may be overwritten by this one's: splitjoin verify says so; "
     "if they are, run the other command again"
@@ -59,23 +63,28 @@ def check_free(sink: Sink, existing: Existing, plan: PlanFile) -> None:
     """Raise NameTakenError, naming both, where other content has the name of ``plan``."""
     check_not_removed(sink, plan.file_name, existing.removal)
     taken: str | None = None
-    differs = ""
+    differs, hint = "", FORCE_HINT
     if existing.manifest is not None and existing.manifest.run_id != plan.run_id:
         other = existing.manifest
         taken = f"a finished split of {other.source.uri} (run {other.run_id}, {_chunks(other.total_parts)})"
-        differs = _differences(other, plan)
+        differs, hint = _differences(other, plan), _hint(other, plan)
     elif existing.plan is not None and existing.plan.run_id != plan.run_id:
         theirs = existing.plan
         taken = f"an unfinished split of {theirs.source.uri} (run {theirs.run_id}, {_chunks(len(theirs.chunks))})"
-        differs = _differences(theirs, plan)
+        differs, hint = _differences(theirs, plan), _hint(theirs, plan)
     elif existing.manifest is None and existing.plan is None and existing.chunks:
         taken = _strangers(sink, existing, plan)
     if taken is not None:
         raise NameTakenError(
             f"{sink.properties.uri}{plan.file_name} holds {taken}; this is a split of {plan.source.uri} "
             f"(run {plan.run_id}){differs}",
-            hint=FORCE_HINT,
+            hint=hint,
         )
+
+
+def _hint(theirs: Manifest | PlanFile, plan: PlanFile) -> str:
+    """A file that is split again without the options of the first time need not be replaced, and loaded anew."""
+    return SAME_CONTENT_HINT if theirs.source.fingerprint == plan.source.fingerprint else FORCE_HINT
 
 
 def _differences(theirs: Manifest | PlanFile, plan: PlanFile) -> str:

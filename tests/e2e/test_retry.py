@@ -95,7 +95,8 @@ def test_chunks_that_are_not_stored(lost: Splitjoin, aws_desk: AwsDesk) -> None:
     assert ran.stderr == (
         "not stored: 3\nsplitjoin status acme_1 --tracker sqlite:jobs.db --watch\n"
         f"Error: 1 chunk of acme_1 is not stored in {place}\n"
-        f"Hint: upload them: splitjoin split --client=acme --date=1 --tracker sqlite:jobs.db SOURCE {place}\n"
+        "Hint: upload them, with the options of the first time: "
+        f"splitjoin split --client=acme --date=1 --tracker sqlite:jobs.db SOURCE {place}\n"
     )
     alone = lost("retry", "acme_1", "--to", f"sqs:{aws_desk.queue}", "--chunks", "3", "--json")
     assert (alone.code, alone.document["never_uploaded"], alone.error["code"]) == (1, [3], 1)

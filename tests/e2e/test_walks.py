@@ -186,6 +186,8 @@ def test_a_tracker_item_that_was_deleted(split: Splitjoin) -> None:
             db.execute(f"DELETE FROM {table}")
     gone = split("status", "acme_1", "--dest", "in", "--json")
     assert gone.code == 10
+    sent = split("retry", "acme_1", "--dry-run", "--json").error["hint"]
+    assert sent == gone.error["hint"].replace("SOURCE in ", "SOURCE DEST ")
     hint = gone.error["hint"].partition("where it was deleted there, ")[2].partition(" opens it again")[0]
     walk = Walk(split, HERE)
     walk.type(hint)

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 EXPORT = b"id,name\n1,a\n2,b\n3,c\n"
 OTHER = b"id,name\n1,A\n2,B\n3,C\n"
 HINT = "--force replaces it; or choose another --client, --date or destination"
+ALIKE = (
+    "the options of its first split go on with it; --force replaces it by another run, which is loaded anew;"
+    " or choose another --client, --date or destination"
+)
 
 
 def run_of(data: bytes) -> str:
@@ -122,6 +126,7 @@ def test_what_differs_is_said(theirs: dict[str, Any], data: bytes, differs: str,
         split(EXPORT, MemorySink(store))
     more = "; its other options are not recorded" if finished else "; its options are others" if theirs else ""
     assert error.value.message.partition("what differs: ")[2] == differs + more
+    assert error.value.hint == (HINT if differs.startswith("content") else ALIKE)
 
 
 def test_other_options_are_another_run() -> None:

@@ -142,6 +142,7 @@ def _steps(status: JobStatus, typed: Commands) -> Iterator[Step]:
     elif (found := _causes(status)) and any(cause.kind != "other" for cause in found):
         yield from remedies(found, typed)
     elif status.never_uploaded and parse_file_name(progress.file_name) is not None:
+        yield Step(before_split(unknown=False), command=False)
         yield typed.split(force=False)
     elif status.state == "stuck" and not status.all_counted and status.never_uploaded is None and not status.given_up:
         yield typed.status("--dest", typed.place or "DEST")

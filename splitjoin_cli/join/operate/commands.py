@@ -32,6 +32,7 @@ class Commands:
         self._progress, self._at = progress, int(status.at)
         self._tracker = ("--tracker", tracker_uri)
         self._queue = None if status.dead_letters is None else status.dead_letters.source
+        self.never_uploaded = status.never_uploaded
         self.place = dest or progress.destination
         self.here = self.place is not None and not is_s3(self.place)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.errors import NoSuchJobError, OtherRunError, SplitjoinError
+from splitjoin_cli.core.errors import OtherRunError, SplitjoinError
 from splitjoin_cli.stores.trackers.answers import Refusal
+from splitjoin_cli.stores.trackers.rules import no_such_job
 
 if TYPE_CHECKING:
     from splitjoin_cli.join.joiner import Joiner
@@ -75,5 +76,5 @@ def try_again(joiner: Joiner, tracker: Tracker, run: Run) -> Job:
         )
     job = tracker.job(run.file_name)
     if job is None:
-        raise NoSuchJobError(f"{tracker.uri}: no job {run.file_name}")
+        raise no_such_job(run.file_name, tracker.uri)
     return job

@@ -22,10 +22,13 @@ REPLACED = 3
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """``steps``, and what comes after those of all causes: ``split`` the source again, ``load`` what is missing."""
+    """``steps``, and what comes after those of all causes.
+
+    ``split`` the source as another run, ``upload`` what is not stored, ``look`` for it, ``load`` what is missing.
+    """
 
     steps: tuple[Step, ...]
-    after: Literal["split", "load"] | None
+    after: Literal["split", "upload", "look", "load"] | None
 
 
 def remedies(found: list[Cause], typed: Commands) -> Iterator[Step]:
@@ -36,6 +39,10 @@ def remedies(found: list[Cause], typed: Commands) -> Iterator[Step]:
     afters = {remedy.after for remedy in known}
     if "split" in afters:
         yield typed.split(force=True)
+    elif "upload" in afters:
+        yield typed.split(force=False)
+    elif "look" in afters:
+        yield typed.status("--dest", typed.place or "DEST")
     elif "load" in afters:
         yield typed.load_again(None)
 
@@ -110,6 +117,17 @@ def _no_metadata(cause: Cause, typed: Commands) -> Remedy:
     return _replaced(cause, f"{which(cause.numbers)}: {text}", typed)
 
 
+def _not_stored(cause: Cause, typed: Commands) -> Remedy:
+    """Sent again it would fail again, unless its object is back: where that is not known, it is looked for first."""
+    chunks, one = which(cause.numbers), len(cause.numbers) == 1
+    if typed.never_uploaded is None:
+        text = f"see whether {'its object is' if one else 'their objects are'} stored now"
+        return Remedy((_say(f"{chunks}: {text}"),), "look")
+    if typed.never_uploaded:
+        return Remedy((_say(f"{chunks}: {before_split(unknown=False)}"),), "upload")
+    return Remedy((_say(f"{chunks}: {'its object is' if one else 'their objects are'} stored again"),), "load")
+
+
 def _mended(cause: Cause, typed: Commands) -> Remedy:
     it = "it" if len(cause.numbers) == 1 else "them"
     return _replaced(cause, f"{which(cause.numbers)}: replace {it} again, with the FILE that is to be loaded", typed)
@@ -126,6 +144,7 @@ REMEDIES: Mapping[Kind, Callable[[Cause, Commands], Remedy]] = {
     "ledger-table": _other_table,
     "mended": _mended,
     "no-metadata": _no_metadata,
+    "not-stored": _not_stored,
     "other-run": _other_split,
     "other-total": _other_split,
     "columns": _columns,

@@ -23,6 +23,7 @@ from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 from splitjoin_cli.stores.sinks.documents import put_document
 from splitjoin_cli.stores.trackers.answers import Mending
 from splitjoin_cli.stores.trackers.jobs import JoinState
+from splitjoin_cli.stores.trackers.rules import no_such_job
 
 if TYPE_CHECKING:
     from splitjoin_cli.core.model import StoredObject
@@ -223,7 +224,7 @@ class Replace:
         job = self._tracker.job(manifest.file_name)
         if job is None:
             if self._loader is None:
-                raise NoSuchJobError(f"{self._tracker.uri}: no job {manifest.file_name}")
+                raise no_such_job(manifest.file_name, self._tracker.uri)
             return None
         if (job.run_id, job.generation) != (manifest.run_id, manifest.generation):
             raise SplitjoinError(

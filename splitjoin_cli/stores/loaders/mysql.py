@@ -235,6 +235,8 @@ class MysqlLoader(ServerLoader):
             hint = "set local_infile=1 on the server, or use aurora-mysql:// where the database reads S3 itself"
         elif code in _DENIED:
             hint = f"check the user, {self._logins.origin} and the account's privileges"
+        elif code == ER.BAD_DB_ERROR:
+            hint = "check the database's name in the URL, or create it"
         elif code in {CR.CR_CONN_HOST_ERROR, CR.CR_CONNECTION_ERROR}:
             hint = "check host, port and network"
         return LoadError(message, hint=hint)

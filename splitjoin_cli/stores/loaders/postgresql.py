@@ -212,7 +212,7 @@ class PostgresqlLoader(ServerLoader):
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             hint = "check the account's privileges"
         elif isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-            hint = f"check user, {self._logins.origin}, host, port and network"
+            hint = f"check user, {self._logins.origin}, host, port, database and network"
         return LoadError(message, hint=hint)
 
 

@@ -6,6 +6,7 @@ and uses these functions to say why a condition failed.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from splitjoin_cli.core.errors import (
     OtherTotalError,
     StoreError,
 )
-from splitjoin_cli.core.names import MAX_TOTAL
+from splitjoin_cli.core.names import MAX_TOTAL, parse_file_name
 from splitjoin_cli.core.ranges import NumberRanges
 from splitjoin_cli.stores.trackers.answers import Claim, Refusal, Refused, Superseded
 from splitjoin_cli.stores.trackers.base import ERROR_BYTES, MAX_CLAIMS
@@ -61,8 +62,22 @@ def check_number(number: int, total_parts: int) -> None:
 def known(job: Job | None, file_name: str, uri: str) -> Job:
     """``job`` itself; NoSuchJobError where there is none."""
     if job is None:
-        raise NoSuchJobError(f"{uri}: no job {file_name}")
+        raise no_such_job(file_name, uri)
     return job
+
+
+def no_such_job(file_name: str, uri: str, *, dest: str = "DEST") -> NoSuchJobError:
+    """The error, with the command that opens a job again whose item was deleted. ``dest``: where its chunks are."""
+    named = parse_file_name(file_name)
+    hint = None
+    if named is not None:
+        split = ["splitjoin", "split", f"--client={named.client}", f"--date={named.date}", "--tracker", uri]
+        hint = (
+            "splitjoin status lists those that are there; where it was deleted there,"
+            f" {shlex.join([*split, 'SOURCE', dest])}"
+            " opens it again, with the options of the first time, and uploads nothing that is stored"
+        )
+    return NoSuchJobError(f"{uri}: no job {file_name}", hint=hint)
 
 
 def superseded(job: Job, run: Run) -> bool:

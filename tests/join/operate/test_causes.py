@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from botocore.exceptions import ClientError
 
+from splitjoin_cli.core.aws.errors import translate
 from splitjoin_cli.core.errors import SplitjoinError
 from splitjoin_cli.join.operate.advice import advise
 from splitjoin_cli.join.operate.causes import Kind, causes
 from splitjoin_cli.join.operate.remedies import REMEDIES
 from splitjoin_cli.join.operate.status import OtherObject, job_status
+from splitjoin_cli.stores.chunks.directory import DirectoryChunks
 from splitjoin_cli.stores.loaders.base import LoadTarget
 from splitjoin_cli.stores.loaders.sqlite import SqliteLoader
 from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
@@ -118,6 +121,17 @@ def without_metadata(_: Path) -> None:
     tracked(rig, RUN)
 
 
+def without_its_object_on_s3(_: Path) -> None:
+    """Somebody deleted it: the store's own answer, as the adapter words it."""
+    answer: Any = {"Error": {"Code": "NoSuchKey", "Message": "gone"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+    raise translate(ClientError(answer, "GetObject"), "s3:GetObject", f"{PLACE}acme_20240131-1-9.csv")
+
+
+def without_its_file(tmp_path: Path) -> None:
+    """The same in a directory."""
+    DirectoryChunks().open_chunk(str(tmp_path / "acme_20240131-1-9.csv"))
+
+
 RAISED: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "ledger-run": (of_another_run, "a" * 32),
     "ledger-object": (of_another_object, None),
@@ -130,6 +144,8 @@ RAISED: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "other-run": (of_a_run_that_the_tracker_does_not_have, "c" * 32),
     "other-total": (of_another_total, None),
     "no-metadata": (without_metadata, None),
+    "not-stored": (without_its_object_on_s3, None),
+    "not-stored: a file": (without_its_file, None),
 }
 
 
@@ -180,10 +196,13 @@ def test_no_remedy_is_the_same_chunk_again(case: str, tmp_path: Path) -> None:
 CLEAR = f"splitjoin clear acme_20240131 --into DATABASE_URL --tracker {TRACKER}"
 REPLACE = f"splitjoin replace acme_20240131 --chunk 1 FILE --tracker {TRACKER} --into DATABASE_URL --to sqs:QUEUE_URL"
 AGAIN = f"{RETRY} --to sqs:QUEUE_URL"
+UPLOAD = SPLIT.replace("--force ", "")
+LOOK = f"splitjoin status acme_20240131 --tracker {TRACKER} --dest {PLACE}"
 LAST = {
     "ledger-run": AGAIN, "ledger-object": AGAIN, "ledger-table": AGAIN, "columns": AGAIN, "bad-row": REPLACE,
     "header": SPLIT, "header: columns": SPLIT,
     "bad-row: a count": REPLACE, "no-metadata": REPLACE, "other-run": SPLIT, "other-total": SPLIT,
+    "not-stored": LOOK, "not-stored: a file": LOOK,
 }  # fmt: skip
 """After what makes it help."""
 
@@ -235,6 +254,26 @@ def test_a_mended_chunk_whose_old_bytes_came_is_replaced_again() -> None:
 def test_every_cause_has_a_remedy() -> None:
     """A new one without is a type error, and fails here."""
     assert set(REMEDIES) == set(get_args(Kind))
+
+
+@pytest.mark.parametrize(
+    ("stored", "said", "last"),
+    [
+        (frozenset[int](), "take the file whose rows you want loaded, with the options of its first split", UPLOAD),
+        (frozenset({1}), "its object is stored again", AGAIN),
+    ],
+)
+def test_a_chunk_whose_object_is_gone_is_uploaded_before_it_is_sent(
+    stored: frozenset[int], said: str, last: str, tmp_path: Path
+) -> None:
+    """Where the destination was looked at; sent again without its object it would fail again."""
+    tracker = MemoryTracker()
+    tracker.open_job(JobSpec(RUN, 1, destination=PLACE))
+    tracker.mark_failed(RUN, 1, error=raised("not-stored", tmp_path), final=True)
+    progress = tracker.progress(RUN.file_name)
+    assert progress.created_at is not None
+    status = job_status(progress, now=progress.created_at, stuck_seconds=900, stored=stored)
+    assert [step.text for step in advise(status, TRACKER, PLACE).steps] == [f"chunk 1: {said}", last]
 
 
 def test_a_clear_that_was_stopped_is_typed_again() -> None:

@@ -96,13 +96,31 @@ def test_an_unreachable_server_says_so(mariadb: MariadbDatabase, postgres: Postg
         (MysqlLoader(replace(mariadb.url, port=1), "s3cr3t", target), "check host, port and network"),
         (
             PostgresqlLoader(replace(postgres.url, port=1), "s3cr3t", target),
-            "check user, SPLITJOIN_DB_PASSWORD, host, port and network",
+            "check user, SPLITJOIN_DB_PASSWORD, host, port, database and network",
         ),
     ):
         with pytest.raises(LoadError) as caught:
             loader.prepare()
         assert caught.value.hint == hint
         assert "s3cr3t" not in caught.value.message
+
+
+def test_a_database_that_is_not_there_says_so(mariadb: MariadbDatabase, postgres: PostgresDatabase) -> None:
+    """The server is there, and the URL names a database that it does not have."""
+    target = LoadTarget(TABLE)
+    for loader, hint in (
+        (
+            MysqlLoader(replace(mariadb.url, database="nodb"), mariadb.server.password, target),
+            "check the database's name in the URL, or create it",
+        ),
+        (
+            PostgresqlLoader(replace(postgres.url, database="nodb"), None, target),
+            "check user, SPLITJOIN_DB_PASSWORD, host, port, database and network",
+        ),
+    ):
+        with pytest.raises(LoadError, match="nodb") as caught:
+            loader.prepare()
+        assert caught.value.hint == hint
 
 
 def test_a_run_column_without_its_default_is_an_error(postgres: PostgresDatabase) -> None:
