@@ -59,3 +59,44 @@ def test_what_may_not_be_read_is_a_failure_and_no_usage_error(
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     assert splitjoin("split", "a_20240131.csv", "chunks", "--json").code == 0
     assert splitjoin("verify", "chunks", "--json").code == 0
+
+
+def test_a_directory_that_cannot_be_looked_at_is_no_bug(
+    splitjoin: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is listed first, where the name is not sure: another day's split may be there."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_bytes(b"a,b\n1,2\n")
+    for path, why in ((LONG, "File name too long"), ("loop", "Too many levels of symbolic links")):
+        if path == "loop":
+            Path(path).symlink_to(path)
+        ran = splitjoin("split", "a.csv", path, "--json")
+        assert (ran.code, ran.document["error"]["message"]) == (1, f"listing {tmp_path}/{path} failed: {why}")
+
+
+def test_a_link_that_leads_to_itself_is_no_bug(
+    splitjoin: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Path.resolve raises RuntimeError for it, up to Python 3.12."""
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    ran = splitjoin("clear", "a_1", "--tracker", "none", "--into", "duckdb:loop", "--json")
+    assert ran.code == 1
+    assert ran.document["error"]["message"].startswith("duckdb:loop: IO Error: ")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "loop"])
+def test_a_report_is_not_written_over_what_is_no_file(
+    kind: str, splitjoin: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe is not waited for until somebody writes to it."""
+    monkeypatch.chdir(tmp_path)
+    if kind == "pipe":
+        os.mkfifo("pipe")
+    else:
+        Path("loop").symlink_to("loop")
+    Path("a.csv").write_bytes(b"a,b\n1,2\n")
+    tracker = ("--tracker", "sqlite:t.db")
+    assert splitjoin("split", "a.csv", "chunks", "--client", "a", "--date", "1", *tracker).code == 0
+    ran = splitjoin("status", "a_1", "--html", kind, *tracker, "--json")
+    assert (ran.code, ran.document["error"]["message"]) == (2, f"{kind} is there, and is not an HTML page")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from splitjoin_cli.core.errors import NotFoundError, StoreError, UsageError
-from splitjoin_cli.core.files import is_directory, is_file, is_missing
+from splitjoin_cli.core.errors import NotAFileError, NotFoundError, StoreError, UsageError
+from splitjoin_cli.core.files import is_directory, is_missing, open_ordinary
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from splitjoin_cli.api.page.facts import PageFacts
 
 __all__ = ["check_page", "write_page"]
@@ -27,7 +26,7 @@ def write_page(path: Path, facts: PageFacts) -> None:
 
     check_page(path)
     data = page(facts).encode("utf-8", "backslashreplace")
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     try:
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".splitjoin-page-")
         try:
@@ -49,13 +48,16 @@ def check_page(path: Path) -> None:
         raise UsageError("--html writes a file, and - is standard output", hint="name a file with --html FILE")
     if is_directory(path):
         raise UsageError(f"{path} is a directory", hint="name a file in it with --html FILE")
-    if is_missing(path.resolve().parent):
-        raise NotFoundError(f"no such directory: {path.resolve().parent}", hint="make it, or name another file")
+    parent = Path(os.path.realpath(path)).parent
+    if is_missing(parent):
+        raise NotFoundError(f"no such directory: {parent}", hint="make it, or name another file")
     if is_missing(path):
         return
     try:
-        with path.open("rb") as file:
-            begin = file.read(len(BEGIN)) if is_file(path) else b"?"
+        with open_ordinary(path) as file:
+            begin = file.read(len(BEGIN))
+    except NotAFileError:
+        begin = b"?"
     except OSError as exc:
         raise StoreError(f"cannot read {path}: {exc.strerror}", hint="name another file with --html FILE") from exc
     if begin and begin.lower() != BEGIN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import sys
 import threading
@@ -76,7 +77,7 @@ class DuckdbLoader(LedgerLoader):
         super().__init__(f"duckdb:{path}", target)
         self._path = path
         with _LOCKS_LOCK:
-            self._turn = _LOCKS.setdefault(str(Path(path).resolve()), threading.RLock())
+            self._turn = _LOCKS.setdefault(os.path.realpath(path), threading.RLock())
 
     @contextmanager
     def _session(self) -> Iterator[Session]:

@@ -8,7 +8,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from splitjoin_cli.core.files import status_of
+from splitjoin_cli.core.files import is_missing, status_of
 from splitjoin_cli.core.model import StoredObject
 from splitjoin_cli.core.native import Bytes
 from splitjoin_cli.core.native.files import Numbered
@@ -144,7 +144,7 @@ class DirectoryBatches:
     ) -> Iterator[tuple[Piece, int]]:
         """See ``listed``; with the open directory."""
         place = self._sink.path
-        if not place.exists():
+        if is_missing(place):
             return
         with explained("listing", place), _opened(place) as directory:
             for piece in listed(self._functions, directory, name_prefix, job_prefix, sizes=sizes, every=every):
