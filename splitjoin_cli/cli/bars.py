@@ -146,8 +146,7 @@ class RichProgress:
             if error is None:
                 self._end()
             elif self._phases:  # a bar that will not be full is not left on the screen
-                phase = self._phases.pop()
-                stopped = f"stopped {phase.summary(self._clock())}"
+                stopped = self._phases.pop().stopped()
         self._live.stop()
         if stopped is not None:
             self._print(stopped, style="none")

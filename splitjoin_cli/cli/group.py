@@ -53,7 +53,7 @@ Exit codes:
   4    bad input: nothing was uploaded
   10   no such job
   11   the name is taken by other content
-  12   --check found a stuck or failed job
+  12   status found a job that is stuck or failed, or a difference, or its --timeout passed
   130  interrupted (143: terminated); run it again
 """
 

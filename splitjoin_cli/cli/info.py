@@ -26,7 +26,7 @@ Examples:
   splitjoin info
   splitjoin info --json > info.json
 
-Nothing is reached. Values that may be secrets are shown as (set). Exit codes: 0 done, 2 usage.
+Nothing is connected to. Values that may be secrets are shown as (set). Exit codes: 0 done, 2 usage.
 """
 
 

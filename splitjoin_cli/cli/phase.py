@@ -163,12 +163,19 @@ class Phase:
 
     def summary(self, now: float) -> str:
         """``uploading: 12 of 33 chunks, 1.50 GiB of 4.0 GiB, 37 %, 110.0 MiB/s, 23 s left``."""
+        pace = [self.rate_text(now), self.left_text(now)] if self.counts_bytes else []
+        return self._line(pace)
+
+    def stopped(self) -> str:
+        """``stopped uploading: 12 of 33 chunks, 1.50 GiB of 4.0 GiB, 37 %``."""
+        return f"stopped {self._line([])}"
+
+    def _line(self, pace: list[str]) -> str:
         facts = [self.chunks_text()]
         if self.counts_bytes:
             of = "" if self.total_bytes is None else f" of {byte_text(self.total_bytes)}"
             facts += [f"{fine_byte_text(self.bytes_done)}{of}", self.percent_text()]
-            facts += [self.rate_text(now), self.left_text(now)]
-        facts += [self.failed_text()]
+        facts += [*pace, self.failed_text()]
         return f"{self.name}: {', '.join(filter(None, facts))}"
 
     def ended(self, now: float) -> str:

@@ -132,4 +132,4 @@ class PlainProgress:
         phase, self._phase = self._phase, None
         if phase is not None:
             now = self._clock()
-            self._say(phase.ended(now) if whole else f"stopped {phase.summary(now)}")
+            self._say(phase.ended(now) if whole else phase.stopped())

@@ -22,8 +22,8 @@ Examples:
   splitjoin replace acme_20240131 --chunk 7 mended.csv --into postgresql://me@db/sales --dest s3://bucket/in/
   splitjoin replace acme_20240131 --chunk 7 mended.csv --tracker sqlite:jobs.db --dry-run
 
-FILE is the whole chunk: the split's header, then its records, as many and with as many fields as they have now; it may
-be compressed. It is stored as the split is, with the old object's encryption, storage class and tags, and the manifest
+FILE is the whole chunk: the split's header, then its records, any number of them, each with as many fields as the
+header; it may be compressed. It is stored as the split is, with the old object's encryption, storage class and tags, and the manifest
 lists it as mended. A chunk that is loaded already is not replaced: splitjoin clear takes its run out of the database
 first.
 
@@ -43,7 +43,7 @@ Exit codes: 0 done, 1 failed or loaded already, 2 usage, 4 the file does not fit
 @options.tracker_option
 @options.needed_into_option
 @options.secret_option
-@options.option("--to", type=Text(), metavar="URL", help="Who loads it: lambda:NAME or sqs:QUEUE_URL.")
+@options.option("--to", type=Text(), metavar="URL", help="The worker: lambda:NAME or sqs:QUEUE_URL.")
 @options.tmp_dir_option
 @options.bwlimit_option
 @options.option("--dry-run", is_flag=True, help="Check the file, say what would be done, and do nothing.")

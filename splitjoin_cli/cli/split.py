@@ -38,7 +38,7 @@ EPILOG = """\
 Examples:
   splitjoin split export.csv chunks/
   splitjoin split export.csv.gz s3://bucket/in/ --client acme --date 20240131
-  pg_dump_csv | splitjoin split - s3://bucket/in/ --client acme --compress gzip
+  psql -c 'COPY sales TO STDOUT CSV HEADER' | splitjoin split - s3://bucket/in/ --client acme
   splitjoin split 'exports/*.csv' s3://bucket/more/ s3://bucket/in/
 
 SOURCE is a path, s3://bucket/key, an http(s) URL, or - for standard input, compressed or not. DEST is a directory
@@ -105,7 +105,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 some chunks failed, 4 bad input, 11 the
 @options.option("--sse-kms-key-id", metavar="ID", help="The key for --sse aws:kms.")
 @options.option("--storage-class", metavar="NAME", help="Storage class of the objects on S3.")
 @options.option("--tag", type=Tag(), multiple=True, help="A tag for each object on S3; may be repeated.")
-@options.option("--request-payer", is_flag=True, help="The requester pays.")
+@options.option("--request-payer", is_flag=True, help="Pay for the requests to a bucket whose requester pays.")
 @options.option("--expected-bucket-owner", metavar="ACCOUNT", help="Fail unless this account owns the bucket.")
 @options.option(
     "--content-encoding",

@@ -58,10 +58,10 @@ Exit codes: 0 all is right, 1 it is not (or could not be read), 2 usage.
 @options.talk_options
 @click.pass_context
 def command(ctx: click.Context, /, place: str, **values: Any) -> int:  # noqa: ANN401 -- one for each option
-    """Check the split in PREFIX_OR_DIR against its manifest: every chunk is read once.
+    """Compare the split in PREFIX_OR_DIR with its manifest. Every chunk is read once.
 
-    Presence, sizes, checksums, ranges, headers; that each chunk ends where a record ends, and how many records it
-    holds; with --source, the bytes.
+    Compared are presence, sizes, checksums, ranges, headers, the end of each chunk (where a record ends), the number of
+    its records and, with --source, the bytes.
     """
     from splitjoin_cli.api.verify import verify
 
