@@ -25,6 +25,7 @@ __all__ = [
     "is_file",
     "is_missing",
     "mode_of",
+    "next_step",
     "open_ordinary",
     "status_of",
 ]
@@ -38,6 +39,20 @@ _KINDS = {
 }
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What writing fails with where there is no room, or none for this user."""
+
+_NEXT_STEPS = {
+    **dict.fromkeys(FULL, "free space there or choose another directory, then run the same command again"),
+    errno.EFBIG: "the file system, or a limit (ulimit -f), allows no file of this size: choose another directory",
+    errno.EROFS: "its file system is mounted read-only: choose another directory",
+    errno.EMFILE: "raise the limit of open files (ulimit -n 4096), then run the same command again",
+    errno.ENFILE: "the machine has too many files open: close some programs, then run the same command again",
+    errno.ENAMETOOLONG: "choose a shorter name, or a directory with a shorter path",
+    errno.ESTALE: "the file server has replaced it: mount its file system again, then run the same command again",
+    errno.EIO: "look at the disk and the system's log (dmesg), then run the same command again",
+    errno.ELOOP: "a symbolic link leads to itself: correct it",
+    errno.ENOTDIR: "a part of its path is a file: choose another directory",
+    errno.EISDIR: "it is a directory: name a file",
+}
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _LEADS_NOWHERE = _MISSING | {errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES}
@@ -57,6 +72,11 @@ def status_of(path: Path | str, *, directory: int | None = None) -> os.stat_resu
         if exc.errno in _LEADS_NOWHERE and _is_link(path, directory):
             return None
         raise
+
+
+def next_step(error: OSError) -> str | None:
+    """What helps against what the system says, whatever was done to the path; None where that is not known."""
+    return _NEXT_STEPS.get(error.errno or 0)
 
 
 def mode_of(path: Path | str) -> int | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Ran
 
+FILE_IN_IT = "name a file in it"
 LONG = "x" * 300
 """Longer than a name may be: what Path.exists raises for, as for what is in a directory that may not be entered."""
 
@@ -48,6 +49,55 @@ def test_a_path_that_cannot_be_looked_at_is_no_bug(
     ran = splitjoin(*arguments, "--json")
     assert ran.code == 1
     assert ran.document["error"]["message"] == message.format(here=tmp_path, long=LONG)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["clear", "a_1", "--tracker", "none", "--into", "sqlite:place"], "sqlite:place is a directory", FILE_IN_IT),
+        (["simulate", "chunks", "--into", "sqlite:place"], "sqlite:place is a directory", FILE_IN_IT),
+        (["status", "--tracker", "sqlite:place"], "sqlite:place is a directory", FILE_IN_IT),
+        (["init", "--tracker", "sqlite:place"], "sqlite:place is a directory", FILE_IN_IT),
+        (
+            ["simulate", "chunks", "--into", "duckdb:place"],
+            'duckdb:place: IO Error: Could not read from file "{here}/place": Is a directory',
+            FILE_IN_IT,
+        ),
+        (
+            ["simulate", "chunks", "--into", "duckdb:\udce9.db"],
+            "duckdb:\udce9.db: DuckDB opens no path that is not valid UTF-8",
+            "rename it",
+        ),
+        (
+            ["split", "a.csv", "a.csv/out"],
+            "reading {here}/a.csv/out/a_1.plan.json failed: Not a directory",
+            "a part of its path is a file: choose another directory",
+        ),
+        (
+            ["inspect", LONG],
+            f"cannot read {LONG}: File name too long",
+            "choose a shorter name, or a directory with a shorter path",
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_path_that_cannot_be_used_has_a_next_step(
+    splitjoin: Callable[..., Ran],
+    arguments: list[str],
+    message: str,
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A directory where a database's file is to be, a name that the driver cannot take, a file above a directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPLITJOIN_DATE", "1")
+    Path("a.csv").write_bytes(b"a,b\n1,2\n")
+    Path("place").mkdir()
+    splitjoin("split", "a.csv", "chunks")
+    ran = splitjoin(*arguments, "--json")
+    error = ran.document["error"]
+    assert (ran.code, error["message"], error["hint"]) == (1, message.format(here=tmp_path), hint)
 
 
 def test_what_may_not_be_read_is_a_failure_and_no_usage_error(

@@ -86,6 +86,16 @@ def test_what_follows_a_join_gets_no_password(
     assert join not in found
 
 
+def test_what_fails_before_anything_is_made_leaves_nothing(splitjoin: Splitjoin, tmp_path: Path) -> None:
+    """The temporary database's folder is there for what was loaded; where nothing was, it is removed."""
+    (tmp_path / "temporary").mkdir()
+    here = splitjoin.within(TMPDIR=str(tmp_path / "temporary"))
+    (tmp_path / "bad.csv").write_bytes(b'id,name\n1,"5" disk"\n')
+    assert here("simulate", "nope.csv").code == 1
+    assert here("simulate", "bad.csv").code == 4
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 CHECK_PLACE = "Hint: check that its directory is there, and that you may write to it\n"
 NAME_FILE = "Hint: name an SQLite file, or a path where there is none yet\n"
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -203,8 +203,16 @@ def _urls(request: SimulateRequest, stack: ExitStack) -> tuple[DatabaseUrl, Trac
     place = Path(tempfile.mkdtemp(prefix="splitjoin-"))
     if request.into is not None:
         stack.callback(shutil.rmtree, place, ignore_errors=True)
+    else:
+        stack.callback(_remove_empty, place)
     into = request.into or arguments.database(f"sqlite:{place / 'load.db'}")
     return into, request.tracker or arguments.tracker(f"sqlite:{place / 'tracker.db'}")
+
+
+def _remove_empty(place: Path) -> None:
+    """What failed before anything was made leaves nothing to be seen."""
+    with suppress(OSError):
+        place.rmdir()
 
 
 def holds_chunks(source: str) -> bool:

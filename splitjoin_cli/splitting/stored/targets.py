@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from splitjoin_cli.core.bytes.crc64 import crc64
 from splitjoin_cli.core.errors import NameTakenError, ObjectChangedError, StoreError, UsageError
-from splitjoin_cli.core.files import FULL, mode_of
+from splitjoin_cli.core.files import FULL, mode_of, next_step
 from splitjoin_cli.stores.sinks.base import ABSENT, Condition
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ class FileTarget:
         hint = "OUT's directory must exist, and you must be allowed to write to it"
         if exc.errno in FULL:
             hint = "free space there, or name an OUT on another disk"
+        elif exc.errno != errno.EISDIR and (known := next_step(exc)) is not None:
+            hint = known
         return StoreError(f"cannot write {self._shown}: {exc.strerror or exc}", hint=hint)
 
 

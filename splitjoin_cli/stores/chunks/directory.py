@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core import names
 from splitjoin_cli.core.errors import AccessError, MixupError, NotFoundError, SourceChangedError, StoreError
-from splitjoin_cli.core.files import check_ordinary, open_ordinary, status_of
+from splitjoin_cli.core.files import check_ordinary, next_step, open_ordinary, status_of
 from splitjoin_cli.core.format.manifest import Manifest
 from splitjoin_cli.core.format.plan_file import PlanFile
 from splitjoin_cli.stores.chunks.base import StoredChunk
@@ -176,4 +176,4 @@ def _translated(path: Path, exc: OSError) -> StoreError:
         return _absent(path)
     if isinstance(exc, PermissionError):
         return AccessError(f"not allowed to read {path}", hint="check its permissions")
-    return StoreError(f"reading {path} failed: {exc.strerror or exc}")
+    return StoreError(f"reading {path} failed: {exc.strerror or exc}", hint=next_step(exc))

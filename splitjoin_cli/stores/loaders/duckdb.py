@@ -55,6 +55,7 @@ _HINTS = {
     "Could not set lock": "try again when that process is done with it",
     "not a valid DuckDB": "name a DuckDB file, or a path where there is none yet",
     "in-memory database": "name a DuckDB file, or a path where there is none yet",
+    "Is a directory": "name a file in it",
     "Cannot open file": "check that its directory is there, and that you may read and write it",
 }
 _LOCKS: dict[str, threading.RLock] = {}
@@ -173,6 +174,10 @@ class DuckdbLoader(LedgerLoader):
 
 class _DuckdbSession(Session):
     def __init__(self, path: str, *, read_only: bool = False) -> None:
+        try:
+            path.encode()
+        except UnicodeEncodeError as exc:  # DuckDB's own error is std::bad_cast
+            raise LoadError(f"duckdb:{path}: DuckDB opens no path that is not valid UTF-8", hint="rename it") from exc
         self._connection = duckdb.connect(path, read_only=read_only)
         self._connection.execute("SET enable_progress_bar_print = false")  # after 2 s, on stdout
         # A file of another kind that DuckDB can read (a CSV file) is shown in a database in memory.

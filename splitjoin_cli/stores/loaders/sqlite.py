@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from splitjoin_cli.core.errors import LoadError
-from splitjoin_cli.core.files import is_missing
+from splitjoin_cli.core.files import is_directory, is_missing
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.stores.loaders.bad_rows import BadRecordError, numbered
 from splitjoin_cli.stores.loaders.body import NotPlainError, body_blocks
@@ -151,6 +151,8 @@ class SqliteLoader(LedgerLoader):
         message = f"{self.properties.uri}: {error}"
         if _is_busy(error):
             return AgainError(message)
+        if is_directory(self._path):  # "disk I/O error", where it is opened to be read
+            return LoadError(f"{self.properties.uri} is a directory", hint="name a file in it")
         return LoadError(message, hint=next((hint for said, hint in HINTS.items() if said in str(error)), None))
 
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from splitjoin_cli.core.errors import StoreError
+from splitjoin_cli.core.files import next_step
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -30,7 +31,7 @@ class OpenFile:
                 pieces.append(piece)
                 offset, wanted = offset + len(piece), wanted - len(piece)
         except OSError as exc:
-            raise StoreError(f"reading {self._shown} failed: {exc.strerror or exc}") from exc
+            raise StoreError(f"reading {self._shown} failed: {exc.strerror or exc}", hint=next_step(exc)) from exc
         if wanted > 0:
             raise StoreError(f"{self._shown} became shorter while it was read", hint="run the same command again")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.core.errors import AccessError, StoreError
-from splitjoin_cli.core.files import FULL
+from splitjoin_cli.core.files import FULL, next_step
 from splitjoin_cli.core.unpicklable import StaysHere
 
 if TYPE_CHECKING:
@@ -29,13 +29,10 @@ def explained(operation: str, path: Path | str) -> Iterator[None]:
         yield
     except OSError as exc:
         if exc.errno in FULL:
-            raise StoreError(
-                f"no space left while {operation} {path}",
-                hint="free space there or choose another directory, then run the same command again",
-            ) from exc
+            raise StoreError(f"no space left while {operation} {path}", hint=next_step(exc)) from exc
         if isinstance(exc, PermissionError):
             raise AccessError(f"not allowed: {operation} {path}", hint="check the directory's permissions") from exc
-        raise StoreError(f"{operation} {path} failed: {exc.strerror or exc}") from exc
+        raise StoreError(f"{operation} {path} failed: {exc.strerror or exc}", hint=next_step(exc)) from exc
 
 
 def _write_all(descriptor: int, data: Buffer, offset: int) -> None:

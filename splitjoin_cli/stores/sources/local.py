@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.errors import SourceChangedError, SourceError
+from splitjoin_cli.core.files import next_step
 from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.core.unpicklable import StaysHere
 from splitjoin_cli.stores.sources.positioned import PositionedStream
@@ -43,8 +44,9 @@ def unreadable(path: str, exc: OSError | ValueError) -> SourceError:
         return SourceError(f"cannot read {path}: no such file", hint=hint)
     if isinstance(exc, PermissionError):
         return SourceError(f"cannot read {path}: permission denied", hint="check its permissions and its directories'")
-    reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-    return SourceError(f"cannot read {path}: {reason}")
+    if isinstance(exc, OSError):
+        return SourceError(f"cannot read {path}: {exc.strerror}", hint=next_step(exc))
+    return SourceError(f"cannot read {path}: {exc}")
 
 
 def is_pipe(path: str) -> bool:

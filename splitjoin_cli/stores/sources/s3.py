@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -149,5 +150,12 @@ class S3Source(StaysHere):
             self._bucket.call("head_bucket", None)
         except aws.ERRORS as exc:
             if aws.error_code(exc) in ABSENT_CODES:
-                return SourceError(f"cannot read {self._bucket.uri(key)}: the bucket does not exist")
-        return SourceError(f"cannot read {self._bucket.uri(key)}: the object does not exist")
+                return SourceError(
+                    f"cannot read {self._bucket.uri(key)}: the bucket does not exist",
+                    hint="check its name; aws s3 ls lists your buckets",
+                )
+        folder = self._bucket.uri(key).rpartition("/")[0] + "/"
+        return SourceError(
+            f"cannot read {self._bucket.uri(key)}: the object does not exist",
+            hint=f"check its name; {shlex.join(['aws', 's3', 'ls', folder])} lists what is there",
+        )

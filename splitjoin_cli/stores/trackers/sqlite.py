@@ -350,6 +350,8 @@ class SqliteTracker:
                     opened.made = True
                 yield opened.connection
             except sqlite3.Error as exc:
+                if is_directory(self._path):
+                    raise StoreError(f"{self.uri} is a directory", hint="name a file in it") from exc
                 hint = next((hint for said, hint in HINTS.items() if said in str(exc)), None)
                 raise StoreError(f"{self.uri}: {exc}", hint=hint) from exc
 

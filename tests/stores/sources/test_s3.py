@@ -77,19 +77,27 @@ def test_properties_say_where_it_lies(source: S3Source, s3_server: S3Server) -> 
 
 @pytest.mark.usefixtures("client")
 @pytest.mark.parametrize(
-    ("uri", "message"),
+    ("uri", "message", "hint"),
     [
-        (f"s3://{BUCKET}/missing.csv", f"cannot read s3://{BUCKET}/missing.csv: the object does not exist"),
-        ("s3://no-such-bucket/a.csv", "cannot read s3://no-such-bucket/a.csv: the bucket does not exist"),
-        (f"s3://{BUCKET}/in/", f"cannot read s3://{BUCKET}/in/: it names a prefix, not an object"),
-        (f"s3://{BUCKET}", f"cannot read s3://{BUCKET}: it names a prefix, not an object"),
+        (
+            f"s3://{BUCKET}/no where/a.csv",
+            f"cannot read s3://{BUCKET}/no where/a.csv: the object does not exist",
+            f"check its name; aws s3 ls 's3://{BUCKET}/no where/' lists what is there",
+        ),
+        (
+            "s3://no-such-bucket/a.csv",
+            "cannot read s3://no-such-bucket/a.csv: the bucket does not exist",
+            "check its name; aws s3 ls lists your buckets",
+        ),
+        (f"s3://{BUCKET}/in/", f"cannot read s3://{BUCKET}/in/: it names a prefix, not an object", None),
+        (f"s3://{BUCKET}", f"cannot read s3://{BUCKET}: it names a prefix, not an object", None),
     ],
 )
-def test_what_cannot_be_opened_is_named(uri: str, message: str) -> None:
+def test_what_cannot_be_opened_is_named(uri: str, message: str, hint: str | None) -> None:
     """The object or the bucket, whichever is missing."""
     with pytest.raises(SourceError) as caught:
         S3Source(uri)
-    assert caught.value.message == message
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 def test_what_may_not_be_read_says_so(client: S3Client, faults: Faults) -> None:
