@@ -12,7 +12,7 @@ from splitjoin_cli.core.bytes.lines import LineRule
 from splitjoin_cli.core.shown import shown
 from splitjoin_cli.core.words import count_text
 from splitjoin_cli.splitting.locate import byte_of, line_of, read_blocks
-from splitjoin_cli.splitting.trailer import count_in, is_tagged, text_fields
+from splitjoin_cli.splitting.trailer import MOST_TRAILER_LINES, count_in, is_tagged, text_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,6 @@ LOOK_BYTES = 64 * 1024
 SHOWN_BYTES = 80
 MOST_LINES = 30
 """A longer preamble is not looked for."""
-MOST_TRAILER_LINES = 3
 _SUBSTITUTE = b"\x1a"
 _WORDS = re.compile(
     r"\b(?:rows?|records?|lines?|trailer|footer|end of (?:file|report|data)|eof|totals?|generated|printed|copyright|"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from splitjoin_cli.core.model import Dialect
 
-__all__ = ["count_in", "is_tagged", "text_fields", "trailer_warnings"]
+__all__ = ["MOST_TRAILER_LINES", "count_in", "is_tagged", "text_fields", "trailer_warnings"]
 
 SHOWN_BYTES = 80
 _NUMBER = r"(\d{1,3}(?:[,.' ]\d{3})+|\d+)"
@@ -29,6 +29,7 @@ _TAG = re.compile(
     r"(?:t|tr|trl|tlr|trlr|trailer|f|ft|ftr|footer|e|#?eof|end|z|zz|(grand )?totals?|sum|count|rows|records)\W*",
     re.IGNORECASE,
 )
+MOST_TRAILER_LINES = 3
 _DATE = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
 

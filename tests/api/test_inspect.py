@@ -153,6 +153,11 @@ def test_quotes_far_from_the_beginning_count(record: bytes, options: list[str]) 
         (b"id,a\n1,x\n\n2,y\nid,a\n3,z\n", ["--skip-blank-lines", "--skip-repeated-headers"]),
         (b"sep=;\nid;a\n1;x\n", ["--delimiter", ";", "--skip-lines", "1"]),
         (b"name\nAnna\n\nBob\n", []),
+        (b"id,name\n1,a\n2,b\nTOTAL,2\n", ["--skip-trailer", "1"]),
+        (b"id,name,n\n1,a,x\n2,b,y\nTRAILER,7,\n", ["--skip-trailer", "1"]),  # another number: the ids tell
+        (b"name,n\nAnna,7\nBob,8\nTotal,2\n", ["--skip-trailer", "1"]),  # the names do not tell, the number does
+        (b"name,n\nAnna,7\nBob,8\nTotal,15\n", []),  # it may be somebody's name
+        (b"id,name\n1,a\n2,b\nT3,3\n", []),
         (
             b"id,name\n--,----\n1,Anna\n2,NULL\n\n(2 rows affected)\n",
             ["--dialect", "sqlcmd", "--skip-trailer", "1"],

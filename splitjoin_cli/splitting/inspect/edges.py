@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from splitjoin_cli.splitting.inspect.columns import Profile, profile
 from splitjoin_cli.splitting.inspect.header import header_score
 from splitjoin_cli.splitting.inspect.kinds import TYPED, kind_of
+from splitjoin_cli.splitting.trailer import MOST_TRAILER_LINES, is_tagged
 
 if TYPE_CHECKING:
     from splitjoin_cli.splitting.inspect.form import Row
@@ -183,10 +184,10 @@ def _ragged_header(rows: list[Row], at: int, under: Profile) -> int | None:
     return at - 1 if header_score(rows[at], under) <= 0 < header_score(row, under) else None
 
 
-def bottom(rows: list[Row], width: int, body: Profile, *, ragged: bool) -> int:
+def bottom(rows: list[Row], width: int, body: Profile, *, ragged: bool, counted: int | None = None) -> int:
     """The index of the first row after the table in ``rows``, which reach to the file's end.
 
-    ``ragged``: records of other widths are ordinary in it.
+    ``ragged``: records of other widths are ordinary in it. ``counted``: records in all, those of the trailer included.
     """
     end = len(rows)
     for at in range(len(rows) - 1, -1, -1):
@@ -194,7 +195,8 @@ def bottom(rows: list[Row], width: int, body: Profile, *, ragged: bool) -> int:
         if row.blank:
             continue
         if len(row.cells) == width:
-            if _is_last_word(row, rows[at - 1] if at else None, body):
+            before = rows[:at]
+            if _is_last_word(row, before[-1] if at else None, body) or _says_count(row, before, body, counted):
                 end = at
                 continue
             if _belongs(row, body) or not _alien_behind(rows[max(0, at - 3) : at], width):
@@ -212,6 +214,22 @@ def _belongs(row: Row, body: Profile) -> bool:
 def _alien_behind(before: list[Row], width: int) -> bool:
     """Whether the lines right before are no records either."""
     return any(len(row.cells) != width for row in before)
+
+
+def _says_count(row: Row, before: list[Row], body: Profile, counted: int | None) -> bool:
+    """Whether a record of the table's width is a trailer with one number: ``TOTAL,2000``.
+
+    It is where the number is that of the records, a few lines of trailer more or less, or where the first fields of
+    the records ``before`` are of one kind that is no word.
+    """
+    first, *others = body.texts(row)
+    held = [text for text in others if text]
+    if not is_tagged(first.decode("utf-8", "replace")) or len(held) != 1 or not held[0].isdigit():
+        return False
+    if counted is not None and counted - MOST_TRAILER_LINES <= int(held[0]) < counted:
+        return True
+    kinds = {kind_of(body.texts(one)[0]) for one in before if len(one.cells) == body.width}
+    return len(before) > 1 and len(kinds) == 1 and kinds <= _NO_NAME
 
 
 def _is_last_word(row: Row, before: Row | None, body: Profile) -> bool:

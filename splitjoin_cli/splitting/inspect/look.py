@@ -270,7 +270,10 @@ class _Judged:
         counted = tally.records + sum(1 for row in last if not row.blank)
         ragged = tally.ragged.times + sum(1 for row in last if not row.blank and len(row.cells) != self.width)
         often = counted > 0 and ragged > 0.02 * counted and ragged > len(last) // 4
-        end = bottom(last, self.width, self.top.profile, ragged=often) if self.width > 1 else len(last)
+        end = len(last)
+        if self.width > 1:
+            known = counted if lines_known else None  # lines are known where all before them was read
+            end = bottom(last, self.width, self.top.profile, ragged=often, counted=known)
         end = self._cut_off(seen, last, end, offset, lines_known=lines_known)
         if any(not row.blank for row in last[end:]):
             while end and last[end - 1].blank:  # they go with the trailer
