@@ -23,9 +23,9 @@ Examples:
   splitjoin replace acme_20240131 --chunk 7 mended.csv --tracker sqlite:jobs.db --dry-run
 
 FILE is the whole chunk: the split's header, then its records, any number of them, each with as many fields as the
-header; it may be compressed. It is stored as the split is, with the old object's encryption, storage class and tags, and the manifest
-lists it as mended. A chunk that is loaded already is not replaced: splitjoin clear takes its run out of the database
-first.
+header; it may be compressed. It is stored as the split is, with the old object's encryption, storage class and tags,
+and the manifest lists it as mended. A chunk that is loaded already is not replaced: splitjoin clear takes its run out
+of the database first.
 
 The database's ledger (--into), or the tracker, says whether it is loaded, and from then on refuses the old bytes. Give
 both where the workers use both. Without --to the store's own notification has it loaded. Killed, the same command goes
