@@ -160,7 +160,7 @@ def _say(report: RetryReport, terminal: Terminal, tracker: str) -> None:
 
 def _rejoined(report: RejoinReport, *, here: bool) -> str:
     if report.before == "joined":
-        return "is joined already"
+        return "joined already"
     if report.dry_run:
         return f"the join (state: {report.before}) would be {'tried here' if here else 'reopened'}"
     if report.joined:

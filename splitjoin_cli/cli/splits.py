@@ -74,7 +74,8 @@ def _show(result: SplitsResult, terminal: Terminal, *, dry_run: bool) -> None:
                 terminal.note(f"{one['source']['uri']}: {summary(one)}")
         terminal.lines(manifest_of(one) for one in whole)
     _say_failures(document, result, terminal)
-    terminal.note(_summary(document))
+    if result.error is None or document["splits"] or document["not_begun"]:
+        terminal.note(_summary(document))
 
 
 def _say_failures(document: Mapping[str, Any], result: SplitsResult, terminal: Terminal) -> None:

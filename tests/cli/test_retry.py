@@ -129,6 +129,7 @@ def test_a_failed_join_runs_again_here(splitjoin: Splitjoin, loaded: Loaded) -> 
     assert splitjoin("status", NAME, "--json").document["state"] == "joined"
     again = splitjoin(*words[1:], "--json").document
     assert again["join"] == {"before": "joined", "state": "joined", "attempts": 1}
+    assert splitjoin(*words[1:]).stdout == f"{NAME}: joined already\n"
     assert json.loads(joined.read_text())["total_parts"] == 3
 
 

@@ -50,6 +50,14 @@ def test_a_night_of_exports(splitjoin: Splitjoin) -> None:
     assert {table.splitlines()[-1] for table in tables[:-1]} == {"3 chunks: 0 planned, 3 stored"}
 
 
+def test_a_pattern_that_matches_nothing(splitjoin: Splitjoin) -> None:
+    """Is an error and its hint; there is nothing to sum up."""
+    ran = splitjoin("split", "no*.csv", "out")
+    assert (ran.code, ran.stdout) == (1, "")
+    said = "Error: no*.csv matches no file to split\nHint: check it; a pattern matches within one part of a path\n"
+    assert ran.stderr == said
+
+
 def test_killed_and_run_again(splitjoin: Splitjoin) -> None:
     """Killed at any moment, the same command leaves what an undisturbed one leaves; a signal ends all."""
     exports(splitjoin.directory / "in", 40)
