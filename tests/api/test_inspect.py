@@ -185,6 +185,17 @@ def test_an_export_that_is_cut_short_inside_quotes(end: bytes) -> None:
     assert problem.message.startswith("the quote that opens here is still open at the end of the file")
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\nlines, and"])
+@pytest.mark.parametrize("before", ["1;8998\n", '1;"a;b"\n', '1;"two\nlines"\n2;x\n3;""\n'])
+def test_a_short_export_that_is_cut_short_inside_quotes(before: str, end: str) -> None:
+    """The quote that never closes is no reason to read quotes as text, or as MySQL writes them, which split refuses."""
+    result = found(f'id;note\n{before}9;"torn{end}'.encode())
+    assert (list(result.options), result.skip_trailer) == (["--delimiter", ";"], 0)
+    (problem,) = result.problems
+    assert problem.byte == len(f"id;note\n{before}9;")
+    assert problem.message.startswith("the quote that opens here is still open at the end of the file")
+
+
 def test_a_stray_quote_at_the_end_is_not_a_file_that_is_cut_short() -> None:
     """The field's own quote closes; what comes behind it is the fault."""
     result = found(QUOTED + b'2000,"5" disk","x"\n')

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Form", "Reader", "Row"]
+__all__ = ["Form", "Reader", "Row", "opens"]
 
 LF, CR = b"\n", b"\r"
 OPEN_BYTES = 4096
@@ -133,9 +133,10 @@ class Reader:
                     at = self._plain_end(data, at)
             else:
                 begin, at = self._plain_start(data, at), self._plain_end(data, at)
-                if quote and data.startswith(quote, begin):
+                opens = bool(quote) and data.startswith(quote, begin)
+                if opens:
                     opened = min(opened, begin)
-                if quote and fault < 0 and not self.form.mysql:
+                if quote and fault < 0 and (opens or not self.form.mysql):
                     fault = self._stray(data, begin, at)
             cells.append(data[begin:at])
             after = self._after.match(data, at)
@@ -168,3 +169,15 @@ def _escaped(data: bytes, begin: int, at: int, escape: bytes) -> bool:
     """Whether an odd number of escape characters is right before ``at``."""
     run = data[begin:at]
     return (len(run) - len(run.rstrip(escape))) % 2 == 1
+
+
+def opens(row: Row, form: Form) -> bool:
+    """Whether the first quote in a wrong place is one that a field begins with: it closes nowhere in what follows."""
+    if not form.quote or form.escape:
+        return False
+    at = row.start
+    for cell in row.cells:
+        if at == row.fault and cell.startswith(form.quote):
+            return True
+        at += len(cell) + len(form.delimiter)
+    return False

@@ -12,7 +12,7 @@ from splitjoin_cli.splitting.inspect.count import Counting
 from splitjoin_cli.splitting.inspect.detect import SECOND_BYTES, detect, is_chance, one_column, with_later
 from splitjoin_cli.splitting.inspect.edges import Top, bottom, top
 from splitjoin_cli.splitting.inspect.encoding import Encoding, encoding_of
-from splitjoin_cli.splitting.inspect.form import Form, Reader, Row
+from splitjoin_cli.splitting.inspect.form import Form, Reader, Row, opens
 from splitjoin_cli.splitting.inspect.tally import Tally
 from splitjoin_cli.splitting.inspect.values import escapes_of, nulls_of
 
@@ -296,7 +296,7 @@ class _Judged:
         What comes after such a quote is part of one field: neither a trailer, nor records with quotes in wrong places.
         """
         for place, row in enumerate(last):
-            if row.fault >= 0 and not self.form.mysql and opens(row, self.form):
+            if row.fault >= 0 and opens(row, self.form):
                 seen.left_open = (row.line if lines_known else None, offset + row.fault)
                 return last[:place]
         return last
@@ -336,18 +336,6 @@ class _Judged:
             row._replace(start=row.start + best, end=row.end + best, fault=row.fault + best if row.fault >= 0 else -1)
             for row in self.reader.rows(piece[best:], whole=whole)
         )
-
-
-def opens(row: Row, form: Form) -> bool:
-    """Whether the first quote in a wrong place is one that a field begins with: it closes nowhere in what follows."""
-    if not form.quote or form.escape:
-        return False
-    at = row.start
-    for cell in row.cells:
-        if at == row.fault and cell.startswith(form.quote):
-            return True
-        at += len(cell) + len(form.delimiter)
-    return False
 
 
 def row_lines(row: Row, form: Form) -> int:

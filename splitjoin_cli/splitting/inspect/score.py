@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from splitjoin_cli.splitting.inspect.candidates import prior
+from splitjoin_cli.splitting.inspect.form import opens
 from splitjoin_cli.splitting.inspect.kinds import kind_of, plain
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ __all__ = ["Fit", "fit", "region_of"]
 _MORE = 1.03  # of two tables in one file the first, where they are as good
 _SOLID = 4
 _JUDGED_ROWS = 120
+_TORN_ROWS = 3
 _JUDGED_CELLS = 3000
 _SEPARATORS = (b",", b";", b"\t", b"|")
 
@@ -58,7 +60,7 @@ def region_of(widths: list[int], width: int) -> tuple[int, int, int]:
 
 def fit(form: Form, rows: list[Row]) -> Fit | None:
     """The best run of records in ``rows``, judged; None where no two fields are anywhere."""
-    widths = [0 if row.blank else len(row.cells) for row in rows]
+    widths = [0 if row.blank else len(row.cells) for row in rows[: _torn(form, rows)]]
     filled = sum(1 for w in widths if w)
     if not filled:
         return None
@@ -81,6 +83,18 @@ def fit(form: Form, rows: list[Row]) -> Fit | None:
         if best is None or score > _MORE * best.score:
             best = Fit(form, rows, width, first, last, score, share, likeness, faults, ragged)
     return best
+
+
+def _torn(form: Form, rows: list[Row]) -> int:
+    """Where the last records begin to be what a quote leaves that opens and never closes; else their number.
+
+    A file that was cut short inside quotes has quotes all the same: what is torn says nothing against a form.
+    """
+    if form.quote == b'"':
+        for at in range(max(1, len(rows) - _TORN_ROWS), len(rows)):
+            if rows[at].fault >= 0 and opens(rows[at], form):
+                return at
+    return len(rows)
 
 
 def _likeness(form: Form, run: list[Row]) -> float:

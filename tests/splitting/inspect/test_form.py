@@ -41,6 +41,7 @@ def test_a_delimiter_of_several_bytes_is_read_as_it_is_written(table: list[list[
         (Form(b",", b'"'), b'1,5" disk,x\n', [b"1", b'5" disk', b"x"], 3),
         (Form(b",", b'"'), b'"5" disk",x\n', [b'"5" disk"', b"x"], 2),
         (Form(b",", b'"', mysql=True), b'"5" disk",x\n', [b'"5" disk"', b"x"], -1),
+        (Form(b",", b'"', mysql=True), b'5" disk,"torn\n', [b'5" disk', b'"torn'], 8),
         (Form(b",", b'"', skip_space=True), b'1,  "a,b"\n', [b"1", b'"a,b"'], -1),
         (Form(b"\t", escape=b"\\"), b"a\\\tb\tc\\\nd\n", [b"a\\\tb", b"c\\\nd"], -1),
         (Form(b",", b'"', b"\\", escape_quoted=True), b'C:\\,"a\\",b"\n', [b"C:\\", b'"a\\",b"'], -1),
