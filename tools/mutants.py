@@ -126,6 +126,7 @@ TARGETS = (
             )
         ),
         {
+            "no_such_job": "words of an error",
             "of_round": "a value of its arguments",
             "claim_of": "raises for an item that somebody wrote by hand",
             "report": "what status shows",
