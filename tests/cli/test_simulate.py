@@ -398,6 +398,18 @@ def test_split_of_other_content_that_the_tracker_knows(splitjoin: Splitjoin, exp
     assert (job.generation, manifest.generation, job.run_id) == (2, 2, manifest.run_id)
 
 
+def test_simulate_of_a_file_that_the_tracker_knows_otherwise(splitjoin: Splitjoin, export: Path) -> None:
+    """Exit 11 with a way out that simulate has: it takes no --force."""
+    simulate = ["simulate", str(export), "--tracker", "sqlite:jobs.db", "--into", "sqlite:load.db"]
+    assert splitjoin(*simulate, "--name", "acme_1").code == 0
+    export.write_text("id\n1\n")
+    refused = splitjoin(*simulate, "--name", "acme_1")
+    assert refused.code == 11
+    assert "Error: acme_1: the tracker has run " in refused.stderr
+    assert refused.stderr.endswith("Hint: choose another name with --name CLIENT_DATE, or another --tracker\n")
+    assert splitjoin(*simulate[:-1], "sqlite:other.db", "--name", "acme_2").code == 0
+
+
 def test_split_that_cannot_be_stored_opens_nothing(splitjoin: Splitjoin, export: Path) -> None:
     """Other content at the destination: the tracker does not learn of a run that never was."""
     assert splitjoin("split", str(export), "out", "--date", "1").code == 0

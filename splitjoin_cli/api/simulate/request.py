@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Unpack
 from splitjoin_cli.api import arguments
 from splitjoin_cli.api.open import LoadRequest, check_apart, check_file_name, open_loader, open_tracker
 from splitjoin_cli.api.places import StoredRequest, open_place
-from splitjoin_cli.core.errors import UsageError
+from splitjoin_cli.core.errors import NameTakenError, UsageError
 from splitjoin_cli.core.files import is_directory
 from splitjoin_cli.core.names import parse_file_name
 from splitjoin_cli.core.places import DirectoryPlace, S3Place, is_s3, parse_place
@@ -274,7 +274,11 @@ def _split_first(
     # A table that it refuses is refused before the split.
     open_loader(_load(request, into, named.file_name), request.aws).close()
     split = replace(split, client=named.client, date=named.date)
-    run_split(split, observer, tracker=tracker, passing=True)
+    try:
+        run_split(split, observer, tracker=tracker, passing=True)
+    except NameTakenError as exc:  # simulate has no --force
+        hint = "choose another name with --name CLIENT_DATE, or another --tracker"
+        raise NameTakenError(exc.message, hint=hint) from exc
     return place
 
 
