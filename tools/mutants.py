@@ -286,6 +286,7 @@ TARGETS = (
             "ChunkWorker._ours": "whose words the error is in",
             "ChunkWorker._tell": "what the log says",
             "_extra": "what the log says",
+            "_refused": "words of an error",
         },
     ),
     *(

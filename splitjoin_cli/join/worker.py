@@ -249,8 +249,7 @@ class ChunkWorker:
             return replace(begun, acknowledge=True, end=End.REPLACED if replaced else End.JOINED, joined=tried.joined)
         if tried.refused is Refusal.HELD:
             return replace(begun, acknowledge=self._sweep_runs, end=End.LEFT)
-        error = tried.error or OtherRunError(f"{run.file_name}: the join cannot be claimed: {tried.refused}")
-        return replace(begun, error=error)
+        return replace(begun, error=tried.error or _refused(run, tried.refused))
 
     def _unread(self, arrived: ChunkArrived, exc: SplitjoinError) -> Handled:
         """The object could not be read. One that is gone is no loss where the job is joined or another split's."""
@@ -303,6 +302,14 @@ class ChunkWorker:
             done = "loaded" if outcome.loaded else "not loaded again"
             rows = "" if outcome.rows is None else f", {count_text(outcome.rows, 'row')} {done}"
             self._log.info("%s: %s%s", outcome.arrived.uri, outcome.end, rows, extra=extra)
+
+
+def _refused(run: Run, why: Refusal | None) -> OtherRunError:
+    """What is said of a chunk that is loaded and counted, while the join cannot begin."""
+    hint = None
+    if why is Refusal.FAILED:
+        hint = f"the chunk is loaded; once all are, splitjoin retry {run.file_name} --join runs the join again"
+    return OtherRunError(f"{run.file_name}: the join cannot be claimed: {why}", hint=hint)
 
 
 def _superseded(job: Job, run: Run, stored: StoredChunk) -> bool:

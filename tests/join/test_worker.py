@@ -259,7 +259,12 @@ def test_a_restored_database_is_mended_by_retry() -> None:
     rig.loader.database.table.clear()
     rig.handle(1)
     assert rig.join.state == "failed"
-    rig.handle(2)
+    again = rig.handle(2).error
+    assert again is not None
+    assert (again.message, again.hint) == (
+        f"{FILE_NAME}: the join cannot be claimed: failed",
+        f"the chunk is loaded; once all are, splitjoin retry {FILE_NAME} --join runs the join again",
+    )
     rig.tracker.reopen_join(RUN)
     assert rig.handle(2).joined
     assert rig.loader.database.table == {(RUN_ID, 1): 1, (RUN_ID, 2): 1}
