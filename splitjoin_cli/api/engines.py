@@ -136,9 +136,9 @@ def _check_travels(request: OnEngine) -> None:
 
     A query may be a token: it goes to the workers of a scheduler that is spoken to over TLS, and to no others.
     """
-    from urllib.parse import urlsplit
+    from splitjoin_cli.core.urls import parts_of
 
-    parts = urlsplit(request.source)
+    parts = parts_of(request.source)
     login = parts.username is not None or parts.password is not None
     if not login and (not parts.query or _is_encrypted(request.engine)):
         return

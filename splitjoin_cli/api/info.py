@@ -105,14 +105,22 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _endpoint(url: str) -> str:
+    """Less user, password, path and query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(set, and not a URL)"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 def _environment(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Ours and those of AWS, by name."""
     for name, value in sorted(variables.items()):
         if name in SHOWN:
             yield name, value
         elif name.startswith("AWS_ENDPOINT_URL"):
-            parts = urlsplit(value)
-            yield name, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+            yield name, _endpoint(value)
         elif name.startswith("SPLITJOIN_") and not any(word in name for word in HIDDEN_WORDS) and "://" not in value:
             yield name, value
         elif name.startswith(("SPLITJOIN_", "AWS_")):

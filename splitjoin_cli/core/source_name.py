@@ -7,10 +7,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.names import JobName, proposed_client
+from splitjoin_cli.core.urls import parts_of
 
 __all__ = ["Naming", "day_of", "name_job", "name_pattern", "names_a_day"]
 
@@ -127,7 +128,7 @@ def _last_component(source: str) -> str:
     path = source
     scheme, separator, _ = source.partition("://")
     if separator and scheme.lower() not in ("s3", "gs", "file"):  # keys and paths may hold ? and #
-        path = unquote(urlsplit(source).path)
+        path = unquote(parts_of(source).path)
     return path.rpartition("/")[2]
 
 

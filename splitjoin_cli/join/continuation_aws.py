@@ -11,11 +11,11 @@ import logging
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, final
-from urllib.parse import urlsplit
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.aws.sqs import GROUP_REFUSAL, fair_group, queue_region
 from splitjoin_cli.core.errors import ContinuationError, SplitjoinError, UsageError
+from splitjoin_cli.core.urls import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +59,7 @@ class AwsContinuation:
         """As the user wrote it; a queue's URL less user, password and query."""
         if "://" not in self._target:
             return f"{self._scheme}:{self._target}"
-        parts = urlsplit(self._target)
+        parts = parts_of(self._target)
         return f"{self._scheme}:{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def run(self, payload: JoinPayload) -> None:
@@ -220,7 +220,7 @@ def parse_aws(scheme: str, target: str, options: aws.AwsOptions | None) -> AwsCo
     arn = target.split(":", ARN_FIELDS - 1) if target.startswith("arn:") else None
     if scheme in _ARNS and (arn is None or len(arn) < ARN_FIELDS or arn[2] != _ARNS[scheme]):
         raise UsageError(f"not an ARN of {scheme}: {target}", hint=f"{scheme}:arn:aws:{_ARNS[scheme]}:REGION:...")
-    if scheme == "sqs" and urlsplit(target).scheme not in {"http", "https"}:
+    if scheme == "sqs" and parts_of(target).scheme not in {"http", "https"}:
         raise UsageError("not a queue's URL", hint="sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
     region = arn[3] if arn is not None and len(arn) >= ARN_FIELDS else queue_region(target)
     return AwsContinuation(scheme, target, replace(options, region=region or options.region))

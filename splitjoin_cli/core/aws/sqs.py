@@ -7,11 +7,12 @@ import json
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from splitjoin_cli.core.aws import client as aws
 from splitjoin_cli.core.errors import SplitjoinError, UsageError
 from splitjoin_cli.core.names import parse_file_name
+from splitjoin_cli.core.urls import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -89,7 +90,7 @@ class Queue(Protocol):
 
 def check_queue_url(url: str) -> str:
     """The URL of a queue. Raises UsageError, which does not repeat it: it may hold what it should not."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.path.strip("/"):
         raise UsageError("not a queue's URL", hint=f"write {SHAPE}; aws sqs list-queues shows those that are there")
     if "@" in parts.netloc:
@@ -99,7 +100,7 @@ def check_queue_url(url: str) -> str:
 
 def queue_region(url: str) -> str | None:
     """``sqs.REGION.amazonaws.com``; None for a queue elsewhere."""
-    words = (urlsplit(url).hostname or "").split(".")
+    words = (parts_of(url).hostname or "").split(".")
     return words[1] if len(words) > 2 and words[0] == "sqs" and "amazonaws" in words else None  # noqa: PLR2004
 
 
@@ -119,7 +120,7 @@ def fair_group(file_name: str) -> str:
 
 def shown_url(url: str) -> str:
     """The URL less user, password and query."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -217,9 +217,11 @@ def _open_place(spec: str, tmp_dir: Path | None, pipe_bytes: int | None, bandwid
 
 def _path_of(url: str) -> str:
     """RFC 8089: an absolute path, percent-encoded, on this host."""
-    from urllib.parse import unquote, urlsplit
+    from urllib.parse import unquote
 
-    parts = urlsplit(url.replace("?", "%3F").replace("#", "%23"))  # both are ordinary in file names
+    from splitjoin_cli.core.urls import parts_of
+
+    parts = parts_of(url.replace("?", "%3F").replace("#", "%23"))  # both are ordinary in file names
     if parts.netloc not in ("", "localhost"):
         raise SourceError(
             f"cannot read {url}: a file:// URL of another host",

@@ -112,6 +112,7 @@ def _told_of_protocols() -> Iterator[tuple[type[Exception], str]]:
 
     yield ssl.SSLCertVerificationError, "the server's certificate is not valid, or is not trusted here"
     yield ssl.SSLError, "the TLS connection failed"
+    yield http.client.IncompleteRead, _TOLD[ConnectionResetError]
     yield http.client.HTTPException, "the server's answer is not HTTP"
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from typing import IO, TYPE_CHECKING, cast, final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from splitjoin_cli.core.errors import SourceError
 from splitjoin_cli.core.model import SourceProperties
 from splitjoin_cli.core.unpicklable import StaysHere
+from splitjoin_cli.core.urls import parts_of
 from splitjoin_cli.stores.sources.resumed import ResumedStream, is_final, kind_of_error, limited
 from splitjoin_cli.stores.sources.stream import cannot_seek
 
@@ -41,7 +42,7 @@ _WITH_USER = frozenset({"ftp", "ftps", "ssh", "scp", "sftp"})
 
 def redacted(url: str) -> str:
     """``url`` less user, password, query and fragment."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -85,7 +86,7 @@ class UrlSource(StaysHere):
         ``bandwidth``: what limits its passes, and others, together.
         """
         self._url, self._uri, self._sleep, self._bandwidth = url, redacted(url), sleep, bandwidth
-        self._scheme = urlsplit(url).scheme
+        self._scheme = parts_of(url).scheme
         self._closed = False
         self._open_at(0).close()
         self._properties = SourceProperties(
@@ -138,7 +139,7 @@ class UrlSource(StaysHere):
 
     def _next_step(self) -> str:
         """What to do where it cannot be opened."""
-        parts = urlsplit(self._url)
+        parts = parts_of(self._url)
         if parts.scheme in _WITH_USER and not parts.username:
             return f"name the user: {parts.scheme}://USER@{parts.netloc}{parts.path}"
         return "check the URL, the login and the network"
