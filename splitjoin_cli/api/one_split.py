@@ -19,6 +19,7 @@ from splitjoin_cli.core.errors import BadInputError, SourceError, StoppedError, 
 from splitjoin_cli.core.files import is_directory
 from splitjoin_cli.core.gc_pause import uncollected
 from splitjoin_cli.core.places import S3Place, is_http, is_s3
+from splitjoin_cli.core.shown import in_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -295,7 +296,7 @@ def _of_chunks(dialect: Dialect, encoding: str) -> Dialect:
         try:
             text.encode(chunk_encoding(encoding))
         except UnicodeEncodeError as exc:
-            raise UsageError(f"--null: {text!r} is not in {encoding}", hint="check --encoding") from exc
+            raise UsageError(f"--null: {in_quotes(text)} is not in {encoding}", hint="check --encoding") from exc
     return replace(dialect, encoding=chunk_encoding(encoding))
 
 

@@ -7,6 +7,7 @@ import click
 from splitjoin_cli.core.aws.options import check_endpoint
 from splitjoin_cli.core.model import MAX_DELIMITER_BYTES
 from splitjoin_cli.core.ranges import parse_ranges
+from splitjoin_cli.core.shown import in_quotes
 from splitjoin_cli.core.units import MAX_INTEGER, parse_rate, parse_seconds, parse_size
 
 NAMED_PATH = click.Path(readable=False)
@@ -60,7 +61,7 @@ class Count(click.ParamType[int]):
         text = str(value)
         digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_INTEGER))
         if not digits or not self.least <= int(text) <= self.most:
-            self.fail(f"{value!r} is not a number from {self.least} to {self.most}", param, ctx)
+            self.fail(f"{in_quotes(str(value))} is not a number from {self.least} to {self.most}", param, ctx)
         return int(text)
 
 
@@ -105,7 +106,11 @@ class Delimiter(click.ParamType[str]):
             self.fail("each record has a delimiter: leave the option out for a comma", param, ctx)
         size = len(text.encode("utf-8", "surrogatepass"))
         if not 1 <= size <= MAX_DELIMITER_BYTES or set(text) & {"\r", "\n"}:
-            self.fail(f"{value!r} is not 1 to {MAX_DELIMITER_BYTES} bytes of UTF-8 without CR and LF", param, ctx)
+            self.fail(
+                f"{in_quotes(str(value))} is not 1 to {MAX_DELIMITER_BYTES} bytes of UTF-8 without CR and LF",
+                param,
+                ctx,
+            )
         return text
 
 
@@ -120,7 +125,7 @@ class OneByteOrNone(click.ParamType[str]):
             return ""
         text = "\t" if value in ("\\t", "tab") else str(value)
         if len(text) != 1 or not text.isascii() or text in "\r\n":
-            self.fail(f"{value!r} is not one ASCII byte other than CR and LF", param, ctx)
+            self.fail(f"{in_quotes(str(value))} is not one ASCII byte other than CR and LF", param, ctx)
         return text
 
 
@@ -160,7 +165,11 @@ class Tag(click.ParamType[tuple[str, str]]):
             return value
         key, equals, text = str(value).partition("=")
         if not equals or not 1 <= len(key) <= self.max_key or len(text) > self.max_value:
-            self.fail(f"{value!r} is not K=V with a key of 1 to 128 characters and a value of up to 256", param, ctx)
+            self.fail(
+                f"{in_quotes(str(value))} is not K=V with a key of 1 to 128 characters and a value of up to 256",
+                param,
+                ctx,
+            )
         return key, text
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from splitjoin_cli.core.shown import in_quotes
+
 LineEnd = Literal["\n", "\r\n", "mixed"]
 Compression = Literal["gzip", "bz2", "xz", "zstd"]
 EscapeIn = Literal["any", "quotes"]
@@ -81,16 +83,16 @@ class Dialect:
     def __post_init__(self) -> None:
         for char in (self.quotechar, self.escapechar):
             if char is not None and (len(char) != 1 or not char.isascii() or char in "\r\n"):
-                msg = f"not one ASCII character other than CR and LF: {char!r}"
+                msg = f"not one ASCII character other than CR and LF: {in_quotes(char)}"
                 raise ValueError(msg)
         if not 1 <= _size(self.delimiter) <= MAX_DELIMITER_BYTES or set(self.delimiter) & {"\r", "\n"}:
-            msg = f"not 1 to {MAX_DELIMITER_BYTES} bytes of UTF-8 without CR and LF: {self.delimiter!r}"
+            msg = f"not 1 to {MAX_DELIMITER_BYTES} bytes of UTF-8 without CR and LF: {in_quotes(self.delimiter)}"
             raise ValueError(msg)
         chars = [char for char in (*self.delimiter[:1], self.quotechar, self.escapechar) if char is not None]
         within = {self.quotechar, self.escapechar} & set(self.delimiter)
         if len(set(chars)) != len(chars) or within:
-            shown = [char for char in (self.delimiter, self.quotechar, self.escapechar) if char is not None]
-            msg = f"delimiter, quotechar and escapechar must differ: {', '.join(map(repr, shown))}"
+            typed = [char for char in (self.delimiter, self.quotechar, self.escapechar) if char is not None]
+            msg = f"delimiter, quotechar and escapechar must differ: {', '.join(map(in_quotes, typed))}"
             raise ValueError(msg)
         self._check_escapes()
         self._check_nulls()
@@ -110,14 +112,14 @@ class Dialect:
     def _check_nulls(self) -> None:
         nulls = self.nulls or ()
         if len(nulls) > MAX_NULLS or len(set(nulls)) != len(nulls):
-            msg = f"not up to {MAX_NULLS} different texts for NULL: {', '.join(map(repr, nulls))}"
+            msg = f"not up to {MAX_NULLS} different texts for NULL: {', '.join(map(in_quotes, nulls))}"
             raise ValueError(msg)
         for text in nulls:
             if _size(text) > MAX_NULL_BYTES:
-                msg = f"a text for NULL has at most {MAX_NULL_BYTES} bytes: {text!r}"
+                msg = f"a text for NULL has at most {MAX_NULL_BYTES} bytes: {in_quotes(text)}"
                 raise ValueError(msg)
             if self.delimiter in text or set(text) & {self.quotechar, "\r", "\n"}:
-                msg = f"a text for NULL holds no delimiter, quote character, CR or LF: {text!r}"
+                msg = f"a text for NULL holds no delimiter, quote character, CR or LF: {in_quotes(text)}"
                 raise ValueError(msg)
 
     @property

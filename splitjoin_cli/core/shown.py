@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["SHOWN_BYTES", "shown", "visible"]
+__all__ = ["SHOWN_BYTES", "in_quotes", "shown", "visible"]
 
 SHOWN_BYTES = 200
 """So much of a customer's data may be in a message or a line of a log."""
@@ -40,6 +40,12 @@ def shown(text: str, most: int = SHOWN_BYTES) -> str:
     room = most - len(_CUT)
     tail = room // 3
     return _first(escaped, room - tail) + _CUT + _last(escaped, tail)
+
+
+def in_quotes(text: str) -> str:
+    r"""What a user typed, between quotes, as it was typed: Python's own form writes a backslash twice."""
+    mark = '"' if "'" in text and '"' not in text else "'"
+    return f"{mark}{shown(text)}{mark}"
 
 
 def _escape(found: re.Match[str]) -> str:

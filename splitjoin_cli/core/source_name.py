@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from splitjoin_cli.core.errors import UsageError
 from splitjoin_cli.core.names import JobName, proposed_client
+from splitjoin_cli.core.shown import in_quotes
 from splitjoin_cli.core.urls import parts_of
 
 __all__ = ["Naming", "day_of", "name_job", "name_pattern", "names_a_day"]
@@ -67,11 +68,12 @@ def name_pattern(text: str) -> re.Pattern[str]:
         pattern = re.compile(text)
     except (re.error, RecursionError, OverflowError) as exc:
         raise UsageError(
-            f"--name-pattern {text!r} is not a regular expression: {exc}", hint="Python's re module says what is one"
+            f"--name-pattern {in_quotes(text)} is not a regular expression: {exc}",
+            hint="Python's re module says what is one",
         ) from exc
     if not set(_GROUPS) & set(pattern.groupindex):
         raise UsageError(
-            f"--name-pattern {text!r} has neither the group (?P<client>...) nor (?P<date>...)",
+            f"--name-pattern {in_quotes(text)} has neither the group (?P<client>...) nor (?P<date>...)",
             hint=r"name one of them, as in (?P<client>[a-z]+)\.(?P<date>\d{8})",
         )
     return pattern
@@ -98,7 +100,7 @@ def _found(pattern: re.Pattern[str], source: str) -> dict[str, str | None]:
     match = pattern.search(name)
     if match is None:
         raise UsageError(
-            f"--name-pattern {pattern.pattern!r} does not match the name {name!r}",
+            f"--name-pattern {in_quotes(pattern.pattern)} does not match the name {in_quotes(name)}",
             hint="correct it, or give --client and --date",
         )
     groups = match.groupdict()

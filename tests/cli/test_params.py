@@ -6,6 +6,7 @@ import click
 import pytest
 
 from splitjoin_cli.cli.params import Count, Delimiter, Duration, OneByteOrNone, Size
+from splitjoin_cli.core.shown import in_quotes
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_no_byte(text: str) -> None:
     """Several, others than ASCII, and line ends."""
     with pytest.raises(click.BadParameter) as caught:
         OneByteOrNone().convert(text, None, None)
-    assert caught.value.message == f"{text!r} is not one ASCII byte other than CR and LF"
+    assert caught.value.message == f"{in_quotes(text)} is not one ASCII byte other than CR and LF"
 
 
 @pytest.mark.parametrize("text", ["", "123456789", "ääääa", "|\n", "\r"])
@@ -113,4 +114,4 @@ def test_no_counts(text: str) -> None:
     """Only ASCII digits, from 1 to what 64 bits hold."""
     with pytest.raises(click.BadParameter) as caught:
         Count().convert(text, None, None)
-    assert caught.value.message == f"{text!r} is not a number from 1 to 9223372036854775807"
+    assert caught.value.message == f"{in_quotes(text)} is not a number from 1 to 9223372036854775807"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitjoin_cli.core.shown import SHOWN_BYTES, shown
+from splitjoin_cli.core.shown import SHOWN_BYTES, in_quotes, shown
 
 
 def test_short_text_stands_as_it_is() -> None:
@@ -35,3 +35,10 @@ def test_it_is_never_longer_than_allowed_and_never_half_a_character(text: str, m
     assert len(found.encode()) <= most
     assert "\ufffd" not in found or "\ufffd" in text
     assert not any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in found)
+
+
+def test_what_was_typed_is_in_quotes_as_it_was_typed() -> None:
+    """A backslash once; what a terminal would obey as an escape, as ever."""
+    assert in_quotes(r"(?P<client>\d+)") == r"'(?P<client>\d+)'"
+    assert (in_quotes("'"), in_quotes("'\"")) == ('"\'"', "''\"'")
+    assert in_quotes("\x1b\n") == r"'\x1b\n'"

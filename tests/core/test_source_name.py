@@ -128,7 +128,7 @@ def test_a_pattern_that_does_not_match() -> None:
     """It is the source's usage error."""
     with pytest.raises(UsageError) as caught:
         named("in/acme.csv", pattern=r"(?P<client>\d+)")
-    assert caught.value.message == r"--name-pattern '(?P<client>\\d+)' does not match the name 'acme.csv'"
+    assert caught.value.message == r"--name-pattern '(?P<client>\d+)' does not match the name 'acme.csv'"
     assert caught.value.hint == "correct it, or give --client and --date"
 
 

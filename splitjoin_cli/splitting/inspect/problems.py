@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from splitjoin_cli.core.shown import shown
+from splitjoin_cli.core.shown import in_quotes
 from splitjoin_cli.core.words import count_text
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def _of_form(seen: Seen) -> list[Problem]:
         message = "no delimiter makes records of one width; look at a few lines, and say which one with --delimiter"
         found.append(Problem(1, 0, message))
     elif not seen.settled and seen.rival:
-        other = shown(seen.rival.decode("utf-8", "replace"))
-        message = f"{other!r} fits as a delimiter nearly as well; say which one it is with --delimiter"
+        other = in_quotes(seen.rival.decode("utf-8", "replace"))
+        message = f"{other} fits as a delimiter nearly as well; say which one it is with --delimiter"
         found.append(Problem(seen.skip_lines + 1, 0, message))
     if seen.doubtful_nulls:
         words = ", ".join(f"{word} ({times})" for word, times in seen.doubtful_nulls.items())

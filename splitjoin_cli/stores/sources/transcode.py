@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 
 from splitjoin_cli.core.bytes.pieces import PiecewiseStream
 from splitjoin_cli.core.errors import BadInputError, UsageError
+from splitjoin_cli.core.shown import in_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,10 +103,10 @@ def check_characters(encoding: str, texts: Iterable[str]) -> None:
         try:
             written = text.encode(encoding)
         except UnicodeEncodeError as exc:
-            raise UsageError(f"{text!r} is not in {encoding}", hint="check --encoding") from exc
+            raise UsageError(f"{in_quotes(text)} is not in {encoding}", hint="check --encoding") from exc
         byte = next((byte for byte in written if byte in parts), None)
         if byte is not None:
-            message = f"{text!r} cannot separate or quote fields in {encoding}: byte 0x{byte:02x} of it"
+            message = f"{in_quotes(text)} cannot separate or quote fields in {encoding}: byte 0x{byte:02x} of it"
             message += " is also a part of other characters"
             raise UsageError(message, hint="choose another character, or convert the file to UTF-8 first")
 

@@ -189,7 +189,7 @@ def test_characters_that_may_be_half_of_a_letter(encoding: str, character: str) 
     with pytest.raises(UsageError) as caught:
         transcode.check_characters(encoding, [",", '"', character])
     byte = character.encode(encoding)[0]
-    expected = f"{character!r} cannot separate or quote fields in {encoding}: byte 0x{byte:02x} of it is also a part of"
+    expected = f"'{character}' cannot separate or quote fields in {encoding}: byte 0x{byte:02x} of it is also a part of"
     assert caught.value.message == f"{expected} other characters"
     assert caught.value.hint == "choose another character, or convert the file to UTF-8 first"
 
