@@ -71,7 +71,7 @@ def _say(report: ClearReport, terminal: Terminal, tracker: str) -> None:
         terminal.note(plan.sql)
     if report.tracker is not None and not report.dry_run:
         again = shlex.join(["splitjoin", "retry", plan.file_name, "--tracker", tracker])
-        terminal.note(f"nothing is counted in {report.tracker}; to load the run again: {again} --to lambda:NAME")
+        terminal.note(f"nothing is counted in {report.tracker}; to load the run again: {again} --to sqs:QUEUE_URL")
         terminal.note("(splitjoin simulate PLACE loads it where its chunks are in a directory)")
         terminal.note("the continuation then gets the same run_id: receivers that know it may drop it")
     elif tracker != "none" and report.tracker is None:

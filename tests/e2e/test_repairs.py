@@ -188,6 +188,8 @@ def test_a_joined_run_is_cleared_and_loaded_again(failed: Splitjoin) -> None:
     assert amounts(failed) == []
     assert load(failed)["ok"] is True
     assert amounts(failed) == list(range(1, ROWS + 1))
+    told = failed("clear", JOB, *TRACKER, *INTO, "--run-column", "run").stderr
+    assert f"to load the run again: splitjoin retry {JOB} --tracker sqlite:t.db --to sqs:QUEUE_URL\n" in told
 
 
 def test_a_mended_chunk_that_is_gone_is_not_sent_as_it_was(failed: Splitjoin) -> None:
