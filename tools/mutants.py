@@ -64,7 +64,7 @@ SQLITE = (f"{CONTRACT} -k sqlite", f"{STORES}/test_sqlite.py")
 DYNAMODB = (
     f"{CONTRACT} -k dynalite",
     f"{STORES}/test_dynamodb.py {STORES}/test_dynamodb_faults.py {STORES}/test_dynamodb_races.py",
-    f"{STORES}/test_dynamodb_sweep.py {STORES}/test_published_counter.py",
+    f"{STORES}/test_dynamodb_sweep.py {STORES}/test_published_counter.py {STORES}/test_reads.py",
 )
 JOIN = (
     "tests/join/test_worker.py tests/join/test_sweep.py tests/join/test_lease.py tests/join/test_machine.py",
@@ -318,6 +318,11 @@ TARGETS = (
 
 ABSENT_DIFFERS = "an attribute that is absent is not equal to anything: <> holds by itself, on every server"
 OWNS_NONE = "job is None or not rules.owns(job, claim) less job is None"
+RUN_IS_NONE = "what is listed as unfinished has a run; the type checker asks for it"
+LAGS = (
+    "run is not None and shards > 1 and any((_key(run, index) not in self.table.counted"
+    " and self._full(run, index, job.total_parts) for index in range(shards)))"
+)
 SPARES_A_COUNT = "it only spares a step: _count_shard looks again"
 UNNOTICED: dict[str, str] = {
     **{
@@ -341,6 +346,21 @@ UNNOTICED: dict[str, str] = {
     "dynamodb.DynamoDbTracker._count: into == 'done' -> True": "of a job in shards, they have what is expected, and the"
     " head has nothing",
     "dynamodb.DynamoDbTracker.claim_join: answer.written -> False": "its own claim is known again by its token",
+    "memory.MemoryTracker.unfinished: job.run is not None and job.join.state != JoinState.JOINED"
+    " less job.run is not None": RUN_IS_NONE,
+    f"memory.MemoryTracker._unfinished: {LAGS} less run is not None": RUN_IS_NONE,
+    f"memory.MemoryTracker._unfinished: {LAGS} less shards > 1": "a job whose chunks are in its own item has no shard",
+    "dynamodb_reports.Reports._unfinished: job.run is None -> False": RUN_IS_NONE,
+    **{
+        f"dynamodb_reports.Reports._unfinished: job.run and job.join.state != JoinState.JOINED less {less}": "it only"
+        " spares the read of shards"
+        for less in ("job.run", "job.join.state != JoinState.JOINED")
+    },
+    "dynamodb_reports.Reports._lags: self.shard_count(job.total_parts) == 0 -> False": "a job whose chunks are in its"
+    " own item has no shards, and says that it is complete when all are counted",
+    "dynamodb_reports.Reports._final_failures: failure.final and items.job_name(whose) in names"
+    " less items.job_name(whose) in names": "it only spares memory: failures are looked up by their job",
+    "sqlite_rows.FAILED_FOR_GOOD: WHERE less file_name > ?": "it only spares rows: failures are looked up by their job",
     "sqlite_rows.report_of: not job.complete -> True": "it only spares a look: a complete job's chunks are all counted",
     "sqlite.SqliteTracker.finish_clear: job is None or not repairs.clears(job, claim) less job is None": "clears says"
     " the same of None; the type checker asks for it",

@@ -189,7 +189,7 @@ class RepairContract(WithTracker):
         report = tracker.progress(run.file_name)
         assert (report.processed_parts, report.rows, report.failures, report.round) == (0, 0, (), 1)
         assert report.missing == tuple(range(1, total + 1))
-        assert run.file_name in {job.file_name for job in unfinished(tracker)}
+        assert [one.job for one in unfinished(tracker) if one.file_name == run.file_name] == [after]
         again = now(tracker, run)
         assert tracker.all_expected(again).get(2) == MENDED
         with pytest.raises(RunConflictError):

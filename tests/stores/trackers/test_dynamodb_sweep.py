@@ -8,7 +8,7 @@ import pytest
 
 from splitjoin_cli.stores.trackers import dynamodb_items as items
 from splitjoin_cli.stores.trackers import dynamodb_updates as updates
-from splitjoin_cli.stores.trackers.answers import Duplicate
+from splitjoin_cli.stores.trackers.answers import Claim, Duplicate
 from splitjoin_cli.stores.trackers.dynamodb import KEEP_SECONDS
 from splitjoin_cli.stores.trackers.jobs import JobSpec, Run
 from splitjoin_cli.testing.jobs import SMALL_SHARD, START, unfinished
@@ -77,6 +77,30 @@ def test_a_duplicate_counts_the_full_shard_that_nobody_counted(table: Table, run
     answer = tracker.mark_done(run, SMALL_SHARD + 1, total_parts=SMALL_SHARD + 1, rows=10)
     assert isinstance(answer, Duplicate)
     assert (answer.completed, answer.complete) == (True, True)
+
+
+def test_a_job_that_goes_while_a_sweep_reads_is_left_out(table: Table, run: Run) -> None:
+    """It is in the index, and its item is gone when it is read."""
+    other = Run(f"other-{run.file_name}", run.run_id)
+    for one in (run, other):
+        table.tracker(table.plain).open_job(JobSpec(one, 2))
+    client = table.client()
+    ActsBetween(
+        client, "Scan", lambda: table.plain.delete_item(TableName=table.name, Key=items.key_of_job(run.file_name))
+    )
+    assert [one.file_name for one in unfinished(table.tracker(client))] == [other.file_name]
+
+
+def test_where_nothing_is_unfinished_no_failure_is_asked_for(table: Table, run: Run) -> None:
+    """A sweep every five minutes mostly finds nothing: one request."""
+    mark_all(table.tracker(table.plain), run, 2)
+    claimed = table.tracker(table.plain).claim_join(run, owner="worker 1", lease_seconds=LEASE)
+    assert isinstance(claimed, Claim)
+    table.tracker(table.plain).finish_join(run)
+    client = table.client()
+    counts = Counts(client)
+    assert unfinished(table.tracker(client), failures=True) == []
+    assert counts.requests == {"Scan": 1}
 
 
 def test_an_interrupted_finish_is_finished_by_the_sweep(table: Table, run: Run) -> None:
