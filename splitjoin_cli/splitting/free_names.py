@@ -59,7 +59,10 @@ class FreeNames:
 
 
 def _file_name(name: str) -> str:
-    """Of the job that an object is of, where it is of one."""
+    """Of the job that an object is of, where it is of one.
+
+    Not parsed, which a million names would notice: what is no chunk and looks like one only costs its job a listing.
+    """
     if name.endswith((MANIFEST_SUFFIX, PLAN_SUFFIX)):
         return name.removesuffix(MANIFEST_SUFFIX).removesuffix(PLAN_SUFFIX)
     return name.rsplit("-", 2)[0]
